@@ -1,0 +1,21 @@
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+/*
+ * Time.  Deadlines and durations use the monotonic clock, so that a wall
+ * clock that jumps harms nothing; only people are shown wall time.
+ */
+
+#include <stdint.h>
+
+#define CLOCK_TEXT 40
+
+/* Milliseconds and microseconds of CLOCK_MONOTONIC. */
+int64_t clock_ms(void);
+int64_t clock_us(void);
+
+/* Now as RFC 3339 with milliseconds, local zone:
+ * "2026-11-20T13:24:01.123+01:00".  Returns out. */
+const char *clock_text(char out[CLOCK_TEXT]);
+
+#endif

@@ -1,0 +1,34 @@
+#ifndef BASE_FD_H
+#define BASE_FD_H
+
+/*
+ * What is done to file descriptors everywhere.  Runs in master and worker;
+ * knows nothing of either.  Every function returns -1 with errno on failure.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+int fd_cloexec(int fd, bool on);
+int fd_nonblock(int fd, bool on);
+
+/* Write all n bytes to a blocking descriptor, going on after EINTR. */
+int fd_write_all(int fd, const void *data, size_t n);
+
+/* A pair of connected, close-on-exec descriptors: pipe [read, write];
+ * SOCK_SEQPACKET unix sockets. */
+int fd_pipe(int fds[2]);
+int fd_pair(int fds[2]);
+
+/*
+ * Pass descriptor `fd` (or none: -1) with n > 0 bytes over a unix socket
+ * without waiting; receive such a message (*fd is -1 if none came; it is
+ * close-on-exec).  Return the bytes moved, 0 at end of file.
+ */
+long fd_send(int sock, int fd, const void *data, size_t n);
+long fd_receive(int sock, int *fd, void *data, size_t n);
+
+/* Close *fd if it is not -1, and make it -1. */
+void fd_close(int *fd);
+
+#endif

@@ -1,0 +1,19 @@
+#ifndef BASE_WHY_H
+#define BASE_WHY_H
+
+/*
+ * The reason of a failure, in words for the person who has to mend it.
+ * Lower floors fill one and return -1 or NULL; only master, worker and main
+ * decide what follows.  Runs everywhere; knows nothing.
+ */
+
+struct why {
+	int line;	 /* line of the file in question, 0 if there is none */
+	char text[320]; /* one line, no newline at its end */
+};
+
+/* Fill why (may be NULL) with a text, cut if it is too long; line becomes 0. */
+void why_set(struct why *why, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

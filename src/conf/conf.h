@@ -1,0 +1,99 @@
+#ifndef CONF_CONF_H
+#define CONF_CONF_H
+
+/*
+ * The configuration as data: what lua-fpm.conf(5) documents, every default
+ * filled in, every unit resolved (milliseconds, bytes).  One object, one
+ * free.  Read in the master and by -t; workers see their pool through
+ * struct birth and never change it.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/why.h"
+
+enum conf_mode { MODE_STATIC, MODE_DYNAMIC, MODE_ONDEMAND };
+
+struct conf_list { /* a list of strings */
+	char **item;
+	size_t n;
+};
+
+struct conf_workers {
+	int64_t mode; /* enum conf_mode */
+	int64_t max;
+	int64_t start; /* dynamic: at the beginning */
+	int64_t min_spare;
+	int64_t max_spare;
+	int64_t spawn_rate;   /* most forks in one step */
+	int64_t idle_timeout; /* ms; ondemand */
+};
+
+struct conf_timeouts { /* ms */
+	int64_t start;	   /* from fork to READY */
+	int64_t read;	   /* for a whole request head; between body bytes */
+	int64_t write;	   /* for the peer to take any output */
+	int64_t keepalive; /* an idle kept connection */
+	int64_t stop;	   /* from TERM to KILL */
+};
+
+struct conf_limits {
+	int64_t head; /* bytes of a request's head, all its parameters */
+};
+
+struct conf_pool {
+	char *name;
+	char *file; /* where the pool was defined */
+	int line;
+	char *app;	       /* absolute, or relative to the working directory */
+	struct conf_list listen;
+	char *listen_owner;    /* name or number; NULL: not changed */
+	char *listen_group;
+	int64_t listen_mode;
+	int64_t backlog;
+	char *user; /* NULL: not changed */
+	char *group;
+	bool errors_to_server;
+	struct conf_workers workers;
+	struct conf_timeouts timeouts;
+	struct conf_limits limits;
+};
+
+struct conf {
+	char *pid_file; /* NULL: none */
+	char *error_log;
+	int64_t log_level; /* enum log_level */
+	char *include;	   /* NULL: none */
+	struct conf_pool *pools;
+	size_t npools;
+};
+
+/* One fault of a configuration.  `file` is owned by the list. */
+struct conf_fault {
+	char *file;
+	int line;
+	char text[320];
+};
+
+struct conf_faults {
+	struct conf_fault *item;
+	size_t n;
+};
+
+/* Note a fault; text is cut to fit.  Out of memory: the fault is counted in
+ * n only if it could be kept, so callers treat n == 0 as "no fault" only
+ * after conf_read returned a configuration. */
+void conf_fault(struct conf_faults *faults, const char *file, int line,
+    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void conf_faults_free(struct conf_faults *faults);
+
+/* Give back a configuration and everything in it; NULL is fine. */
+void conf_free(struct conf *conf);
+
+/* The pool of that name, or NULL. */
+const struct conf_pool *conf_find(const struct conf *conf, const char *name);
+
+#endif

@@ -1,0 +1,29 @@
+#ifndef CONF_CONF_READ_H
+#define CONF_CONF_READ_H
+
+/*
+ * libconfig text -> struct conf, by the table of keys (conf_key.h).  The only
+ * includer of libconfig.h.  Runs in the master and in -t.  Reports every
+ * fault of every file at once: unknown keys, wrong types, values out of
+ * range, contradictions across keys (conf_check.h).
+ */
+
+#include "conf/conf.h"
+
+/*
+ * Read `file` and what it includes.  Returns a configuration that passed
+ * every check and has every default filled in, to be freed with conf_free;
+ * or NULL with at least one fault in `faults`.
+ */
+struct conf *conf_read(const char *file, struct conf_faults *faults);
+
+/*
+ * A configuration of one static pool without a file, for
+ * `lua-fpm -l ADDRESS [-n N] app.lua`: no pid file, log to stderr, pool
+ * "main", N workers.  user may be NULL.  As conf_read; faults name the
+ * "command line".
+ */
+struct conf *conf_single(const char *app, const char *address, int workers,
+    const char *user, struct conf_faults *faults);
+
+#endif

@@ -1,0 +1,29 @@
+#ifndef MASTER_MASTER_H
+#define MASTER_MASTER_H
+
+/*
+ * The master: binds the sockets, keeps the pools, obeys signals.  The wiring
+ * of everything in this directory; knows workers only as processes that are
+ * born through a function pointer.
+ */
+
+#include <stdbool.h>
+
+#include "conf/conf.h"
+#include "share/birth.h"
+
+struct master_options {
+	const char *file;  /* configuration, read again on HUP; NULL: none */
+	bool daemonize;	   /* detach once every pool is up */
+	bool allow_root;   /* pools may run as root */
+	_Noreturn void (*worker)(const struct birth *);
+};
+
+/*
+ * Run until stopped.  Takes conf over.  Returns the exit code: 0, 70 if no
+ * pool could be brought up, 71 for the system's refusals (sockets, pid
+ * file), 78 for the configuration.
+ */
+int master_run(struct conf *conf, const struct master_options *options);
+
+#endif

@@ -1,0 +1,35 @@
+#ifndef SHARE_BIRTH_H
+#define SHARE_BIRTH_H
+
+/*
+ * Everything a worker is given when it is born.  Made by the master just
+ * before fork (or by standalone); read by the worker, which never returns
+ * into the code that made it.
+ */
+
+#include <stddef.h>
+
+#include "conf/conf.h"
+#include "share/score.h"
+
+struct birth {
+	const struct conf_pool *pool;
+	const int *listeners; /* listening, non-blocking */
+	size_t nlisteners;
+	int channel;	      /* SOCK_SEQPACKET to the master; -1: no master */
+	int exchange[2];      /* SOCK_SEQPACKET pair of the pool: connections
+				 travel from [1] to [0]; -1: none */
+	struct score *score;  /* never NULL */
+	unsigned slot;
+};
+
+/* What a worker says on its channel, one byte each. */
+enum birth_word {
+	WORD_READY = 'R',   /* the application is loaded and started */
+	WORD_CROWDED = 'C', /* score_busy returned true */
+	WORD_REPLACE = 'X', /* HUP, but the application has no restart: send a
+			       successor, then TERM me */
+	WORD_LEAVING = 'L'  /* leaving of my own accord */
+};
+
+#endif

@@ -1,0 +1,82 @@
+#ifndef SHARE_FCGI_WIRE_H
+#define SHARE_FCGI_WIRE_H
+
+/*
+ * FastCGI records and name-value pairs as bytes (FastCGI specification 1.0,
+ * sections 3.3, 3.4, 5 and 8).  Pure: the codec of the client (lua-fcgi) and
+ * of the worker's judgement of what a peer sends (fcgi_scan).
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+#define FCGI_HEADER	  8
+#define FCGI_CONTENT_MAX  65535
+#define FCGI_KEEP	  1 /* BEGIN_REQUEST flags: FCGI_KEEP_CONN */
+
+enum fcgi_type {
+	FCGI_T_BEGIN = 1,
+	FCGI_T_ABORT,
+	FCGI_T_END,
+	FCGI_T_PARAMS,
+	FCGI_T_STDIN,
+	FCGI_T_STDOUT,
+	FCGI_T_STDERR,
+	FCGI_T_DATA,
+	FCGI_T_GET_VALUES,
+	FCGI_T_GET_VALUES_RESULT,
+	FCGI_T_UNKNOWN
+};
+
+enum fcgi_role { FCGI_R_RESPONDER = 1, FCGI_R_AUTHORIZER, FCGI_R_FILTER };
+
+enum fcgi_protocol_status {
+	FCGI_S_COMPLETE,
+	FCGI_S_CANT_MPX,
+	FCGI_S_OVERLOADED,
+	FCGI_S_UNKNOWN_ROLE
+};
+
+struct fcgi_record {
+	unsigned version;
+	unsigned type;
+	unsigned id;
+	unsigned content; /* bytes that follow the header */
+	unsigned padding; /* bytes that follow the content */
+};
+
+struct fcgi_pair { /* points into the bytes it was read from */
+	const unsigned char *name;
+	const unsigned char *value;
+	size_t name_len;
+	size_t value_len;
+};
+
+void fcgi_get_header(const unsigned char in[FCGI_HEADER],
+    struct fcgi_record *record);
+void fcgi_put_header(unsigned char out[FCGI_HEADER], unsigned type,
+    unsigned id, unsigned content, unsigned padding);
+
+/*
+ * The next pair of the n bytes at *p, which moves past it.  1: a pair.
+ * 0: the bytes end before the pair does; *p stays.  A length never leads
+ * outside [*p, *p + n), whatever it says.
+ */
+int fcgi_get_pair(const unsigned char **p, size_t n, struct fcgi_pair *pair);
+
+/* Whole records, appended.  0 or -1 (memory). */
+int fcgi_add_begin(struct buf *out, unsigned id, unsigned role,
+    unsigned flags);
+int fcgi_add_end(struct buf *out, unsigned id, uint32_t app_status,
+    unsigned protocol_status);
+/* A stream of n bytes as records of at most 65528 bytes, padded to 8; n == 0
+ * appends the empty record that ends a stream. */
+int fcgi_add_stream(struct buf *out, unsigned type, unsigned id,
+    const void *data, size_t n);
+/* One pair, as content of a PARAMS or GET_VALUES stream. */
+int fcgi_add_pair(struct buf *out, const void *name, size_t name_len,
+    const void *value, size_t value_len);
+
+#endif

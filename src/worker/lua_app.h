@@ -1,0 +1,52 @@
+#ifndef WORKER_LUA_APP_H
+#define WORKER_LUA_APP_H
+
+/*
+ * An application: a Lua state with the file loaded, and its four functions
+ * called under protection.  Runs in the worker (and in the throw-away
+ * process of -t).  Knows requests, not FastCGI.
+ */
+
+#include "base/why.h"
+#include "worker/request.h"
+
+struct lua_app;
+
+struct lua_app_options {
+	bool errors_to_server; /* env.errors and errors go to FCGI_STDERR too */
+};
+
+/*
+ * Create a state, put the directory of `file` first on package.path, load
+ * and run it.  Whatever is wrong (no file, syntax, an error, not a table, no
+ * accept, a field of the wrong type) is in why, with file and line as Lua
+ * reports them; then NULL.
+ */
+struct lua_app *lua_app_load(const char *file,
+    const struct lua_app_options *options, struct why *why);
+void lua_app_free(struct lua_app *app); /* closes the state: __gc run */
+
+/*
+ * app.start.  0: ready.  1: it returned another integer, *code (0..255, what
+ * exit(3) can carry; others become 1), and the process is to exit with it.
+ * -1: it raised or returned nonsense, why.
+ */
+int lua_app_start(struct lua_app *app, int *code, struct why *why);
+
+/* app.restart.  0: called.  1: there is none.  -1: it raised (logged; the
+ * worker goes on with what it has). */
+int lua_app_restart(struct lua_app *app);
+
+/* app.stop.  True: leave (also if there is none, or it raised, which is
+ * logged).  False: it returned anything but nothing or 0 and declines. */
+bool lua_app_stop(struct lua_app *app);
+
+/*
+ * Serve one request: call accept, send what it returned.  Never fails
+ * towards its caller: whatever goes wrong is logged and, while nothing has
+ * been sent, answered with a 500; after that the response ends where it is
+ * with request->app_status set.
+ */
+void lua_app_serve(struct lua_app *app, struct request *request);
+
+#endif

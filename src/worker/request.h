@@ -1,0 +1,61 @@
+#ifndef WORKER_REQUEST_H
+#define WORKER_REQUEST_H
+
+/*
+ * One request, whatever protocol brought it: parameters, a body to read, a
+ * response to write.  fcgi.c makes them, lua_req.c and response.c use them,
+ * neither knows the other.  Runs in the worker, one request at a time.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct request;
+
+struct param { /* neither is terminated; either may hold any byte */
+	const char *name;
+	const char *value;
+	size_t name_len;
+	size_t value_len;
+};
+
+struct request_ops {
+	/*
+	 * Up to n > 0 bytes of the body.  0 at its end; -1 with errno
+	 * ETIMEDOUT (timeouts.read), ECONNRESET (the peer left or aborted)
+	 * or EPROTO (malformed stream).  After -1 the request is aborted.
+	 */
+	ssize_t (*read)(struct request *, void *data, size_t n);
+	/* All n bytes towards the client, buffered.  0, or -1 with errno
+	 * EPIPE or ETIMEDOUT; after -1 the request is aborted. */
+	int (*write)(struct request *, const void *data, size_t n);
+	/* Send what is buffered. */
+	int (*flush)(struct request *);
+	/* n bytes for the web server's own error log (FCGI_STDERR). */
+	int (*complain)(struct request *, const void *data, size_t n);
+	/* Has the peer left or aborted?  Costs a system call. */
+	bool (*gone)(struct request *);
+};
+
+struct request {
+	const struct request_ops *ops;
+	const struct param *params; /* in order of arrival, repeats included */
+	size_t nparams;
+	char id[24];	 /* for logs; unique in this machine and boot */
+	int status;	 /* HTTP status sent, 0 before that */
+	int app_status;	 /* 0, or not: the response is incomplete */
+	bool head_only;	 /* REQUEST_METHOD is HEAD */
+	bool aborted;	 /* the peer left; further writes are pointless */
+	bool sent;	 /* the header has been written: no 500 any more */
+};
+
+/* The value of the first parameter of that name, *len its length; NULL. */
+const char *request_param(const struct request *request, const char *name,
+    size_t *len);
+
+/* METHOD URI for a log line, cut to n - 1 bytes and terminated. */
+const char *request_line(const struct request *request, char *out, size_t n);
+
+#endif
