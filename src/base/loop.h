@@ -49,8 +49,9 @@ int loop_signal(struct loop *loop, int signo,
  */
 int loop_turn(struct loop *loop, int limit_ms);
 
-/* In a child: default dispositions and an empty mask for every signal that
- * loop_signal took, and all of the loop's memory given back. */
+/* In a child, after fork: default dispositions for every signal that
+ * loop_signal took, which all stay blocked (the child lets in what it handles,
+ * so that nothing sent meanwhile is lost), and the loop's memory given back. */
 void loop_leave(struct loop *loop);
 
 #endif
