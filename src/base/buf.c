@@ -1,0 +1,135 @@
+#include "base/buf.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char *
+buf_fail(struct buf *b)
+{
+	b->failed = true;
+	errno = ENOMEM;
+	return NULL;
+}
+
+/* Twice the old size and enough for `need`; 0 if no size_t is. */
+static size_t
+buf_next_cap(size_t cap, size_t need)
+{
+	cap = cap == 0 ? 64 : cap;
+	while (cap < need && cap <= SIZE_MAX / 2)
+		cap *= 2;
+	return cap < need ? 0 : cap;
+}
+
+char *
+buf_reserve(struct buf *b, size_t n)
+{
+	size_t cap;
+	char *data;
+
+	if (b->failed || n > SIZE_MAX - b->len)
+		return buf_fail(b);
+	/* A buffer without memory gets some, so that NULL is only failure. */
+	if (b->data != NULL && n <= b->cap - b->len)
+		return b->data + b->len;
+	if ((cap = buf_next_cap(b->cap, b->len + n)) == 0 ||
+	    (data = realloc(b->data, cap)) == NULL)
+		return buf_fail(b);
+	b->data = data;
+	b->cap = cap;
+	return b->data + b->len;
+}
+
+int
+buf_add(struct buf *b, const void *data, size_t n)
+{
+	char *room = buf_reserve(b, n);
+
+	if (room == NULL)
+		return -1;
+	if (n > 0)
+		memcpy(room, data, n);
+	b->len += n;
+	return 0;
+}
+
+int
+buf_puts(struct buf *b, const char *s)
+{
+	return buf_add(b, s, strlen(s));
+}
+
+int
+buf_putc(struct buf *b, int c)
+{
+	char byte = (char)c;
+
+	return buf_add(b, &byte, 1);
+}
+
+int
+buf_addv(struct buf *b, const char *fmt, va_list ap)
+{
+	va_list again;
+	int n;
+
+	va_copy(again, ap);
+	n = vsnprintf(NULL, 0, fmt, again);
+	va_end(again);
+	if (n < 0 || buf_reserve(b, (size_t)n + 1) == NULL) {
+		buf_fail(b);
+		return -1;
+	}
+	vsnprintf(b->data + b->len, (size_t)n + 1, fmt, ap);
+	b->len += (size_t)n;
+	return 0;
+}
+
+int
+buf_addf(struct buf *b, const char *fmt, ...)
+{
+	va_list ap;
+	int result;
+
+	va_start(ap, fmt);
+	result = buf_addv(b, fmt, ap);
+	va_end(ap);
+	return result;
+}
+
+void
+buf_consume(struct buf *b, size_t n)
+{
+	if (n == 0)
+		return;
+	b->len -= n;
+	memmove(b->data, b->data + n, b->len);
+}
+
+const char *
+buf_string(struct buf *b)
+{
+	char *end = buf_reserve(b, 1);
+
+	if (end == NULL)
+		return NULL;
+	*end = '\0';
+	return b->data;
+}
+
+void
+buf_clear(struct buf *b)
+{
+	b->len = 0;
+	b->failed = false;
+}
+
+void
+buf_free(struct buf *b)
+{
+	free(b->data);
+	*b = (struct buf){ 0 };
+}

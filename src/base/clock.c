@@ -1,0 +1,35 @@
+#include "base/clock.h"
+
+#include <stdio.h>
+#include <time.h>
+
+int64_t
+clock_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int64_t
+clock_ms(void)
+{
+	return clock_us() / 1000;
+}
+
+const char *
+clock_text(char out[CLOCK_TEXT])
+{
+	struct timespec now;
+	struct tm tm;
+	char day[24], zone[8];
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	localtime_r(&now.tv_sec, &tm);
+	strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm);
+	strftime(zone, sizeof(zone), "%z", &tm);
+	snprintf(out, CLOCK_TEXT, "%s.%03d%.3s:%.2s", day,
+	    (int)(now.tv_nsec / 1000000), zone, zone + 3);
+	return out;
+}

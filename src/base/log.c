@@ -1,0 +1,233 @@
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/fd.h"
+
+static struct log_state {
+	enum log_level min;
+	int fd;		/* -1: syslog */
+	char *path;	/* NULL: nothing to reopen */
+	char *pool;	/* log_identity */
+	struct buf text; /* as formatted */
+	struct buf line; /* as written */
+} state = { .min = LEVEL_NOTICE, .fd = STDERR_FILENO };
+
+static const struct {
+	const char *name;
+	int priority;
+} levels[] = {
+	[LEVEL_DEBUG] = { "debug", LOG_DEBUG },
+	[LEVEL_INFO] = { "info", LOG_INFO },
+	[LEVEL_NOTICE] = { "notice", LOG_NOTICE },
+	[LEVEL_WARNING] = { "warning", LOG_WARNING },
+	[LEVEL_ERROR] = { "error", LOG_ERR },
+	[LEVEL_ALERT] = { "alert", LOG_ALERT },
+};
+
+int
+log_level_parse(const char *name)
+{
+	int level;
+
+	for (level = LEVEL_ALERT; level >= LEVEL_DEBUG; level--)
+		if (strcmp(levels[level].name, name) == 0)
+			break;
+	return level;
+}
+
+const char *
+log_level_name(enum log_level level)
+{
+	return levels[level].name;
+}
+
+static int
+log_open_file(const char *path)
+{
+	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
+	    0640);
+}
+
+/* Take a new target over; the one before it, descriptor 2 apart, closes. */
+static void
+log_take(int fd, char *path)
+{
+	if (state.fd > STDERR_FILENO)
+		close(state.fd);
+	free(state.path);
+	state.fd = fd;
+	state.path = path;
+}
+
+int
+log_open(const char *target, enum log_level min, struct why *why)
+{
+	bool to_stderr = strcmp(target, "stderr") == 0;
+	bool to_syslog = strcmp(target, "syslog") == 0;
+	char *path = NULL;
+	int fd = -1;
+
+	if (to_syslog)
+		openlog("lua-fpm", LOG_NDELAY, LOG_DAEMON);
+	else if (to_stderr) /* a copy: a worker's own 2 leads elsewhere */
+		fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	else if ((path = strdup(target)) != NULL)
+		fd = log_open_file(path);
+	if (fd == -1 && !to_syslog) {
+		why_set(why, "cannot open the log %s: %s", target,
+		    strerror(errno));
+		free(path);
+		return -1;
+	}
+	log_take(fd, path);
+	state.min = min;
+	return 0;
+}
+
+int
+log_reopen(void)
+{
+	int fd;
+
+	if (state.path == NULL)
+		return 0;
+	if ((fd = log_open_file(state.path)) == -1)
+		return -1;
+	close(state.fd);
+	state.fd = fd;
+	return 0;
+}
+
+void
+log_identity(const char *pool)
+{
+	free(state.pool);
+	state.pool = strdup(pool);
+}
+
+/* Bytes of the well-formed UTF-8 character at p, controls excluded; 0. */
+static size_t
+log_character(const unsigned char *p, size_t n)
+{
+	unsigned code = p[0];
+	size_t size, i;
+
+	if (code < 0x80)
+		return code >= 0x20 && code != 0x7f;
+	size = code >= 0xf0 ? 4 : code >= 0xe0 ? 3 : 2;
+	if (code < 0xc2 || code > 0xf4 || size > n)
+		return 0;
+	code &= 0x7fU >> size;
+	for (i = 1; i < size; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+		code = code << 6 | (p[i] & 0x3f);
+	}
+	/* C1 controls, overlong forms, surrogates, past the end */
+	if (code < 0xa0 || (size == 3 && code < 0x800) ||
+	    (size == 4 && code < 0x10000) || code > 0x10ffff ||
+	    (code >= 0xd800 && code <= 0xdfff))
+		return 0;
+	return size;
+}
+
+static void
+log_escape(struct buf *out, unsigned char byte)
+{
+	static const char names[] = "n\nt\tr\r";
+	const char *name = byte == 0 ? NULL : strchr(names, byte);
+
+	if (byte < 0x20 && name != NULL)
+		buf_addf(out, "\\%c", name[-1]);
+	else
+		buf_addf(out, "\\x%02x", byte);
+}
+
+static void
+log_add_text(struct buf *out, const char *text, size_t len)
+{
+	const unsigned char *p = (const unsigned char *)text;
+	size_t size, plain = 0;
+
+	while (plain < len) {
+		size = log_character(p + plain, len - plain);
+		if (size > 0) {
+			plain += size;
+			continue;
+		}
+		buf_add(out, p, plain);
+		log_escape(out, p[plain]);
+		p += plain + 1;
+		len -= plain + 1;
+		plain = 0;
+	}
+	buf_add(out, p, plain);
+}
+
+static void
+log_line(enum log_level level, const char *pool, pid_t pid, const char *text,
+    size_t len)
+{
+	struct buf *line = &state.line;
+	char now[CLOCK_TEXT];
+
+	buf_clear(line);
+	if (state.fd != -1)
+		buf_addf(line, "%s %s ", clock_text(now), levels[level].name);
+	if (pool != NULL)
+		buf_addf(line, "[pool %s] ", pool);
+	buf_addf(line, "[pid %d] ", (int)pid);
+	log_add_text(line, text, len);
+	buf_putc(line, '\n');
+	if (line->len == 0)
+		return;
+	/* Out of memory, a line is cut, not lost. */
+	line->data[line->len - 1] = '\n';
+	/* Nobody is left to be told of a log that fails. */
+	if (state.fd != -1)
+		fd_write_all(state.fd, line->data, line->len);
+	else
+		syslog(levels[level].priority, "%.*s", (int)line->len - 1,
+		    line->data);
+}
+
+void
+log_write(enum log_level level, const char *fmt, ...)
+{
+	int error = errno;
+	va_list ap;
+
+	if (level < state.min)
+		return;
+	buf_clear(&state.text);
+	va_start(ap, fmt);
+	buf_addv(&state.text, fmt, ap);
+	va_end(ap);
+	if (state.text.failed) /* the format alone says something */
+		log_line(level, state.pool, getpid(), fmt, strlen(fmt));
+	else
+		log_line(level, state.pool, getpid(), state.text.data,
+		    state.text.len);
+	errno = error;
+}
+
+void
+log_relay(enum log_level level, const char *pool, pid_t pid,
+    const char *text, size_t len)
+{
+	int error = errno;
+
+	if (level >= state.min)
+		log_line(level, pool, pid, text, len);
+	errno = error;
+}
