@@ -4,10 +4,10 @@
 /*
  * The scoreboard of one pool: a slot for each worker in memory that master
  * and workers share over fork (a memfd).  A slot has one writer: the worker
- * while it lives, the master before READY and after death.  A sequence
- * counter makes snapshots whole or refused, never torn and never waited for.
- * Which workers are busy is a bitmap beside the slots, a bit per slot under
- * the same ownership, so that a worker that goes busy learns how many are
+ * from its first instruction, the master before fork and after death.  A
+ * sequence counter makes snapshots whole or refused, never torn and never
+ * waited for.  Who is idle and who was told to leave are bitmaps beside the
+ * slots, a bit per slot, so that a worker that goes busy learns how many are
  * left idle with one atomic operation, and a kill -9 at any instruction
  * leaves nothing that drifts.  Knows nothing of pools or Lua.
  */
@@ -30,7 +30,8 @@ struct score_slot { /* a snapshot of one worker */
 	enum score_state state;
 	pid_t pid;
 	int64_t born;	   /* clock_ms() at fork */
-	int64_t since;	   /* clock_ms() of the last change of state */
+	int64_t since;	   /* clock_ms() of the last change of state, that to
+			      LEAVING excepted (it is not the writer's) */
 	uint64_t requests; /* begun by this process */
 	char method[16];   /* of the last request; cut, not escaped */
 	char uri[128];
@@ -45,10 +46,18 @@ struct score_counts {
 struct score *score_new(unsigned n);
 void score_free(struct score *score);
 
-/* Master. */
+/*
+ * A free slot becomes STARTING: the master before it forks, with pid 0 (a
+ * call after fork would race with a child that is soon idle), then the child
+ * first thing, with its own pid.  If fork fails: score_dead.
+ */
 void score_born(struct score *score, unsigned slot, pid_t pid);
+
+/* Master: the worker was reaped; whatever it left half done is repaired. */
 void score_dead(struct score *score, unsigned slot);
-void score_leaving(struct score *score, unsigned slot); /* sent TERM */
+
+/* Master (it sent TERM) or the worker itself; stays until score_dead. */
+void score_leaving(struct score *score, unsigned slot);
 
 /* Worker, its own slot only. */
 void score_idle(struct score *score, unsigned slot);
@@ -59,7 +68,8 @@ void score_idle(struct score *score, unsigned slot);
 bool score_busy(struct score *score, unsigned slot, const char *method,
     const char *uri);
 
-/* Master: ask to be woken when fewer than `idle` workers are idle; 0: never. */
+/* Master: ask to be woken when fewer than `idle` workers are idle; 0: never.
+ * Count after asking: who went busy before that is not told. */
 void score_wake_below(struct score *score, unsigned idle);
 
 /* Master: workers told to leave must first serve all that waits in the

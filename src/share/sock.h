@@ -25,6 +25,8 @@ struct sock_address {
 		struct sockaddr_in6 in6;
 	} sa;
 	socklen_t len;
+	dev_t dev; /* unix: the socket file that sock_listen made, */
+	ino_t ino; /* by which sock_refuse knows it again; else 0 */
 };
 
 struct sock_options {
@@ -41,6 +43,7 @@ struct sock_options {
  */
 int sock_parse(const char *text, struct sock_address *address,
     struct why *why);
+/* Do both name the same place?  What sock_listen noted does not count. */
 bool sock_same(const struct sock_address *a, const struct sock_address *b);
 
 /*
@@ -48,9 +51,10 @@ bool sock_same(const struct sock_address *a, const struct sock_address *b);
  * take it over.  A unix socket appears at its path complete with owner and
  * mode (bound beside it, then renamed over), replacing a stale socket file;
  * one on which somebody listens, and a file that is no socket, are errors.
- * IPv6 sockets are IPv6 only.  The result is close-on-exec and non-blocking.
+ * IPv6 sockets are IPv6 only.  The result is close-on-exec and non-blocking;
+ * -1 and why.
  */
-int sock_listen(const struct sock_address *address,
+int sock_listen(struct sock_address *address,
     const struct sock_options *options, struct why *why);
 
 /*
