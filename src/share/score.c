@@ -41,6 +41,7 @@ struct score_head {
 	uint32_t version;
 	_Atomic unsigned wake_below;
 	_Atomic bool last;
+	_Atomic bool replaced;
 	struct score_word words[];
 };
 
@@ -282,6 +283,12 @@ score_last(const struct score *score)
 	return atomic_load(&score->head->last);
 }
 
+void
+score_set_replaced(struct score *score, bool replaced)
+{
+	atomic_store(&score->head->replaced, replaced);
+}
+
 /* ---- reading ------------------------------------------------------------ */
 
 /* The bit before the state, as score_dead has it the other way round. */
@@ -308,6 +315,18 @@ score_count(const struct score *score, struct score_counts *counts)
 	*counts = (struct score_counts){ .starting = n[SCORE_STARTING],
 		.idle = n[SCORE_IDLE], .busy = n[SCORE_BUSY],
 		.leaving = n[SCORE_LEAVING] };
+}
+
+bool
+score_heirs(const struct score *score)
+{
+	struct score_counts counts;
+
+	if (score_last(score))
+		return false;
+	score_count(score, &counts);
+	return atomic_load(&score->head->replaced) ||
+	    counts.starting + counts.idle + counts.busy > 0;
 }
 
 static void

@@ -77,6 +77,12 @@ void score_wake_below(struct score *score, unsigned idle);
 void score_set_last(struct score *score, bool last);
 bool score_last(const struct score *score);
 
+/* Master: workers of another scoreboard have taken over (a new generation);
+ * the ones of this one may hand their connections to them.  Workers ask: will
+ * anybody go on serving when those that are leaving have left? */
+void score_set_replaced(struct score *score, bool replaced);
+bool score_heirs(const struct score *score);
+
 /* Anyone.  Counts over all slots; a snapshot of one slot: false if its
  * writer was in the middle of it every time. */
 void score_count(const struct score *score, struct score_counts *counts);

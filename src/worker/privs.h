@@ -16,8 +16,4 @@
  */
 int privs_drop(const struct conf_pool *pool, struct why *why);
 
-/* Look up a user or group by name or number.  0, or -1 and why. */
-int privs_user(const char *name, uid_t *uid, gid_t *gid, struct why *why);
-int privs_group(const char *name, gid_t *gid, struct why *why);
-
 #endif

@@ -1,0 +1,181 @@
+/*
+ * argv -> mode.  Everything a mode does is elsewhere; exit codes are those of
+ * lua-fpm(8).
+ */
+
+#include "config.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/num.h"
+#include "base/title.h"
+#include "conf/conf_dump.h"
+#include "conf/conf_read.h"
+#include "conf/conf_root.h"
+#include "master/master.h"
+#include "worker/standalone.h"
+#include "worker/trial.h"
+#include "worker/worker.h"
+
+#ifndef DEFAULT_FILE
+#define DEFAULT_FILE "/etc/lua-fpm/lua-fpm.conf"
+#endif
+
+struct arguments {
+	const char *file;
+	const char *address; /* -l */
+	const char *user;    /* -u */
+	const char *app;
+	int workers; /* -n */
+	bool test, dump, daemonize, allow_root;
+};
+
+static const char usage_text[] =
+    "usage: lua-fpm [-D] [-R] [-c file]\n"
+    "       lua-fpm -t | -T [-c file]\n"
+    "       lua-fpm -l address [-n workers] [-u user] [-D] [-R] app.lua\n"
+    "       lua-fpm app.lua         (listening socket on descriptor 0)\n"
+    "       lua-fpm -h | -V\n";
+
+static _Noreturn void
+usage(void)
+{
+	fputs(usage_text, stderr);
+	exit(EX_USAGE);
+}
+
+static int
+parse_workers(const char *text)
+{
+	int64_t value;
+
+	if (num_integer(text, 1, 4096, &value) == 0)
+		return (int)value;
+	fprintf(stderr, "lua-fpm: -n: not a number of workers: %s\n", text);
+	usage();
+}
+
+static void
+parse_option(int option, struct arguments *a)
+{
+	switch (option) {
+	case 'c':
+		a->file = optarg;
+		break;
+	case 'l':
+		a->address = optarg;
+		break;
+	case 'n':
+		a->workers = parse_workers(optarg);
+		break;
+	case 'u':
+		a->user = optarg;
+		break;
+	case 't':
+		a->test = true;
+		break;
+	case 'T':
+		a->dump = true;
+		break;
+	case 'D':
+		a->daemonize = true;
+		break;
+	case 'R':
+		a->allow_root = true;
+		break;
+	case 'h':
+		fputs(usage_text, stdout);
+		exit(EX_OK);
+	case 'V':
+		puts(PACKAGE_STRING);
+		exit(EX_OK);
+	default:
+		usage();
+	}
+}
+
+/* What does not go together is refused rather than ignored. */
+static void
+parse(int argc, char **argv, struct arguments *a)
+{
+	int option;
+	bool testing, standalone;
+
+	while ((option = getopt(argc, argv, "c:l:n:u:tTDRhV")) != -1)
+		parse_option(option, a);
+	a->app = argv[optind];
+	testing = a->test || a->dump;
+	standalone = a->app != NULL && a->address == NULL;
+	if (argc - optind > 1 || (a->address != NULL && a->app == NULL) ||
+	    (a->file != NULL && a->app != NULL) ||
+	    (a->address == NULL && (a->workers != 0 || a->user != NULL)) ||
+	    (testing && (a->daemonize || a->app != NULL)) ||
+	    (standalone && (a->daemonize || a->allow_root)))
+		usage();
+	if (a->file == NULL)
+		a->file = DEFAULT_FILE;
+	if (a->workers == 0)
+		a->workers = 2;
+}
+
+static struct conf *
+configure(const struct arguments *a)
+{
+	struct conf_faults faults = { 0 };
+	struct conf *conf;
+
+	conf = a->address != NULL ?
+	    conf_single(a->app, a->address, a->workers, a->user, &faults) :
+	    conf_read(a->file, &faults);
+	if (conf != NULL && conf_refuse_root(conf, a->allow_root, &faults)) {
+		conf_free(conf);
+		conf = NULL;
+	}
+	if (conf == NULL)
+		conf_faults_print(&faults, stderr);
+	conf_faults_free(&faults);
+	return conf;
+}
+
+static int
+test(const struct conf *conf, bool dump)
+{
+	if (trial_run(conf, stderr) > 0)
+		return EX_CONFIG;
+	if (dump && conf_dump(conf, stdout) == -1)
+		return EX_IOERR;
+	fprintf(stderr, "configuration is good, every application loads\n");
+	return EX_OK;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct arguments a = { 0 };
+	struct master_options options = { .worker = worker_main };
+	struct conf *conf;
+	int code;
+
+	title_init(argc, argv);
+	parse(argc, argv, &a);
+	if (a.app != NULL && a.address == NULL)
+		standalone_main(a.app);
+	conf = configure(&a);
+	if (conf == NULL)
+		return EX_CONFIG;
+	if (a.test || a.dump) {
+		code = test(conf, a.dump);
+		conf_free(conf);
+		return code;
+	}
+	options.file = a.address == NULL ? a.file : NULL;
+	options.daemonize = a.daemonize;
+	options.allow_root = a.allow_root;
+	return master_run(conf, &options);
+}

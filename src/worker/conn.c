@@ -1,0 +1,322 @@
+#include "worker/conn.h"
+
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "worker/wait.h"
+
+#define SPARE_MAX     8		   /* buffers kept for the next connections */
+#define SPARE_SIZE    (32 * 1024)  /* larger ones are given back */
+#define PARCEL_MAX    (128 * 1024) /* what travels with a connection */
+#define LINGER_CHUNK  (64 * 1024)
+
+struct queue { /* oldest first; every member has the same patience, so the
+		  order of arrival is the order of deadlines */
+	struct conn *first, *last;
+};
+
+static struct {
+	int wait_set;
+	struct conn_limits limits;
+	struct conn *place; /* limits.max of them */
+	struct conn *free;  /* through next */
+	struct queue queue[CONN_STATES];
+	struct buf spare[SPARE_MAX];
+	int nspare;
+} set;
+
+int
+conn_init(int wait_set, const struct conn_limits *limits)
+{
+	set.wait_set = wait_set;
+	set.limits = *limits;
+	set.place = calloc((size_t)limits->max, sizeof(*set.place));
+	if (set.place == NULL)
+		return -1;
+	for (int i = limits->max - 1; i >= 0; i--) {
+		set.place[i].fd = -1;
+		set.place[i].next = set.free;
+		set.free = &set.place[i];
+	}
+	return 0;
+}
+
+static uint64_t
+key_of(const struct conn *c)
+{
+	return (uint64_t)c->serial << 32 | (uint32_t)(c - set.place);
+}
+
+struct conn *
+conn_find(uint64_t key)
+{
+	struct conn *c;
+
+	if ((uint32_t)key >= (uint32_t)set.limits.max)
+		return NULL;
+	c = &set.place[(uint32_t)key];
+	return c->state != CONN_FREE && c->serial == key >> 32 ? c : NULL;
+}
+
+static void
+buffer_take(struct conn *c)
+{
+	if (c->in.cap == 0 && set.nspare > 0)
+		c->in = set.spare[--set.nspare];
+}
+
+/* An idle connection keeps no memory. */
+static void
+buffer_give(struct conn *c)
+{
+	if (c->in.cap > 0 && c->in.cap <= SPARE_SIZE &&
+	    set.nspare < SPARE_MAX) {
+		buf_clear(&c->in);
+		set.spare[set.nspare++] = c->in;
+	} else {
+		buf_free(&c->in);
+	}
+	memset(&c->in, 0, sizeof(c->in));
+}
+
+static void
+enqueue(struct conn *c)
+{
+	struct queue *q = &set.queue[c->state];
+
+	c->next = NULL;
+	c->prev = q->last;
+	if (q->last != NULL)
+		q->last->next = c;
+	else
+		q->first = c;
+	q->last = c;
+}
+
+static void
+dequeue(struct conn *c)
+{
+	struct queue *q = &set.queue[c->state];
+
+	if (c->prev != NULL)
+		c->prev->next = c->next;
+	else
+		q->first = c->next;
+	if (c->next != NULL)
+		c->next->prev = c->prev;
+	else
+		q->last = c->prev;
+	c->prev = c->next = NULL;
+	c->due = 0;
+}
+
+static void
+make_room(void)
+{
+	static const enum conn_state order[] = { CONN_IDLE, CONN_LINGER,
+		CONN_HEAD };
+
+	for (size_t i = 0; set.free == NULL && i < 3; i++)
+		if (set.queue[order[i]].first != NULL)
+			conn_close(set.queue[order[i]].first);
+}
+
+struct conn *
+conn_add(int fd)
+{
+	struct conn *c;
+	uint32_t serial;
+
+	make_room();
+	/* At most one connection is out of every queue, the one being served,
+	 * and limits.max is larger than that: there is a place. */
+	c = set.free;
+	set.free = c->next;
+	serial = c->serial == UINT32_MAX ? 1 : c->serial + 1;
+	memset(c, 0, sizeof(*c));
+	c->serial = serial;
+	c->fd = fd;
+	c->state = CONN_HEAD;
+	return c;
+}
+
+/* `due` is set exactly while a connection is in a queue. */
+int
+conn_park(struct conn *c, enum conn_state state)
+{
+	if (c->due != 0 && c->state == state)
+		return 0;
+	if (c->due != 0)
+		dequeue(c);
+	c->state = state;
+	c->due = clock_ms() + set.limits.patience[state];
+	enqueue(c);
+	if (c->in.len == 0)
+		buffer_give(c);
+	if (!c->waited && wait_add(set.wait_set, c->fd, key_of(c), false) == -1) {
+		conn_close(c);
+		return -1;
+	}
+	c->waited = true;
+	return 0;
+}
+
+void
+conn_take(struct conn *c)
+{
+	if (c->due != 0)
+		dequeue(c);
+	c->state = CONN_HEAD;
+}
+
+void
+conn_close(struct conn *c)
+{
+	if (c->due != 0)
+		dequeue(c);
+	/* The application may have forked: a copy of the descriptor elsewhere
+	 * would keep it in the wait set. */
+	if (c->waited)
+		wait_remove(set.wait_set, c->fd);
+	close(c->fd);
+	c->fd = -1;
+	c->state = CONN_FREE;
+	buffer_give(c);
+	c->next = set.free;
+	set.free = c;
+}
+
+void
+conn_linger(struct conn *c)
+{
+	buf_clear(&c->in);
+	if (shutdown(c->fd, SHUT_WR) == -1 || !conn_discard(c)) {
+		conn_close(c);
+		return;
+	}
+	conn_park(c, CONN_LINGER);
+}
+
+ssize_t
+conn_receive(struct conn *c, struct buf *into, size_t n)
+{
+	char *room;
+	ssize_t got;
+
+	if (into == &c->in)
+		buffer_take(c);
+	room = buf_reserve(into, n);
+	if (room == NULL) {
+		errno = ENOMEM;
+		return -1;
+	}
+	got = recv(c->fd, room, n, MSG_DONTWAIT);
+	if (got > 0)
+		into->len += (size_t)got;
+	return got;
+}
+
+bool
+conn_discard(struct conn *c)
+{
+	char trash[LINGER_CHUNK];
+	ssize_t n;
+
+	/* One chunk a turn: a peer that floods does not hold the worker. */
+	n = recv(c->fd, trash, sizeof(trash), MSG_DONTWAIT);
+	return n > 0 || (n == -1 && errno == EAGAIN);
+}
+
+int64_t
+conn_next_due(void)
+{
+	int64_t due = -1;
+
+	for (int i = 0; i < CONN_STATES; i++) {
+		struct conn *c = set.queue[i].first;
+
+		if (c != NULL && (due == -1 || c->due < due))
+			due = c->due;
+	}
+	return due;
+}
+
+void
+conn_expire(int64_t now, void (*late)(struct conn *))
+{
+	for (int i = 0; i < CONN_STATES; i++) {
+		struct conn *c;
+
+		while ((c = set.queue[i].first) != NULL && c->due <= now) {
+			if (i == CONN_HEAD)
+				late(c);
+			conn_close(c);
+		}
+	}
+}
+
+struct conn *
+conn_oldest(enum conn_state state)
+{
+	return set.queue[state].first;
+}
+
+/* What travels with a connection, before the bytes that it holds. */
+struct parcel {
+	enum conn_state state;
+	struct scan scan;
+};
+
+int
+conn_give(struct conn *c, int exchange)
+{
+	struct parcel parcel = { c->state, c->scan };
+	struct buf message = { 0 };
+	long sent = -1;
+
+	parcel.scan.fault = NULL;
+	if (c->in.len <= PARCEL_MAX) {
+		buf_add(&message, &parcel, sizeof(parcel));
+		buf_add(&message, c->in.data, c->in.len);
+		if (!message.failed)
+			sent = fd_send(exchange, c->fd, message.data,
+			    message.len);
+	}
+	buf_free(&message);
+	if (sent <= 0)
+		return -1;
+	conn_close(c);
+	return 0;
+}
+
+struct conn *
+conn_adopt(int exchange)
+{
+	static char message[sizeof(struct parcel) + PARCEL_MAX];
+	struct parcel parcel;
+	struct conn *c;
+	long n;
+	int fd;
+
+	n = fd_receive(exchange, &fd, message, sizeof(message));
+	if (n < (long)sizeof(parcel) || fd == -1) {
+		fd_close(&fd);
+		return NULL;
+	}
+	memcpy(&parcel, message, sizeof(parcel));
+	c = conn_add(fd);
+	c->state = parcel.state;
+	c->scan = parcel.scan;
+	n -= (long)sizeof(parcel);
+	if (n > 0) {
+		buffer_take(c);
+		buf_add(&c->in, message + sizeof(parcel), (size_t)n);
+	}
+	return c;
+}

@@ -1,0 +1,64 @@
+#ifndef WORKER_FCGI_H
+#define WORKER_FCGI_H
+
+/*
+ * FastCGI behind struct request, through libfcgi, used in the one way that is
+ * safe: it never reads from a peer.
+ *
+ * - Parameters and body are judged by fcgi_scan and handed to the application
+ *   from our own buffers: libfcgi keeps parameters as C strings (a NUL byte
+ *   cuts them), and its reader trusts and waits for the peer.
+ * - libfcgi makes the response: a head of 24 bytes without parameters goes to
+ *   it through a pipe, FCGX_Accept_r makes the request and its streams of it,
+ *   then the connection takes the pipe's place for the writing.
+ * - The connection is ours before and after: FCGX_Finish_r never sees it, so
+ *   it neither closes it nor lingers on it.
+ *
+ * FCGX_Request.ipcFd and .keepConnection stand below the header's "don't use"
+ * line; configure checks that they are there, tests/run that they do what
+ * they did.  The only includer of fcgiapp.h.  One request at a time.
+ */
+
+#include <stdint.h>
+
+#include "base/why.h"
+#include "worker/conn.h"
+#include "worker/fcgi_scan.h"
+#include "worker/request.h"
+
+struct fcgi_options {
+	struct scan_limits scan;
+	int64_t read_timeout;  /* ms between two arrivals of body bytes */
+	int64_t write_timeout; /* ms for the peer to take any output */
+};
+
+enum fcgi_end {
+	FCGI_END_KEEP,	/* whole, and the connection may carry another */
+	FCGI_END_CLOSE, /* nothing is left to be said or heard */
+	FCGI_END_LINGER /* the peer is still sending: let it finish */
+};
+
+/* Once in a worker, before its own signal dispositions are set (FCGX_Init
+ * changes some).  0, or -1 and why. */
+int fcgi_init(const struct fcgi_options *options, struct why *why);
+
+/*
+ * Judge what has been received on a connection between requests; answers due
+ * at once are sent.  SCAN_MORE: wait; SCAN_HEAD: fcgi_begin; anything else:
+ * the connection is to be ended (the reason has been logged), by lingering if
+ * SCAN_REFUSE, else by closing.
+ */
+enum scan_verdict fcgi_judge(struct conn *c);
+
+/* The request whose head is complete on c; it lives until fcgi_end.  NULL:
+ * its parameters are malformed, close the connection (logged). */
+struct request *fcgi_begin(struct conn *c);
+
+/* Finish the response, with request->app_status, and drain what is left of
+ * the body if that is cheap.  c->in then holds what came after the request. */
+enum fcgi_end fcgi_end(struct request *request);
+
+/* A peer's head that did not come in time: logged as other misbehaviour. */
+void fcgi_complain(const struct conn *c, const char *fault);
+
+#endif

@@ -1,0 +1,274 @@
+#include "worker/fcgi_scan.h"
+
+#include <string.h>
+
+#include "share/fcgi_wire.h"
+
+/* What a record is to a connection in a given state. */
+enum judgement {
+	TAKE,	    /* part of the stream that is being read */
+	BEGIN,	    /* starts a request */
+	ABORT,	    /* ends it early */
+	VALUES,	    /* management: FCGI_GET_VALUES */
+	UNKNOWN,    /* management of a type we do not know */
+	MULTIPLEX,  /* a second request: FCGI_CANT_MPX_CONN */
+	STRAY,	    /* of a request that is not there: the specification
+		       (3.3) lets it be ignored */
+	MALFORMED
+};
+
+#define MANAGEMENT_MAX 1024 /* more than every known name of GET_VALUES */
+#define SQUEEZE	       4096 /* bytes of gap worth closing */
+
+static enum judgement
+judge(const struct scan *scan, const struct fcgi_record *r)
+{
+	if (r->version != 1)
+		return MALFORMED;
+	if (r->id == 0) {
+		if (r->content > MANAGEMENT_MAX || r->type == FCGI_T_BEGIN)
+			return MALFORMED;
+		return r->type == FCGI_T_GET_VALUES ? VALUES : UNKNOWN;
+	}
+	if (r->type == FCGI_T_BEGIN) {
+		if (r->content != 8)
+			return MALFORMED;
+		if (scan->state == SCAN_IDLE)
+			return BEGIN;
+		return r->id == scan->id ? MALFORMED : MULTIPLEX;
+	}
+	if (scan->state == SCAN_IDLE || r->id != scan->id)
+		return r->type <= FCGI_T_UNKNOWN ? STRAY : MALFORMED;
+	if (r->type == FCGI_T_ABORT)
+		return ABORT;
+	if ((scan->state == SCAN_PARAMS && r->type == FCGI_T_PARAMS) ||
+	    (scan->state == SCAN_STDIN && r->type == FCGI_T_STDIN))
+		return TAKE;
+	return MALFORMED;
+}
+
+static void
+answer_values(const unsigned char *p, size_t n, unsigned capacity,
+    struct buf *reply)
+{
+	static const char *const names[] = { "FCGI_MAX_CONNS", "FCGI_MAX_REQS",
+		"FCGI_MPXS_CONNS" };
+	const unsigned char *end = p + n;
+	struct buf pairs = { 0 }, number = { 0 };
+	struct fcgi_pair pair;
+	bool said[3] = { false };
+
+	while (fcgi_get_pair(&p, (size_t)(end - p), &pair) == 1) {
+		for (size_t i = 0; i < 3; i++) {
+			if (said[i] || pair.name_len != strlen(names[i]) ||
+			    memcmp(pair.name, names[i], pair.name_len) != 0)
+				continue;
+			said[i] = true;
+			buf_clear(&number);
+			buf_addf(&number, "%u", i == 2 ? 0 : capacity);
+			fcgi_add_pair(&pairs, names[i], pair.name_len,
+			    number.data, number.len);
+		}
+	}
+	/* At most three short pairs: a single record, and never the empty one
+	 * that fcgi_add_stream makes of nothing unless that is the answer. */
+	fcgi_add_stream(reply, FCGI_T_GET_VALUES_RESULT, 0, pairs.data,
+	    pairs.len);
+	buf_free(&pairs);
+	buf_free(&number);
+}
+
+static void
+answer_unknown(unsigned type, struct buf *reply)
+{
+	unsigned char record[FCGI_HEADER + 8] = { 0 };
+
+	fcgi_put_header(record, FCGI_T_UNKNOWN, 0, 8, 0);
+	record[FCGI_HEADER] = (unsigned char)type;
+	buf_add(reply, record, sizeof(record));
+}
+
+static enum scan_verdict
+begin(struct scan *scan, const struct fcgi_record *r,
+    const unsigned char *content, struct buf *reply)
+{
+	unsigned role = (unsigned)content[0] << 8 | content[1];
+
+	scan->id = r->id;
+	scan->keep = content[2] & FCGI_KEEP;
+	scan->params = scan->at;
+	scan->params_len = 0;
+	if (role != FCGI_R_RESPONDER) {
+		fcgi_add_end(reply, r->id, 0, FCGI_S_UNKNOWN_ROLE);
+		return SCAN_REFUSE;
+	}
+	scan->state = SCAN_PARAMS;
+	return SCAN_MORE;
+}
+
+/* Parameters of several records are moved together, so that one span holds
+ * them all; the usual single record stays where it is. */
+static enum scan_verdict
+take_params(struct scan *scan, struct buf *in, size_t from, size_t n)
+{
+	if (n == 0) {
+		scan->state = SCAN_STDIN;
+		return SCAN_HEAD;
+	}
+	if (scan->params_len == 0)
+		scan->params = from;
+	else
+		memmove(in->data + scan->params + scan->params_len,
+		    in->data + from, n);
+	scan->params_len += n;
+	return SCAN_MORE;
+}
+
+static enum scan_verdict
+take_content(struct scan *scan, const struct fcgi_record *r)
+{
+	scan->at += FCGI_HEADER;
+	scan->content = r->content;
+	scan->skip = r->padding;
+	if (r->content > 0)
+		return SCAN_CONTENT;
+	scan->state = SCAN_DONE;
+	return SCAN_END;
+}
+
+static enum scan_verdict
+bad(struct scan *scan, const char *fault)
+{
+	scan->fault = fault;
+	return SCAN_BAD;
+}
+
+/* A record that is in the buffer as a whole. */
+static enum scan_verdict
+whole(struct scan *scan, struct buf *in, const struct fcgi_record *r,
+    enum judgement judgement, const struct scan_limits *limits,
+    struct buf *reply)
+{
+	size_t from = scan->at + FCGI_HEADER;
+	unsigned char *content = (unsigned char *)in->data + from;
+
+	scan->at = from + r->content + r->padding;
+	switch (judgement) {
+	case BEGIN:
+		return begin(scan, r, content, reply);
+	case TAKE:
+		return take_params(scan, in, from, r->content);
+	case ABORT:
+		return SCAN_ABORT;
+	case VALUES:
+		answer_values(content, r->content, limits->capacity, reply);
+		break;
+	case UNKNOWN:
+		answer_unknown(r->type, reply);
+		break;
+	case MULTIPLEX:
+		fcgi_add_end(reply, r->id, 0, FCGI_S_CANT_MPX);
+		break;
+	default:
+		break;
+	}
+	return SCAN_MORE;
+}
+
+static const char *
+fault_of(const struct fcgi_record *r)
+{
+	if (r->version != 1)
+		return "not FastCGI version 1";
+	if (r->type == FCGI_T_BEGIN)
+		return "BEGIN_REQUEST of a wrong length or for a known id";
+	if (r->id == 0)
+		return "management record too long";
+	return "record of a type that is not expected here";
+}
+
+/*
+ * While a head is in the making its buffer cannot be dropped from the front.
+ * Close the gap that record headers, padding and strays leave behind the
+ * parameters, so that memory stays in proportion to the limit whatever the
+ * peer puts around them.
+ */
+static void
+squeeze(struct scan *scan, struct buf *in)
+{
+	size_t end = scan->params + scan->params_len;
+
+	if (scan->state != SCAN_PARAMS || scan->at - end < SQUEEZE)
+		return;
+	if (scan->params_len == 0)
+		scan->params = end = 0;
+	memmove(in->data + end, in->data + scan->at, in->len - scan->at);
+	in->len -= scan->at - end;
+	scan->at = end;
+}
+
+/* What was begun and is not yet here as a whole: body content, padding. */
+static bool
+pending(struct scan *scan, const struct buf *in)
+{
+	size_t n = in->len - scan->at;
+
+	if (scan->content > 0)
+		return true;
+	if (n > scan->skip)
+		n = scan->skip;
+	scan->at += n;
+	scan->skip -= n;
+	return scan->skip > 0;
+}
+
+enum scan_verdict
+scan_next(struct scan *scan, struct buf *in, const struct scan_limits *limits,
+    struct buf *reply)
+{
+	struct fcgi_record r;
+	enum judgement judgement;
+	enum scan_verdict verdict;
+
+	for (;;) {
+		squeeze(scan, in);
+		if (pending(scan, in))
+			return scan->content > 0 && in->len > scan->at ?
+			    SCAN_CONTENT : SCAN_MORE;
+		if (in->len - scan->at < FCGI_HEADER)
+			return SCAN_MORE;
+		fcgi_get_header((unsigned char *)in->data + scan->at, &r);
+		judgement = judge(scan, &r);
+		if (judgement == MALFORMED)
+			return bad(scan, fault_of(&r));
+		if (judgement == STRAY) {
+			scan->at += FCGI_HEADER;
+			scan->skip = r.content + r.padding;
+			continue;
+		}
+		if (judgement == TAKE && scan->state == SCAN_STDIN) {
+			verdict = take_content(scan, &r);
+			if (verdict == SCAN_CONTENT)
+				continue;
+			return verdict;
+		}
+		if (judgement == TAKE &&
+		    scan->params_len + r.content > limits->head)
+			return SCAN_LARGE;
+		if (in->len - scan->at < FCGI_HEADER + r.content + r.padding)
+			return SCAN_MORE;
+		verdict = whole(scan, in, &r, judgement, limits, reply);
+		if (verdict != SCAN_MORE)
+			return verdict;
+	}
+}
+
+void
+scan_reset(struct scan *scan)
+{
+	size_t at = scan->at, skip = scan->skip;
+
+	memset(scan, 0, sizeof(*scan));
+	scan->at = at;
+	scan->skip = skip;
+}

@@ -1,0 +1,39 @@
+#ifndef WORKER_WAIT_H
+#define WORKER_WAIT_H
+
+/*
+ * What a worker sleeps on: listeners, connections, its channel, signals.  A
+ * connection that arrives wakes one of the workers that sleep on a listener,
+ * not all of them (EPOLLEXCLUSIVE, epoll_ctl(2)).  Signals come as a
+ * descriptor among the others: they stay blocked for ever, so nothing ever
+ * interrupts the application, and a worker that never has to sleep sees them
+ * all the same.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The descriptor of a new wait set, close-on-exec; -1 with errno. */
+int wait_open(void);
+
+/* Watch fd for input until it is closed or removed.  shared: other processes
+ * wait on it too and one of them is enough.  0, or -1 with errno. */
+int wait_add(int set, int fd, uint64_t key, bool shared);
+void wait_remove(int set, int fd);
+
+/* Sleep for at most timeout_ms (-1: for ever, 0: only look).  The number of
+ * keys whose descriptors have input or have ended, at most WAIT_BATCH; 0 after
+ * the time; -1 with errno. */
+#define WAIT_BATCH 64
+int wait_turn(int set, uint64_t keys[WAIT_BATCH], int timeout_ms);
+
+/* Block the signals of `numbers` (0 ends it) and return a descriptor on which
+ * they arrive; the next one that has arrived, 0 if none. */
+int wait_signals(const int *numbers);
+int wait_signal_next(int fd);
+
+/* Wait until fd can be read or the deadline (clock_ms()) has passed.
+ * 1 readable, 0 too late, -1 with errno. */
+int wait_readable(int fd, int64_t deadline);
+
+#endif
