@@ -126,7 +126,8 @@ num_text(int64_t value, const struct num_unit *unit, char out[NUM_TEXT])
 {
 	while (value == 0 ? *unit->name != '\0' : value % unit->factor != 0)
 		unit++;
-	snprintf(out, NUM_TEXT, "%" PRId64 "%s", value, unit->name);
+	snprintf(out, NUM_TEXT, "%" PRId64 "%s", value / unit->factor,
+	    unit->name);
 	return out;
 }
 
