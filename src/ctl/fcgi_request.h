@@ -20,9 +20,9 @@ struct fcgi_request {
 	const char *uri;    /* "/path?query" */
 	const char *script; /* SCRIPT_FILENAME; NULL: not sent */
 	const struct buf *body; /* NULL: none */
-	char **headers;		/* "Name: value"; "Name:" sends none */
+	const char **headers;	/* "Name: value"; "Name:" sends none */
 	size_t nheaders;
-	char **params; /* "NAME=value"; "NAME" sends none */
+	const char **params; /* "NAME=value"; "NAME" sends none */
 	size_t nparams;
 	bool keep; /* ask the server to keep the connection */
 };
