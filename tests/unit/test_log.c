@@ -1,0 +1,327 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+#include "unit.h"
+
+#define STAMP "2026-11-20T13:24:01.123+00:00 "
+
+static char directory[64], path[96], rotated[96];
+
+static void
+make_directory(void)
+{
+	strcpy(directory, "/tmp/lua-fpm-log.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/error.log", directory);
+	snprintf(rotated, sizeof(rotated), "%s/error.log.1", directory);
+}
+
+static void
+remove_directory(void)
+{
+	unlink(path);
+	unlink(rotated);
+	rmdir(directory);
+}
+
+/* The whole of a file, in memory that the next call uses again. */
+static const char *
+content(const char *name)
+{
+	static char text[300000];
+	FILE *f = fopen(name, "r");
+	size_t n;
+
+	ck_assert_ptr_nonnull(f);
+	n = fread(text, 1, sizeof(text) - 1, f);
+	fclose(f);
+	text[n] = '\0';
+	return text;
+}
+
+/* The file has one line of this level, ending so, from this process. */
+static void
+check_line(const char *level, const char *rest)
+{
+	const char *text = content(path);
+	char want[1000];
+
+	snprintf(want, sizeof(want), "%s %s\n", level, rest);
+	ck_assert_uint_gt(strlen(text), strlen(STAMP));
+	ck_assert_str_eq(text + strlen(STAMP), want);
+}
+
+static void
+check_text(const char *escaped)
+{
+	char want[900];
+
+	snprintf(want, sizeof(want), "[pid %d] %s", (int)getpid(), escaped);
+	check_line("error", want);
+	ck_assert_int_eq(truncate(path, 0), 0);
+}
+
+static void
+open_log(void)
+{
+	make_directory();
+	ck_assert_int_eq(log_open(path, LEVEL_INFO, NULL), 0);
+}
+
+START_TEST(names_levels)
+{
+	static const char *names[] = { "debug", "info", "notice", "warning",
+		"error", "alert" };
+	int level;
+
+	for (level = LEVEL_DEBUG; level <= LEVEL_ALERT; level++) {
+		ck_assert_int_eq(log_level_parse(names[level]), level);
+		ck_assert_str_eq(log_level_name((enum log_level)level),
+		    names[level]);
+	}
+	ck_assert_int_eq(log_level_parse("verbose"), -1);
+	ck_assert_int_eq(log_level_parse(""), -1);
+	ck_assert_int_eq(log_level_parse("Error"), -1);
+}
+END_TEST
+
+START_TEST(a_line_looks_as_promised)
+{
+	static const char shape[] = "dddd-dd-ddTdd:dd:dd.ddd+dd:dd ";
+	const char *text;
+	size_t i;
+
+	open_log();
+	log_notice("%s is %d", "seven", 7);
+	text = content(path);
+	for (i = 0; i < strlen(shape); i++)
+		if (shape[i] == 'd')
+			ck_assert(text[i] >= '0' && text[i] <= '9');
+		else if (shape[i] == '+')
+			ck_assert(text[i] == '+' || text[i] == '-');
+		else
+			ck_assert_int_eq(text[i], shape[i]);
+	ck_assert_ptr_nonnull(strstr(text, " notice [pid "));
+	ck_assert_str_eq(strstr(text, "] ") + 2, "seven is 7\n");
+}
+END_TEST
+
+START_TEST(a_level_is_a_threshold)
+{
+	open_log();
+	log_debug("not this");
+	log_relay(LEVEL_DEBUG, "www", 1, "nor this", 8);
+	ck_assert_str_eq(content(path), "");
+	log_error("%s", "this");
+	check_text("this");
+}
+END_TEST
+
+START_TEST(nothing_forges_a_line)
+{
+	open_log();
+	log_error("a\n2026-11-20T13:24:01.123+00:00 alert [pid 1] b");
+	check_text("a\\n2026-11-20T13:24:01.123+00:00 alert [pid 1] b");
+	log_error("%s", "tab\tcr\rnul-less\x1b[31m\x7f.");
+	check_text("tab\\tcr\\rnul-less\\x1b[31m\\x7f.");
+}
+END_TEST
+
+START_TEST(utf8_passes_and_nothing_else)
+{
+	open_log();
+	log_error("%s", "\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80 \xef\xbf\xbd");
+	check_text("\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80 \xef\xbf\xbd");
+	log_error("%s", "\xff \x80 \xc3 \xc3(");
+	check_text("\\xff \\x80 \\xc3 \\xc3(");
+	/* overlong, surrogate, past U+10FFFF, C1 control, cut at the end */
+	log_error("%s", "\xc0\xaf \xe0\x80\xaf \xf0\x80\x80\xaf");
+	check_text("\\xc0\\xaf \\xe0\\x80\\xaf \\xf0\\x80\\x80\\xaf");
+	log_error("%s", "\xed\xa0\x80 \xf4\x90\x80\x80 \xc2\x9b \xe2\x82");
+	check_text("\\xed\\xa0\\x80 \\xf4\\x90\\x80\\x80 \\xc2\\x9b "
+	    "\\xe2\\x82");
+}
+END_TEST
+
+START_TEST(relays_for_another)
+{
+	open_log();
+	log_relay(LEVEL_WARNING, "www", 4711, "a\0b and the rest", 3);
+	check_line("warning", "[pool www] [pid 4711] a\\x00b");
+}
+END_TEST
+
+START_TEST(a_worker_carries_its_pool)
+{
+	char name[] = "www", want[100];
+
+	open_log();
+	log_identity(name);
+	name[0] = 'x';
+	log_error("text");
+	snprintf(want, sizeof(want), "[pool www] [pid %d] text",
+	    (int)getpid());
+	check_line("error", want);
+}
+END_TEST
+
+START_TEST(long_text_is_whole)
+{
+	static char text[200002];
+
+	open_log();
+	memset(text, 'x', sizeof(text) - 2);
+	log_error("%s", text);
+	text[sizeof(text) - 2] = '\n';
+	ck_assert_str_eq(strchr(content(path), ']') + 2, text);
+}
+END_TEST
+
+START_TEST(keeps_errno)
+{
+	open_log();
+	errno = EDOM;
+	log_error("text");
+	ck_assert_int_eq(errno, EDOM);
+}
+END_TEST
+
+START_TEST(reopens_after_a_rotation)
+{
+	struct stat st;
+
+	open_log();
+	log_error("before");
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_eq(st.st_mode & 0777 & ~0640, 0);
+	ck_assert_int_eq(rename(path, rotated), 0);
+	log_error("between");
+	ck_assert_int_eq(log_reopen(), 0);
+	log_error("after");
+	ck_assert_ptr_nonnull(strstr(content(rotated), "before"));
+	ck_assert_ptr_nonnull(strstr(content(rotated), "between"));
+	check_text("after");
+}
+END_TEST
+
+START_TEST(a_failed_open_changes_nothing)
+{
+	struct why why = { 0 };
+	char other[120];
+
+	open_log();
+	snprintf(other, sizeof(other), "%s/none/error.log", directory);
+	ck_assert_int_eq(log_open(other, LEVEL_DEBUG, &why), -1);
+	ck_assert_ptr_nonnull(strstr(why.text, other));
+	ck_assert_ptr_nonnull(strstr(why.text, strerror(ENOENT)));
+	log_debug("not this");
+	log_error("this");
+	check_text("this");
+}
+END_TEST
+
+START_TEST(stderr_stays_where_it_was)
+{
+	int file;
+
+	make_directory();
+	file = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+	ck_assert_int_eq(dup2(file, STDERR_FILENO), STDERR_FILENO);
+	ck_assert_int_eq(log_open("stderr", LEVEL_INFO, NULL), 0);
+	ck_assert_int_eq(dup2(open("/dev/null", O_WRONLY), STDERR_FILENO),
+	    STDERR_FILENO);
+	log_error("text");
+	check_text("text");
+	ck_assert_int_eq(log_reopen(), 0);
+	log_error("text");
+	check_text("text");
+}
+END_TEST
+
+START_TEST(a_reader_that_is_gone_is_no_error)
+{
+	int fds[2];
+
+	make_directory();
+	signal(SIGPIPE, SIG_IGN);
+	ck_assert_int_eq(pipe(fds), 0);
+	ck_assert_int_eq(dup2(fds[1], STDERR_FILENO), STDERR_FILENO);
+	close(fds[0]);
+	errno = 0;
+	log_error("text");
+	ck_assert_int_eq(errno, 0);
+	ck_assert_int_eq(log_open("/dev/full", LEVEL_INFO, NULL), 0);
+	log_error("text");
+	ck_assert_int_eq(errno, 0);
+}
+END_TEST
+
+/* Lines of several processes never mix, be they longer than a pipe takes at
+ * once or not. */
+START_TEST(lines_of_many_stay_whole)
+{
+	char text[9000];
+	const char *line;
+	int child, i, lines = 0;
+
+	open_log();
+	for (child = 0; child < 4; child++) {
+		if (fork() != 0)
+			continue;
+		memset(text, 'a' + child, sizeof(text) - 1);
+		text[sizeof(text) - 1] = '\0';
+		for (i = 0; i < 8; i++)
+			log_error("%s", text);
+		_exit(0);
+	}
+	while (wait(NULL) != -1)
+		;
+	for (line = content(path); *line != '\0'; lines++) {
+		line = strchr(line, ']') + 2;
+		ck_assert_uint_eq(strspn(line, (char[]){ *line, 0 }),
+		    sizeof(text) - 1);
+		line += sizeof(text);
+	}
+	ck_assert_int_eq(lines, 32);
+}
+END_TEST
+
+static Suite *
+suite(void)
+{
+	Suite *s = suite_create("log");
+	TCase *t = tcase_create("log");
+
+	tcase_add_checked_fixture(t, NULL, remove_directory);
+	tcase_add_test(t, names_levels);
+	tcase_add_test(t, a_line_looks_as_promised);
+	tcase_add_test(t, a_level_is_a_threshold);
+	tcase_add_test(t, nothing_forges_a_line);
+	tcase_add_test(t, utf8_passes_and_nothing_else);
+	tcase_add_test(t, relays_for_another);
+	tcase_add_test(t, a_worker_carries_its_pool);
+	tcase_add_test(t, long_text_is_whole);
+	tcase_add_test(t, keeps_errno);
+	tcase_add_test(t, reopens_after_a_rotation);
+	tcase_add_test(t, a_failed_open_changes_nothing);
+	tcase_add_test(t, stderr_stays_where_it_was);
+	tcase_add_test(t, a_reader_that_is_gone_is_no_error);
+	tcase_add_test(t, lines_of_many_stay_whole);
+	suite_add_tcase(s, t);
+	return s;
+}
+
+int
+main(void)
+{
+	return unit_run(suite());
+}
