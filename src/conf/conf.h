@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #include "base/why.h"
@@ -89,6 +90,12 @@ struct conf_faults {
 void conf_fault(struct conf_faults *faults, const char *file, int line,
     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 void conf_faults_free(struct conf_faults *faults);
+
+/* FILE:LINE: what, one line each; FILE: what where no line is known. */
+void conf_faults_print(const struct conf_faults *faults, FILE *out);
+
+/* Give back what a list holds; it is empty then. */
+void conf_list_free(struct conf_list *list);
 
 /* Give back a configuration and everything in it; NULL is fine. */
 void conf_free(struct conf *conf);

@@ -17,13 +17,4 @@
  */
 struct conf *conf_read(const char *file, struct conf_faults *faults);
 
-/*
- * A configuration of one static pool without a file, for
- * `lua-fpm -l ADDRESS [-n N] app.lua`: no pid file, log to stderr, pool
- * "main", N workers.  user may be NULL.  As conf_read; faults name the
- * "command line".
- */
-struct conf *conf_single(const char *app, const char *address, int workers,
-    const char *user, struct conf_faults *faults);
-
 #endif

@@ -1,0 +1,106 @@
+#include "conf/conf.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What was read may hold anything; a fault is one line on a terminal. */
+static void
+make_printable(char *text)
+{
+	for (; *text != '\0'; text++) {
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = '?';
+	}
+}
+
+void
+conf_fault(struct conf_faults *faults, const char *file, int line,
+    const char *fmt, ...)
+{
+	struct conf_fault *grown, *fault;
+	va_list ap;
+
+	grown = reallocarray(faults->item, faults->n + 1, sizeof(*grown));
+	if (grown == NULL)
+		return;
+	faults->item = grown;
+	fault = &grown[faults->n];
+	if ((fault->file = strdup(file)) == NULL)
+		return;
+	fault->line = line;
+	va_start(ap, fmt);
+	vsnprintf(fault->text, sizeof(fault->text), fmt, ap);
+	va_end(ap);
+	make_printable(fault->text);
+	faults->n++;
+}
+
+void
+conf_faults_print(const struct conf_faults *faults, FILE *out)
+{
+	for (size_t i = 0; i < faults->n; i++) {
+		const struct conf_fault *fault = &faults->item[i];
+
+		if (fault->line > 0)
+			fprintf(out, "%s:%d: %s\n", fault->file, fault->line,
+			    fault->text);
+		else
+			fprintf(out, "%s: %s\n", fault->file, fault->text);
+	}
+}
+
+void
+conf_faults_free(struct conf_faults *faults)
+{
+	for (size_t i = 0; i < faults->n; i++)
+		free(faults->item[i].file);
+	free(faults->item);
+	*faults = (struct conf_faults){ 0 };
+}
+
+void
+conf_list_free(struct conf_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		free(list->item[i]);
+	free(list->item);
+	*list = (struct conf_list){ 0 };
+}
+
+static void
+pool_clear(struct conf_pool *pool)
+{
+	conf_list_free(&pool->listen);
+	free(pool->name);
+	free(pool->file);
+	free(pool->app);
+	free(pool->listen_owner);
+	free(pool->listen_group);
+	free(pool->user);
+	free(pool->group);
+}
+
+void
+conf_free(struct conf *conf)
+{
+	if (conf == NULL)
+		return;
+	for (size_t i = 0; i < conf->npools; i++)
+		pool_clear(&conf->pools[i]);
+	free(conf->pools);
+	free(conf->pid_file);
+	free(conf->error_log);
+	free(conf->include);
+	free(conf);
+}
+
+const struct conf_pool *
+conf_find(const struct conf *conf, const char *name)
+{
+	for (size_t i = 0; i < conf->npools; i++) {
+		if (strcmp(conf->pools[i].name, name) == 0)
+			return &conf->pools[i];
+	}
+	return NULL;
+}

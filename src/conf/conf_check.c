@@ -1,0 +1,236 @@
+#include "conf/conf_check.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/user.h"
+
+#define NAME_MOST 32
+#define SPARE	  3 /* workers.max_spare, where it is not set */
+
+struct judge { /* of one pool */
+	const struct conf_pool *pool;
+	const struct conf_origin *origin;
+	struct conf_faults *faults;
+	int verdict;
+};
+
+static int64_t
+least(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static int64_t
+most(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+void
+conf_complete(struct conf_pool *pool)
+{
+	struct conf_workers *w = &pool->workers;
+
+	/* 0 is out of their range, so it says "not set" */
+	if (w->max_spare == 0)
+		w->max_spare = least(w->max, most(w->min_spare, SPARE));
+	if (w->start == 0)
+		w->start = w->min_spare + (w->max_spare - w->min_spare) / 2;
+}
+
+/* ---- faults ------------------------------------------------------------- */
+
+static int
+line_of(const struct judge *judge, enum key_group group, const char *name)
+{
+	return judge->origin->line[conf_key_find(group, name) - conf_keys];
+}
+
+static void __attribute__((format(printf, 4, 5)))
+blame(struct judge *judge, enum key_group group, const char *name,
+    const char *fmt, ...)
+{
+	int line = name != NULL ? abs(line_of(judge, group, name)) : 0;
+	char text[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	judge->verdict = -1;
+	conf_fault(judge->faults, judge->pool->file,
+	    line != 0 ? line : judge->pool->line, "pool %s: %s",
+	    judge->pool->name, text);
+}
+
+/* ---- names, users and groups -------------------------------------------- */
+
+static void
+check_name(struct judge *judge)
+{
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	    "abcdefghijklmnopqrstuvwxyz" "0123456789_-";
+	const char *name = judge->pool->name;
+	size_t len = strspn(name, allowed);
+
+	if (len == 0 || len > NAME_MOST || name[len] != '\0')
+		blame(judge, GROUP_POOL, NULL, "the name must be 1 to %d "
+		    "letters, digits, '_' or '-'", NAME_MOST);
+}
+
+static void
+check_user(struct judge *judge, const char *key, const char *name)
+{
+	struct why why;
+	uid_t uid;
+	gid_t gid;
+
+	if (name != NULL && user_find(name, &uid, &gid, &why) == -1)
+		blame(judge, GROUP_POOL, key, "%s: %s", key, why.text);
+}
+
+static void
+check_group(struct judge *judge, const char *key, const char *name)
+{
+	struct why why;
+	gid_t gid;
+
+	if (name != NULL && user_find_group(name, &gid, &why) == -1)
+		blame(judge, GROUP_POOL, key, "%s: %s", key, why.text);
+}
+
+static void
+check_identity(struct judge *judge)
+{
+	const struct conf_pool *pool = judge->pool;
+
+	check_user(judge, "user", pool->user);
+	check_group(judge, "group", pool->group);
+	check_user(judge, "listen_owner", pool->listen_owner);
+	check_group(judge, "listen_group", pool->listen_group);
+	if (pool->group != NULL && pool->user == NULL &&
+	    line_of(judge, GROUP_POOL, "user") >= 0)
+		blame(judge, GROUP_POOL, "group", "group is set without user");
+}
+
+/* ---- what is required --------------------------------------------------- */
+
+static void
+check_required(struct judge *judge)
+{
+	if (judge->pool->app == NULL && line_of(judge, GROUP_POOL, "app") == 0)
+		blame(judge, GROUP_POOL, NULL, "app is missing");
+	if (judge->pool->listen.n == 0 &&
+	    line_of(judge, GROUP_POOL, "listen") == 0)
+		blame(judge, GROUP_POOL, NULL, "listen is missing");
+}
+
+/* ---- numbers of workers ------------------------------------------------- */
+
+static bool
+is_judgeable(const struct judge *judge)
+{
+	const struct conf_key *key;
+
+	for (key = conf_keys; key->name != NULL; key++) {
+		if (key->group == GROUP_WORKERS &&
+		    judge->origin->line[key - conf_keys] < 0)
+			return false;
+	}
+	return judge->pool->workers.mode == MODE_DYNAMIC;
+}
+
+static bool
+check_order(struct judge *judge, const char *name, int64_t value,
+    const char *bound, int64_t limit)
+{
+	if (value <= limit)
+		return true;
+	blame(judge, GROUP_WORKERS, name, "workers.%s (%" PRId64 ") is above "
+	    "workers.%s (%" PRId64 ")", name, value, bound, limit);
+	return false;
+}
+
+/* min_spare <= start <= max_spare <= max; one fault for one mistake */
+static void
+check_workers(struct judge *judge)
+{
+	const struct conf_workers *w = &judge->pool->workers;
+
+	if (!is_judgeable(judge))
+		return;
+	if (!check_order(judge, "max_spare", w->max_spare, "max", w->max) ||
+	    !check_order(judge, "min_spare", w->min_spare, "max", w->max) ||
+	    !check_order(judge, "min_spare", w->min_spare,
+		"max_spare", w->max_spare))
+		return;
+	check_order(judge, "start", w->start, "max_spare", w->max_spare);
+	if (w->start < w->min_spare)
+		blame(judge, GROUP_WORKERS, "start", "workers.start (%" PRId64
+		    ") is below workers.min_spare (%" PRId64 ")", w->start,
+		    w->min_spare);
+}
+
+/* ---- across pools ------------------------------------------------------- */
+
+/* How many of the first n addresses are this one? */
+static size_t
+count_address(const struct conf_list *list, size_t n, const char *address)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < n; i++)
+		count += strcmp(list->item[i], address) == 0;
+	return count;
+}
+
+static void
+check_address(struct judge *judge, const struct conf *conf, size_t item)
+{
+	const struct conf_list *own = &judge->pool->listen;
+	const char *address = own->item[item];
+	const struct conf_pool *other;
+
+	if (count_address(own, item, address) > 0)
+		blame(judge, GROUP_POOL, "listen",
+		    "listen: \"%.128s\" is there twice", address);
+	for (other = conf->pools; other < judge->pool; other++) {
+		if (count_address(&other->listen, other->listen.n, address))
+			blame(judge, GROUP_POOL, "listen", "listen: "
+			    "\"%.128s\" belongs to pool %.32s already",
+			    address, other->name);
+	}
+}
+
+static void
+check_across(struct judge *judge, const struct conf *conf)
+{
+	const struct conf_pool *first = conf_find(conf, judge->pool->name);
+
+	if (first != judge->pool)
+		blame(judge, GROUP_POOL, NULL,
+		    "defined already at %.200s:%d", first->file, first->line);
+	for (size_t i = 0; i < judge->pool->listen.n; i++)
+		check_address(judge, conf, i);
+}
+
+int
+conf_check(const struct conf *conf, const struct conf_origin *origins,
+    struct conf_faults *faults)
+{
+	struct judge judge = { .faults = faults };
+
+	for (size_t i = 0; i < conf->npools; i++) {
+		judge.pool = &conf->pools[i];
+		judge.origin = &origins[i];
+		check_name(&judge);
+		check_required(&judge);
+		check_identity(&judge);
+		check_workers(&judge);
+		check_across(&judge, conf);
+	}
+	return judge.verdict;
+}

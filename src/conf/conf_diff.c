@@ -1,0 +1,55 @@
+#include "conf/conf_diff.h"
+
+#include <stdlib.h>
+
+#include "conf/conf_value.h"
+
+/* The class that demands most among the keys that differ. */
+static enum diff_verb
+compare(const struct conf_pool *before, const struct conf_pool *after)
+{
+	enum diff_verb verb = DIFF_KEEP;
+	const struct conf_key *key;
+
+	for (key = conf_keys; key->name != NULL; key++) {
+		if (key->group == GROUP_TOP ||
+		    conf_value_same(key, before, after))
+			continue;
+		if (key->class != CLASS_TUNE)
+			return DIFF_REPLACE;
+		verb = DIFF_TUNE;
+	}
+	return verb;
+}
+
+static struct diff_step
+step_for(const struct conf *before, const struct conf_pool *after)
+{
+	const struct conf_pool *old = conf_find(before, after->name);
+
+	return (struct diff_step){
+		old == NULL ? DIFF_ADD : compare(old, after), old, after
+	};
+}
+
+struct diff_step *
+conf_diff(const struct conf *before, const struct conf *after, size_t *n)
+{
+	struct diff_step *plan;
+
+	*n = 0;
+	plan = calloc(before->npools + after->npools, sizeof(*plan));
+	if (plan == NULL || before->npools + after->npools == 0) {
+		free(plan);
+		return NULL;
+	}
+	for (size_t i = 0; i < after->npools; i++)
+		plan[(*n)++] = step_for(before, &after->pools[i]);
+	for (size_t i = 0; i < before->npools; i++) {
+		const struct conf_pool *old = &before->pools[i];
+
+		if (conf_find(after, old->name) == NULL)
+			plan[(*n)++] = (struct diff_step){ DIFF_DROP, old, NULL };
+	}
+	return plan;
+}

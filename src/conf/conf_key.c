@@ -1,0 +1,114 @@
+#include "conf/conf_key.h"
+
+#include <string.h>
+
+#define TOP(member)  offsetof(struct conf, member)
+#define POOL(member) offsetof(struct conf_pool, member)
+
+#define PATH_MOST    4095
+#define NAME_MOST    255
+#define WORKERS_MOST 10000
+#define SHORTEST     10	      /* ms */
+#define DAY	     86400000 /* ms */
+
+static const char *const level_words[] = { "debug", "info", "notice",
+	"warning", "error", "alert", NULL }; /* enum log_level */
+static const char *const mode_words[] = { "static", "dynamic", "ondemand",
+	NULL }; /* enum conf_mode */
+
+static const char *const group_names[GROUP_COUNT] = { "", "", "workers",
+	"timeouts", "limits" };
+
+const struct conf_key conf_keys[] = {
+	{ GROUP_TOP, "pid_file", KEY_STRING, TOP(pid_file),
+	    "", 0, PATH_MOST, CLASS_RESTART, NULL },
+	{ GROUP_TOP, "error_log", KEY_STRING, TOP(error_log),
+	    "stderr", 1, PATH_MOST, CLASS_TUNE, NULL },
+	{ GROUP_TOP, "log_level", KEY_WORD, TOP(log_level),
+	    "notice", 0, 0, CLASS_TUNE, level_words },
+	{ GROUP_TOP, "include", KEY_STRING, TOP(include),
+	    "", 0, PATH_MOST, CLASS_TUNE, NULL },
+
+	{ GROUP_POOL, "app", KEY_STRING, POOL(app),
+	    NULL, 1, PATH_MOST, CLASS_REPLACE, NULL },
+	{ GROUP_POOL, "listen", KEY_STRINGS, POOL(listen),
+	    NULL, 1, PATH_MOST, CLASS_REPLACE, NULL },
+	{ GROUP_POOL, "listen_owner", KEY_STRING, POOL(listen_owner),
+	    "", 0, NAME_MOST, CLASS_REPLACE, NULL },
+	{ GROUP_POOL, "listen_group", KEY_STRING, POOL(listen_group),
+	    "", 0, NAME_MOST, CLASS_REPLACE, NULL },
+	{ GROUP_POOL, "listen_mode", KEY_FILEMODE, POOL(listen_mode),
+	    "0660", 0, 0777, CLASS_REPLACE, NULL },
+	{ GROUP_POOL, "backlog", KEY_INTEGER, POOL(backlog),
+	    "511", 1, 65535, CLASS_REPLACE, NULL },
+	{ GROUP_POOL, "user", KEY_STRING, POOL(user),
+	    "", 0, NAME_MOST, CLASS_REPLACE, NULL },
+	{ GROUP_POOL, "group", KEY_STRING, POOL(group),
+	    "", 0, NAME_MOST, CLASS_REPLACE, NULL },
+	{ GROUP_POOL, "errors_to_server", KEY_BOOL, POOL(errors_to_server),
+	    "false", 0, 1, CLASS_REPLACE, NULL },
+
+	/* mode and max size the pool's slots: they come with new workers */
+	{ GROUP_WORKERS, "mode", KEY_WORD, POOL(workers.mode),
+	    "dynamic", 0, 0, CLASS_REPLACE, mode_words },
+	{ GROUP_WORKERS, "max", KEY_INTEGER, POOL(workers.max),
+	    "8", 1, WORKERS_MOST, CLASS_REPLACE, NULL },
+	{ GROUP_WORKERS, "start", KEY_INTEGER, POOL(workers.start),
+	    NULL, 1, WORKERS_MOST, CLASS_TUNE, NULL },
+	{ GROUP_WORKERS, "min_spare", KEY_INTEGER, POOL(workers.min_spare),
+	    "1", 1, WORKERS_MOST, CLASS_TUNE, NULL },
+	{ GROUP_WORKERS, "max_spare", KEY_INTEGER, POOL(workers.max_spare),
+	    NULL, 1, WORKERS_MOST, CLASS_TUNE, NULL },
+	{ GROUP_WORKERS, "spawn_rate", KEY_INTEGER, POOL(workers.spawn_rate),
+	    "32", 1, 1024, CLASS_TUNE, NULL },
+	{ GROUP_WORKERS, "idle_timeout", KEY_DURATION,
+	    POOL(workers.idle_timeout),
+	    "10s", SHORTEST, DAY, CLASS_TUNE, NULL },
+
+	{ GROUP_TIMEOUTS, "start", KEY_DURATION, POOL(timeouts.start),
+	    "30s", SHORTEST, DAY, CLASS_TUNE, NULL },
+	{ GROUP_TIMEOUTS, "read", KEY_DURATION, POOL(timeouts.read),
+	    "60s", SHORTEST, DAY, CLASS_REPLACE, NULL },
+	{ GROUP_TIMEOUTS, "write", KEY_DURATION, POOL(timeouts.write),
+	    "60s", SHORTEST, DAY, CLASS_REPLACE, NULL },
+	{ GROUP_TIMEOUTS, "keepalive", KEY_DURATION, POOL(timeouts.keepalive),
+	    "75s", SHORTEST, DAY, CLASS_REPLACE, NULL },
+	{ GROUP_TIMEOUTS, "stop", KEY_DURATION, POOL(timeouts.stop),
+	    "30s", SHORTEST, DAY, CLASS_TUNE, NULL },
+
+	{ GROUP_LIMITS, "head", KEY_SIZE, POOL(limits.head),
+	    "64K", 1024, 1024 * 1024, CLASS_REPLACE, NULL },
+
+	{ GROUP_COUNT, NULL, KEY_STRING, 0, NULL, 0, 0, CLASS_RESTART, NULL }
+};
+
+_Static_assert(sizeof(conf_keys) / sizeof(conf_keys[0]) <= KEY_COUNT,
+    "KEY_COUNT is too small");
+
+const struct conf_key *
+conf_key_find(enum key_group group, const char *name)
+{
+	const struct conf_key *key;
+
+	for (key = conf_keys; key->name != NULL; key++) {
+		if (key->group == group && strcmp(key->name, name) == 0)
+			return key;
+	}
+	return NULL;
+}
+
+int
+conf_group_find(const char *name)
+{
+	for (int group = GROUP_WORKERS; group < GROUP_COUNT; group++) {
+		if (strcmp(group_names[group], name) == 0)
+			return group;
+	}
+	return -1;
+}
+
+const char *
+conf_group_name(enum key_group group)
+{
+	return group_names[group];
+}

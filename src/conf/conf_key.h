@@ -1,0 +1,66 @@
+#ifndef CONF_CONF_KEY_H
+#define CONF_CONF_KEY_H
+
+/*
+ * The table of keys: everything that is known of a key of lua-fpm.conf(5)
+ * stands in one row, and reading, defaults, dump and reload go by that row
+ * (conf_value.h).  Pure; knows neither libconfig nor any rule across keys.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conf/conf.h"
+
+enum key_group {
+	GROUP_TOP, /* in struct conf; all others in struct conf_pool */
+	GROUP_POOL,
+	GROUP_WORKERS,
+	GROUP_TIMEOUTS,
+	GROUP_LIMITS,
+	GROUP_COUNT
+};
+
+enum key_type { /* the member of the structure is */
+	KEY_STRING,   /* char *, NULL for the empty string */
+	KEY_STRINGS,  /* struct conf_list */
+	KEY_BOOL,     /* bool */
+	KEY_INTEGER,  /* this and all below: int64_t */
+	KEY_DURATION, /* ms */
+	KEY_SIZE,     /* bytes */
+	KEY_FILEMODE,
+	KEY_WORD, /* index into words */
+};
+
+enum key_class {   /* what a reload does when the value has changed */
+	CLASS_RESTART, /* nothing: it is read at the start of the daemon */
+	CLASS_TUNE,    /* applies it in place */
+	CLASS_REPLACE  /* replaces the workers of the pool */
+};
+
+struct conf_key {
+	enum key_group group;
+	const char *name;
+	enum key_type type;
+	size_t offset;
+	const char *initial;	  /* default; NULL: required, or conf_check.h */
+	int64_t min;		  /* of the value; of a string's length */
+	int64_t max;
+	enum key_class class;
+	const char *const *words; /* of KEY_WORD, NULL at the end */
+};
+
+/* Ends with a row whose name is NULL. */
+extern const struct conf_key conf_keys[];
+
+#define KEY_COUNT 32 /* at least the number of rows */
+
+/* The key of that name in a group, or NULL. */
+const struct conf_key *conf_key_find(enum key_group group, const char *name);
+
+/* "workers" -> GROUP_WORKERS ...; -1 if no group within a pool has that name.
+ * And back; "" for the groups that need no name. */
+int conf_group_find(const char *name);
+const char *conf_group_name(enum key_group group);
+
+#endif

@@ -1,0 +1,322 @@
+#include "conf/conf_value.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/num.h"
+
+static int
+value_fail(int error)
+{
+	errno = error;
+	return -1;
+}
+
+static void *
+value_member(const struct conf_key *key, const void *object)
+{
+	return (char *)(uintptr_t)object + key->offset;
+}
+
+static int
+string_set(const struct conf_key *key, char **member, const char *text)
+{
+	char *copy = NULL;
+	size_t len = strlen(text);
+
+	if (len < (size_t)key->min)
+		return value_fail(EINVAL);
+	if (len > (size_t)key->max)
+		return value_fail(ERANGE);
+	if (len > 0 && (copy = strdup(text)) == NULL)
+		return -1;
+	free(*member);
+	*member = copy;
+	return 0;
+}
+
+static int
+list_add(const struct conf_key *key, struct conf_list *list, const char *text)
+{
+	char **grown = reallocarray(list->item, list->n + 1, sizeof(char *));
+
+	if (grown == NULL)
+		return -1;
+	list->item = grown;
+	list->item[list->n] = NULL;
+	if (string_set(key, &list->item[list->n], text) == -1)
+		return -1;
+	list->n++;
+	return 0;
+}
+
+static int
+word_parse(const struct conf_key *key, const char *text, int64_t *value)
+{
+	for (int i = 0; key->words[i] != NULL; i++) {
+		if (strcmp(key->words[i], text) == 0) {
+			*value = i;
+			return 0;
+		}
+	}
+	return value_fail(EINVAL);
+}
+
+static int
+bool_set(bool *member, const char *text)
+{
+	if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
+		return value_fail(EINVAL);
+	*member = *text == 't';
+	return 0;
+}
+
+static int
+filemode_parse(const char *text, int64_t *value)
+{
+	mode_t mode;
+
+	if (num_mode(text, &mode) == -1)
+		return -1;
+	*value = mode;
+	return 0;
+}
+
+static int
+number_parse(const struct conf_key *key, const char *text, int64_t *value)
+{
+	switch (key->type) {
+	case KEY_DURATION:
+		return num_duration(text, value);
+	case KEY_SIZE:
+		return num_size(text, value);
+	case KEY_FILEMODE:
+		return filemode_parse(text, value);
+	default:
+		return num_integer(text, key->min, key->max, value);
+	}
+}
+
+static int
+number_set(const struct conf_key *key, int64_t *member, const char *text)
+{
+	int64_t value;
+
+	if (number_parse(key, text, &value) == -1)
+		return -1;
+	if (value < key->min || value > key->max)
+		return value_fail(ERANGE);
+	*member = value;
+	return 0;
+}
+
+int
+conf_value_set(const struct conf_key *key, void *object, const char *text)
+{
+	void *member = value_member(key, object);
+
+	switch (key->type) {
+	case KEY_STRING:
+		return string_set(key, member, text);
+	case KEY_STRINGS:
+		return list_add(key, member, text);
+	case KEY_BOOL:
+		return bool_set(member, text);
+	case KEY_WORD:
+		return word_parse(key, text, member);
+	default:
+		return number_set(key, member, text);
+	}
+}
+
+static int
+defaults_set(void *object, bool top)
+{
+	const struct conf_key *key;
+
+	for (key = conf_keys; key->name != NULL; key++) {
+		if ((key->group == GROUP_TOP) == top && key->initial != NULL &&
+		    conf_value_set(key, object, key->initial) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+int
+conf_value_defaults(struct conf *conf)
+{
+	return defaults_set(conf, true);
+}
+
+int
+conf_value_pool_defaults(struct conf_pool *pool)
+{
+	return defaults_set(pool, false);
+}
+
+static const char *
+range_text(const struct conf_key *key, char out[VALUE_TEXT], const char *noun,
+    const char *(*show)(int64_t, char *))
+{
+	char min[NUM_TEXT], max[NUM_TEXT];
+
+	snprintf(out, VALUE_TEXT, "%s from %s to %s", noun, show(key->min, min),
+	    show(key->max, max));
+	return out;
+}
+
+static const char *
+words_text(const struct conf_key *key, char out[VALUE_TEXT])
+{
+	size_t used = (size_t)snprintf(out, VALUE_TEXT, "one of");
+
+	for (int i = 0; key->words[i] != NULL && used < VALUE_TEXT; i++)
+		used += (size_t)snprintf(out + used, VALUE_TEXT - used,
+		    "%s \"%s\"", i == 0 ? "" : ",", key->words[i]);
+	return out;
+}
+
+static const char *
+integer_text(int64_t value, char out[NUM_TEXT])
+{
+	snprintf(out, NUM_TEXT, "%" PRId64, value);
+	return out;
+}
+
+const char *
+conf_value_expects(const struct conf_key *key, char out[VALUE_TEXT])
+{
+	switch (key->type) {
+	case KEY_STRING:
+		snprintf(out, VALUE_TEXT, "a string of %" PRId64 " to %" PRId64
+		    " bytes", key->min, key->max);
+		return out;
+	case KEY_STRINGS:
+		return strcpy(out, "a string or a list of strings, none empty");
+	case KEY_BOOL:
+		return strcpy(out, "true or false");
+	case KEY_INTEGER:
+		return range_text(key, out, "an integer", integer_text);
+	case KEY_DURATION:
+		return range_text(key, out, "a duration", num_duration_text);
+	case KEY_SIZE:
+		return range_text(key, out, "a size", num_size_text);
+	case KEY_FILEMODE:
+		return strcpy(out, "an octal mode in quotes, up to \"0777\"");
+	case KEY_WORD:
+		return words_text(key, out);
+	}
+	return strcpy(out, "another value");
+}
+
+static bool
+string_same(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static bool
+list_same(const struct conf_list *a, const struct conf_list *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++) {
+		if (strcmp(a->item[i], b->item[i]) != 0)
+			return false;
+	}
+	return true;
+}
+
+bool
+conf_value_same(const struct conf_key *key, const void *a, const void *b)
+{
+	const void *one = value_member(key, a), *other = value_member(key, b);
+
+	switch (key->type) {
+	case KEY_STRING:
+		return string_same(*(char *const *)one, *(char *const *)other);
+	case KEY_STRINGS:
+		return list_same(one, other);
+	case KEY_BOOL:
+		return *(const bool *)one == *(const bool *)other;
+	default:
+		return *(const int64_t *)one == *(const int64_t *)other;
+	}
+}
+
+static void
+string_print(const char *text, FILE *out)
+{
+	putc('"', out);
+	for (; text != NULL && *text != '\0'; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c < ' ' || c == 0x7f)
+			fprintf(out, "\\x%02x", c);
+		else if (c == '"' || c == '\\')
+			fprintf(out, "\\%c", c);
+		else
+			putc(c, out);
+	}
+	putc('"', out);
+}
+
+static void
+list_print(const struct conf_list *list, FILE *out)
+{
+	if (list->n == 1) {
+		string_print(list->item[0], out);
+		return;
+	}
+	putc('(', out);
+	for (size_t i = 0; i < list->n; i++) {
+		fputs(i == 0 ? " " : ", ", out);
+		string_print(list->item[i], out);
+	}
+	fputs(" )", out);
+}
+
+static void
+number_print(const struct conf_key *key, int64_t value, FILE *out)
+{
+	char text[NUM_TEXT];
+
+	switch (key->type) {
+	case KEY_DURATION:
+		fprintf(out, "\"%s\"", num_duration_text(value, text));
+		break;
+	case KEY_SIZE:
+		fprintf(out, "\"%s\"", num_size_text(value, text));
+		break;
+	case KEY_FILEMODE:
+		fprintf(out, "\"%04o\"", (unsigned)value);
+		break;
+	case KEY_WORD:
+		fprintf(out, "\"%s\"", key->words[value]);
+		break;
+	default:
+		fprintf(out, "%" PRId64, value);
+	}
+}
+
+void
+conf_value_print(const struct conf_key *key, const void *object, FILE *out)
+{
+	const void *member = value_member(key, object);
+
+	switch (key->type) {
+	case KEY_STRING:
+		string_print(*(char *const *)member, out);
+		break;
+	case KEY_STRINGS:
+		list_print(member, out);
+		break;
+	case KEY_BOOL:
+		fputs(*(const bool *)member ? "true" : "false", out);
+		break;
+	default:
+		number_print(key, *(const int64_t *)member, out);
+	}
+}
