@@ -18,6 +18,7 @@
 #include "conf/conf_dump.h"
 #include "conf/conf_read.h"
 #include "conf/conf_root.h"
+#include "conf/conf_single.h"
 #include "master/master.h"
 #include "worker/standalone.h"
 #include "worker/trial.h"

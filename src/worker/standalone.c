@@ -11,7 +11,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
-#include "conf/conf_read.h"
+#include "conf/conf_single.h"
 #include "share/birth.h"
 #include "worker/worker.h"
 
