@@ -141,7 +141,8 @@ load_option(struct options *o, int option, const char *arg)
 		o->load = true;
 		break;
 	case 'T':
-		o->plan.run_ms = duration('T', arg);
+		if ((o->plan.run_ms = duration('T', arg)) == 0)
+			usage();
 		o->load = true;
 		break;
 	default:
