@@ -194,9 +194,21 @@ score_reset(struct score *score, unsigned slot, enum score_state state,
 
 /* ---- the life of a worker ----------------------------------------------- */
 
+static void
+score_clear_bits(struct score *score, unsigned slot)
+{
+	struct score_word *word = score_word(score, slot);
+
+	atomic_fetch_and(&word->idle, ~score_bit(slot));
+	atomic_fetch_and(&word->leaving, ~score_bit(slot));
+}
+
+/* The child's own call keeps what the master has told it since fork. */
 void
 score_born(struct score *score, unsigned slot, pid_t pid)
 {
+	if (pid == 0)
+		score_clear_bits(score, slot);
 	score_reset(score, slot, SCORE_STARTING, pid);
 }
 
@@ -204,11 +216,8 @@ score_born(struct score *score, unsigned slot, pid_t pid)
 void
 score_dead(struct score *score, unsigned slot)
 {
-	struct score_word *word = score_word(score, slot);
-
 	score_reset(score, slot, SCORE_FREE, 0);
-	atomic_fetch_and(&word->idle, ~score_bit(slot));
-	atomic_fetch_and(&word->leaving, ~score_bit(slot));
+	score_clear_bits(score, slot);
 }
 
 void
