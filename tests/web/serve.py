@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+"""The example application as ./bootstrap serve runs it, behind a real nginx:
+every page answers, a note that is posted is seen by every worker, and one
+TERM leaves no process and no file behind."""
+
+import http.client
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+from pathlib import Path
+
+TOP = Path(os.environ.get("TOP_SRCDIR", Path(__file__).resolve().parents[2]))
+BUILD = Path(os.environ.get("TOP_BUILDDIR", TOP / "build"))
+PAGES = {
+    "/": (200, "Words from a file"),
+    "/notes": (200, "Guest book"),
+    "/primes": (200, "40 million"),
+    "/request?a=%3Cb%3E": (200, "&lt;b&gt;"),
+    "/worker": (200, "Requests served"),
+    "/style.css": (200, "color-scheme"),
+    "/no/such/page": (404, "There is nothing here"),
+}
+
+
+class Tap:
+    def __init__(self):
+        self.count, self.failed = 0, False
+
+    def ok(self, good, what, *more):
+        self.count += 1
+        print("ok" if good else "not ok", self.count, "-", what)
+        for line in more if not good else ():
+            print("#", line)
+        self.failed = self.failed or not good
+
+
+class Site:
+    def __init__(self, scratch):
+        self.process = subprocess.Popen(
+            [TOP / "conf/serve", BUILD], stdout=subprocess.PIPE, text=True,
+            stderr=open(scratch / "stderr", "w"),
+            env={**os.environ, "TMPDIR": str(scratch)})
+        self.said = ""
+        for line in self.process.stdout:
+            self.said += line
+            if "stop " in line:
+                break
+
+    def value(self, pattern):
+        found = re.search(pattern, self.said)
+        return found and found[1]
+
+    def ask(self, path, method="GET", fields=None, headers=None):
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", int(self.value(r"127\.0\.0\.1:(\d+)")), timeout=30)
+        body = fields and urllib.parse.urlencode(fields)
+        sent = {"Content-Type": "application/x-www-form-urlencoded"} \
+            if fields else {}
+        connection.request(method, path, body, {**sent, **(headers or {})})
+        response = connection.getresponse()
+        text = response.read().decode()
+        connection.close()
+        return response.status, response.headers, text
+
+
+def pages(tap, site):
+    for path, (status, words) in PAGES.items():
+        got, _, text = site.ask(path)
+        tap.ok(got == status and words in text, f"{path} answers {status}",
+               got, text)
+    got, _, text = site.ask("/error")
+    tap.ok(got == 500 and "always fails" not in text,
+           "/error answers 500 and tells a stranger nothing", got, text)
+    got, headers, _ = site.ask("/worker", "DELETE")
+    tap.ok(got == 405 and headers["Allow"] == "GET",
+           "a method that is not there is answered 405", got, headers)
+
+
+def guest_book(tap, site):
+    note = {"name": "<b>Ada", "text": "one\ntwo & \"three\" <script>"}
+    got, headers, _ = site.ask("/notes", "POST", note)
+    tap.ok(got == 303 and headers["Location"] == "/notes",
+           "a post is answered by a redirect", got, headers)
+    seen = {}
+    deadline = time.monotonic() + 20
+    while len(seen) < 2 and time.monotonic() < deadline:
+        _, _, text = site.ask("/notes")
+        seen[re.search(r"worker <strong>(\d+)", text)[1]] = text
+    tap.ok(len(seen) >= 2 and all("one\ntwo &amp;" in t for t in
+                                  seen.values()),
+           "every worker shows the note", *seen)
+    tap.ok(all("<script>" not in t and "&lt;b&gt;Ada" in t
+               for t in seen.values()), "escaped", *seen.values())
+    got, _, text = site.ask("/notes", "POST", {"name": "A", "text": " "})
+    tap.ok(got == 422 and "Please give" in text,
+           "an empty note is refused with a reason", got, text)
+    got, _, _ = site.ask("/notes", "POST", note,
+                         {"Origin": "http://elsewhere.example"})
+    tap.ok(got == 403, "a form of another site is refused", got)
+
+
+def reload(tap, site):
+    message = Path(site.value(r"its files +(\S+)")) / "message.txt"
+    message.write_text("fresh <words>\n")
+    os.kill(int(site.value(r"kill -HUP (\d+)")), signal.SIGHUP)
+    deadline = time.monotonic() + 20
+    text = ""
+    while "fresh &lt;words&gt;" not in text and time.monotonic() < deadline:
+        _, _, text = site.ask("/")
+    tap.ok("fresh &lt;words&gt;" in text, "a reload shows new words", text)
+
+
+def processes(scratch):
+    """Those that have the scratch directory in their command line."""
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if str(scratch).encode() in entry.read_bytes():
+                yield entry.parent.name
+        except OSError:
+            pass
+
+
+def stop(tap, site, scratch):
+    site.process.terminate()
+    code = site.process.wait(timeout=60)
+    tap.ok(code == 0, "TERM stops it", code)
+    left = list(processes(scratch)) + [
+        str(p) for p in scratch.iterdir() if p.name != "stderr"]
+    tap.ok(not left, "nothing is left", *left)
+
+
+def main():
+    if not shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin"):
+        print("1..0 # SKIP nginx is not installed")
+        return 0
+    tap = Tap()
+    with tempfile.TemporaryDirectory(prefix="lua-fpm-test.") as name:
+        scratch = Path(name)
+        scratch.chmod(0o711)
+        site = Site(scratch)
+        try:
+            up = site.value(r"http://127\.0\.0\.1:(\d+)/") is not None
+            tap.ok(up, "serve comes up and says where",
+                   *(scratch / "stderr").read_text().splitlines())
+            if up:
+                pages(tap, site)
+                guest_book(tap, site)
+                reload(tap, site)
+                stop(tap, site, scratch)
+        finally:
+            site.process.terminate()
+            site.process.wait()
+    print(f"1..{tap.count}")
+    return tap.failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
