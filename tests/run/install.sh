@@ -1,7 +1,8 @@
 #!/bin/sh
 # What make install puts where, that it never touches a configuration that is
 # there, that systemd accepts the service, and that uninstall leaves nothing.
-# shellcheck disable=SC2317 # functions called through ok
+# shellcheck disable=SC2317,SC2154 # functions called through ok; directories
+# that config.status fills in
 
 here=$(cd "$(dirname "$0")/../.." && pwd)
 build=${TOP_BUILDDIR:-$here/build}
@@ -12,7 +13,6 @@ trap 'rm -rf "$scratch"' EXIT
 root=$scratch/root
 
 # Where this build installs to; each of these may name others before it.
-# shellcheck disable=SC2154,SC2016 # filled in by config.status
 directories() {
 	printf '%s=@%s@\n' prefix prefix exec_prefix exec_prefix \
 	    sbindir sbindir bindir bindir mandir mandir \
