@@ -40,6 +40,7 @@ static struct {
 	int replay[2]; /* libfcgi reads the heads we write for it */
 	struct fcgi_request request;
 	struct buf reply;
+	unsigned pid;	    /* for request ids */
 	int64_t complained; /* when a peer was last complained of */
 	unsigned swallowed; /* complaints not logged since */
 } self;
@@ -48,6 +49,7 @@ int
 fcgi_init(const struct fcgi_options *options, struct why *why)
 {
 	self.options = *options;
+	self.pid = (unsigned)getpid();
 	if (FCGX_Init() != 0) {
 		why_set(why, "libfcgi refuses to start");
 		return -1;
@@ -406,7 +408,7 @@ lib_begin(struct fcgi_request *r)
 static void
 make_id(struct fcgi_request *r)
 {
-	snprintf(r->base.id, sizeof(r->base.id), "%x-%llx", (unsigned)getpid(),
+	snprintf(r->base.id, sizeof(r->base.id), "%x-%llx", self.pid,
 	    (unsigned long long)++r->serial);
 }
 
