@@ -15,8 +15,8 @@ root=$scratch/root
 # Where this build installs to; each of these may name others before it.
 directories() {
 	printf '%s=@%s@\n' prefix prefix exec_prefix exec_prefix \
-	    sbindir sbindir bindir bindir mandir mandir \
-	    sysconfdir sysconfdir datarootdir datarootdir datadir datadir \
+	    sbindir sbindir bindir bindir sysconfdir sysconfdir \
+	    datarootdir datarootdir datadir datadir mandir mandir \
 	    units systemdsystemunitdir tmpfiles tmpfilesdir \
 	    sysusers sysusersdir |
 	    (cd "$build" && ./config.status -q --file=-)
@@ -93,7 +93,7 @@ ok 'programs, manuals and configuration are where they belong' has \
     "$sbindir/lua-fpm" "$bindir/lua-fcgi" \
     "$mandir/man8/lua-fpm.8" "$mandir/man8/lua-simple-fcgi.8" \
     "$mandir/man5/lua-fpm.conf.5" "$mandir/man1/lua-fcgi.1" \
-    "$sysconfdir/lua-fpm/lua-fpm.conf" "$sysconfdir/lua-fpm/pools.d/www.conf.example" \
+    "$sysconfdir/lua-fpm/lua-fpm.conf" "$sysconfdir/lua-fpm/pools.d/shop.conf.example" \
     "$units/lua-fpm.service" \
     "$tmpfiles/lua-fpm.conf" "$sysusers/lua-fpm.conf" \
     "$datadir/lua-fpm/example/app.lua" "$datadir/lua-fpm/example/style.css"
