@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/filter.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <linux/tcp.h>
@@ -311,17 +310,31 @@ sock_listen(struct sock_address *address, const struct sock_options *options,
 	return fd;
 }
 
+/*
+ * From here on a packet needs the highest hop count there is, and clients
+ * start with 64 or 128: it is dropped, and the queue stays as it is.  A socket
+ * filter would do the same, but recent kernels want CAP_NET_ADMIN for one.
+ */
+static void
+sock_refuse_inet(int fd, const struct sock_address *address)
+{
+	int hops = 255;
+
+	if (address->sa.any.sa_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, &hops,
+		    sizeof(hops));
+	else
+		setsockopt(fd, IPPROTO_IP, IP_MINTTL, &hops, sizeof(hops));
+}
+
 void
 sock_refuse(int fd, const struct sock_address *address)
 {
-	struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
-	struct sock_fprog filter = { 1, &nothing };
 	const char *path = address->sa.un.sun_path;
 	struct stat st;
 
 	if (address->kind == SOCK_INET)
-		setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter,
-		    sizeof(filter));
+		sock_refuse_inet(fd, address);
 	else if (address->kind == SOCK_UNIX && lstat(path, &st) == 0 &&
 	    st.st_dev == address->dev && st.st_ino == address->ino)
 		unlink(path);
