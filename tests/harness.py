@@ -148,7 +148,7 @@ def matches(regex, text, what=""):
 # ---- processes --------------------------------------------------------------
 
 
-def _stat(pid):
+def process_stat(pid):
     """(state, ppid, pgrp, session) or None."""
     try:
         with open("/proc/%d/stat" % pid) as f:
@@ -161,7 +161,7 @@ def _stat(pid):
 def _processes():
     for name in os.listdir("/proc"):
         if name.isdigit():
-            s = _stat(int(name))
+            s = process_stat(int(name))
             if s:
                 yield int(name), s
 
@@ -181,7 +181,7 @@ def zombies(pid):
 
 
 def alive(pid):
-    s = _stat(pid)
+    s = process_stat(pid)
     return bool(s) and s[0] != "Z"
 
 

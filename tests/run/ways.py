@@ -1,0 +1,394 @@
+#!/usr/bin/env python3
+"""Ways to run: -t, -T, exit codes, a pool from the command line, one worker
+on descriptor 0, detached."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                ".."))
+from harness import *
+
+HELLO = "return { accept = function() return {}, 'hello' end }"
+dir = scratch()
+atexit.register(shutil.rmtree, dir, True)
+USER = ("-u", pool_user()) if ROOT else ()
+
+
+def conf(text="", app=HELLO, name="lua-fpm.conf", **pools):
+    """A configuration file; its path."""
+    d = Daemon(app=app, pools=pools or {"www": {}}, dir=dir)
+    d.write_conf(d.configuration() + text)
+    return d.file
+
+
+def says(code, regex, *args, **how):
+    """The program ends with that code and says something like that."""
+    got, out, err = tool(*args, **how)
+    equal(got, code, "exit code of %s: %s%s" % (args, out, err))
+    matches(regex, out + err, "what %s says" % (args,))
+    return out, err
+
+
+@test
+def version_and_help():
+    """-V and -h answer on standard output with 0"""
+    equal(says(0, r"^lua-fpm \d+\.\d+", "-V")[1], "")
+    equal(says(0, r"(?s)usage:.*-c", "-h")[1], "")
+
+
+@test
+def usage():
+    """wrong usage: 64, and how to do it on standard error"""
+    for args in (("-x",), ("-c",), ("a.lua", "b.lua"),
+                 ("-l", "/x.sock"), ("-n", "3"), ("-n", "0", "-l", "/x", "a"),
+                 ("-t", "a.lua"), ("-l", "/x", "-c", "f", "a.lua"),
+                 ("-n", "x", "-l", "/x", "a.lua")):
+        equal(says(64, r"lua-fpm", *args)[0], "", "standard output")
+
+
+@test
+def good():
+    """-t of a good configuration: 0"""
+    says(0, "", "-t", "-c", conf())
+
+
+@test
+def missing_file():
+    """a configuration that cannot be read: 78, its name and the reason"""
+    for args in (("-t",), ("-T",), ()):
+        says(78, dir + r"/none\.conf.*No such file", *args, "-c",
+             dir + "/none.conf")
+
+
+@test
+def syntax_error():
+    """a syntax error: 78 with file and line"""
+    write(dir + "/bad.conf", "log_level = \"notice\";\npools: {\n  = ;\n};\n")
+    says(78, dir + r"/bad\.conf:3: ", "-t", "-c", dir + "/bad.conf")
+    says(78, dir + r"/bad\.conf:3: ", "-c", dir + "/bad.conf")
+
+
+@test
+def all_faults_at_once():
+    """every fault is reported in one go, each with file and line"""
+    write(dir + "/faults.conf", """log_level = "loud";
+nonsense = 1;
+pools: {
+  www: {
+    app = 42;
+    listen = "/run/x.sock";
+    backlog = "many";
+    workers: { mode = "magic"; maximum = 3; };
+    timeouts: { stop = "5 parsecs"; };
+    user = "no-such-user-here";
+  };
+  second: {
+    listen = "/run/y.sock";
+  };
+};
+""")
+    _, err = says(78, "", "-t", "-c", dir + "/faults.conf")
+    for line, word in ((1, "log_level"), (2, "nonsense"), (5, "app"),
+                       (7, "backlog"), (8, "mode"), (8, "maximum"),
+                       (9, "stop"), (10, "no-such-user-here"), (12, "app")):
+        matches(r"(?m)^%s/faults.conf:%d: .*%s" % (dir, line, word), err)
+
+
+@test
+def applications_are_loaded():
+    """-t loads every application: what is wrong with which, 78"""
+    pools = {}
+    for name, text in (("good", HELLO), ("syntax", "\n\nreturn {"),
+                       ("raises", "\nerror('at load')"), ("number", "return 7"),
+                       ("empty", "return {}"),
+                       ("accept", "return { accept = 7 }")):
+        write("%s/%s.lua" % (dir, name), text)
+        pools[name] = {"app": "%s/%s.lua" % (dir, name)}
+    pools["missing"] = {"app": dir + "/missing.lua"}
+    _, err = says(78, "", "-t", "-c", conf(**pools))
+    for what in (r"syntax\.lua:3: ", r"raises\.lua:2: at load",
+                 r'%s:\d+: .*number.*' % "lua-fpm.conf",
+                 r'lua-fpm.conf:\d+: .*"?empty"?.*accept',
+                 r'lua-fpm.conf:\d+: .*"?accept"?', r"missing\.lua"):
+        matches(what, err)
+    assert "good" not in err, err
+
+
+@test
+def test_runs_as_the_user():
+    """-t loads an application as the pool's user and does not start it"""
+    text = ("local f = io.open('/proc/self/status') "
+            "io.stderr:write(f:read('a'):match('Uid:%s+(%d+)'), ' is the uid"
+            "\\n') return { accept = function() end, "
+            "start = function() print('started') end }")
+    out, err = says(0, "", "-t", "-c", conf(app=text))
+    if ROOT:
+        matches(r"%d is the uid" % pwd.getpwnam(pool_user()).pw_uid,
+                out + err)
+    assert "started" not in out + err, out + err
+
+
+@test
+def test_leaves_nothing():
+    """-t binds no socket and leaves no file"""
+    file = conf(app="io.open('%s/rw/x', 'w'):close() return "
+                "{ accept = function() end }" % dir)
+    says(0, "", "-t", "-c", file)
+    assert not os.path.lexists(dir + "/www.sock")
+    assert not os.path.lexists(dir + "/pid")
+
+
+@test
+def test_of_a_hanging_application():
+    """-t ends though an application never ends to load"""
+    began = time.monotonic()
+    file = conf(www={"timeouts": {"start": "300ms"}},
+                app="while true do end")
+    says(78, "start", "-t", "-c", file)
+    assert time.monotonic() - began < PATIENCE / 2
+
+
+@test
+def effective_configuration():
+    """-T prints every key with its value, and what it prints reads back"""
+    out, _ = says(0, "", "-T", "-c", conf(www={
+        "timeouts": {"stop": "1500ms"}, "workers": {"max": 3},
+        "backlog": 77}))
+    for key in ("pid_file", "error_log", "log_level", "app", "listen",
+                "listen_mode", "backlog", "mode", "max", "start", "min_spare",
+                "max_spare", "spawn_rate", "idle_timeout", "read", "write",
+                "keepalive", "stop", "head"):
+        matches(r"(?m)^\s*#?\s*%s\s*[=:]" % key, out)
+    matches(r"backlog\s*=\s*77\b", out)
+    matches(r"1500ms", out)
+    write(dir + "/again.conf", out)
+    equal(says(0, "", "-T", "-c", dir + "/again.conf")[0], out)
+
+
+@test
+def exit_codes_of_applications():
+    """70 if the application cannot be loaded or raises in start; its own code
+    if start returns one"""
+    for text, code, said in (
+            ("return {", 70, r"app\.lua:1"), ("return 1", 70, "table"),
+            ("return { accept = function() end, start = function() "
+             "error('not today') end }", 70, "not today"),
+            ("return { accept = function() end, start = function() "
+             "return 101 end }", 101, "101")):
+        write(dir + "/app.lua", text)
+        with socket.socket(socket.AF_UNIX) as s:
+            s.bind(dir + "/zero.sock")
+            s.listen()
+            says(code, said, dir + "/app.lua", stdin=s)
+        os.unlink(dir + "/zero.sock")
+
+
+@test
+def start_of_a_daemon_fails():
+    """the daemon itself: no pool comes up, 70, and the log says why"""
+    for text, said in (("return {", r"app\.lua:1"),
+                       ("return { accept = function() end, start = function()"
+                        " error('not today') end }", "not today"),
+                       ("return { accept = function() end, start = function()"
+                        " return 101 end }", "101")):
+        d = Daemon(app=text)
+        d.write_conf()
+        d.spawn()
+        code = d.wait_exit()
+        assert code in (70, 101), code
+        matches(said, d.read_log())
+        d.check_gone()
+        d.destroy()
+
+
+@test
+def command_line_pool():
+    """-l ADDRESS -n N app.lua: a pool of N workers, without a file"""
+    port = free_port()
+    for n, address in (("3", dir + "/line.sock"),
+                       ("1", "127.0.0.1:%d" % port)):
+        d = Daemon(app=HELLO, listen=address)
+        d.top["pid_file"] = d.dir + "/none"
+        d.sockets = {address} if address.startswith("/") else set()
+        d.start(args=("-l", address, "-n", n, *USER, d.dir + "/app.lua"))
+        d.wait_workers(int(n))
+        equal(fetch(address).body, b"hello")
+        d.stop()
+
+
+@test
+def command_line_needs_no_root():
+    """a pool does not run as root unless one insists"""
+    if not ROOT:
+        raise Skip("not root")
+    write(dir + "/app.lua", HELLO)
+    says(78, "root", "-l", dir + "/root.sock", dir + "/app.lua")
+    says(78, "root", "-c", conf(www={"user": None}))
+    d = Daemon(user=None, app="return { accept = function() return {}, "
+               "io.open('/proc/self/status'):read('a'):match('Uid:%s+(%d+)')"
+               " end }")
+    d.write_conf()
+    with d.start(args=("-R", "-c", d.file)):
+        equal(d.fetch().body, b"0")
+
+
+@contextlib.contextmanager
+def standalone(program=LUA_FPM, app=None, family=socket.AF_UNIX):
+    """One worker with its listener on descriptor 0, as spawn-fcgi does."""
+    d = Daemon(app=app)
+    with socket.socket(family) as s:
+        s.bind(d.dir + "/zero.sock" if family == socket.AF_UNIX
+               else ("127.0.0.1", 0))
+        s.listen(16)
+        d.spawn(args=(d.dir + "/app.lua",), program=program, stdin=s)
+        d.zero = (d.dir + "/zero.sock" if family == socket.AF_UNIX
+                  else "127.0.0.1:%d" % s.getsockname()[1])
+    with contextlib.ExitStack() as stack:
+        stack.callback(d.destroy)
+        yield d
+        if d.process.poll() is None:
+            d.signal(signal.SIGTERM)
+            equal(d.wait_exit(), 0, "exit code")
+        assert not session(d.pid)
+        d.check_log()
+
+
+@test
+def descriptor_zero():
+    """lua-fpm app.lua serves the listening socket on descriptor 0"""
+    for family in (socket.AF_UNIX, socket.AF_INET):
+        with standalone(family=family) as d:
+            equal([fetch(d.zero, lua="return text(tostring(requests))").body
+                   for _ in range(3)], [b"1", b"2", b"3"])
+            equal(fetch(d.zero, lua="return text(io.read('a'))").body, b"",
+                  "standard input is empty, not the socket")
+
+
+@test
+def second_name():
+    """lua-simple-fcgi is a second name of the program"""
+    name = dir + "/lua-simple-fcgi"
+    os.symlink(LUA_FPM, name)
+    with standalone(program=name) as d:
+        equal(fetch(d.zero).body, b"hello")
+
+
+@test
+def descriptor_zero_is_none():
+    """descriptor 0 is no listening socket: 64 and an explanation"""
+    write(dir + "/app.lua", HELLO)
+    for stdin in (subprocess.DEVNULL, subprocess.PIPE):
+        says(64, "descriptor 0.*socket", dir + "/app.lua", stdin=stdin)
+
+
+@test
+def alone_restart():
+    """alone, HUP calls restart"""
+    with standalone() as d:
+        equal(fetch(d.zero).status, 200)
+        d.signal(signal.SIGHUP)
+        d.wait_log("restart called")
+        equal(fetch(d.zero, lua="return text(tostring(restarts))").body, b"1")
+
+
+@test
+def alone_veto():
+    """alone, a worker whose stop declines stays"""
+    app = """
+        local app, veto = {}, 1
+        function app.accept(env)
+            if env.QUERY_STRING == "leave" then veto = 0 end
+            return {}, "still here"
+        end
+        function app.stop() print("asked") return veto end
+        return app"""
+    with standalone(app=app) as d:
+        for n in range(2):
+            mark = d.log_mark()
+            d.signal(signal.SIGTERM)
+            d.wait_log("asked", mark)
+            equal(fetch(d.zero).body, b"still here")
+        equal(fetch(d.zero, uri="/?leave").body, b"still here")
+
+
+@test
+def alone_term_in_a_request():
+    """alone, TERM in the middle of a request: it is finished, and what waits
+    in the queue too"""
+    with standalone() as d:
+        gate = d.gate()
+        busy = Background(fetch, d.zero, lua=gate.lua + "return text('whole')")
+        gate.wait()
+        d.signal(signal.SIGTERM)
+        waiting = [Conn(d.zero) for _ in range(3)]
+        for c in waiting:
+            c.send(request(lua="return text('waited')"))
+        gate.open()
+        equal(busy.result().body, b"whole")
+        equal([c.response().body for c in waiting], [b"waited"] * 3)
+        equal(d.wait_exit(), 0)
+
+
+@test
+def detached():
+    """-D: returns when every pool is up, with 0; the daemon has a pid file"""
+    d = Daemon()
+    d.write_conf()
+    d.top["error_log"] = d.log
+    d.write_conf()
+    code, out, err = tool("-D", "-c", d.file)
+    equal((code, out), (0, ""), err)
+    with open(d.dir + "/pid") as f:
+        pid = int(f.read())
+    try:
+        equal(d.fetch().body, b"hello", "served at once")
+        s = process_stat(pid)
+        assert s[3] != os.getsid(0), "a session of its own"
+        equal([link for n, link in fds(pid) if n < 3], ["/dev/null"] * 3)
+    finally:
+        kill(pid, signal.SIGTERM)
+        until(lambda: not alive(pid), "the daemon is gone")
+    until(lambda: not session(s[3]), "its workers are gone")
+    for path in (d.dir + "/pid", d.address()):
+        assert not os.path.lexists(path), path
+    d.check_log()
+    d.destroy()
+
+
+@test
+def detached_failure():
+    """-D: the failure's code and reason are those of the command"""
+    d = Daemon(app="return {")
+    d.write_conf()
+    code, out, err = tool("-D", "-c", d.file)
+    equal(code, 70, err)
+    matches(r"app\.lua:1", err + d.read_log() if os.path.exists(d.log)
+            else err)
+    assert not os.path.lexists(d.dir + "/pid")
+    d.destroy()
+
+
+@test
+def second_daemon():
+    """a second daemon with the same pid file refuses and names the first"""
+    with Daemon() as d:
+        code, out, err = tool("-c", d.file)
+        assert code not in (0, 70), code
+        matches(r"%d" % d.pid, err)
+        equal(d.fetch().status, 200, "the first still serves")
+
+
+@test
+def title():
+    """ps shows which process is what"""
+    with Daemon(pools={"www": {}}) as d:
+        d.wait_workers(2)
+        with open("/proc/%d/cmdline" % d.pid) as f:
+            matches("lua-fpm.*master", f.read())
+        for pid in d.workers():
+            with open("/proc/%d/cmdline" % pid) as f:
+                matches("lua-fpm.*pool www", f.read())
+
+
+run(120)
