@@ -9,36 +9,43 @@
 static struct title_state {
 	char *area; /* what ps reads: argv and environ, one after the other */
 	size_t size;
+	char *copy; /* where both live now */
 } state;
 
-/* Copy the strings to elsewhere, as far as they lie one after the other from
- * *end on, which moves past them.  -1: no memory. */
-static int
-title_move(char **strings, char **end)
+/* The end of the strings that lie one after the other from `end` on. */
+static char *
+title_end(char **strings, char *end)
 {
-	char *copy;
+	for (; *strings != NULL && *strings == end; strings++)
+		end += strlen(end) + 1;
+	return end;
+}
 
-	for (; *strings != NULL && *strings == *end; strings++) {
-		if ((copy = strdup(*strings)) == NULL)
-			return -1;
-		*end += strlen(copy) + 1;
-		*strings = copy;
-	}
-	return 0;
+static void
+title_point_to_copy(char **strings)
+{
+	for (; *strings != NULL; strings++)
+		if (*strings >= state.area &&
+		    *strings < state.area + state.size)
+			*strings = state.copy + (*strings - state.area);
 }
 
 void
 title_init(int argc, char **argv)
 {
-	char *end = argc > 0 ? argv[0] : NULL;
-	char *area = end;
+	size_t size;
 
-	if (area == NULL)
+	if (argc < 1)
 		return;
-	if (title_move(argv, &end) == -1 || title_move(environ, &end) == -1)
+	size = (size_t)(title_end(environ, title_end(argv, argv[0])) -
+	    argv[0]);
+	if ((state.copy = malloc(size)) == NULL)
 		return;
-	state.area = area;
-	state.size = (size_t)(end - area);
+	memcpy(state.copy, argv[0], size);
+	state.area = argv[0];
+	state.size = size;
+	title_point_to_copy(argv);
+	title_point_to_copy(environ);
 }
 
 void
