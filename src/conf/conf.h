@@ -67,7 +67,7 @@ struct conf {
 	char *pid_file; /* NULL: none */
 	char *error_log;
 	int64_t log_level; /* enum log_level */
-	char *include;	   /* NULL: none */
+	char *include;	   /* NULL: none, or what it named is in pools */
 	struct conf_pool *pools;
 	size_t npools;
 };

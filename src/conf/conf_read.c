@@ -390,6 +390,9 @@ read_included(struct reader *r, const char *main_file)
 		read_file(r, files.item[i]);
 	r->file = main_file;
 	conf_list_free(&files);
+	/* What it named is here now: read again, a dump must not include. */
+	free(r->conf->include);
+	r->conf->include = NULL;
 }
 
 /* ---- the whole ---------------------------------------------------------- */

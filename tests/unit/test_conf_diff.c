@@ -1,0 +1,227 @@
+/* Two configurations in, what a reload does out. */
+
+#include "unit.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "conf/conf_diff.h"
+#include "conf/conf_key.h"
+#include "conf/conf_read.h"
+#include "conf/conf_value.h"
+
+static const char *const verbs[] = { "keep", "tune", "replace", "add",
+	"drop" };
+
+static struct conf *
+read_text(const char *text)
+{
+	char file[] = "/tmp/test_conf_diff.XXXXXX";
+	struct conf_faults faults = { 0 };
+	struct conf *conf;
+	int fd = mkstemp(file);
+
+	ck_assert_int_ne(fd, -1);
+	ck_assert_int_eq(write(fd, text, strlen(text)), (long)strlen(text));
+	close(fd);
+	conf = conf_read(file, &faults);
+	conf_faults_print(&faults, stderr);
+	ck_assert_ptr_nonnull(conf);
+	ck_assert_int_eq(unlink(file), 0);
+	return conf;
+}
+
+/* The plan as text: "keep www, add shop". */
+static const char *
+plan_text(const struct conf *before, const struct conf *after)
+{
+	static char text[512];
+	struct diff_step *plan;
+	size_t n, used = 0;
+
+	text[0] = '\0';
+	plan = conf_diff(before, after, &n);
+	for (size_t i = 0; i < n; i++) {
+		const struct conf_pool *old = plan[i].before;
+		const struct conf_pool *new = plan[i].after;
+
+		ck_assert(old == NULL || old == conf_find(before, old->name));
+		ck_assert(new == NULL || new == conf_find(after, new->name));
+		ck_assert_int_eq(old == NULL, plan[i].verb == DIFF_ADD);
+		ck_assert_int_eq(new == NULL, plan[i].verb == DIFF_DROP);
+		used += (size_t)snprintf(text + used, sizeof(text) - used,
+		    "%s%s %s", i > 0 ? ", " : "", verbs[plan[i].verb],
+		    new != NULL ? new->name : old->name);
+	}
+	free(plan);
+	return text;
+}
+
+static void
+assert_plan(const char *before, const char *after, const char *expected)
+{
+	struct conf *old = read_text(before), *new = read_text(after);
+
+	ck_assert_str_eq(plan_text(old, new), expected);
+	conf_free(old);
+	conf_free(new);
+}
+
+#define TEXT(name, keys)                                                   \
+	name ": { app = \"/" name "\"; listen = \"/" name ".sock\"; " keys \
+	     " }; "
+#define POOLS(text) "pools: { " text "};"
+#define WWW(keys)   POOLS(TEXT("www", keys))
+
+START_TEST(nothing_changed)
+{
+	assert_plan(WWW(""), WWW(""), "keep www");
+	/* written otherwise, and elsewhere in the file */
+	assert_plan(WWW(""), "\n\n" WWW("backlog = 511; user = \"\";"
+	    "timeouts: { read = 60; };"), "keep www");
+}
+END_TEST
+
+START_TEST(pools_come_and_go)
+{
+	assert_plan(POOLS(TEXT("a", "") TEXT("b", "") TEXT("c", "")),
+	    POOLS(TEXT("d", "") TEXT("c", "") TEXT("b", "backlog = 5;")),
+	    "add d, keep c, replace b, drop a");
+	assert_plan(POOLS(TEXT("a", "")), POOLS(TEXT("b", "")),
+	    "add b, drop a");
+}
+END_TEST
+
+START_TEST(no_pool_on_one_side_or_both)
+{
+	const struct conf none = { 0 };
+	struct conf *some = read_text(WWW(""));
+	size_t n = 7;
+
+	ck_assert_str_eq(plan_text(&none, some), "add www");
+	ck_assert_str_eq(plan_text(some, &none), "drop www");
+	ck_assert_ptr_null(conf_diff(&none, &none, &n));
+	ck_assert_uint_eq(n, 0);
+	conf_free(some);
+}
+END_TEST
+
+START_TEST(the_daemons_own_keys_touch_no_pool)
+{
+	assert_plan(WWW(""), "pid_file = \"/p\"; error_log = \"/e\"; "
+	    "log_level = \"debug\"; include = \"no*\";" WWW(""), "keep www");
+}
+END_TEST
+
+/* What lua-fpm.conf(5) promises for every key of a pool. */
+static const struct {
+	const char *keys;
+	const char *verb;
+} changes[] = {
+	{ "workers: { start = 3; };", "tune" },
+	{ "workers: { min_spare = 2; };", "tune" },
+	{ "workers: { max_spare = 4; };", "tune" },
+	{ "workers: { spawn_rate = 5; };", "tune" },
+	{ "workers: { idle_timeout = 5; };", "tune" },
+	{ "timeouts: { start = 5; };", "tune" },
+	{ "timeouts: { stop = 5; };", "tune" },
+	{ "workers: { mode = \"static\"; };", "replace" },
+	{ "workers: { max = 9; };", "replace" },
+	{ "timeouts: { read = 5; };", "replace" },
+	{ "timeouts: { write = 5; };", "replace" },
+	{ "timeouts: { keepalive = 5; };", "replace" },
+	{ "limits: { head = \"1K\"; };", "replace" },
+	{ "listen_owner = \"root\";", "replace" },
+	{ "listen_group = \"root\";", "replace" },
+	{ "listen_mode = \"0600\";", "replace" },
+	{ "backlog = 512;", "replace" },
+	{ "user = \"root\";", "replace" },
+	{ "user = \"root\"; group = \"root\";", "replace" },
+	{ "errors_to_server = true;", "replace" },
+	{ "timeouts: { stop = 5; read = 5; };", "replace" },
+	{ "workers: { start = 3; max = 9; };", "replace" },
+};
+
+START_TEST(a_key_changed)
+{
+	struct conf *old = read_text(WWW(""));
+	char text[256], expected[32];
+	struct conf *new;
+
+	snprintf(text, sizeof(text), POOLS("www: { app = \"/www\"; "
+	    "listen = \"/www.sock\"; %s }; "), changes[_i].keys);
+	snprintf(expected, sizeof(expected), "%s www", changes[_i].verb);
+	new = read_text(text);
+	ck_assert_str_eq(plan_text(old, new), expected);
+	ck_assert_str_eq(plan_text(new, old), expected);
+	conf_free(old);
+	conf_free(new);
+}
+END_TEST
+
+START_TEST(application_and_addresses)
+{
+	const char *www = WWW("");
+
+	assert_plan(www, POOLS("www: { app = \"/w\"; "
+	    "listen = \"/www.sock\"; }; "), "replace www");
+	assert_plan(www, POOLS("www: { app = \"/www\"; "
+	    "listen = \"/w.sock\"; }; "), "replace www");
+	assert_plan(www, POOLS("www: { app = \"/www\"; "
+	    "listen = ( \"/www.sock\", \"*:1\" ); }; "), "replace www");
+	assert_plan(www, POOLS("www: { app = \"/www\"; "
+	    "listen = ( \"/www.sock\" ); }; "), "keep www");
+}
+END_TEST
+
+/* A key that compare() forgot would be lost on reload: spoil each in turn. */
+START_TEST(every_key_of_a_pool_counts)
+{
+	struct conf *old = read_text(WWW("")), *new = read_text(WWW(""));
+	const struct conf_key *key;
+
+	for (key = conf_keys; key->name != NULL; key++) {
+		if (key->group == GROUP_TOP || key->type == KEY_STRINGS)
+			continue;
+		ck_assert_msg(conf_value_same(key, old->pools, new->pools),
+		    "%s", key->name);
+		if (key->type >= KEY_INTEGER)
+			++*(int64_t *)((char *)new->pools + key->offset);
+		else
+			ck_assert_int_eq(conf_value_set(key, new->pools,
+			    key->type == KEY_BOOL ? "true" : "other"), 0);
+		ck_assert_msg(!conf_value_same(key, old->pools, new->pools),
+		    "%s", key->name);
+		ck_assert_str_ne(plan_text(old, new), "keep www");
+		conf_free(new);
+		new = read_text(WWW(""));
+	}
+	conf_free(old);
+	conf_free(new);
+}
+END_TEST
+
+static Suite *
+suite(void)
+{
+	Suite *s = suite_create("conf_diff");
+	TCase *tc = tcase_create("plan");
+
+	tcase_add_test(tc, nothing_changed);
+	tcase_add_test(tc, pools_come_and_go);
+	tcase_add_test(tc, no_pool_on_one_side_or_both);
+	tcase_add_test(tc, the_daemons_own_keys_touch_no_pool);
+	tcase_add_loop_test(tc, a_key_changed, 0,
+	    sizeof(changes) / sizeof(changes[0]));
+	tcase_add_test(tc, application_and_addresses);
+	tcase_add_test(tc, every_key_of_a_pool_counts);
+	suite_add_tcase(s, tc);
+	return s;
+}
+
+int
+main(void)
+{
+	return unit_run(suite());
+}
