@@ -2,129 +2,13 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/netlink.h>
-#include <linux/sock_diag.h>
-#include <linux/tcp.h>
-#include <linux/unix_diag.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "base/num.h"
-
-#define TEMPORARY "/.%d.tmp" /* beside the path; %d: the pid, 7 digits */
-#define TEMPORARY_LEN 13
-
-/* ---- addresses ---------------------------------------------------------- */
-
-static int
-sock_parse_unix(const char *text, struct sock_address *address,
-    struct why *why)
-{
-	size_t len = strlen(text);
-	size_t directory = (size_t)(strrchr(text, '/') - text);
-
-	if (len >= sizeof(address->sa.un.sun_path) || directory +
-	    TEMPORARY_LEN >= sizeof(address->sa.un.sun_path)) {
-		why_set(why, "the path of a unix socket is too long: %s",
-		    text);
-		return -1;
-	}
-	address->kind = SOCK_UNIX;
-	address->sa.un.sun_family = AF_UNIX;
-	memcpy(address->sa.un.sun_path, text, len + 1);
-	address->len = sizeof(address->sa.un);
-	return 0;
-}
-
-static int
-sock_parse_fd(const char *text, struct sock_address *address,
-    struct why *why)
-{
-	int64_t fd;
-
-	if (num_integer(text + 3, 0, INT32_MAX, &fd) == -1) {
-		why_set(why, "not the number of a descriptor: %s", text);
-		return -1;
-	}
-	address->kind = SOCK_FD;
-	address->fd = (int)fd;
-	return 0;
-}
-
-static int
-sock_parse_host(const char *host, struct sock_address *address)
-{
-	struct sockaddr_in6 *in6 = &address->sa.in6;
-	struct sockaddr_in *in = &address->sa.in;
-	size_t len = strlen(host);
-	char bare[INET6_ADDRSTRLEN] = "";
-
-	address->kind = SOCK_INET;
-	if (len > 2 && host[0] == '[' && host[len - 1] == ']' &&
-	    len - 2 < sizeof(bare)) {
-		memcpy(bare, host + 1, len - 2);
-		in6->sin6_family = AF_INET6;
-		address->len = sizeof(*in6);
-		return inet_pton(AF_INET6, bare, &in6->sin6_addr) == 1 ? 0 : -1;
-	}
-	in->sin_family = AF_INET;
-	address->len = sizeof(*in);
-	if (strcmp(host, "*") == 0)
-		return 0; /* INADDR_ANY is all zero */
-	return inet_pton(AF_INET, host, &in->sin_addr) == 1 ? 0 : -1;
-}
-
-static int
-sock_parse_inet(const char *text, struct sock_address *address,
-    struct why *why)
-{
-	const char *colon = strrchr(text, ':');
-	char host[INET6_ADDRSTRLEN + 2] = "";
-	int64_t port;
-
-	if (colon == NULL || colon == text ||
-	    (size_t)(colon - text) >= sizeof(host)) {
-		why_set(why, "not an address: %s (a path, 127.0.0.1:9000, "
-		    "[::1]:9000, *:9000 or fd:3)", text);
-		return -1;
-	}
-	memcpy(host, text, (size_t)(colon - text));
-	if (sock_parse_host(host, address) == -1) {
-		why_set(why, "not a numeric address: %s", host);
-		return -1;
-	}
-	if (num_integer(colon + 1, 1, 65535, &port) == -1) {
-		why_set(why, "not a port from 1 to 65535: %s", colon + 1);
-		return -1;
-	}
-	/* sin_port and sin6_port are at the same place */
-	address->sa.in.sin_port = htons((uint16_t)port);
-	return 0;
-}
-
-int
-sock_parse(const char *text, struct sock_address *address, struct why *why)
-{
-	/* sock_same compares whole addresses: no byte may be left over */
-	memset(address, 0, sizeof(*address));
-	if (text[0] == '/' || strncmp(text, "./", 2) == 0)
-		return sock_parse_unix(text, address, why);
-	if (strncmp(text, "fd:", 3) == 0)
-		return sock_parse_fd(text, address, why);
-	return sock_parse_inet(text, address, why);
-}
-
-bool
-sock_same(const struct sock_address *a, const struct sock_address *b)
-{
-	return a->kind == b->kind && a->fd == b->fd && a->len == b->len &&
-	    memcmp(&a->sa, &b->sa, a->len) == 0;
-}
-
-/* ---- listening ---------------------------------------------------------- */
 
 static int
 sock_fail(struct why *why, const char *what, const char *name)
@@ -221,7 +105,7 @@ sock_listen_unix(int fd, struct sock_address *address,
 
 	if (sock_check_path(address, path, why) == -1)
 		return -1;
-	snprintf(strrchr(name, '/'), TEMPORARY_LEN + 1, TEMPORARY,
+	snprintf(strrchr(name, '/'), SOCK_TEMPORARY_LEN + 1, SOCK_TEMPORARY,
 	    (int)getpid());
 	if (sock_make_file(fd, &temporary, options, why) == 0 &&
 	    sock_publish(name, path, address, why) == 0)
@@ -338,96 +222,4 @@ sock_refuse(int fd, const struct sock_address *address)
 	else if (address->kind == SOCK_UNIX && lstat(path, &st) == 0 &&
 	    st.st_dev == address->dev && st.st_ino == address->ino)
 		unlink(path);
-}
-
-/* ---- the listen queue --------------------------------------------------- */
-
-struct sock_answer { /* sock_diag(7) to one unix socket */
-	struct nlmsghdr head;
-	union {
-		struct unix_diag_msg socket;
-		struct nlmsgerr error;
-		char room[512];
-	} body;
-};
-
-static int
-sock_ask(int netlink, ino_t inode, struct sock_answer *answer)
-{
-	struct {
-		struct nlmsghdr head;
-		struct unix_diag_req body;
-	} question = {
-		.head = { .nlmsg_len = sizeof(question),
-		    .nlmsg_type = SOCK_DIAG_BY_FAMILY,
-		    .nlmsg_flags = NLM_F_REQUEST },
-		.body = { .sdiag_family = AF_UNIX,
-		    .udiag_states = ~0U, .udiag_ino = (uint32_t)inode,
-		    .udiag_show = UDIAG_SHOW_RQLEN,
-		    .udiag_cookie = { ~0U, ~0U } },
-	};
-	ssize_t n;
-
-	if (send(netlink, &question, sizeof(question), 0) == -1 ||
-	    (n = recv(netlink, answer, sizeof(*answer), 0)) == -1)
-		return -1;
-	if ((size_t)n < NLMSG_LENGTH(sizeof(answer->body.socket)) ||
-	    answer->head.nlmsg_type != SOCK_DIAG_BY_FAMILY) {
-		errno = answer->head.nlmsg_type == NLMSG_ERROR ?
-		    -answer->body.error.error : EPROTO;
-		return -1;
-	}
-	return 0;
-}
-
-/* The attribute with the queue's length among those of the answer. */
-static int
-sock_find_length(const struct sock_answer *answer)
-{
-	const struct nlattr *attribute = (const void *)
-	    (&answer->body.socket + 1);
-	const char *end = (const char *)answer + answer->head.nlmsg_len;
-	struct unix_diag_rqlen length;
-
-	while ((const char *)(attribute + 1) <= end &&
-	    attribute->nla_len >= sizeof(*attribute)) {
-		if (attribute->nla_type == UNIX_DIAG_RQLEN) {
-			memcpy(&length, attribute + 1, sizeof(length));
-			return (int)length.udiag_rqueue;
-		}
-		attribute = (const void *)((const char *)attribute +
-		    NLA_ALIGN(attribute->nla_len));
-	}
-	errno = EPROTO;
-	return -1;
-}
-
-static int
-sock_unix_length(int fd)
-{
-	int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC,
-	    NETLINK_SOCK_DIAG);
-	struct sock_answer answer;
-	struct stat st;
-	int length = -1;
-
-	if (netlink == -1)
-		return -1;
-	if (fstat(fd, &st) == 0 && sock_ask(netlink, st.st_ino, &answer) == 0)
-		length = sock_find_length(&answer);
-	close(netlink);
-	return length;
-}
-
-int
-sock_queue_length(int fd)
-{
-	struct tcp_info info = { 0 };
-	socklen_t len = sizeof(info);
-
-	if (sock_option(fd, SO_DOMAIN) == AF_UNIX)
-		return sock_unix_length(fd);
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == -1)
-		return -1;
-	return (int)info.tcpi_unacked;
 }

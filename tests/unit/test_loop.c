@@ -76,6 +76,24 @@ ready(void)
 	return fds[0];
 }
 
+static bool
+try_watch(int fd, void (*fn)(void *, int, short), int letter)
+{
+	return loop_watch(loop, fd, POLLIN, fn, LETTER(letter)) == 0;
+}
+
+static void
+watch(int fd, void (*fn)(void *, int, short), int letter)
+{
+	ck_assert(try_watch(fd, fn, letter));
+}
+
+static void
+take(int signo, void (*fn)(void *, int), int letter)
+{
+	ck_assert_int_eq(loop_signal(loop, signo, fn, LETTER(letter)), 0);
+}
+
 /* ---- descriptors -------------------------------------------------------- */
 
 START_TEST(calls_the_ready_and_only_those)
@@ -83,8 +101,8 @@ START_TEST(calls_the_ready_and_only_those)
 	int a = ready(), b[2];
 
 	ck_assert_int_eq(fd_pipe(b), 0);
-	ck_assert_int_eq(loop_watch(loop, b[0], POLLIN, note_fd, LETTER('b')), 0);
-	ck_assert_int_eq(loop_watch(loop, a, POLLIN, note_fd, LETTER('a')), 0);
+	watch(b[0], note_fd, 'b');
+	watch(a, note_fd, 'a');
 	turn();
 	ck_assert_str_eq(trace, "a");
 	close(b[1]); /* a hang-up comes unasked */
@@ -97,15 +115,15 @@ START_TEST(a_descriptor_is_watched_once)
 {
 	int fd = ready();
 
-	ck_assert_int_eq(loop_watch(loop, fd, POLLIN, note_fd, LETTER('a')), 0);
+	watch(fd, note_fd, 'a');
 	errno = 0;
-	ck_assert_int_eq(loop_watch(loop, fd, POLLIN, note_fd, LETTER('b')), -1);
+	ck_assert(!try_watch(fd, note_fd, 'b'));
 	ck_assert_int_eq(errno, EEXIST);
-	ck_assert_int_eq(loop_watch(loop, -1, POLLIN, note_fd, LETTER('c')), -1);
+	ck_assert(!try_watch(-1, note_fd, 'c'));
 	loop_unwatch(loop, fd);
 	loop_unwatch(loop, fd);
 	loop_unwatch(loop, -1);
-	ck_assert_int_eq(loop_watch(loop, fd, POLLIN, note_fd, LETTER('d')), 0);
+	watch(fd, note_fd, 'd');
 	turn();
 	ck_assert_str_eq(trace, "d");
 }
@@ -129,8 +147,7 @@ START_TEST(a_callback_removes_every_watch)
 
 	for (i = 0; i < 40; i++) {
 		many[i] = ready();
-		ck_assert_int_eq(loop_watch(loop, many[i], POLLIN,
-		    remove_all, LETTER('a')), 0);
+		watch(many[i], remove_all, 'a');
 	}
 	turn();
 	ck_assert_str_eq(trace, "a");
@@ -146,8 +163,7 @@ replace_all(void *arg, int fd, short revents)
 
 	remove_all(arg, fd, revents);
 	for (i = 0; i < 40; i++)
-		ck_assert_int_eq(loop_watch(loop, many[i], POLLIN, note_fd,
-		    LETTER('n')), 0);
+		watch(many[i], note_fd, 'n');
 }
 
 /* What a callback watches, at the same number or in memory that had to
@@ -159,9 +175,8 @@ START_TEST(a_new_watch_waits_for_the_next_turn)
 
 	for (i = 0; i < 40; i++)
 		many[i] = ready();
-	ck_assert_int_eq(loop_watch(loop, many[0], POLLIN, replace_all, LETTER('r')),
-	    0);
-	ck_assert_int_eq(loop_watch(loop, many[1], POLLIN, note_fd, LETTER('o')), 0);
+	watch(many[0], replace_all, 'r');
+	watch(many[1], note_fd, 'o');
 	turn();
 	ck_assert_str_eq(trace, "r");
 	turn();
@@ -270,8 +285,8 @@ START_TEST(the_order_is_descriptors_timers_signals)
 	struct loop_timer timer = { .fire = note_timer, .arg = LETTER('t') };
 	int fd = ready();
 
-	ck_assert_int_eq(loop_signal(loop, SIGUSR1, note_signal, LETTER('s')), 0);
-	ck_assert_int_eq(loop_watch(loop, fd, POLLIN, note_fd, LETTER('d')), 0);
+	take(SIGUSR1, note_signal, 's');
+	watch(fd, note_fd, 'd');
 	loop_timer_set(loop, &timer, 0);
 	raise(SIGUSR1);
 	/* Always a ready descriptor, and the signal is let in all the same. */
@@ -298,9 +313,8 @@ raise_in_signal(void *arg, int signo)
 
 START_TEST(a_signal_during_a_callback_is_not_lost)
 {
-	ck_assert_int_eq(loop_signal(loop, SIGTERM, raise_in_signal, LETTER('s')), 0);
-	ck_assert_int_eq(loop_watch(loop, ready(), POLLIN, raise_in_fd, LETTER('d')),
-	    0);
+	take(SIGTERM, raise_in_signal, 's');
+	watch(ready(), raise_in_fd, 'd');
 	while (strlen(trace) < 4)
 		turn();
 	ck_assert_str_eq(trace, "dsss");
@@ -338,7 +352,7 @@ START_TEST(a_child_leaves)
 	pid_t child;
 
 	ck_assert_int_eq(fd_pair(ready_pair), 0);
-	ck_assert_int_eq(loop_signal(loop, SIGUSR2, note_signal, LETTER('s')), 0);
+	take(SIGUSR2, note_signal, 's');
 	if ((child = fork()) == 0) {
 		close(ready_pair[0]);
 		loop_leave(loop);

@@ -1,0 +1,111 @@
+#include "share/sock_address.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "base/num.h"
+
+static int
+sock_parse_unix(const char *text, struct sock_address *address,
+    struct why *why)
+{
+	size_t len = strlen(text);
+	size_t directory = (size_t)(strrchr(text, '/') - text);
+
+	if (len >= sizeof(address->sa.un.sun_path) || directory +
+	    SOCK_TEMPORARY_LEN >= sizeof(address->sa.un.sun_path)) {
+		why_set(why, "the path of a unix socket is too long: %s",
+		    text);
+		return -1;
+	}
+	address->kind = SOCK_UNIX;
+	address->sa.un.sun_family = AF_UNIX;
+	memcpy(address->sa.un.sun_path, text, len + 1);
+	address->len = sizeof(address->sa.un);
+	return 0;
+}
+
+static int
+sock_parse_fd(const char *text, struct sock_address *address,
+    struct why *why)
+{
+	int64_t fd;
+
+	if (num_integer(text + 3, 0, INT32_MAX, &fd) == -1) {
+		why_set(why, "not the number of a descriptor: %s", text);
+		return -1;
+	}
+	address->kind = SOCK_FD;
+	address->fd = (int)fd;
+	return 0;
+}
+
+static int
+sock_parse_host(const char *host, struct sock_address *address)
+{
+	struct sockaddr_in6 *in6 = &address->sa.in6;
+	struct sockaddr_in *in = &address->sa.in;
+	size_t len = strlen(host);
+	char bare[INET6_ADDRSTRLEN] = "";
+
+	address->kind = SOCK_INET;
+	if (len > 2 && host[0] == '[' && host[len - 1] == ']' &&
+	    len - 2 < sizeof(bare)) {
+		memcpy(bare, host + 1, len - 2);
+		in6->sin6_family = AF_INET6;
+		address->len = sizeof(*in6);
+		return inet_pton(AF_INET6, bare, &in6->sin6_addr) == 1 ? 0 : -1;
+	}
+	in->sin_family = AF_INET;
+	address->len = sizeof(*in);
+	if (strcmp(host, "*") == 0)
+		return 0; /* INADDR_ANY is all zero */
+	return inet_pton(AF_INET, host, &in->sin_addr) == 1 ? 0 : -1;
+}
+
+static int
+sock_parse_inet(const char *text, struct sock_address *address,
+    struct why *why)
+{
+	const char *colon = strrchr(text, ':');
+	char host[INET6_ADDRSTRLEN + 2] = "";
+	int64_t port;
+
+	if (colon == NULL || colon == text ||
+	    (size_t)(colon - text) >= sizeof(host)) {
+		why_set(why, "not an address: %s (a path, 127.0.0.1:9000, "
+		    "[::1]:9000, *:9000 or fd:3)", text);
+		return -1;
+	}
+	memcpy(host, text, (size_t)(colon - text));
+	if (sock_parse_host(host, address) == -1) {
+		why_set(why, "not a numeric address: %s", host);
+		return -1;
+	}
+	if (num_integer(colon + 1, 1, 65535, &port) == -1) {
+		why_set(why, "not a port from 1 to 65535: %s", colon + 1);
+		return -1;
+	}
+	/* sin_port and sin6_port are at the same place */
+	address->sa.in.sin_port = htons((uint16_t)port);
+	return 0;
+}
+
+int
+sock_parse(const char *text, struct sock_address *address, struct why *why)
+{
+	/* sock_same compares whole addresses: no byte may be left over */
+	memset(address, 0, sizeof(*address));
+	if (text[0] == '/' || strncmp(text, "./", 2) == 0)
+		return sock_parse_unix(text, address, why);
+	if (strncmp(text, "fd:", 3) == 0)
+		return sock_parse_fd(text, address, why);
+	return sock_parse_inet(text, address, why);
+}
+
+bool
+sock_same(const struct sock_address *a, const struct sock_address *b)
+{
+	return a->kind == b->kind && a->fd == b->fd && a->len == b->len &&
+	    memcmp(&a->sa, &b->sa, a->len) == 0;
+}

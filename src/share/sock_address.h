@@ -1,0 +1,46 @@
+#ifndef SHARE_SOCK_ADDRESS_H
+#define SHARE_SOCK_ADDRESS_H
+
+/*
+ * Where a pool listens, as the `listen` of lua-fpm.conf(5) says it: from text
+ * to what bind(2) takes.  Pure: looks nothing up, opens nothing.
+ */
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/un.h>
+
+#include "base/why.h"
+
+/* The name beside its path under which a unix socket is made (%d: the pid, of
+ * 7 digits at most): a path is too long if this does not fit. */
+#define SOCK_TEMPORARY	   "/.%d.tmp"
+#define SOCK_TEMPORARY_LEN 13
+
+struct sock_address {
+	enum { SOCK_UNIX, SOCK_INET, SOCK_FD } kind;
+	int fd; /* SOCK_FD */
+	union {
+		struct sockaddr any;
+		struct sockaddr_un un;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} sa;
+	socklen_t len;
+	dev_t dev; /* unix: the socket file that sock_listen made, */
+	ino_t ino; /* by which sock_refuse knows it again; else 0 */
+};
+
+/*
+ * "/path" or "./path" (unix), "127.0.0.1:9000", "[::1]:9000", "*:9000"
+ * (IPv4, every interface), "fd:3".  Numeric addresses only; ports 1..65535.
+ * Pure.  0, or -1 and why.
+ */
+int sock_parse(const char *text, struct sock_address *address,
+    struct why *why);
+/* Do both name the same place?  What sock_listen noted does not count. */
+bool sock_same(const struct sock_address *a, const struct sock_address *b);
+
+#endif
