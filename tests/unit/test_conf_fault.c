@@ -1,0 +1,268 @@
+/* Bad configurations in, faults with file and line out. */
+
+#include "conf_unit.h"
+
+#include <sys/stat.h>
+
+/* ---- what is wrong ------------------------------------------------------ */
+
+static const struct {
+	const char *text;
+	const char *faults;
+} wrong[] = {
+	{ "", "c: there is no pool\n" },
+	{ "# nothing but words\n", "c: there is no pool\n" },
+	{ "pools: { };", "c: there is no pool\n" },
+	{ "pools = 3;", "c:1: pools: expected a group in braces, found 3\n" },
+	{ "pools: { www = 3; };",
+	    "c:1: www: expected a group in braces, found 3\n" },
+	{ "\n\npools: { www: { }; };",
+	    "c:3: pool www: app is missing\n"
+	    "c:3: pool www: listen is missing\n" },
+	{ POOL("\nx = 1;\n") "y = \"\n\";\npools2: { };",
+	    "c:2: pool www: x: unknown key\n"
+	    "c:4: y: unknown key\n"
+	    "c:6: pools2: unknown key\n" },
+	{ POOL("workers: { q = 1; }; timeouts: { q = 1; }; "
+	    "limits: { q = 1; }; q: { };"),
+	    "c:1: pool www: workers.q: unknown key\n"
+	    "c:1: pool www: timeouts.q: unknown key\n"
+	    "c:1: pool www: limits.q: unknown key\n"
+	    "c:1: pool www: q: unknown key\n" },
+	{ POOL("workers = 5; limits = ( 1 );"),
+	    "c:1: pool www: workers: expected a group in braces, found 5\n"
+	    "c:1: pool www: limits: expected a group in braces, found a "
+	    "list\n" },
+	/* a key at fault is not also missing, or compared as its default */
+	{ "pools: { www: {\napp = 1;\nlisten = ( );\n"
+	    "workers: { max = 0; start = 9; }; }; };",
+	    "c:2: pool www: app: expected a string of 1 to 4095 bytes, "
+	    "found 1\n"
+	    "c:3: pool www: listen: expected a string or a list of strings, "
+	    "none empty, found a list\n"
+	    "c:4: pool www: workers.max: expected an integer from 1 to "
+	    "10000, found 0\n" },
+	{ "pools: { www: { app = \"a\"; listen = ( \"/a\",\n\"\",\n3 ); }; };",
+	    "c:2: pool www: listen: expected a string or a list of strings, "
+	    "none empty, found \"\"\n"
+	    "c:3: pool www: listen: expected a string or a list of strings, "
+	    "none empty, found 3\n" },
+	{ POOL("workers: {\nmax_spare = 9; };"),
+	    "c:2: pool www: workers.max_spare (9) is above workers.max (8)\n" },
+	{ POOL("workers: {\nmin_spare = 9; };"),
+	    "c:2: pool www: workers.min_spare (9) is above workers.max (8)\n" },
+	{ POOL("workers: {\nmin_spare = 4;\nmax_spare = 3; };"),
+	    "c:2: pool www: workers.min_spare (4) is above "
+	    "workers.max_spare (3)\n" },
+	{ POOL("workers: {\nstart = 4; };"),
+	    "c:2: pool www: workers.start (4) is above "
+	    "workers.max_spare (3)\n" },
+	{ POOL("workers: {\nmin_spare = 2;\nstart = 1; };"),
+	    "c:3: pool www: workers.start (1) is below "
+	    "workers.min_spare (2)\n" },
+	{ POOL("\ngroup = \"root\";"),
+	    "c:2: pool www: group is set without user\n" },
+	{ POOL("\nuser = \"no such\";\ngroup = \"none\";\n"
+	    "listen_owner = \"nope\";\nlisten_group = \"-1\";"),
+	    "c:2: pool www: user: there is no user \"no such\"\n"
+	    "c:3: pool www: group: there is no group \"none\"\n"
+	    "c:4: pool www: listen_owner: there is no user \"nope\"\n"
+	    "c:5: pool www: listen_group: there is no group \"-1\"\n" },
+	{ "pools: { a: { app = \"a\"; listen = ( \"/x\", \"/x\" ); };\n"
+	    "b: { app = \"a\";\nlisten = \"/x\"; }; };",
+	    "c:1: pool a: listen: \"/x\" is there twice\n"
+	    "c:3: pool b: listen: \"/x\" belongs to pool a already\n" },
+	{ "pools: {\n*: { app = \"a\"; listen = \"/x\"; }; };",
+	    "c:2: pool *: the name must be 1 to 32 letters, digits, '_' or "
+	    "'-'\n" },
+	{ "pools: { a23456789012345678901234567890123: { app = \"a\"; "
+	    "listen = \"/x\"; }; };",
+	    "c:1: pool a23456789012345678901234567890123: the name must be "
+	    "1 to 32 letters, digits, '_' or '-'\n" },
+	{ "a = 1;\nb = ;\n", "c:2: syntax error\n" },
+	{ MINIMAL, "c:1: syntax error\n" },
+	{ POOL("\nbacklog = 5;\nbacklog = 6;"),
+	    "c:3: duplicate setting name\n" },
+	{ "pools: { a: { };\na: { }; };", "c:2: duplicate setting name\n" },
+	{ POOL("\nbacklog = 4294967297;"),
+	    "c:2: an integer that is too large\n" },
+	{ POOL("\nbacklog = 0x1000000ff;"),
+	    "c:2: an integer that is too large\n" },
+	{ POOL("\nbacklog = -99999999999999999999999999999999999;"),
+	    "c:2: an integer that is too large\n" },
+	{ POOL("\nbacklog = 99999999999999999999L;"),
+	    "c:2: an integer that is too large\n" },
+	{ POOL("") "\n  @include \"x\"\n",
+	    "c:3: @include is not supported: set the key include\n" },
+	{ POOL("\nuser = \"x\\\"; };\n\n"), "c:2: a string without an end\n" },
+	{ POOL("") "/* // \n", "c:2: a comment without an end\n" },
+	{ POOL("\nuser = \"\\x1b[2J\\n\";"),
+	    "c:2: pool www: user: there is no user \"?[2J?\"\n" },
+};
+
+START_TEST(a_fault_is_reported)
+{
+	read_text(wrong[_i].text);
+	assert_faults(wrong[_i].faults);
+}
+END_TEST
+
+START_TEST(numbers_elsewhere_are_no_numbers)
+{
+	read_text("# 99999999999 @include\n// 99999999999 \"\n"
+	    "/* 99999999999 \" */"
+	    "pools: { a-99999999999: { app = \"99999999999 @include # \\\" /* "
+	    "\"; listen = \"/s\"; }; };");
+	assert_good();
+	ck_assert_str_eq(conf->pools[0].name, "a-99999999999");
+}
+END_TEST
+
+START_TEST(a_file_that_is_no_configuration)
+{
+	read_file("missing");
+	assert_faults("missing: cannot be read: No such file or directory\n");
+	read_file(".");
+	assert_faults(".: cannot be read: Is a directory\n");
+	read_file("/dev/zero");
+	assert_faults("/dev/zero: cannot be read: File too large\n");
+	write_bytes("c", "\x7f" "ELF\n\0\1\2", 8);
+	read_file("c");
+	assert_faults("c:2: a NUL byte: this is no text\n");
+	write_bytes("c", "\xff\xfe\x01\x80", 4);
+	read_file("c");
+	assert_faults("c:1: syntax error\n");
+}
+END_TEST
+
+START_TEST(a_file_that_may_not_be_read)
+{
+	bool root = geteuid() == 0;
+
+	write_text("c", POOL(""));
+	ck_assert_int_eq(chmod("c", 0), 0);
+	if (root)
+		ck_assert_int_eq(seteuid(65534), 0);
+	read_file("c");
+	if (root)
+		ck_assert_int_eq(seteuid(0), 0);
+	assert_faults("c: cannot be read: Permission denied\n");
+}
+END_TEST
+
+/* ---- include ------------------------------------------------------------ */
+
+#define PART(name, sock) \
+	"\npools: { " name ": { app = \"a\"; listen = \"" sock "\"; }; };"
+
+static void
+make_parts(void)
+{
+	ck_assert_int_eq(mkdir("d[1]", 0755), 0);
+	write_text("d[1]/main", "include = \"*.conf\";" PART("a", "/a"));
+	write_text("d[1]/2.conf", PART("c", "/c"));
+	write_text("d[1]/1.conf", PART("b", "/b"));
+	write_text("d[1]/3.conf~", "rubbish");
+}
+
+START_TEST(included_pools_come_in_order)
+{
+	char path[64];
+
+	make_parts();
+	read_file("d[1]/main");
+	assert_good();
+	ck_assert_uint_eq(conf->npools, 3);
+	ck_assert_str_eq(conf->pools[0].name, "a");
+	ck_assert_str_eq(conf->pools[1].name, "b");
+	ck_assert_str_eq(conf->pools[2].name, "c");
+	snprintf(path, sizeof(path), "%s/d[1]/1.conf", scratch);
+	ck_assert_str_eq(conf->pools[1].file, path);
+	snprintf(path, sizeof(path), "%s/d[1]/a", scratch);
+	ck_assert_str_eq(conf->pools[1].app, path);
+}
+END_TEST
+
+START_TEST(faults_of_included_files_name_them)
+{
+	char expected[1024];
+
+	make_parts();
+	write_text("d[1]/2.conf", "pid_file = \"x\";\ninclude = \"y\";\nz = 1;"
+	    PART("a", "/b"));
+	write_text("d[1]/4.conf", "{");
+	read_file("d[1]/main");
+	snprintf(expected, sizeof(expected),
+	    "%1$s/d[1]/2.conf:1: pid_file: an included file may hold nothing "
+	    "but pools\n"
+	    "%1$s/d[1]/2.conf:2: include: an included file may hold nothing "
+	    "but pools\n"
+	    "%1$s/d[1]/2.conf:3: z: unknown key\n"
+	    "%1$s/d[1]/4.conf:1: syntax error\n"
+	    "%1$s/d[1]/2.conf:4: pool a: defined already at d[1]/main:2\n"
+	    "%1$s/d[1]/2.conf:4: pool a: listen: \"/b\" belongs to pool b "
+	    "already\n", scratch);
+	assert_faults(expected);
+}
+END_TEST
+
+START_TEST(an_include_may_match_nothing_but_not_miss)
+{
+	char expected[128];
+
+	read_text("include = \"none.d/*.conf\";" POOL(""));
+	assert_good();
+	read_text("include = \"none.conf\";" POOL(""));
+	snprintf(expected, sizeof(expected), "%s/none.conf: cannot be read: "
+	    "No such file or directory\n", scratch);
+	assert_faults(expected);
+	write_text("one.conf", PART("b", "/b"));
+	read_text("include = \"./one.conf\";" POOL(""));
+	assert_good();
+	ck_assert_uint_eq(conf->npools, 2);
+}
+END_TEST
+
+START_TEST(an_include_directory_that_may_not_be_read)
+{
+	bool root = geteuid() == 0;
+
+	ck_assert_int_eq(mkdir("shut", 0), 0);
+	write_text("c", "\ninclude = \"shut/*.conf\";" POOL(""));
+	ck_assert_int_eq(chmod("c", 0644), 0);
+	ck_assert_int_eq(chmod(".", 0755), 0);
+	if (root)
+		ck_assert_int_eq(seteuid(65534), 0);
+	read_file("c");
+	if (root)
+		ck_assert_int_eq(seteuid(0), 0);
+	ck_assert_int_eq(rmdir("shut"), 0);
+	assert_faults("c:2: include: shut/*.conf: Permission denied\n");
+}
+END_TEST
+
+static Suite *
+suite(void)
+{
+	Suite *s = suite_create("conf_fault");
+	TCase *tc = tcase_create("faults");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_loop_test(tc, a_fault_is_reported, 0,
+	    sizeof(wrong) / sizeof(wrong[0]));
+	tcase_add_test(tc, numbers_elsewhere_are_no_numbers);
+	tcase_add_test(tc, a_file_that_is_no_configuration);
+	tcase_add_test(tc, a_file_that_may_not_be_read);
+	tcase_add_test(tc, included_pools_come_in_order);
+	tcase_add_test(tc, faults_of_included_files_name_them);
+	tcase_add_test(tc, an_include_may_match_nothing_but_not_miss);
+	tcase_add_test(tc, an_include_directory_that_may_not_be_read);
+	suite_add_tcase(s, tc);
+	return s;
+}
+
+int
+main(void)
+{
+	return unit_run(suite());
+}
