@@ -1,0 +1,341 @@
+#!/usr/bin/env python3
+"""Connections: silent, slow, idle, greedy peers cost a descriptor and never a
+worker."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                ".."))
+from harness import *
+
+ONE = {"mode": "static", "max": 1}
+WHO = "return text(pid())"
+
+
+@test
+def a_crowd_that_says_nothing():
+    """1 worker, 50 idle kept connections, 50 half heads, 50 silent ones: the
+    next client is served at once"""
+    with Daemon(workers=ONE) as d:
+        worker = d.wait_workers(1)
+        idle = [d.connect() for _ in range(50)]
+        for c in idle:
+            equal(c.ask(keep=True).status, 200)
+        whole = request()
+        half = [d.connect() for _ in range(50)]
+        for n, c in enumerate(half):
+            c.send(whole[:1 + n * (len(whole) - 20) // 50])
+        silent = [d.connect() for _ in range(50)]
+        began = time.monotonic()
+        for _ in range(10):
+            equal(d.fetch().status, 200)
+        took = time.monotonic() - began
+        assert took < (5 if SANITIZED else 1), "10 requests: %.2f s" % took
+        for n, c in enumerate(half):
+            c.send(whole[1 + n * (len(whole) - 20) // 50:])
+            equal(c.response().body, b"hello", "a half head completed")
+        for c in idle + silent:
+            equal(c.ask(keep=True).body, b"hello", "an idle or silent one")
+        equal(d.workers(), worker, "the same worker")
+        before = len(fds(worker[0]))
+        for c in idle + half + silent:
+            c.close()
+        until(lambda: len(fds(worker[0])) <= before - 100, "they are closed")
+
+
+@test
+def same_over_tcp():
+    """the same over TCP, in small"""
+    with Daemon(workers=ONE, listen="127.0.0.1:%d" % free_port()) as d:
+        idle = [d.connect() for _ in range(10)]
+        for c in idle:
+            equal(c.ask(keep=True).status, 200)
+        half = [d.connect() for _ in range(10)]
+        for c in half:
+            c.send(request()[:50])
+        silent = [d.connect() for _ in range(10)]
+        equal(d.fetch().status, 200)
+        for c in idle + silent:
+            equal(c.ask(keep=True).body, b"hello")
+        for c in idle + half + silent:
+            c.reset()
+        equal(d.fetch().status, 200)
+
+
+@test
+def kept_alive():
+    """a hundred requests over one connection, FCGI_KEEP_CONN honoured; the
+    last without it closes"""
+    with Daemon(workers=ONE) as d:
+        with d.connect() as c:
+            for n in range(100):
+                equal(c.ask(keep=True, lua="return text('%d')" % n,
+                            id=n % 7 + 1).body, b"%d" % n)
+            equal(c.ask(keep=False).body, b"hello")
+            assert c.eof(), "closed"
+
+
+@test
+def end_of_file_follows():
+    """without FCGI_KEEP_CONN end of file follows the response at once"""
+    with Daemon(workers=ONE, timeouts={"keepalive": "60s", "read": "60s",
+                                       "stop": "5s"}) as d:
+        began = time.monotonic()
+        for body in (None, b"x" * 10, b"x" * 1000000):
+            with d.connect() as c:
+                sender = Background(c.send, request(body=body))
+                equal(c.response().body, b"hello")
+                assert c.eof(), "closed"
+        assert time.monotonic() - began < 3
+
+
+@test
+def keepalive_limit():
+    """an idle kept connection is closed at timeouts.keepalive"""
+    with Daemon(workers=ONE, timeouts={"keepalive": "400ms", "stop": "5s"}) \
+            as d:
+        with d.connect() as c:
+            equal(c.ask(keep=True).status, 200)
+            began = time.monotonic()
+            assert c.eof(), "closed"
+            took = time.monotonic() - began
+            assert 0.3 < took < 3, "after %.2f s" % took
+        equal(d.fetch().status, 200)
+
+
+@test
+def read_limit():
+    """a half head and a silent connection are closed at timeouts.read, with
+    the reason in the log; dribbling does not prolong it"""
+    with Daemon(workers=ONE, timeouts={"read": "600ms", "stop": "5s"}) as d:
+        whole = request()
+        with d.connect() as silent, d.connect() as half, \
+                d.connect() as slow:
+            began = time.monotonic()
+            half.send(whole[:40])
+
+            def dribble():
+                with contextlib.suppress(OSError):
+                    for byte in whole[:-1]:
+                        slow.send(bytes([byte]))
+                        if select_readable(slow.sock, 0.05):
+                            return
+            t = Background(dribble)
+            for c in (half, silent, slow):
+                assert c.eof(), "closed without an answer"
+            t.result()
+            took = time.monotonic() - began
+            assert 0.5 < took < 4, "after %.2f s" % took
+        d.wait_log(r"notice .*(time|late)")
+        equal(d.fetch().status, 200)
+
+
+def select_readable(sock, timeout):
+    import select
+    return bool(select.select([sock], [], [], timeout)[0])
+
+
+@test
+def body_limit():
+    """a body that stops coming ends at timeouts.read: 408, and the worker
+    serves the next"""
+    with Daemon(workers=ONE, timeouts={"read": "500ms", "stop": "5s"}) as d:
+        worker = d.workers()
+        with d.connect() as c:
+            c.send(head("POST", body=b"12345", lua="return text("
+                        "env.input:read('a'))"))
+            c.send(stream(STDIN, b"123", end=False))
+            began = time.monotonic()
+            r = c.response()
+            took = time.monotonic() - began
+            assert 0.4 < took < 4, "after %.2f s" % took
+            equal(r.status, 408)
+        equal((d.fetch().status, d.workers()), (200, worker))
+
+
+@test
+def slow_body():
+    """a slow body that keeps coming is read to its end"""
+    with Daemon(workers=ONE, timeouts={"read": "700ms", "stop": "5s"}) as d:
+        with d.connect() as c:
+            c.send(head("POST", body=b"x" * 30, lua="return text("
+                        "env.input:read('a'))"))
+            for n in range(30):
+                c.send(stream(STDIN, b"%d" % (n % 10), end=False))
+                assert not select_readable(c.sock, 0.05)
+            c.send(stream(STDIN, b""))
+            equal(c.response().body, b"0123456789" * 3)
+
+
+@test
+def write_limit():
+    """a client that never reads is ended by timeouts.write, and the worker
+    serves the next"""
+    for listen in (None, "127.0.0.1:%d" % free_port()):
+        how = {"listen": listen} if listen else {}
+        with Daemon(workers=ONE, timeouts={"write": "500ms", "stop": "5s"},
+                    **how) as d:
+            worker = d.workers()
+            for body in ("('x'):rep(64 * 1024 * 1024)",
+                         "function() return ('x'):rep(100000) end"):
+                with d.connect() as c:
+                    began = time.monotonic()
+                    c.send(request(lua="return {}, " + body))
+                    equal(d.fetch().status, 200)
+                    took = time.monotonic() - began
+                    assert took < 8, "%.2f s" % took
+            equal(d.workers(), worker)
+
+
+@test
+def slow_reader():
+    """a slow reader that goes on reading gets everything"""
+    with Daemon(workers=ONE, timeouts={"write": "1s", "stop": "5s"}) as d:
+        with d.connect() as c:
+            c.send(request(lua="return {}, ('x'):rep(3000000)"))
+            got, waits = b"", 0
+            while len(got) < 3000000:
+                if waits < 20 and len(got) > waits * 100000:
+                    waits += 1
+                    threading.Event().wait(0.1)
+                piece = c.piece()
+                if not got:
+                    piece = piece.partition(b"\r\n\r\n")[2]
+                got += piece
+            equal(c.response().app_status, 0)
+
+
+@test
+def client_leaves_during_the_request():
+    """a client that closes in mid-request: env.aborted tells, the worker
+    serves the next"""
+    for listen in (None, "127.0.0.1:%d" % free_port()):
+        how = {"listen": listen} if listen else {}
+        with Daemon(workers=ONE, **how) as d:
+            worker, gate = d.workers(), d.gate()
+            c = d.connect()
+            c.send(request(lua=gate.lua + "print('aborted', env.aborted) "
+                           "return {}, ('x'):rep(1000000)"))
+            gate.wait()
+            c.close()
+            gate.open()
+            d.wait_log(r"aborted(\\t|\t)true")
+            equal((d.fetch().status, d.workers()), (200, worker))
+
+
+@test
+def client_leaves_during_the_response():
+    """a streamed response ends soon after its client left"""
+    for listen in (None, "127.0.0.1:%d" % free_port()):
+        how = {"listen": listen} if listen else {}
+        with Daemon(workers=ONE, **how) as d:
+            worker = d.workers()
+            c = d.connect()
+            c.send(request(lua="pieces = 0 return {}, function() "
+                           "pieces = pieces + 1 return ('x'):rep(1000) end"))
+            c.piece()
+            c.close()
+            int(d.lua("return text(tostring(pieces))").body)
+            equal(d.workers(), worker)
+
+
+@test
+def client_leaves_during_the_body():
+    """a client that closes in the middle of its body: the application gets an
+    error, not a short body; the worker serves the next"""
+    with Daemon(workers=ONE) as d:
+        worker = d.workers()
+        c = d.connect()
+        c.send(head("POST", body=b"x" * 100, lua="local ok, got = pcall("
+                    "function() return env.input:read('a') end) "
+                    "print('read', ok, got) return {}"))
+        c.send(stream(STDIN, b"abc", end=False))
+        c.close()
+        d.wait_log(r"read(\\t|\t)false")
+        equal((d.fetch().status, d.workers()), (200, worker))
+
+
+@test
+def busy_worker_idle_connection():
+    """a request on an idle kept connection does not wait for its busy worker
+    while another is idle"""
+    with Daemon(workers={"mode": "static", "max": 2}) as d:
+        d.wait_workers(2)
+        conns = [d.connect() for _ in range(8)]
+        for c in conns:
+            equal(c.ask(keep=True).status, 200)
+        gate = d.gate()
+        busy = Background(d.lua, gate.lua + "return text('done')")
+        gate.wait()
+        began = time.monotonic()
+        for c in conns:
+            c.send(request(keep=True))
+        answered = 0
+        for c in conns:
+            if select_readable(c.sock, 1.0 if answered < 8 else 0):
+                equal(c.response().body, b"hello")
+                answered += 1
+        took = time.monotonic() - began
+        gate.open()
+        busy.result()
+        equal(answered, 8, "of 8 answered while one worker was busy")
+        for c in conns:
+            c.close()
+
+
+@test
+def more_connections_than_descriptors():
+    """as many connections as you like: the oldest idle ones give way, a new
+    client is served"""
+    import resource
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 3000:
+        raise Skip("RLIMIT_NOFILE is %d" % hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        d = Daemon(workers=ONE).start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3000, hard))
+    with d:
+        conns = []
+        for _ in range(600):
+            c = d.connect()
+            equal(c.ask(keep=True).status, 200)
+            conns.append(c)
+        equal(d.fetch().status, 200)
+        for c in conns:
+            c.close()
+        equal(d.fetch().status, 200)
+
+
+@test
+def nothing_leaks():
+    """5000 requests of every sort leave no descriptor and no memory behind"""
+    with Daemon(workers=ONE) as d:
+        worker = d.workers()[0]
+        whole = request(keep=True)
+
+        def round(n):
+            for i in range(n):
+                with d.connect() as c:
+                    if i % 4 == 0:
+                        c.send(whole[:i % len(whole)])
+                    elif i % 4 == 1:
+                        equal(c.ask(keep=True).status, 200)
+                    elif i % 4 == 2:
+                        c.send(b"\1\2\3\4\5\6\7\10" * 9)
+                    else:
+                        equal(c.ask(body="abc").status, 200)
+            equal(d.fetch().status, 200)
+        round(1000)
+        before, memory = len(fds(worker)), rss(worker)
+        round(4000)
+        until(lambda: len(fds(worker)) <= before, "descriptors: %d, now %s" %
+              (before, fds(worker)))
+        if not SANITIZED:
+            assert rss(worker) - memory < 2 << 20, "grew by %d" % (
+                rss(worker) - memory)
+
+
+run(150)
