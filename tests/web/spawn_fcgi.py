@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""Under a real spawn-fcgi, by its second name, with nginx in front."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                ".."))
+from harness import *
+
+PROGRAM = shutil.which("spawn-fcgi") or "/usr/bin/spawn-fcgi"
+
+
+@contextlib.contextmanager
+def spawned(*args, app=None):
+    """(directory, pid) of `spawn-fcgi ARGS -- lua-simple-fcgi app.lua`."""
+    dir = scratch()
+    write(dir + "/app.lua", app or app_source("eval.lua"))
+    os.symlink(LUA_FPM, dir + "/lua-simple-fcgi")
+    where = [a % {"dir": dir} for a in args]
+    user = ("-u", pool_user(), "-U", pool_user()) if ROOT else ()
+    code, out, err = tool(*where, *user, "-P", dir + "/pid", "--",
+                          dir + "/lua-simple-fcgi", dir + "/app.lua",
+                          program=PROGRAM, cwd=dir)
+    pid = None
+    try:
+        equal(code, 0, out + err)
+        with open(dir + "/pid") as f:
+            pid = int(f.read())
+        yield dir, pid
+    finally:
+        if pid:
+            kill(pid, signal.SIGKILL)
+        shutil.rmtree(dir, ignore_errors=True)
+
+
+def leaves(pid):
+    kill(pid, signal.SIGTERM)
+    until(lambda: not alive(pid), "it leaves after TERM")
+
+
+@test
+def unix_socket():
+    """spawn-fcgi -s SOCK -- lua-simple-fcgi app.lua"""
+    with spawned("-s", "%(dir)s/s.sock", "-M", "0666") as (dir, pid):
+        for n in (b"1", b"2", b"3"):
+            equal(fetch(dir + "/s.sock",
+                        lua="return text(tostring(requests))").body, n)
+        with Nginx(dir + "/s.sock") as nginx:
+            equal(http(nginx.port)[2], b"hello")
+            equal(http(nginx.port, "POST", body="abc", lua="return text("
+                       "env.input:read('a'))")[2], b"abc")
+            equal(http(nginx.port, lua="error('x')")[0], 500)
+        kill(pid, signal.SIGHUP)
+        until(lambda: fetch(dir + "/s.sock", lua="return text(tostring("
+                            "restarts))").body == b"1", "restart was called")
+        leaves(pid)
+
+
+@test
+def tcp():
+    """spawn-fcgi -a ADDRESS -p PORT"""
+    port = free_port()
+    with spawned("-a", "127.0.0.1", "-p", str(port)) as (dir, pid):
+        equal(fetch("127.0.0.1:%d" % port).body, b"hello")
+        with Nginx("127.0.0.1:%d" % port, keep=True) as nginx:
+            for _ in range(10):
+                equal(http(nginx.port)[2], b"hello")
+        leaves(pid)
+
+
+@test
+def start_returns_a_code():
+    """start returning 101: spawn-fcgi says that the child exited with 101"""
+    dir = scratch()
+    atexit.register(shutil.rmtree, dir, True)
+    write(dir + "/app.lua", "return { accept = print, start = function() "
+          "return 101 end }")
+    code, out, err = tool("-s", dir + "/s.sock", "-n", "--", LUA_FPM,
+                          dir + "/app.lua", program=PROGRAM)
+    equal(code, 101, out + err)
+
+
+run(60, needs=(PROGRAM, "/usr/sbin/nginx"))
