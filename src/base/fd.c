@@ -89,7 +89,11 @@ fd_receive(int sock, int *fd, void *data, size_t n)
 	long done;
 
 	*fd = -1;
-	done = recvmsg(sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	/* A peer that left words unread leaves an error, once, before its own
+	 * last words and the end of file. */
+	do
+		done = recvmsg(sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	while (done == -1 && errno == ECONNRESET);
 	if (done == -1)
 		return -1;
 	for (head = CMSG_FIRSTHDR(&msg); head != NULL;

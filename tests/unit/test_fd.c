@@ -1,0 +1,158 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+#include "unit.h"
+
+START_TEST(flags_go_on_and_off)
+{
+	int fds[2];
+
+	ck_assert_int_eq(fd_pipe(fds), 0);
+	ck_assert_int_eq(fcntl(fds[0], F_GETFD), FD_CLOEXEC);
+	ck_assert_int_eq(fd_cloexec(fds[0], false), 0);
+	ck_assert_int_eq(fcntl(fds[0], F_GETFD), 0);
+	ck_assert_int_eq(fd_nonblock(fds[1], true), 0);
+	ck_assert(fcntl(fds[1], F_GETFL) & O_NONBLOCK);
+	ck_assert_int_eq(fcntl(fds[1], F_GETFL) & O_ACCMODE, O_WRONLY);
+	ck_assert_int_eq(fd_nonblock(fds[1], false), 0);
+	ck_assert(!(fcntl(fds[1], F_GETFL) & O_NONBLOCK));
+	ck_assert_int_eq(fd_nonblock(-1, true), -1);
+	ck_assert_int_eq(fd_cloexec(-1, true), -1);
+}
+END_TEST
+
+START_TEST(close_is_told)
+{
+	int fds[2], copy;
+
+	ck_assert_int_eq(fd_pipe(fds), 0);
+	copy = fds[0];
+	fd_close(&fds[0]);
+	ck_assert_int_eq(fds[0], -1);
+	ck_assert_int_eq(fcntl(copy, F_GETFD), -1);
+	fd_close(&fds[0]);
+}
+END_TEST
+
+/* More than a pipe holds: write(2) returns in parts. */
+START_TEST(all_is_written)
+{
+	static char out[1 << 20], in[sizeof(out) + 1];
+	size_t n = 0;
+	ssize_t got;
+	int fds[2];
+
+	memset(out, 'x', sizeof(out));
+	out[sizeof(out) - 1] = 'y';
+	ck_assert_int_eq(fd_pipe(fds), 0);
+	if (fork() == 0)
+		_exit(fd_write_all(fds[1], out, sizeof(out)) == 0 ? 0 : 1);
+	close(fds[1]);
+	while ((got = read(fds[0], in + n, sizeof(in) - n)) > 0)
+		n += (size_t)got;
+	ck_assert_uint_eq(n, sizeof(out));
+	ck_assert_mem_eq(in, out, n);
+	ck_assert_int_gt(wait(NULL), 0);
+	errno = 0;
+	ck_assert_int_eq(fd_write_all(-1, out, 1), -1);
+	ck_assert_int_eq(errno, EBADF);
+}
+END_TEST
+
+START_TEST(a_descriptor_travels)
+{
+	int pair[2], pipe[2], got;
+	char word[4] = "", byte = 0;
+
+	ck_assert_int_eq(fd_pair(pair), 0);
+	ck_assert_int_eq(fd_pipe(pipe), 0);
+	ck_assert_int_eq(fd_send(pair[0], pipe[1], "abc", 3), 3);
+	close(pipe[1]);
+	ck_assert_int_eq(fd_receive(pair[1], &got, word, sizeof(word)), 3);
+	ck_assert_str_eq(word, "abc");
+	ck_assert_int_eq(fcntl(got, F_GETFD), FD_CLOEXEC);
+	ck_assert_int_eq(write(got, "z", 1), 1);
+	ck_assert_int_eq(read(pipe[0], &byte, 1), 1);
+	ck_assert_int_eq(byte, 'z');
+}
+END_TEST
+
+START_TEST(a_word_travels_alone)
+{
+	int pair[2], got = 99;
+	char word[4];
+
+	ck_assert_int_eq(fd_pair(pair), 0);
+	errno = 0;
+	ck_assert_int_eq(fd_receive(pair[1], &got, word, sizeof(word)), -1);
+	ck_assert_int_eq(errno, EAGAIN);
+	ck_assert_int_eq(got, -1);
+	ck_assert_int_eq(fd_send(pair[0], -1, "R", 1), 1);
+	ck_assert_int_eq(fd_send(pair[0], -1, "X", 1), 1);
+	got = 99;
+	ck_assert_int_eq(fd_receive(pair[1], &got, word, sizeof(word)), 1);
+	ck_assert_int_eq(word[0], 'R');
+	ck_assert_int_eq(got, -1);
+	ck_assert_int_eq(fd_receive(pair[1], &got, word, sizeof(word)), 1);
+	ck_assert_int_eq(word[0], 'X');
+	close(pair[0]);
+	ck_assert_int_eq(fd_receive(pair[1], &got, word, sizeof(word)), 0);
+}
+END_TEST
+
+START_TEST(sending_never_waits_nor_kills)
+{
+	int pair[2];
+
+	ck_assert_int_eq(fd_pair(pair), 0);
+	while (fd_send(pair[0], -1, "x", 1) == 1)
+		;
+	ck_assert_int_eq(errno, EAGAIN);
+	close(pair[1]);
+	ck_assert_int_eq(fd_send(pair[0], -1, "x", 1), -1);
+	ck_assert(errno == EPIPE || errno == ECONNRESET);
+}
+END_TEST
+
+START_TEST(last_words_outlive_unread_ones)
+{
+	int pair[2], got;
+	char word = 0;
+
+	ck_assert_int_eq(fd_pair(pair), 0);
+	ck_assert_int_eq(fd_send(pair[0], -1, "x", 1), 1);
+	ck_assert_int_eq(fd_send(pair[1], -1, "L", 1), 1);
+	close(pair[1]);
+	ck_assert_int_eq(fd_receive(pair[0], &got, &word, 1), 1);
+	ck_assert_int_eq(word, 'L');
+	ck_assert_int_eq(fd_receive(pair[0], &got, &word, 1), 0);
+}
+END_TEST
+
+static Suite *
+suite(void)
+{
+	Suite *s = suite_create("fd");
+	TCase *t = tcase_create("fd");
+
+	tcase_add_test(t, flags_go_on_and_off);
+	tcase_add_test(t, close_is_told);
+	tcase_add_test(t, all_is_written);
+	tcase_add_test(t, a_descriptor_travels);
+	tcase_add_test(t, a_word_travels_alone);
+	tcase_add_test(t, sending_never_waits_nor_kills);
+	tcase_add_test(t, last_words_outlive_unread_ones);
+	suite_add_tcase(s, t);
+	return s;
+}
+
+int
+main(void)
+{
+	return unit_run(suite());
+}
