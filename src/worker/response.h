@@ -19,14 +19,15 @@ struct response {
 	int status;	    /* 200 unless set */
 	char reason[128];
 	int64_t length;	    /* Content-Length the application gave, or -1 */
-	bool has_type;	    /* Content-Type or Location given */
+	bool has_type;	    /* Content-Type given */
+	bool has_location;  /* Location given */
 };
 
 void response_init(struct response *r);  /* keeps the buffer's memory */
 void response_free(struct response *r);
 
-/* 100..999 with a reason phrase, NULL for the registered one.  "404 Not
- * Found" as text.  0, or -1 and why. */
+/* 100..999 with a reason phrase, of no bytes for the registered one.  "404
+ * Not Found" or "404" as text.  0, or -1 and why. */
 int response_status(struct response *r, int64_t status, const char *reason,
     size_t reason_len, struct why *why);
 int response_status_text(struct response *r, const char *text, size_t len,
@@ -34,8 +35,10 @@ int response_status_text(struct response *r, const char *text, size_t len,
 
 /*
  * One header line.  The name must be a token (RFC 9110, 5.6.2), the value
- * must hold no CR, LF or NUL; Content-Length must be a number, given once.
- * "Status" is refused here: it is not a header.
+ * must hold no control byte but the tab (CR, LF and NUL split responses, and
+ * Apache refuses the others); blanks around it are dropped.  Content-Length
+ * must be a number.  It, Content-Type and Location are given once.  "Status"
+ * is refused here: it is not a header.  0, or -1 and why.
  */
 int response_header(struct response *r, const char *name, size_t name_len,
     const char *value, size_t value_len, struct why *why);
@@ -46,8 +49,10 @@ bool response_has_body(const struct response *r);
 /*
  * The whole head with the empty line, appended to out.  body_len is the
  * length of the body if it is known, else -1: with it, Content-Length is
- * added where the application gave none.  A Content-Type is added if a body
- * is possible and neither it nor Location was given.  0 or -1 (memory).
+ * added where the application gave none; with 1xx and 204 none is sent
+ * (RFC 9110, 8.6), with 304 none is added.  A Content-Type is added if a body
+ * is possible and neither it nor Location was given, or if there would be no
+ * header at all.  0 or -1 (memory).
  */
 int response_head(const struct response *r, int64_t body_len,
     struct buf *out);
