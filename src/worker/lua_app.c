@@ -1,0 +1,311 @@
+#include "worker/lua_app.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "worker/lua_env.h"
+#include "worker/lua_input.h"
+#include "worker/lua_reply.h"
+#include "worker/lua_req.h"
+#include "worker/lua_state.h"
+
+#define APP_TABLE (LUA_STATE_HANDLER + 1) /* its slot on the stack */
+
+struct lua_app {
+	lua_State *L;
+	char *file;
+	struct lua_req req;
+	struct lua_reply reply;
+	enum lua_reply_end end; /* of the response, and why */
+	struct why why;
+};
+
+/* ---- loading ------------------------------------------------------------- */
+
+static int
+setup(lua_State *L)
+{
+	struct lua_app *app = lua_touserdata(L, 1);
+
+	lua_input_setup(L);
+	lua_env_setup(&app->req, L);
+	return 0;
+}
+
+static void
+check_function(lua_State *L, const char *file, const char *name,
+    bool required)
+{
+	lua_pushstring(L, name);
+	lua_rawget(L, 1);
+	if (!lua_state_callable(L, -1) && (required || !lua_isnil(L, -1)))
+		luaL_error(L, "%s: %s is %s%s, expected a function", file,
+		    name, lua_isnil(L, -1) ? "" : "a ", luaL_typename(L, -1));
+	lua_pop(L, 1);
+}
+
+/* What the file returned, file. */
+static int
+check_app(lua_State *L)
+{
+	const char *file = lua_touserdata(L, 2);
+
+	if (!lua_istable(L, 1))
+		return luaL_error(L, "%s returned %s%s, expected a table of "
+		    "functions", file, lua_isnil(L, 1) ? "" : "a ",
+		    luaL_typename(L, 1));
+	check_function(L, file, "accept", true);
+	check_function(L, file, "start", false);
+	check_function(L, file, "restart", false);
+	check_function(L, file, "stop", false);
+	return 0;
+}
+
+static int
+load(struct lua_app *app, struct why *why)
+{
+	lua_State *L = app->L;
+
+	lua_pushcfunction(L, setup);
+	lua_pushlightuserdata(L, app);
+	if (lua_state_call(L, 1, 0) == -1) {
+		lua_state_why(L, app->file, why);
+		return -1;
+	}
+	if (lua_state_load(L, app->file, why) == -1)
+		return -1;
+	lua_pushcfunction(L, check_app);
+	lua_pushvalue(L, APP_TABLE);
+	lua_pushlightuserdata(L, app->file);
+	if (lua_state_call(L, 2, 0) == -1) {
+		lua_state_why(L, app->file, why);
+		return -1;
+	}
+	return 0;
+}
+
+struct lua_app *
+lua_app_load(const char *file, const struct lua_app_options *options,
+    struct why *why)
+{
+	struct lua_app *app = calloc(1, sizeof(*app));
+
+	if (app == NULL || (app->file = strdup(file)) == NULL ||
+	    (app->L = lua_state_open()) == NULL) {
+		why_set(why, "%s: out of memory", file);
+		lua_app_free(app);
+		return NULL;
+	}
+	app->req.errors_to_server = options->errors_to_server;
+	if (load(app, why) == -1) {
+		lua_app_free(app);
+		return NULL;
+	}
+	return app;
+}
+
+/* Its __gc methods may still look at a kept env: the state goes first. */
+void
+lua_app_free(struct lua_app *app)
+{
+	if (app == NULL)
+		return;
+	if (app->L != NULL)
+		lua_close(app->L);
+	lua_req_free(&app->req);
+	lua_reply_free(&app->reply);
+	free(app->file);
+	free(app);
+}
+
+/* ---- start, restart, stop ------------------------------------------------ */
+
+/* The application, a name: call its function of that name.  Results: was
+ * there one, what it returned. */
+static int
+call_hook(lua_State *L)
+{
+	lua_getfield(L, 1, lua_touserdata(L, 2));
+	if (lua_isnil(L, -1)) {
+		lua_pushboolean(L, 0);
+		lua_pushnil(L);
+		return 2;
+	}
+	lua_pushboolean(L, 1);
+	lua_insert(L, -2);
+	lua_call(L, 0, 1);
+	return 2;
+}
+
+/* 0: two results are on the stack, -1: a message. */
+static int
+run_hook(struct lua_app *app, const char *name)
+{
+	lua_State *L = app->L;
+
+	lua_pushcfunction(L, call_hook);
+	lua_pushvalue(L, APP_TABLE);
+	lua_pushlightuserdata(L, (void *)name);
+	return lua_state_call(L, 2, 2);
+}
+
+/* What a hook returned is nothing or an integer. */
+static bool
+hook_result(lua_State *L, lua_Integer *result)
+{
+	int integral = 1;
+
+	*result = 0;
+	if (lua_type(L, -1) == LUA_TNUMBER)
+		*result = lua_tointegerx(L, -1, &integral);
+	else
+		integral = lua_isnil(L, -1);
+	return integral;
+}
+
+int
+lua_app_start(struct lua_app *app, int *code, struct why *why)
+{
+	lua_State *L = app->L;
+	lua_Integer result;
+	bool sane;
+
+	if (run_hook(app, "start") == -1) {
+		lua_state_why(L, app->file, why);
+		return -1;
+	}
+	sane = hook_result(L, &result);
+	if (!sane)
+		why_set(why, "%s: start returned a %s, expected nothing or an "
+		    "integer", app->file, luaL_typename(L, -1));
+	lua_settop(L, APP_TABLE);
+	if (!sane)
+		return -1;
+	*code = result >= 0 && result <= 255 ? (int)result : 1;
+	return result != 0;
+}
+
+static void
+log_hook_error(struct lua_app *app, const char *name)
+{
+	log_error("%s: %s: %s", app->file, name, lua_tostring(app->L, -1));
+	lua_settop(app->L, APP_TABLE);
+}
+
+int
+lua_app_restart(struct lua_app *app)
+{
+	bool found;
+
+	if (run_hook(app, "restart") == -1) {
+		log_hook_error(app, "restart");
+		return -1;
+	}
+	found = lua_toboolean(app->L, -2);
+	lua_settop(app->L, APP_TABLE);
+	return found ? 0 : 1;
+}
+
+bool
+lua_app_stop(struct lua_app *app)
+{
+	lua_Integer result;
+	bool sane;
+
+	if (run_hook(app, "stop") == -1) {
+		log_hook_error(app, "stop");
+		return true;
+	}
+	sane = hook_result(app->L, &result);
+	lua_settop(app->L, APP_TABLE);
+	return sane && result == 0;
+}
+
+/* ---- serving ------------------------------------------------------------- */
+
+/* All that may raise, from making env to the last piece of the body. */
+static int
+exchange(lua_State *L)
+{
+	struct lua_app *app = lua_touserdata(L, 2);
+
+	lua_getfield(L, 1, "accept");
+	lua_env_push(&app->req, L);
+	lua_call(L, 1, 2);
+	app->end = lua_reply_send(&app->reply, L, app->req.request, &app->why);
+	return 0;
+}
+
+/* A text about the request, and the response that it asks for. */
+static void
+fail(struct lua_app *app, enum log_level level, int status, const char *text,
+    size_t len)
+{
+	struct request *request = app->req.request;
+
+	lua_req_log(&app->req, level, text, len);
+	if (request->sent)
+		request->app_status = 1;
+	else if (!request->aborted)
+		lua_reply_error(&app->reply, request, status);
+}
+
+/* An error reached us: the application's own, or that of a client whose body
+ * did not come. */
+static void
+handle_error(struct lua_app *app)
+{
+	const char *message = lua_tostring(app->L, -1);
+	int error;
+
+	if (message == NULL)
+		message = "error object is not a string";
+	error = lua_input_error(&app->req, message);
+	if (error != 0)
+		fail(app, LEVEL_NOTICE, error == ETIMEDOUT ? 408 : 500,
+		    message, lua_state_message_len(message));
+	else
+		fail(app, LEVEL_ERROR, 500, message, strlen(message));
+}
+
+static void
+handle_end(struct lua_app *app)
+{
+	const char *text = app->why.text;
+
+	switch (app->end) {
+	case LUA_REPLY_DONE:
+		break;
+	case LUA_REPLY_CUT:
+		lua_req_log(&app->req, LEVEL_ERROR, text, strlen(text));
+		break;
+	case LUA_REPLY_BAD:
+		fail(app, LEVEL_ERROR, 500, text, strlen(text));
+		break;
+	case LUA_REPLY_GONE:
+		text = "the client took no more of the response";
+		lua_req_log(&app->req, LEVEL_INFO, text, strlen(text));
+		break;
+	}
+}
+
+void
+lua_app_serve(struct lua_app *app, struct request *request)
+{
+	lua_State *L = app->L;
+	int result;
+
+	lua_req_begin(&app->req, request);
+	lua_pushcfunction(L, exchange);
+	lua_pushvalue(L, APP_TABLE);
+	lua_pushlightuserdata(L, app);
+	result = lua_state_call(L, 2, 0);
+	lua_env_flush(&app->req);
+	if (result == -1)
+		handle_error(app);
+	else
+		handle_end(app);
+	lua_settop(L, APP_TABLE);
+	lua_req_end(&app->req);
+}

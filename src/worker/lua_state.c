@@ -1,0 +1,207 @@
+#include "worker/lua_state.h"
+
+#include <lauxlib.h>
+#include <lualib.h>
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+
+#define TRACEBACK "\nstack traceback:\n"
+
+/* Memory ran out where nothing was protected.  Lua aborts after this. */
+static int
+panic(lua_State *L)
+{
+	const char *message = lua_tostring(L, -1);
+
+	log_alert("Lua panics: %s",
+	    message != NULL ? message : "error object is not a string");
+	return 0;
+}
+
+/* Error objects need not be strings.  One whose __tostring raises comes here
+ * again with that error. */
+static int
+handle_error(lua_State *L)
+{
+	const char *message = lua_tostring(L, 1);
+
+	if (message == NULL && luaL_callmeta(L, 1, "__tostring"))
+		message = lua_tostring(L, -1);
+	if (message == NULL)
+		message = lua_pushfstring(L, "(error object is a %s value)",
+		    luaL_typename(L, 1));
+	luaL_traceback(L, L, message, 1);
+	return 1;
+}
+
+static int
+open_libraries(lua_State *L)
+{
+	luaL_openlibs(L);
+	lua_warning(L, "@on", 0);
+	return 0;
+}
+
+lua_State *
+lua_state_open(void)
+{
+	lua_State *L = luaL_newstate();
+
+	if (L == NULL)
+		return NULL;
+	lua_atpanic(L, panic);
+	lua_pushcfunction(L, handle_error);
+	lua_pushcfunction(L, open_libraries);
+	if (lua_state_call(L, 0, 0) == -1) {
+		lua_close(L);
+		return NULL;
+	}
+	return L;
+}
+
+int
+lua_state_call(lua_State *L, int nargs, int nresults)
+{
+	int status = lua_pcall(L, nargs, nresults, LUA_STATE_HANDLER);
+
+	return status == LUA_OK ? 0 : -1;
+}
+
+int
+lua_state_callable(lua_State *L, int index)
+{
+	if (lua_isfunction(L, index))
+		return 1;
+	if (luaL_getmetafield(L, index, "__call") == LUA_TNIL)
+		return 0;
+	lua_pop(L, 1);
+	return 1;
+}
+
+/* ---- loading ------------------------------------------------------------- */
+
+/* file: "DIR/?.lua;DIR/?/init.lua;" before package.path. */
+static int
+set_path(lua_State *L)
+{
+	const char *file = lua_touserdata(L, 1);
+	const char *slash = strrchr(file, '/');
+	const char *dir, *path;
+
+	dir = slash == NULL ? "." :
+			      lua_pushlstring(L, file, (size_t)(slash - file));
+	lua_getglobal(L, "package");
+	lua_getfield(L, -1, "path");
+	path = lua_tostring(L, -1);
+	lua_pushfstring(L, "%s/?.lua;%s/?/init.lua;%s", dir, dir, path);
+	lua_setfield(L, -3, "path");
+	return 0;
+}
+
+static int
+load_file(lua_State *L)
+{
+	if (luaL_loadfilex(L, lua_touserdata(L, 1), "t") != LUA_OK)
+		return lua_error(L);
+	lua_call(L, 0, 1);
+	return 1;
+}
+
+static int
+call_with_file(lua_State *L, lua_CFunction function, const char *file,
+    int nresults, struct why *why)
+{
+	lua_pushcfunction(L, function);
+	lua_pushlightuserdata(L, (void *)file);
+	if (lua_state_call(L, 1, nresults) == 0)
+		return 0;
+	lua_state_why(L, file, why);
+	return -1;
+}
+
+int
+lua_state_load(lua_State *L, const char *file, struct why *why)
+{
+	if (call_with_file(L, set_path, file, 0, why) == -1)
+		return -1;
+	return call_with_file(L, load_file, file, 1, why);
+}
+
+/* ---- messages ------------------------------------------------------------ */
+
+size_t
+lua_state_message_len(const char *message)
+{
+	const char *end = strstr(message, TRACEBACK);
+
+	return end != NULL ? (size_t)(end - message) : strlen(message);
+}
+
+/* Lua shows a long name as "..." and its last part.  Returns how many bytes
+ * of the message are that, if it begins with `file` so shortened. */
+static size_t
+shortened_len(const char *message, const char *file)
+{
+	const size_t part = LUA_IDSIZE - sizeof("...");
+	size_t len = strlen(file);
+
+	if (len <= part || strncmp(message, "...", 3) != 0 ||
+	    strncmp(message + 3, file + len - part, part) != 0)
+		return 0;
+	return 3 + part;
+}
+
+/* A line break, and the blanks after it, become one blank. */
+static void
+add_one_line(struct buf *out, const char *text, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n) {
+		if (text[i] != '\n') {
+			buf_putc(out, text[i++]);
+			continue;
+		}
+		while (i < n && isspace((unsigned char)text[i]))
+			i++;
+		buf_putc(out, ' ');
+	}
+}
+
+static int
+line_in(const char *text, const char *file)
+{
+	size_t n = strlen(file);
+
+	if (strncmp(text, file, n) != 0 || text[n] != ':')
+		return 0;
+	return atoi(text + n + 1);
+}
+
+void
+lua_state_why(lua_State *L, const char *file, struct why *why)
+{
+	const char *message = lua_tostring(L, -1);
+	struct buf text = { 0 };
+	size_t skip, len;
+
+	if (message == NULL)
+		message = "error object is not a string";
+	len = lua_state_message_len(message);
+	skip = shortened_len(message, file);
+	if (skip > 0)
+		buf_puts(&text, file);
+	add_one_line(&text, message + skip, len - skip);
+	if (buf_string(&text) != NULL) {
+		why_set(why, "%s", text.data);
+		why->line = line_in(text.data, file);
+	} else
+		why_set(why, "out of memory");
+	buf_free(&text);
+	lua_pop(L, 1);
+}
