@@ -56,9 +56,12 @@ class Site:
         found = re.search(pattern, self.said)
         return found and found[1]
 
-    def ask(self, path, method="GET", fields=None, headers=None):
-        connection = http.client.HTTPConnection(
+    def connect(self):
+        return http.client.HTTPConnection(
             "127.0.0.1", int(self.value(r"127\.0\.0\.1:(\d+)")), timeout=30)
+
+    def ask(self, path, method="GET", fields=None, headers=None):
+        connection = self.connect()
         body = fields and urllib.parse.urlencode(fields)
         sent = {"Content-Type": "application/x-www-form-urlencoded"} \
             if fields else {}
@@ -67,6 +70,18 @@ class Site:
         text = response.read().decode()
         connection.close()
         return response.status, response.headers, text
+
+    def ask_two(self, path):
+        """Ask while another worker is in the middle of its stream: the text,
+        and whether the stream's first piece came before its last."""
+        connection = self.connect()
+        connection.request("GET", "/primes")
+        response = connection.getresponse()
+        first = response.read1()
+        _, _, text = self.ask(path)
+        rest = response.read()
+        connection.close()
+        return text, b"</html>" not in first and b"</html>" in rest
 
 
 def pages(tap, site):
@@ -82,19 +97,26 @@ def pages(tap, site):
            "a method that is not there is answered 405", got, headers)
 
 
+def worker_of(text):
+    return re.search(r"worker <strong>(\d+)", text)[1]
+
+
 def guest_book(tap, site):
     note = {"name": "<b>Ada", "text": "one\ntwo & \"three\" <script>"}
     got, headers, _ = site.ask("/notes", "POST", note)
     tap.ok(got == 303 and headers["Location"] == "/notes",
            "a post is answered by a redirect", got, headers)
-    seen = {}
-    deadline = time.monotonic() + 20
+    _, _, one = site.ask("/notes")
+    seen, streamed = {worker_of(one): one}, True
+    deadline = time.monotonic() + 30
     while len(seen) < 2 and time.monotonic() < deadline:
-        _, _, text = site.ask("/notes")
-        seen[re.search(r"worker <strong>(\d+)", text)[1]] = text
-    tap.ok(len(seen) >= 2 and all("one\ntwo &amp;" in t for t in
-                                  seen.values()),
-           "every worker shows the note", *seen)
+        text, in_pieces = site.ask_two("/notes")
+        seen[worker_of(text)] = text
+        streamed = streamed and in_pieces
+    tap.ok(len(seen) >= 2 and all("one\ntwo &amp;" in t
+                                  for t in seen.values()),
+           "another worker shows the note too", *seen)
+    tap.ok(streamed, "a streamed page arrives piece by piece")
     tap.ok(all("<script>" not in t and "&lt;b&gt;Ada" in t
                for t in seen.values()), "escaped", *seen.values())
     got, _, text = site.ask("/notes", "POST", {"name": "A", "text": " "})
