@@ -2,9 +2,7 @@
  * lua-fcgi(1): to FastCGI what curl is to HTTP, and a load generator.
  */
 
-#ifdef HAVE_CONFIG_H
 #include "config.h"
-#endif
 
 #include <err.h>
 #include <errno.h>
@@ -21,10 +19,6 @@
 #include "ctl/fcgi_client.h"
 #include "ctl/fcgi_load.h"
 #include "ctl/fcgi_request.h"
-
-#ifndef PACKAGE_VERSION
-#define PACKAGE_VERSION "(unknown version)"
-#endif
 
 #define NO_LIMIT_MS (INT64_C(100) * 365 * 24 * 3600 * 1000)
 
