@@ -1,0 +1,34 @@
+#ifndef MASTER_BACKOFF_H
+#define MASTER_BACKOFF_H
+
+/*
+ * The brake on forking for one pool: workers that die young are replaced ever
+ * more slowly, a worker that dies after long service at once.  All zero is a
+ * pool without trouble.  Pure; runs in the master.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct backoff {
+	unsigned failures; /* in a row */
+	int64_t until;	   /* clock_ms() before which no worker is forked;
+			      0: none */
+};
+
+/*
+ * A worker died, or fork failed.  ready: it had become ready; lived: ms from
+ * fork.  One that had been ready and lived for 10 s or more clears the slate
+ * and costs no wait; every other failure waits, 100 ms at first, doubling to
+ * 30 s.
+ */
+void backoff_failed(struct backoff *backoff, int64_t now, bool ready,
+    int64_t lived);
+
+/* A worker became ready: others may be forked.  The failures stay counted;
+ * only long life forgives them. */
+void backoff_ready(struct backoff *backoff);
+
+bool backoff_active(const struct backoff *backoff, int64_t now);
+
+#endif

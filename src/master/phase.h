@@ -1,0 +1,45 @@
+#ifndef MASTER_PHASE_H
+#define MASTER_PHASE_H
+
+/*
+ * What the daemon is doing, and what a signal or an event makes of it: a
+ * table.  Knows neither pools nor signals by number.  Pure; runs in the
+ * master.
+ */
+
+enum phase {
+	PHASE_STARTING,	 /* not every pool has had its first attempt */
+	PHASE_RUNNING,
+	PHASE_RELOADING,
+	PHASE_STOPPING,	 /* gracefully: timeouts.stop */
+	PHASE_HURRYING,	 /* gracefully, with a short limit */
+	PHASE_KILLING
+};
+
+enum phase_event {
+	EVENT_UP,	/* every pool has had its first attempt */
+	EVENT_HUP,
+	EVENT_RELOADED, /* the plan is carried out, or given up */
+	EVENT_TERM,	/* or QUIT */
+	EVENT_INT
+};
+
+enum phase_action {
+	ACTION_NONE,
+	ACTION_ANNOUNCE, /* ready; then do what was remembered */
+	ACTION_RELOAD,
+	ACTION_REMEMBER, /* this HUP, until the daemon runs */
+	ACTION_STOP,
+	ACTION_HURRY,
+	ACTION_KILL
+};
+
+struct phase_step {
+	enum phase next;
+	enum phase_action action;
+};
+
+/* An event that has no business in this phase changes nothing. */
+struct phase_step phase_step(enum phase now, enum phase_event event);
+
+#endif
