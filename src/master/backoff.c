@@ -1,0 +1,41 @@
+#include "master/backoff.h"
+
+#define BACKOFF_FIRST 100    /* ms */
+#define BACKOFF_MOST  30000
+#define BACKOFF_LONG  10000  /* a life that forgives what came before it */
+
+/* In ms, for the nth failure in a row, n > 0. */
+static int64_t
+backoff_wait(unsigned n)
+{
+	int64_t wait = BACKOFF_FIRST;
+
+	while (--n > 0 && wait < BACKOFF_MOST)
+		wait *= 2;
+	return wait < BACKOFF_MOST ? wait : BACKOFF_MOST;
+}
+
+void
+backoff_failed(struct backoff *backoff, int64_t now, bool ready,
+    int64_t lived)
+{
+	if (ready && lived >= BACKOFF_LONG) {
+		*backoff = (struct backoff){ 0 };
+		return;
+	}
+	if (backoff->failures < UINT16_MAX)
+		backoff->failures++;
+	backoff->until = now + backoff_wait(backoff->failures);
+}
+
+void
+backoff_ready(struct backoff *backoff)
+{
+	backoff->until = 0;
+}
+
+bool
+backoff_active(const struct backoff *backoff, int64_t now)
+{
+	return now < backoff->until;
+}
