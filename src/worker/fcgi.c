@@ -301,23 +301,34 @@ hung_up(int fd, short revents)
 	return domain != AF_UNIX;
 }
 
-/* Once its body has ended, all a peer may send for this request is an abort;
- * what else comes is kept for after it. */
+/* Behind the end of the body, which the application may not have read, an
+ * abort is all a peer may send for this request; what else comes is kept for
+ * after it. */
+static bool
+abort_waits(struct fcgi_request *r)
+{
+	enum scan_verdict verdict;
+
+	if (r->body.len < READ_CHUNK)
+		conn_receive(r->conn, &r->body, READ_CHUNK);
+	verdict = body_judge(r);
+	if (verdict == SCAN_END)
+		verdict = body_judge(r);
+	if (verdict == SCAN_ABORT)
+		r->body_error = ECONNRESET;
+	return verdict == SCAN_ABORT;
+}
+
 static bool
 fcgi_gone(struct request *request)
 {
 	struct fcgi_request *r = fcgi_of(request);
 	struct pollfd p = { .fd = r->conn->fd, .events = POLLIN | POLLRDHUP };
 
-	if (request->aborted || poll(&p, 1, 0) <= 0)
+	if (request->aborted ||
+	    (poll(&p, 1, 0) <= 0 && r->body.len == r->conn->scan.at))
 		return request->aborted;
-	if (hung_up(p.fd, p.revents)) {
-		request->aborted = true;
-	} else if (r->conn->scan.state == SCAN_DONE &&
-	    r->body.len < READ_CHUNK) {
-		conn_receive(r->conn, &r->body, READ_CHUNK);
-		request->aborted = body_judge(r) == SCAN_ABORT;
-	}
+	request->aborted = hung_up(p.fd, p.revents) || abort_waits(r);
 	return request->aborted;
 }
 
