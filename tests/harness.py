@@ -385,7 +385,7 @@ class Daemon:
     def pid(self):
         return self.process.pid
 
-    def signal(self, signo):
+    def kill(self, signo):
         os.kill(self.pid, signo)
 
     def reload(self, timeout=None):
@@ -395,7 +395,7 @@ class Daemon:
             while True:
                 self.notify.recv(4096)
         self.notes = ""
-        self.signal(signal.SIGHUP)
+        self.kill(signal.SIGHUP)
         self.wait_note("RELOADING=1", timeout)
         self.wait_note("READY=1", timeout)
 
@@ -480,7 +480,7 @@ class Daemon:
             equal(self.process.poll(), None, "exit code before the stop")
             if leaks and hasattr(self, "fds_before"):
                 self.check_leaks()
-            self.signal(signo)
+            self.kill(signo)
             equal(self.wait_exit(timeout), code, "exit code")
             self.check_gone()
             self.check_log()

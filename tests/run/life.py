@@ -270,7 +270,7 @@ def stop_veto():
         other.expect("kill|KILL|stop")
         conn = other.connect()
         equal(conn.ask(keep=True).body, b"0")
-        other.signal(signal.SIGTERM)
+        other.kill(signal.SIGTERM)
         other.wait_log("declined")
         conn.send(request(keep=True))
         equal(conn.response().body, b"1", "it still serves")

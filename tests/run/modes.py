@@ -190,7 +190,7 @@ def queued_at_stop():
     conns = [d.connect() for _ in range(5)]
     for c in conns:
         c.send(request())
-    d.signal(signal.SIGTERM)
+    d.kill(signal.SIGTERM)
     os.kill(d.pid, signal.SIGCONT)
     equal([c.response().body for c in conns], [b"hello"] * 5)
     equal(d.wait_exit(), 0)

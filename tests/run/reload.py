@@ -105,7 +105,7 @@ def replace():
         gate.wait()
         d.set_pool("www", workers=TWO)
         d.write_conf()
-        d.signal(signal.SIGHUP)
+        d.kill(signal.SIGHUP)
         until(lambda: len(set(d.workers()) - set(old)) == 2, "two new ones")
         equal(d.lua("return text('new')").body, b"new",
               "served while the old one is busy")
@@ -250,7 +250,7 @@ def log_level():
         d.top["error_log"] = other
         d.write_conf()
         d.reload()
-        d.signal(signal.SIGHUP)
+        d.kill(signal.SIGHUP)
         until(lambda: os.path.exists(other) and os.path.getsize(other),
               "the other file is written")
         d.fds_before = d.count_fds()[0]

@@ -35,7 +35,7 @@ def graceful():
         waiting = [d.connect() for _ in range(5)]
         for c in waiting:
             c.send(request(lua="return text('waited')"))
-        d.signal(signo)
+        d.kill(signo)
         until(lambda: not os.path.exists(d.address()) or
               refused(d.address()), "no new client is let in")
         gate.open()
@@ -66,7 +66,7 @@ def graceful_tcp():
     for c in waiting:
         c.send(request(lua="return text('waited')"))
     mark = d.log_mark()
-    d.signal(signal.SIGTERM)
+    d.kill(signal.SIGTERM)
     d.wait_note("STOPPING=1")
     gate.open()
     equal(busy.result().body, b"whole")
@@ -115,7 +115,7 @@ def second_term():
     c = d.connect()
     c.send(request(lua="print('looping') while true do end"))
     d.wait_log("looping")
-    d.signal(signal.SIGTERM)
+    d.kill(signal.SIGTERM)
     d.wait_note("STOPPING=1")
     began = time.monotonic()
     ends(d, signal.SIGTERM)
@@ -130,7 +130,7 @@ def interrupt():
     gate = d.gate()
     busy = Background(d.lua, gate.lua + "return text('whole')")
     gate.wait()
-    d.signal(signal.SIGINT)
+    d.kill(signal.SIGINT)
     d.wait_note("STOPPING=1")
     gate.open()
     equal(busy.result().body, b"whole")
@@ -144,10 +144,10 @@ def interrupt():
     c = d.connect()
     c.send(request(lua="print('looping') while true do end"))
     d.wait_log("looping")
-    d.signal(signal.SIGINT)
+    d.kill(signal.SIGINT)
     d.wait_note("STOPPING=1")
     began = time.monotonic()
-    d.signal(signal.SIGINT)
+    d.kill(signal.SIGINT)
     d.wait_exit()
     assert time.monotonic() - began < 2, "at once"
     d.check_gone()
@@ -225,7 +225,7 @@ def hup_storm():
             if n % 50 == 0:
                 load.more(1)
         for n in range(1000):
-            d.signal(signal.SIGHUP)
+            d.kill(signal.SIGHUP)
             if n % 50 == 0:
                 load.more(1)
         load.more(50)
@@ -305,7 +305,7 @@ def killed_master():
     gate = d.gate()
     busy = Background(d.lua, gate.lua + "return text('whole')")
     gate.wait()
-    d.signal(signal.SIGKILL)
+    d.kill(signal.SIGKILL)
     equal(d.wait_exit(), -9)
     until(lambda: len(session(d.pid)) == 1, "the idle worker leaves")
     gate.open()
@@ -323,7 +323,7 @@ def killed_master_veto():
     """even an application that declines to stop leaves without a master"""
     d = started(app="return { accept = function() return {} end, "
                 "stop = function() return 1 end }", workers=TWO)
-    d.signal(signal.SIGKILL)
+    d.kill(signal.SIGKILL)
     d.wait_exit()
     until(lambda: not session(d.pid), "no orphan is left")
     d.destroy()
@@ -338,7 +338,7 @@ def killed_master_half_heads():
         c.send(begin())
     for c in silent[3:]:
         equal(c.ask(keep=True).status, 200)
-    d.signal(signal.SIGKILL)
+    d.kill(signal.SIGKILL)
     d.wait_exit()
     until(lambda: not session(d.pid), "no orphan is left", 15)
     for c in silent:
@@ -352,7 +352,7 @@ def other_signals():
     with started(workers=ONE) as d:
         for signo in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD,
                       signal.SIGPIPE):
-            d.signal(signo)
+            d.kill(signo)
         equal(d.fetch().status, 200)
         d.reload()
         equal(d.fetch().status, 200)

@@ -245,7 +245,7 @@ def removed_at_the_end_only_if_ours():
         s.bind(path)
         s.listen()
         d.sockets = set()
-        d.signal(signal.SIGTERM)
+        d.kill(signal.SIGTERM)
         equal(d.wait_exit(), 0)
         assert os.path.exists(path), "it is not ours"
         d.check_log()

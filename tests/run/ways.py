@@ -248,7 +248,7 @@ def standalone(program=LUA_FPM, app=None, family=socket.AF_UNIX):
         stack.callback(d.destroy)
         yield d
         if d.process.poll() is None:
-            d.signal(signal.SIGTERM)
+            d.kill(signal.SIGTERM)
             equal(d.wait_exit(), 0, "exit code")
         assert not session(d.pid)
         d.check_log()
@@ -287,7 +287,7 @@ def alone_restart():
     """alone, HUP calls restart"""
     with standalone() as d:
         equal(fetch(d.zero).status, 200)
-        d.signal(signal.SIGHUP)
+        d.kill(signal.SIGHUP)
         d.wait_log("restart called")
         equal(fetch(d.zero, lua="return text(tostring(restarts))").body, b"1")
 
@@ -306,7 +306,7 @@ def alone_veto():
     with standalone(app=app) as d:
         for n in range(2):
             mark = d.log_mark()
-            d.signal(signal.SIGTERM)
+            d.kill(signal.SIGTERM)
             d.wait_log("asked", mark)
             equal(fetch(d.zero).body, b"still here")
         equal(fetch(d.zero, uri="/?leave").body, b"still here")
@@ -320,7 +320,7 @@ def alone_term_in_a_request():
         gate = d.gate()
         busy = Background(fetch, d.zero, lua=gate.lua + "return text('whole')")
         gate.wait()
-        d.signal(signal.SIGTERM)
+        d.kill(signal.SIGTERM)
         waiting = [Conn(d.zero) for _ in range(3)]
         for c in waiting:
             c.send(request(lua="return text('waited')"))
