@@ -113,6 +113,18 @@ log_identity(const char *pool)
 {
 	free(state.pool);
 	state.pool = strdup(pool);
+	/* syslog(3) keeps a descriptor that nobody can spare: let it open one
+	 * of its own when it is needed. */
+	if (state.fd == -1) {
+		closelog();
+		openlog("lua-fpm", 0, LOG_DAEMON);
+	}
+}
+
+int
+log_fd(void)
+{
+	return state.fd;
 }
 
 /* Bytes of the well-formed UTF-8 character at p, controls excluded; 0. */

@@ -39,9 +39,12 @@ int log_open(const char *target, enum log_level min, struct why *why);
 /* Open the file anew (after a rotation).  0, or -1 and the old one stays. */
 int log_reopen(void);
 
-/* In a worker, after fork: every later line carries this pool.  The name is
- * copied. */
+/* In a worker, after fork and before it closes what is not its own: every
+ * later line carries this pool.  The name is copied. */
 void log_identity(const char *pool);
+
+/* The descriptor that is written to, -1 for syslog: a worker spares it. */
+int log_fd(void);
 
 void log_write(enum log_level level, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

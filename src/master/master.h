@@ -16,7 +16,7 @@ struct master_options {
 	const char *file;  /* configuration, read again on HUP; NULL: none */
 	bool daemonize;	   /* detach once every pool is up */
 	bool allow_root;   /* pools may run as root */
-	_Noreturn void (*worker)(const struct birth *);
+	void (*worker)(const struct birth *) __attribute__((noreturn));
 };
 
 /*

@@ -1,0 +1,131 @@
+#include "master/listen.h"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/user.h"
+
+static struct listener *listeners; /* all of this process */
+
+static int
+options_of(const struct conf_pool *pool, struct sock_options *options,
+    struct why *why)
+{
+	gid_t unused;
+
+	options->backlog = (int)pool->backlog;
+	options->mode = (mode_t)pool->listen_mode;
+	options->owner = (uid_t)-1;
+	options->group = (gid_t)-1;
+	if (pool->listen_owner != NULL &&
+	    user_find(pool->listen_owner, &options->owner, &unused, why) == -1)
+		return -1;
+	if (pool->listen_group != NULL &&
+	    user_find_group(pool->listen_group, &options->group, why) == -1)
+		return -1;
+	return 0;
+}
+
+/* A socket that goes on with a new generation takes on its options. */
+static int
+adjust(const struct listener *l, const struct sock_options *options,
+    struct why *why)
+{
+	const char *path = l->address.sa.un.sun_path;
+
+	if (l->address.kind == SOCK_FD)
+		return 0;
+	if (listen(l->fd, options->backlog) == -1 ||
+	    (l->address.kind == SOCK_UNIX &&
+		(chown(path, options->owner, options->group) == -1 ||
+		    chmod(path, options->mode) == -1))) {
+		why_set(why, "%s: %s", l->text, strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
+static struct listener *
+find(const struct sock_address *address)
+{
+	struct listener *l = listeners;
+
+	while (l != NULL && !sock_same(&l->address, address))
+		l = l->next;
+	return l;
+}
+
+static struct listener *
+share(struct listener *l, const struct conf_pool *pool,
+    const struct sock_options *options, struct why *why)
+{
+	if (strcmp(l->pool, pool->name) != 0) {
+		why_set(why, "%s belongs to pool \"%s\"", l->text, l->pool);
+		return NULL;
+	}
+	if (adjust(l, options, why) == -1)
+		return NULL;
+	l->users++;
+	return l;
+}
+
+struct listener *
+listen_get(const struct conf_pool *pool, const char *text, struct why *why)
+{
+	struct sock_options options;
+	struct sock_address address;
+	struct listener *l;
+
+	if (sock_parse(text, &address, why) == -1 ||
+	    options_of(pool, &options, why) == -1)
+		return NULL;
+	l = find(&address);
+	if (l != NULL)
+		return share(l, pool, &options, why);
+	l = calloc(1, sizeof(*l));
+	if (l == NULL || (l->text = strdup(text)) == NULL) {
+		why_set(why, "out of memory");
+		free(l);
+		return NULL;
+	}
+	l->address = address;
+	l->fd = sock_listen(&l->address, &options, why);
+	if (l->fd == -1) {
+		free(l->text);
+		free(l);
+		return NULL;
+	}
+	l->users = 1;
+	snprintf(l->pool, sizeof(l->pool), "%s", pool->name);
+	l->next = listeners;
+	listeners = l;
+	return l;
+}
+
+void
+listen_refuse(struct listener *listener)
+{
+	sock_refuse(listener->fd, &listener->address);
+}
+
+void
+listen_put(struct listener *listener)
+{
+	struct listener **link = &listeners;
+
+	if (--listener->users > 0)
+		return;
+	while (*link != listener)
+		link = &(*link)->next;
+	*link = listener->next;
+	listen_refuse(listener);
+	close(listener->fd);
+	free(listener->text);
+	free(listener);
+}

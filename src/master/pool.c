@@ -1,0 +1,428 @@
+#include "master/pool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "master/pm.h"
+
+/* ---- slots --------------------------------------------------------------- */
+
+unsigned
+pool_number(const struct pool *pool, const struct slot *slot)
+{
+	return (unsigned)(slot - pool->slots);
+}
+
+unsigned
+pool_count(const struct pool *pool, enum slot_state state)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < pool->nslots; i++)
+		n += pool->slots[i].state == state;
+	return n;
+}
+
+static struct slot *
+free_slot(struct pool *pool)
+{
+	for (unsigned i = 0; i < pool->nslots; i++)
+		if (pool->slots[i].state == SLOT_FREE)
+			return &pool->slots[i];
+	return NULL;
+}
+
+static void heard(void *arg, struct slot *slot, enum birth_word word);
+
+/* A failing fork is said once, then tried again as back-off allows. */
+struct slot *
+pool_fork(struct pool *pool)
+{
+	struct slot *slot = free_slot(pool);
+	struct spawn_order order = {
+		.birth = { .pool = pool->conf, .listeners = pool->fds,
+		    .nlisteners = pool->nlisteners,
+		    .exchange = { pool->exchange[0], pool->exchange[1] },
+		    .score = pool->score },
+		.loop = pool->options->loop,
+		.worker = pool->options->worker,
+	};
+
+	if (slot == NULL)
+		return NULL;
+	order.birth.slot = pool_number(pool, slot);
+	if (slot_fork(slot, &order, pool->conf->timeouts.start, heard, pool) ==
+	    0) {
+		pool->fork_failed = false;
+		return slot;
+	}
+	if (!pool->fork_failed)
+		log_error("pool %s: cannot fork a worker: %s",
+		    pool->conf->name, strerror(errno));
+	pool->fork_failed = true;
+	backoff_failed(&pool->backoff, clock_ms(), false, 0);
+	return NULL;
+}
+
+/* ---- what workers say ---------------------------------------------------- */
+
+static void
+became_ready(struct pool *pool, struct slot *slot)
+{
+	if (slot->state != SLOT_STARTING)
+		return;
+	slot->state = SLOT_UP;
+	slot->due = -1;
+	pool->proven = true;
+	backoff_ready(&pool->backoff);
+	log_debug("pool %s: worker %d is ready", pool->conf->name,
+	    (int)slot->pid);
+	if (slot->succeeds != NULL) {
+		score_leaving(pool->score, pool_number(pool, slot->succeeds));
+		slot_tell_leave(slot->succeeds, pool->conf->timeouts.stop);
+		slot->succeeds = NULL;
+	}
+}
+
+/* HUP has reached a worker whose application knows no restart. */
+static void
+send_successor(struct pool *pool, struct slot *slot)
+{
+	struct slot *successor;
+
+	if (slot->state != SLOT_UP || pool->draining)
+		return;
+	for (unsigned i = 0; i < pool->nslots; i++)
+		if (pool->slots[i].succeeds == slot)
+			return;
+	successor = pool_fork(pool);
+	if (successor != NULL)
+		successor->succeeds = slot;
+}
+
+static void
+heard(void *arg, struct slot *slot, enum birth_word word)
+{
+	struct pool *pool = arg;
+
+	pool->attention = true;
+	switch (word) {
+	case WORD_READY:
+		became_ready(pool, slot);
+		break;
+	case WORD_REPLACE:
+		send_successor(pool, slot);
+		break;
+	case WORD_LEAVING:
+		if (slot->state == SLOT_UP)
+			slot->due = clock_ms() + pool->conf->timeouts.stop;
+		slot->state = SLOT_LEAVING;
+		break;
+	case WORD_CROWDED: /* the step is all it asks for */
+	default:
+		break;
+	}
+}
+
+/* ---- how workers end ----------------------------------------------------- */
+
+static void
+log_death(const struct pool *pool, const struct slot *slot, int status)
+{
+	const char *name = pool->conf->name;
+	struct score_slot seen;
+	char end[64];
+
+	slot_end_text(status, end, sizeof(end));
+	if (slot->state == SLOT_STARTING)
+		log_error("pool %s: worker %d %s before it was ready", name,
+		    (int)slot->pid, end);
+	else if (score_read(pool->score, pool_number(pool, slot), &seen) &&
+	    seen.state == SCORE_BUSY)
+		log_warning("pool %s: worker %d %s while it served %s %s",
+		    name, (int)slot->pid, end, seen.method, seen.uri);
+	else
+		log_warning("pool %s: worker %d %s", name, (int)slot->pid,
+		    end);
+}
+
+static void
+judge(struct pool *pool, struct slot *slot, int status)
+{
+	int64_t now = clock_ms();
+	const char *name = pool->conf->name;
+
+	if (slot->state == SLOT_LEAVING && (slot->killed || status == 0)) {
+		log_debug("pool %s: worker %d has left", name, (int)slot->pid);
+		return;
+	}
+	log_death(pool, slot, status);
+	if (slot->state == SLOT_LEAVING)
+		return;
+	if (slot->succeeds != NULL)
+		log_error("pool %s: worker %d has no successor and stays", name,
+		    (int)slot->succeeds->pid);
+	pool->failed |= slot->state == SLOT_STARTING;
+	backoff_failed(&pool->backoff, now, slot->state == SLOT_UP,
+	    now - slot->born);
+	if (backoff_active(&pool->backoff, now) && !pool->draining)
+		log_notice("pool %s: the next worker starts in %lld ms", name,
+		    (long long)(pool->backoff.until - now));
+}
+
+/* Nobody can succeed a worker that is gone. */
+static void
+forget_predecessor(struct pool *pool, const struct slot *gone)
+{
+	for (unsigned i = 0; i < pool->nslots; i++)
+		if (pool->slots[i].succeeds == gone)
+			pool->slots[i].succeeds = NULL;
+}
+
+bool
+pool_reap(struct pool *pool, pid_t pid, int status)
+{
+	struct slot *slot = NULL;
+
+	for (unsigned i = 0; i < pool->nslots; i++)
+		if (pool->slots[i].state != SLOT_FREE &&
+		    pool->slots[i].pid == pid)
+			slot = &pool->slots[i];
+	if (slot == NULL)
+		return false;
+	/* What it said before its end counts: READY, or that it was leaving. */
+	slot_hear(slot);
+	judge(pool, slot, status);
+	slot_bury(slot);
+	score_dead(pool->score, pool_number(pool, slot));
+	forget_predecessor(pool, slot);
+	pool->attention = true;
+	return true;
+}
+
+/* ---- the listeners ------------------------------------------------------- */
+
+static void
+client_came(void *arg, int fd, short revents)
+{
+	struct pool *pool = arg;
+
+	(void)fd;
+	(void)revents;
+	pool->attention = true;
+}
+
+void
+pool_watch(struct pool *pool, bool on)
+{
+	struct loop *loop = pool->options->loop;
+
+	if (pool->watching == on)
+		return;
+	for (size_t i = 0; i < pool->nlisteners; i++) {
+		if (on)
+			loop_watch(loop, pool->fds[i], POLLIN, client_came,
+			    pool);
+		else
+			loop_unwatch(loop, pool->fds[i]);
+	}
+	pool->watching = on;
+}
+
+/* An address that no other generation holds ends with this one. */
+static void
+refuse(struct pool *pool, bool all)
+{
+	for (size_t i = 0; i < pool->nlisteners; i++) {
+		if (!all && pool->listeners[i]->users > 1)
+			continue;
+		listen_refuse(pool->listeners[i]);
+		score_set_last(pool->score, true);
+	}
+}
+
+unsigned
+pool_queued(const struct pool *pool)
+{
+	unsigned sum = 0;
+	int n;
+
+	for (size_t i = 0; i < pool->nlisteners; i++) {
+		n = sock_queue_length(pool->fds[i]);
+		sum += n > 0 ? (unsigned)n : 0;
+	}
+	return sum;
+}
+
+static int
+take_listeners(struct pool *pool, struct why *why)
+{
+	const struct conf_list *list = &pool->conf->listen;
+
+	pool->listeners = calloc(list->n, sizeof(*pool->listeners));
+	pool->fds = calloc(list->n, sizeof(*pool->fds));
+	if (pool->listeners == NULL || pool->fds == NULL) {
+		why_set(why, "out of memory");
+		return -1;
+	}
+	for (size_t i = 0; i < list->n; i++) {
+		pool->listeners[i] = listen_get(pool->conf, list->item[i], why);
+		if (pool->listeners[i] == NULL)
+			return -1;
+		pool->fds[i] = pool->listeners[i]->fd;
+		pool->nlisteners++;
+	}
+	return 0;
+}
+
+/* Connections handed over by one generation reach the next: both hold the
+ * same pair. */
+static int
+take_exchange(struct pool *pool, const struct pool *before)
+{
+	if (before == NULL)
+		return fd_pair(pool->exchange);
+	for (int i = 0; i < 2; i++) {
+		pool->exchange[i] = fcntl(before->exchange[i], F_DUPFD_CLOEXEC,
+		    STDERR_FILENO + 1);
+		if (pool->exchange[i] == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- a generation's life ------------------------------------------------- */
+
+static void
+timer_fired(void *arg)
+{
+	struct pool *pool = arg;
+
+	pool->attention = true;
+}
+
+struct pool *
+pool_new(const struct conf_pool *conf, const struct conf *source,
+    const struct pool_options *options, const struct pool *before,
+    struct why *why)
+{
+	struct pool *pool = calloc(1, sizeof(*pool));
+
+	if (pool == NULL) {
+		why_set(why, "out of memory");
+		return NULL;
+	}
+	pool->conf = conf;
+	pool->source = source;
+	pool->options = options;
+	pool->exchange[0] = pool->exchange[1] = -1;
+	pool->idle_since = -1;
+	pool->timer.fire = timer_fired;
+	pool->timer.arg = pool;
+	pool->nslots = 2 * (unsigned)conf->workers.max;
+	pool->slots = calloc(pool->nslots, sizeof(*pool->slots));
+	pool->score = score_new(pool->nslots);
+	if (pool->slots == NULL || pool->score == NULL ||
+	    take_exchange(pool, before) == -1) {
+		why_set(why, "%s", strerror(errno));
+		pool_free(pool);
+		return NULL;
+	}
+	if (take_listeners(pool, why) == -1) {
+		pool_free(pool);
+		return NULL;
+	}
+	return pool;
+}
+
+void
+pool_free(struct pool *pool)
+{
+	pool_watch(pool, false);
+	loop_timer_clear(pool->options->loop, &pool->timer);
+	for (size_t i = 0; i < pool->nlisteners; i++)
+		listen_put(pool->listeners[i]);
+	for (int i = 0; i < 2; i++)
+		fd_close(&pool->exchange[i]);
+	score_free(pool->score);
+	for (unsigned i = 0; pool->slots != NULL && i < pool->nslots; i++)
+		buf_free(&pool->slots[i].output.line);
+	free(pool->slots);
+	free(pool->fds);
+	free(pool->listeners);
+	free(pool);
+}
+
+void
+pool_start(struct pool *pool, unsigned least)
+{
+	unsigned n = pm_initial(&pool->conf->workers);
+
+	if (least == 0)
+		least = 1;
+	if (n < least)
+		n = least;
+	if (n > (unsigned)pool->conf->workers.max)
+		n = (unsigned)pool->conf->workers.max;
+	pool->wanted = n;
+	for (; n > 0; n--)
+		if (pool_fork(pool) == NULL)
+			pool->failed = true;
+	pool->attention = true;
+}
+
+bool
+pool_complete(const struct pool *pool)
+{
+	return pool_count(pool, SLOT_UP) >= pool->wanted;
+}
+
+bool
+pool_empty(const struct pool *pool)
+{
+	return pool_count(pool, SLOT_FREE) == pool->nslots;
+}
+
+void
+pool_hup(struct pool *pool)
+{
+	for (unsigned i = 0; i < pool->nslots; i++)
+		if (pool->slots[i].state == SLOT_UP)
+			kill(pool->slots[i].pid, SIGHUP);
+}
+
+void
+pool_drain(struct pool *pool, bool last, int64_t limit)
+{
+	pool->draining = true;
+	pool->attention = true;
+	pool_watch(pool, false);
+	score_set_replaced(pool->score, !last);
+	refuse(pool, last);
+	/* Clients may wait for whom no worker was forked yet. */
+	if (last && pool->proven && pool_empty(pool) && pool_queued(pool) > 0)
+		pool_fork(pool);
+	for (unsigned i = 0; i < pool->nslots; i++) {
+		if (pool->slots[i].state == SLOT_FREE)
+			continue;
+		score_leaving(pool->score, i);
+		slot_tell_leave(&pool->slots[i], limit);
+	}
+}
+
+void
+pool_kill(struct pool *pool)
+{
+	pool->draining = true;
+	for (unsigned i = 0; i < pool->nslots; i++)
+		slot_kill(&pool->slots[i]);
+}

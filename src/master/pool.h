@@ -1,0 +1,101 @@
+#ifndef MASTER_POOL_H
+#define MASTER_POOL_H
+
+/*
+ * One generation of a pool: its listeners, its scoreboard and its workers.
+ * Forks and tells workers, hears them, judges how they end.  Everything is allocated when it is made; a
+ * running pool allocates only what a fork needs.  Runs in the master; knows
+ * nothing of other pools, of signals or of reloads.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/loop.h"
+#include "conf/conf.h"
+#include "master/backoff.h"
+#include "master/listen.h"
+#include "master/slot.h"
+#include "share/birth.h"
+
+struct pool_options {
+	struct loop *loop;
+	void (*worker)(const struct birth *) __attribute__((noreturn));
+};
+
+struct pool {
+	struct pool *next;	      /* the master's list */
+	const struct conf_pool *conf; /* points into source */
+	const struct conf *source;
+	const struct pool_options *options;
+	struct listener **listeners;
+	int *fds; /* theirs */
+	size_t nlisteners;
+	int exchange[2]; /* the same for every generation of the pool */
+	struct score *score;
+	struct slot *slots; /* twice max: successors need room */
+	unsigned nslots;
+	struct backoff backoff;
+	struct loop_timer timer;
+	int64_t idle_since; /* struct pm_view */
+	unsigned wanted;    /* workers that pool_start asked for */
+	bool attention;	    /* something happened: a step is due */
+	bool watching;	    /* the listeners are in the loop (ondemand) */
+	bool draining;
+	bool proven;	    /* a worker has been READY */
+	bool failed;	    /* a worker died before it was READY */
+	bool fork_failed;   /* and this has been said */
+	struct pool *replaces; /* the generation that leaves once this is up */
+};
+
+/*
+ * Bind its sockets and make its tables; no worker yet.  `before`, if not
+ * NULL, is the generation that it is to replace.  options must outlive it.
+ * NULL and why.
+ */
+struct pool *pool_new(const struct conf_pool *conf, const struct conf *source,
+    const struct pool_options *options, const struct pool *before,
+    struct why *why);
+
+/* Give everything back; there must be no worker left. */
+void pool_free(struct pool *pool);
+
+/* Fork the first workers, at least `least` and at least one, so that the
+ * application is seen to load. */
+void pool_start(struct pool *pool, unsigned least);
+
+/* Every worker that pool_start asked for is up. */
+bool pool_complete(const struct pool *pool);
+
+/* Workers in that state; the number of a slot; clients that wait. */
+unsigned pool_count(const struct pool *pool, enum slot_state state);
+unsigned pool_number(const struct pool *pool, const struct slot *slot);
+unsigned pool_queued(const struct pool *pool);
+
+/* Fork one worker; NULL if that failed (logged once) or there is no room. */
+struct slot *pool_fork(struct pool *pool);
+
+/* Give the pool a step whenever a client connects, or stop doing so. */
+void pool_watch(struct pool *pool, bool on);
+
+/* A child ended.  False: it is none of this pool's. */
+bool pool_reap(struct pool *pool, pid_t pid, int status);
+
+/* Forward HUP to every worker that is up. */
+void pool_hup(struct pool *pool);
+
+/*
+ * Tell every worker to leave, and kill those still there after limit ms.
+ * last: nobody takes over; no new connections, and what waits in the queues
+ * is served first.  May be called again with a shorter limit.
+ */
+void pool_drain(struct pool *pool, bool last, int64_t limit);
+
+/* KILL every worker. */
+void pool_kill(struct pool *pool);
+
+/* No worker is left. */
+bool pool_empty(const struct pool *pool);
+
+#endif

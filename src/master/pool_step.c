@@ -1,0 +1,150 @@
+#include "master/pool_step.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "master/pm.h"
+
+#define LOOK_AGAIN 10 /* ms; ondemand, while workers start: did more come? */
+
+static void
+kill_overdue(struct pool *pool, int64_t now)
+{
+	const char *name = pool->conf->name;
+
+	for (unsigned i = 0; i < pool->nslots; i++) {
+		struct slot *slot = &pool->slots[i];
+
+		if (slot->state == SLOT_FREE || slot->due == -1 ||
+		    slot->due > now)
+			continue;
+		if (slot->state == SLOT_STARTING)
+			log_error("pool %s: worker %d is not ready within "
+				  "timeouts.start: killing it",
+			    name, (int)slot->pid);
+		else
+			log_warning("pool %s: worker %d does not leave in "
+				    "time: killing it",
+			    name, (int)slot->pid);
+		slot_kill(slot);
+	}
+}
+
+/* Successors are not there yet for the policy, which would retire somebody
+ * for each.  The queues are looked at only when they can matter. */
+static struct pm_view
+look(struct pool *pool, int64_t now)
+{
+	struct pm_view view = { .now = now };
+	struct score_counts seen;
+	unsigned up = pool_count(pool, SLOT_UP);
+
+	for (unsigned i = 0; i < pool->nslots; i++)
+		view.starting += pool->slots[i].state == SLOT_STARTING &&
+		    pool->slots[i].succeeds == NULL;
+	view.leaving = pool_count(pool, SLOT_LEAVING);
+	score_count(pool->score, &seen);
+	view.busy = seen.busy < up ? seen.busy : up;
+	view.idle = up - view.busy;
+	if (pool->conf->workers.mode == MODE_ONDEMAND ||
+	    (pool->conf->workers.mode == MODE_DYNAMIC && view.idle == 0))
+		view.queued = pool_queued(pool);
+	if (!pm_spare(&pool->conf->workers, view.idle))
+		pool->idle_since = -1;
+	else if (pool->idle_since == -1)
+		pool->idle_since = now;
+	view.idle_since = pool->idle_since;
+	return view;
+}
+
+/* The youngest idle worker has the least to lose. */
+static void
+retire_one(struct pool *pool)
+{
+	struct slot *youngest = NULL;
+	struct score_slot seen;
+
+	for (unsigned i = 0; i < pool->nslots; i++) {
+		struct slot *slot = &pool->slots[i];
+
+		if (slot->state == SLOT_UP &&
+		    score_read(pool->score, i, &seen) &&
+		    seen.state == SCORE_IDLE &&
+		    (youngest == NULL || slot->born > youngest->born))
+			youngest = slot;
+	}
+	if (youngest == NULL)
+		return;
+	score_leaving(pool->score, pool_number(pool, youngest));
+	slot_tell_leave(youngest, pool->conf->timeouts.stop);
+}
+
+/*
+ * Ask to be told when the idle ones run low, unless nothing could be done
+ * about it now (workers are starting already, or forking is throttled): each
+ * of these ends with a step of its own.  Somebody may have gone busy between
+ * the look and the asking: then step again.
+ */
+static void
+ask_to_be_told(struct pool *pool, const struct pm_view *view, unsigned below)
+{
+	struct score_counts seen;
+
+	score_wake_below(pool->score, below);
+	if (below == 0)
+		return;
+	score_count(pool->score, &seen);
+	if (seen.idle < view->idle && seen.idle < below)
+		pool->attention = true;
+}
+
+/* One step of the policy.  Returns when the next is due, -1: no need. */
+static int64_t
+manage(struct pool *pool, int64_t now)
+{
+	struct pm_view view = look(pool, now);
+	bool throttled = backoff_active(&pool->backoff, now);
+	struct pm_step step = pm_step(&pool->conf->workers, &view, throttled);
+	bool pending = throttled || view.starting + step.spawn > 0;
+
+	for (; step.spawn > 0; step.spawn--)
+		if (pool_fork(pool) == NULL)
+			break;
+	if (step.retire > 0)
+		pool->idle_since = now;
+	for (; step.retire > 0; step.retire--)
+		retire_one(pool);
+	ask_to_be_told(pool, &view, pending ? 0 : step.wake_below);
+	pool_watch(pool, step.watch && !pending && view.queued == 0);
+	if (pool->conf->workers.mode == MODE_ONDEMAND && pending && !throttled)
+		return now + LOOK_AGAIN;
+	return step.again;
+}
+
+static int64_t
+sooner(int64_t a, int64_t b)
+{
+	if (a == -1 || (b != -1 && b < a))
+		return b;
+	return a;
+}
+
+void
+pool_step(struct pool *pool)
+{
+	int64_t now = clock_ms(), due = -1;
+
+	pool->attention = false;
+	kill_overdue(pool, now);
+	if (!pool->draining) {
+		due = manage(pool, now);
+		if (backoff_active(&pool->backoff, clock_ms()))
+			due = sooner(due, pool->backoff.until);
+	}
+	for (unsigned i = 0; i < pool->nslots; i++)
+		if (pool->slots[i].state != SLOT_FREE)
+			due = sooner(due, pool->slots[i].due);
+	if (due == -1)
+		loop_timer_clear(pool->options->loop, &pool->timer);
+	else
+		loop_timer_set(pool->options->loop, &pool->timer, due);
+}

@@ -1,0 +1,210 @@
+#include "master/pools.h"
+
+#include <sys/wait.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "master/pool_step.h"
+
+int
+pools_adopt(struct pools *pools, struct conf *conf)
+{
+	struct pools_source *source = calloc(1, sizeof(*source));
+
+	if (source == NULL)
+		return -1;
+	source->conf = conf;
+	source->next = pools->sources;
+	pools->sources = source;
+	return 0;
+}
+
+void
+pools_disown(struct pools *pools)
+{
+	struct pools_source *source = pools->sources;
+
+	pools->sources = source->next;
+	free(source);
+}
+
+void
+pools_add(struct pools *pools, struct pool *pool)
+{
+	struct pool **link = &pools->first;
+
+	while (*link != NULL)
+		link = &(*link)->next;
+	*link = pool;
+}
+
+static bool
+serving(const struct pool *pool)
+{
+	return !pool->draining && pool->replaces == NULL;
+}
+
+struct pool *
+pools_find(const struct pools *pools, const char *name)
+{
+	struct pool *pool;
+
+	for (pool = pools->first; pool != NULL; pool = pool->next)
+		if (serving(pool) && strcmp(pool->conf->name, name) == 0)
+			return pool;
+	return NULL;
+}
+
+/* Children of a library or of a wrapper that became the master are reaped
+ * as well, and are nobody's. */
+void
+pools_reap(struct pools *pools)
+{
+	struct pool *pool;
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		for (pool = pools->first; pool != NULL; pool = pool->next)
+			if (pool_reap(pool, pid, status))
+				break;
+		if (pool == NULL)
+			log_debug("child %d is nobody's", (int)pid);
+	}
+}
+
+void
+pools_step(struct pools *pools)
+{
+	struct pool *pool;
+
+	for (pool = pools->first; pool != NULL; pool = pool->next)
+		if (pool->attention)
+			pool_step(pool);
+}
+
+static bool
+used(const struct pools *pools, const struct conf *conf)
+{
+	const struct pool *pool;
+
+	for (pool = pools->first; pool != NULL; pool = pool->next)
+		if (pool->source == conf)
+			return true;
+	return false;
+}
+
+/* The newest source stays: the next reload compares with it. */
+static void
+sweep_sources(struct pools *pools)
+{
+	struct pools_source **link, *source;
+
+	if (pools->sources == NULL)
+		return;
+	link = &pools->sources->next;
+	while ((source = *link) != NULL) {
+		if (used(pools, source->conf)) {
+			link = &source->next;
+			continue;
+		}
+		*link = source->next;
+		conf_free(source->conf);
+		free(source);
+	}
+}
+
+void
+pools_sweep(struct pools *pools)
+{
+	struct pool **link = &pools->first, *pool;
+	bool swept = false;
+
+	while ((pool = *link) != NULL) {
+		if (!pool->draining || !pool_empty(pool)) {
+			link = &pool->next;
+			continue;
+		}
+		*link = pool->next;
+		log_debug("pool %s: a generation is gone", pool->conf->name);
+		pool_free(pool);
+		swept = true;
+	}
+	if (swept)
+		sweep_sources(pools);
+}
+
+bool
+pools_tried(const struct pools *pools)
+{
+	const struct pool *pool;
+
+	for (pool = pools->first; pool != NULL; pool = pool->next)
+		if (!pool->draining && !pool->proven &&
+		    (!pool->failed || pool_count(pool, SLOT_STARTING) > 0))
+			return false;
+	return true;
+}
+
+size_t
+pools_proven(const struct pools *pools)
+{
+	const struct pool *pool;
+	size_t n = 0;
+
+	for (pool = pools->first; pool != NULL; pool = pool->next)
+		n += serving(pool) && pool->proven;
+	return n;
+}
+
+size_t
+pools_serving(const struct pools *pools)
+{
+	const struct pool *pool;
+	size_t n = 0;
+
+	for (pool = pools->first; pool != NULL; pool = pool->next)
+		n += serving(pool);
+	return n;
+}
+
+void
+pools_drain(struct pools *pools, int64_t limit)
+{
+	struct pool *pool;
+
+	for (pool = pools->first; pool != NULL; pool = pool->next) {
+		int64_t stop = pool->conf->timeouts.stop;
+
+		pool_drain(pool, true, limit != -1 && limit < stop ? limit :
+								     stop);
+	}
+}
+
+void
+pools_kill(struct pools *pools)
+{
+	struct pool *pool;
+
+	for (pool = pools->first; pool != NULL; pool = pool->next)
+		pool_kill(pool);
+}
+
+void
+pools_free(struct pools *pools)
+{
+	struct pools_source *source;
+	struct pool *pool;
+
+	while ((pool = pools->first) != NULL) {
+		pools->first = pool->next;
+		pool_free(pool);
+	}
+	while ((source = pools->sources) != NULL) {
+		pools->sources = source->next;
+		conf_free(source->conf);
+		free(source);
+	}
+}

@@ -1,0 +1,59 @@
+#ifndef MASTER_POOLS_H
+#define MASTER_POOLS_H
+
+/*
+ * Every generation of every pool, serving, on trial or draining, and the
+ * configurations they point into.  Runs in the master.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "conf/conf.h"
+#include "master/pool.h"
+
+struct pools {
+	struct pool *first;
+	struct pool_options options;
+	struct pools_source {
+		struct conf *conf;
+		struct pools_source *next;
+	} *sources;
+};
+
+/* Take over a configuration that pools will point into; it is freed by
+ * pools_sweep once it is not the newest and no pool is left of it.  0 or -1
+ * (memory; conf stays the caller's). */
+int pools_adopt(struct pools *pools, struct conf *conf);
+
+/* The newest configuration goes back to the caller: it came to nothing. */
+void pools_disown(struct pools *pools);
+
+void pools_add(struct pools *pools, struct pool *pool);
+
+/* The generation that serves under a name; NULL. */
+struct pool *pools_find(const struct pools *pools, const char *name);
+
+/* Reap every child that has ended. */
+void pools_reap(struct pools *pools);
+
+/* A step for every pool in need of one. */
+void pools_step(struct pools *pools);
+
+/* Free generations that have drained, and configurations nobody uses. */
+void pools_sweep(struct pools *pools);
+
+/* Has every serving pool had its first attempt?  How many came up by it? */
+bool pools_tried(const struct pools *pools);
+size_t pools_proven(const struct pools *pools);
+size_t pools_serving(const struct pools *pools);
+
+/* Stop: every pool drains within its timeouts.stop, at most limit ms (-1: no
+ * such limit). */
+void pools_drain(struct pools *pools, int64_t limit);
+void pools_kill(struct pools *pools);
+
+/* At the end, all pools gone: give everything back. */
+void pools_free(struct pools *pools);
+
+#endif

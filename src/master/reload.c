@@ -1,0 +1,183 @@
+#include "master/reload.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "conf/conf_diff.h"
+#include "conf/conf_read.h"
+#include "conf/conf_root.h"
+
+static struct conf *
+read_new(const char *file, bool allow_root)
+{
+	struct conf_faults faults = { 0 };
+	struct conf *conf = conf_read(file, &faults);
+
+	if (conf != NULL && conf_refuse_root(conf, allow_root, &faults)) {
+		conf_free(conf);
+		conf = NULL;
+	}
+	for (size_t i = 0; i < faults.n; i++)
+		log_error("%s:%d: %s", faults.item[i].file,
+		    faults.item[i].line, faults.item[i].text);
+	conf_faults_free(&faults);
+	return conf;
+}
+
+/* What is being served, which after a failed replacement is not what the
+ * last configuration said.  The copies are shallow: good for comparing. */
+static struct conf_pool *
+present(const struct pools *pools, size_t *n)
+{
+	struct conf_pool *copies = calloc(pools_serving(pools) + 1,
+	    sizeof(*copies));
+	const struct pool *pool;
+
+	*n = 0;
+	for (pool = pools->first; copies != NULL && pool != NULL;
+	    pool = pool->next)
+		if (pools_find(pools, pool->conf->name) == pool)
+			copies[(*n)++] = *pool->conf;
+	return copies;
+}
+
+/* Sockets and tables first, for all: when this fails nothing has happened. */
+static int
+make(struct pools *pools, const struct conf *conf,
+    const struct diff_step *step, struct pool **made)
+{
+	struct pool *before = NULL;
+	struct why why;
+
+	*made = NULL;
+	if (step->verb != DIFF_ADD && step->verb != DIFF_REPLACE)
+		return 0;
+	if (step->verb == DIFF_REPLACE)
+		before = pools_find(pools, step->before->name);
+	*made = pool_new(step->after, conf, &pools->options, before, &why);
+	if (*made == NULL) {
+		log_error("pool %s: %s", step->after->name, why.text);
+		return -1;
+	}
+	(*made)->replaces = before;
+	return 0;
+}
+
+static void
+carry_out(struct pools *pools, const struct conf *conf,
+    const struct diff_step *step, struct pool *made)
+{
+	struct pool *now = step->before == NULL ? NULL :
+	    pools_find(pools, step->before->name);
+
+	switch (step->verb) {
+	case DIFF_KEEP:
+	case DIFF_TUNE:
+		now->conf = step->after;
+		now->source = conf;
+		now->attention = true;
+		pool_hup(now);
+		break;
+	case DIFF_DROP:
+		log_notice("pool %s: dropped", step->before->name);
+		pool_drain(now, true, now->conf->timeouts.stop);
+		break;
+	case DIFF_REPLACE:
+		pools_add(pools, made);
+		pool_start(made, pool_count(now, SLOT_UP));
+		break;
+	case DIFF_ADD:
+		pools_add(pools, made);
+		pool_start(made, 0);
+		break;
+	}
+}
+
+static int
+follow(struct pools *pools, const struct conf *conf,
+    const struct diff_step *steps, size_t n)
+{
+	struct pool **made = calloc(n, sizeof(*made));
+	size_t i, ready = 0;
+
+	if (made == NULL)
+		return -1;
+	while (ready < n &&
+	    make(pools, conf, &steps[ready], &made[ready]) == 0)
+		ready++;
+	for (i = 0; i < n; i++) {
+		if (ready == n)
+			carry_out(pools, conf, &steps[i], made[i]);
+		else if (made[i] != NULL)
+			pool_free(made[i]);
+	}
+	free(made);
+	return ready == n ? 0 : -1;
+}
+
+int
+reload_begin(struct pools *pools, const char *file, bool allow_root)
+{
+	struct conf *conf = read_new(file, allow_root), before = { 0 };
+	struct diff_step *steps = NULL;
+	size_t n = 0;
+	int result = -1;
+
+	if (conf == NULL)
+		return -1;
+	before.pools = present(pools, &before.npools);
+	if (before.pools != NULL)
+		steps = conf_diff(&before, conf, &n);
+	if (steps != NULL && pools_adopt(pools, conf) == 0) {
+		result = follow(pools, conf, steps, n);
+		if (result == -1)
+			pools_disown(pools);
+		conf = result == 0 ? NULL : conf;
+	}
+	free(steps);
+	free(before.pools);
+	conf_free(conf);
+	return result;
+}
+
+static void
+take_over(struct pool *pool)
+{
+	struct pool *old = pool->replaces;
+
+	log_notice("pool %s: new workers are up, the old ones leave",
+	    pool->conf->name);
+	pool->replaces = NULL;
+	pool_drain(old, false, old->conf->timeouts.stop);
+	/* The old one may have been watching the sockets that both hold. */
+	pool_watch(pool, false);
+	pool->attention = true;
+}
+
+static void
+give_up(struct pool *pool)
+{
+	log_error("pool %s: new workers do not come up, the old ones stay",
+	    pool->conf->name);
+	pool->replaces = NULL;
+	pool_kill(pool);
+}
+
+bool
+reload_done(struct pools *pools)
+{
+	struct pool *pool;
+
+	for (pool = pools->first; pool != NULL; pool = pool->next) {
+		if (pool->replaces == NULL || pool->draining)
+			continue;
+		if (pool->failed)
+			give_up(pool);
+		else if (pool_complete(pool))
+			take_over(pool);
+		else
+			return false;
+	}
+	return pools_tried(pools);
+}

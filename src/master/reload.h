@@ -1,0 +1,25 @@
+#ifndef MASTER_RELOAD_H
+#define MASTER_RELOAD_H
+
+/*
+ * HUP: read the configuration again and carry out the plan that conf_diff
+ * makes of it, the new before the old.  What does not work out changes
+ * nothing.  Runs in the master.
+ */
+
+#include <stdbool.h>
+
+#include "master/pools.h"
+
+/*
+ * Read `file` and begin.  -1: it is bad, or an address cannot be bound; every
+ * fault is logged and nothing has changed.  0: under way; the newest of
+ * pools->sources is the new configuration.
+ */
+int reload_begin(struct pools *pools, const char *file, bool allow_root);
+
+/* Go on after something has happened: generations that are complete take
+ * over, those that failed are given up.  True: nothing is left to do. */
+bool reload_done(struct pools *pools);
+
+#endif

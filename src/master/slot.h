@@ -1,0 +1,66 @@
+#ifndef MASTER_SLOT_H
+#define MASTER_SLOT_H
+
+/*
+ * One worker as the master sees it: its process, its channel, its output, its
+ * deadline.  Runs in the master; what its words mean for the pool is the
+ * pool's (a function pointer).
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/loop.h"
+#include "master/catch.h"
+#include "master/spawn.h"
+#include "share/birth.h"
+#include "share/score.h"
+
+enum slot_state {
+	SLOT_FREE,
+	SLOT_STARTING, /* READY is due */
+	SLOT_UP,
+	SLOT_LEAVING /* told to leave, or has said that it does */
+};
+
+struct slot {
+	enum slot_state state;
+	pid_t pid;
+	int channel; /* -1 once the worker has closed its end */
+	struct catch output;
+	int64_t born; /* clock_ms() */
+	int64_t due;  /* clock_ms() at which it is killed, -1: never */
+	bool killed;
+	struct slot *succeeds; /* STARTING: the worker that leaves for it */
+	struct loop *loop;
+	void (*heard)(void *arg, struct slot *slot, enum birth_word word);
+	void *arg;
+};
+
+/*
+ * Fork a worker into a free slot; heard is called with each of its words and
+ * READY is due within limit ms.  0, or -1 with errno and the slot is free.
+ */
+int slot_fork(struct slot *slot, const struct spawn_order *order,
+    int64_t limit, void (*heard)(void *arg, struct slot *slot,
+	enum birth_word word), void *arg);
+
+/* Take in what it has said so far, without waiting. */
+void slot_hear(struct slot *slot);
+
+/* TERM, and KILL if it is still there after limit ms. */
+void slot_tell_leave(struct slot *slot, int64_t limit);
+
+/* KILL now; it is reaped later as any other. */
+void slot_kill(struct slot *slot);
+
+/* Its process was reaped: log what it still had to say; the slot is free. */
+void slot_bury(struct slot *slot);
+
+/* How a process ended, in words: "exited with code 3", "was killed by signal
+ * 9 (Killed)".  Returns out. */
+const char *slot_end_text(int status, char *out, size_t n);
+
+#endif
