@@ -711,10 +711,13 @@ class Conn:
     def __init__(self, address, timeout=None):
         family, where = parse_address(address)
         self.sock = socket.socket(family, socket.SOCK_STREAM)
-        self.sock.settimeout(timeout or PATIENCE)
         self.buffer = b""
         try:
+            # Blocking, so that a full queue makes us wait (unix(7): EAGAIN).
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO,
+                                 struct.pack("ll", timeout or PATIENCE, 0))
             self.sock.connect(where)
+            self.sock.settimeout(timeout or PATIENCE)
         except Exception:
             self.sock.close()
             raise
@@ -1005,7 +1008,8 @@ def http(port, method="GET", path="/", body=None, headers=None, lua=None,
         given = dict(headers or {})
         if lua is not None:
             given["X-Lua"] = lua
-        c.request(method, path, body, given)
+        c.request(method, path, body, given,
+                  encode_chunked="Transfer-Encoding" in given)
         r = c.getresponse()
         return r.status, r.headers, r.read()
     finally:
