@@ -32,4 +32,7 @@ enum birth_word {
 	WORD_LEAVING = 'L'  /* leaving of my own accord */
 };
 
+/* Say a word to the master, without waiting; nothing where there is none. */
+void birth_say(const struct birth *birth, enum birth_word word);
+
 #endif

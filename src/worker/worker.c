@@ -17,16 +17,13 @@
 #include "worker/fcgi.h"
 #include "worker/lua_app.h"
 #include "worker/privs.h"
+#include "worker/serve.h"
 #include "worker/wait.h"
 
-#define RECEIVE_CHUNK	4096 /* holds most request heads */
-#define RECEIVE_MAX	(128 * 1024) /* from one peer before others */
 #define LINGER_PATIENCE 5000 /* ms for a peer to close after its response */
 #define LEAVE_PATIENCE	1000 /* ms for a begun head to come when leaving */
 #define CONNS_MAX	4096
 #define FILES_RESERVED	64 /* descriptors left to the application */
-#define BURST_MAX	32 /* requests taken from a listener in one go, */
-#define BURST_MS	20 /* or so long, before others are looked at */
 
 /* Keys of the wait set.  Connections have a serial number above 2^32. */
 enum { KEY_CHANNEL = 0, KEY_SIGNALS, KEY_EXCHANGE, KEY_LISTENER };
@@ -41,164 +38,6 @@ static struct {
 	bool orphaned; /* the master is gone */
 } self;
 
-static void
-say(enum birth_word word)
-{
-	char byte = (char)word;
-
-	if (self.birth->channel != -1)
-		send(self.birth->channel, &byte, 1,
-		    MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
-/* ---- serving ------------------------------------------------------------- */
-
-static void
-note_busy(const struct request *request)
-{
-	char method[16], uri[128];
-	const char *value;
-	size_t len;
-
-	value = request_param(request, "REQUEST_METHOD", &len);
-	snprintf(method, sizeof(method), "%.*s", value != NULL ? (int)len : 0,
-	    value != NULL ? value : "");
-	value = request_param(request, "REQUEST_URI", &len);
-	if (value == NULL)
-		len = 0;
-	snprintf(uri, sizeof(uri), "%.*s", len < sizeof(uri) ? (int)len : 127,
-	    value != NULL ? value : "");
-	if (score_busy(self.birth->score, self.birth->slot, method, uri))
-		say(WORD_CROWDED);
-}
-
-/* One request, whose head is complete.  True: the connection goes on and may
- * hold more; false: it has been ended. */
-static bool
-serve(struct conn *c)
-{
-	struct request *request;
-	enum fcgi_end end;
-
-	conn_take(c);
-	request = fcgi_begin(c);
-	if (request == NULL) {
-		conn_close(c);
-		return false;
-	}
-	note_busy(request);
-	lua_app_serve(self.app, request);
-	end = fcgi_end(request);
-	score_idle(self.birth->score, self.birth->slot);
-	if (end == FCGI_END_KEEP)
-		return true;
-	if (end == FCGI_END_LINGER)
-		conn_linger(c);
-	else
-		conn_close(c);
-	return false;
-}
-
-/* Judge what has come, serve what is complete.  Requests that a peer sent
- * ahead are served in turn, so no event is needed for bytes already here. */
-static void
-advance(struct conn *c)
-{
-	for (;;) {
-		switch (fcgi_judge(c)) {
-		case SCAN_HEAD:
-			if (!serve(c))
-				return;
-			if (c->in.len > 0)
-				continue;
-			conn_park(c, CONN_IDLE);
-			return;
-		case SCAN_MORE:
-			conn_park(c, CONN_HEAD);
-			return;
-		case SCAN_REFUSE:
-			conn_linger(c);
-			return;
-		default:
-			conn_close(c);
-			return;
-		}
-	}
-}
-
-static void
-receive(struct conn *c)
-{
-	size_t before = c->in.len;
-	ssize_t n;
-
-	if (c->state == CONN_LINGER) {
-		if (!conn_discard(c))
-			conn_close(c);
-		return;
-	}
-	do
-		n = conn_receive(c, &c->in, RECEIVE_CHUNK);
-	while (n == RECEIVE_CHUNK && c->in.len - before < RECEIVE_MAX);
-	if (c->in.len > before)
-		advance(c);
-	else if (n == -1 && errno == EAGAIN)
-		conn_park(c, c->state);
-	else
-		conn_close(c);
-}
-
-/* ---- accepting ----------------------------------------------------------- */
-
-/* Out of descriptors: an idle connection is worth less than a new one. */
-static bool
-make_room(void)
-{
-	struct conn *c = conn_oldest(CONN_IDLE);
-
-	if (c == NULL)
-		c = conn_oldest(CONN_LINGER);
-	if (c == NULL)
-		c = conn_oldest(CONN_HEAD);
-	if (c == NULL)
-		return false;
-	conn_close(c);
-	return true;
-}
-
-/* -1: nobody waits (or nothing can be done about it now). */
-static int
-accept_one(int listener)
-{
-	int fd;
-
-	do
-		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	while (fd == -1 && (errno == ECONNABORTED || errno == EINTR ||
-	    ((errno == EMFILE || errno == ENFILE) && make_room())));
-	return fd;
-}
-
-/*
- * Under load a listener is taken from until it is empty, and the wait costs
- * nothing; but not for ever: signals and kept connections have their turn.
- */
-static void
-accept_burst(int listener)
-{
-	int64_t until = clock_ms() + BURST_MS;
-	int fd;
-
-	for (int i = 0; i < BURST_MAX; i++) {
-		fd = accept_one(listener);
-		if (fd == -1)
-			return;
-		receive(conn_add(fd));
-		if (clock_ms() >= until)
-			return;
-	}
-}
-
 /* ---- the master's wishes ------------------------------------------------- */
 
 static void
@@ -210,7 +49,7 @@ obey_signals(void)
 		if (signo != SIGHUP)
 			self.told = true;
 		else if (lua_app_restart(self.app) == 1)
-			say(WORD_REPLACE);
+			birth_say(self.birth, WORD_REPLACE);
 	}
 }
 
@@ -235,7 +74,7 @@ handle(uint64_t key)
 	if (key >= KEY_CONN) {
 		c = conn_find(key);
 		if (c != NULL)
-			receive(c);
+			serve_receive(c);
 	} else if (key == KEY_SIGNALS) {
 		obey_signals();
 	} else if (key == KEY_CHANNEL) {
@@ -243,17 +82,10 @@ handle(uint64_t key)
 	} else if (key == KEY_EXCHANGE) {
 		c = conn_adopt(self.birth->exchange[0]);
 		if (c != NULL)
-			receive(c);
+			serve_receive(c);
 	} else {
-		accept_burst(self.birth->listeners[key - KEY_LISTENER]);
+		serve_accept(self.birth->listeners[key - KEY_LISTENER]);
 	}
-}
-
-static void
-too_late(struct conn *c)
-{
-	fcgi_complain(c, c->in.len > 0 ? "request head not complete in time" :
-					 "no request in time");
 }
 
 /* Sleep until something happens, at the latest at `until` (-1: no limit),
@@ -272,7 +104,7 @@ turn(int64_t until)
 	n = wait_turn(self.wait_set, keys, timeout);
 	for (int i = 0; i < n; i++)
 		handle(keys[i]);
-	conn_expire(clock_ms(), too_late);
+	conn_expire(clock_ms(), serve_late);
 }
 
 /* ---- leaving ------------------------------------------------------------- */
@@ -297,15 +129,19 @@ listen_again(bool on)
 		wait_remove(self.wait_set, b->exchange[0]);
 }
 
-/* Nobody else will: serve all that waits in the listen queues. */
+/* Nobody else will: serve what waits, and what a worker that left before has
+ * handed over. */
 static void
 empty_queues(void)
 {
-	int fd;
+	const struct birth *b = self.birth;
+	struct conn *c;
 
-	for (size_t i = 0; i < self.birth->nlisteners; i++)
-		while ((fd = accept_one(self.birth->listeners[i])) != -1)
-			receive(conn_add(fd));
+	for (size_t i = 0; i < b->nlisteners; i++)
+		serve_queue(b->listeners[i]);
+	while (b->exchange[0] != -1 &&
+	    (c = conn_adopt(b->exchange[0])) != NULL)
+		serve_receive(c);
 }
 
 /* Connections between requests or with a head not yet complete go to the
@@ -346,7 +182,7 @@ leave(void)
 		listen_again(true);
 		return;
 	}
-	say(WORD_LEAVING);
+	birth_say(self.birth, WORD_LEAVING);
 	lua_app_free(self.app);
 	exit(EX_OK);
 }
@@ -457,9 +293,10 @@ worker_main(const struct birth *birth)
 	set_up_waiting();
 	set_up_requests();
 	start_application();
+	serve_init(birth, self.app);
 	listen_again(true);
 	score_idle(birth->score, birth->slot);
-	say(WORD_READY);
+	birth_say(self.birth, WORD_READY);
 	for (;;) {
 		turn(-1);
 		if (self.told)

@@ -1,0 +1,194 @@
+#include "worker/serve.h"
+
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "share/sock_queue.h"
+#include "worker/fcgi.h"
+
+#define RECEIVE_CHUNK 4096	   /* holds most request heads */
+#define RECEIVE_MAX   (128 * 1024) /* from one peer before others */
+#define BURST_MAX     32 /* requests taken from a listener in one go, */
+#define BURST_MS      20 /* or so long, before others are looked at */
+
+static struct {
+	const struct birth *birth;
+	struct lua_app *app;
+} self;
+
+void
+serve_init(const struct birth *birth, struct lua_app *app)
+{
+	self.birth = birth;
+	self.app = app;
+}
+
+static void
+note_busy(const struct request *request)
+{
+	char method[16], uri[128];
+	const char *value;
+	size_t len;
+
+	value = request_param(request, "REQUEST_METHOD", &len);
+	snprintf(method, sizeof(method), "%.*s", value != NULL ? (int)len : 0,
+	    value != NULL ? value : "");
+	value = request_param(request, "REQUEST_URI", &len);
+	if (value == NULL)
+		len = 0;
+	snprintf(uri, sizeof(uri), "%.*s", len < sizeof(uri) ? (int)len : 127,
+	    value != NULL ? value : "");
+	if (score_busy(self.birth->score, self.birth->slot, method, uri))
+		birth_say(self.birth, WORD_CROWDED);
+}
+
+/* One request, whose head is complete.  True: the connection goes on and may
+ * hold more; false: it has been ended. */
+static bool
+serve(struct conn *c)
+{
+	struct request *request;
+	enum fcgi_end end;
+
+	conn_take(c);
+	request = fcgi_begin(c);
+	if (request == NULL) {
+		conn_close(c);
+		return false;
+	}
+	note_busy(request);
+	lua_app_serve(self.app, request);
+	end = fcgi_end(request);
+	score_idle(self.birth->score, self.birth->slot);
+	if (end == FCGI_END_KEEP)
+		return true;
+	if (end == FCGI_END_LINGER)
+		conn_linger(c);
+	else
+		conn_close(c);
+	return false;
+}
+
+/* Judge what has come, serve what is complete.  Requests that a peer sent
+ * ahead are served in turn, so no event is needed for bytes already here. */
+static void
+advance(struct conn *c)
+{
+	for (;;) {
+		switch (fcgi_judge(c)) {
+		case SCAN_HEAD:
+			if (!serve(c))
+				return;
+			if (c->in.len > 0)
+				continue;
+			conn_park(c, CONN_IDLE);
+			return;
+		case SCAN_MORE:
+			conn_park(c, CONN_HEAD);
+			return;
+		case SCAN_REFUSE:
+			conn_linger(c);
+			return;
+		default:
+			conn_close(c);
+			return;
+		}
+	}
+}
+
+void
+serve_receive(struct conn *c)
+{
+	size_t before = c->in.len;
+	ssize_t n;
+
+	if (c->state == CONN_LINGER) {
+		if (!conn_discard(c))
+			conn_close(c);
+		return;
+	}
+	do
+		n = conn_receive(c, &c->in, RECEIVE_CHUNK);
+	while (n == RECEIVE_CHUNK && c->in.len - before < RECEIVE_MAX);
+	if (c->in.len > before)
+		advance(c);
+	else if (n == -1 && errno == EAGAIN)
+		conn_park(c, c->state);
+	else
+		conn_close(c);
+}
+
+/* ---- accepting ----------------------------------------------------------- */
+
+/* Out of descriptors: an idle connection is worth less than a new one. */
+static bool
+make_room(void)
+{
+	struct conn *c = conn_oldest(CONN_IDLE);
+
+	if (c == NULL)
+		c = conn_oldest(CONN_LINGER);
+	if (c == NULL)
+		c = conn_oldest(CONN_HEAD);
+	if (c == NULL)
+		return false;
+	conn_close(c);
+	return true;
+}
+
+/* -1: nobody waits (or nothing can be done about it now). */
+static int
+accept_one(int listener)
+{
+	int fd;
+
+	do
+		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	while (fd == -1 && (errno == ECONNABORTED || errno == EINTR ||
+	    ((errno == EMFILE || errno == ENFILE) && make_room())));
+	return fd;
+}
+
+/*
+ * Under load a listener is taken from until it is empty, and the wait costs
+ * nothing; but not for ever: signals and kept connections have their turn.
+ */
+void
+serve_accept(int listener)
+{
+	int64_t until = clock_ms() + BURST_MS;
+	int fd;
+
+	for (int i = 0; i < BURST_MAX; i++) {
+		fd = accept_one(listener);
+		if (fd == -1)
+			return;
+		serve_receive(conn_add(fd));
+		if (clock_ms() >= until)
+			return;
+	}
+}
+
+/* Not what goes on coming: a socket that others share might never end. */
+void
+serve_queue(int listener)
+{
+	int fd, n;
+
+	for (n = sock_queue_length(listener); n != 0; n--) {
+		fd = accept_one(listener);
+		if (fd == -1)
+			break;
+		serve_receive(conn_add(fd));
+	}
+}
+
+void
+serve_late(struct conn *c)
+{
+	fcgi_complain(c, c->in.len > 0 ? "request head not complete in time" :
+					 "no request in time");
+}

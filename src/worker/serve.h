@@ -1,0 +1,29 @@
+#ifndef WORKER_SERVE_H
+#define WORKER_SERVE_H
+
+/*
+ * From a connection to a response: accept, judge, let the application serve,
+ * park.  Never waits for a peer outside a request.  Runs in the worker.
+ */
+
+#include "share/birth.h"
+#include "worker/conn.h"
+#include "worker/lua_app.h"
+
+/* Once, when the application has started. */
+void serve_init(const struct birth *birth, struct lua_app *app);
+
+/* Something came on a connection, or it ended: go as far as that leads.  The
+ * connection is parked or gone afterwards. */
+void serve_receive(struct conn *c);
+
+/* Take connections from a listener until it is empty, or others are due. */
+void serve_accept(int listener);
+
+/* Take what waits at a listener at this moment, however long that lasts. */
+void serve_queue(int listener);
+
+/* The head of a request did not come in time (conn_expire). */
+void serve_late(struct conn *c);
+
+#endif
