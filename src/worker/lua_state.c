@@ -4,6 +4,8 @@
 #include <lualib.h>
 
 #include <ctype.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -156,6 +158,31 @@ shortened_len(const char *message, const char *file)
 	return 3 + part;
 }
 
+/* Does it say itself where it comes from? */
+static bool
+has_place(const char *message, const char *file)
+{
+	size_t len = lua_state_message_len(message);
+	int line;
+
+	return sscanf(message, "%*[^:]:%d:", &line) == 1 ||
+	    memmem(message, len, file, strlen(file)) != NULL;
+}
+
+/* The name of the file in full, and then how much of the message it replaces;
+ * or nothing where the message names another place. */
+static size_t
+add_place(struct buf *out, const char *message, const char *file)
+{
+	size_t skip = shortened_len(message, file);
+
+	if (skip > 0)
+		buf_puts(out, file);
+	else if (!has_place(message, file))
+		buf_addf(out, "%s: ", file);
+	return skip;
+}
+
 /* A line break, and the blanks after it, become one blank. */
 static void
 add_one_line(struct buf *out, const char *text, size_t n)
@@ -188,20 +215,19 @@ lua_state_why(lua_State *L, const char *file, struct why *why)
 {
 	const char *message = lua_tostring(L, -1);
 	struct buf text = { 0 };
-	size_t skip, len;
+	size_t skip;
 
 	if (message == NULL)
 		message = "error object is not a string";
-	len = lua_state_message_len(message);
-	skip = shortened_len(message, file);
-	if (skip > 0)
-		buf_puts(&text, file);
-	add_one_line(&text, message + skip, len - skip);
+	skip = add_place(&text, message, file);
+	add_one_line(&text, message + skip,
+	    lua_state_message_len(message) - skip);
 	if (buf_string(&text) != NULL) {
 		why_set(why, "%s", text.data);
 		why->line = line_in(text.data, file);
-	} else
-		why_set(why, "out of memory");
+	} else {
+		why_set(why, "%s: out of memory", file);
+	}
 	buf_free(&text);
 	lua_pop(L, 1);
 }

@@ -38,7 +38,8 @@ size_t lua_state_message_len(const char *message);
 
 /*
  * The message on top of the stack, without traceback and on one line, to why;
- * popped.  `file` is named in full where Lua shortened it.
+ * popped.  `file` is named in full where Lua shortened it, and in front if
+ * the message names no place.
  */
 void lua_state_why(lua_State *L, const char *file, struct why *why);
 
