@@ -1,0 +1,102 @@
+#include <stdint.h>
+
+#include "master/backoff.h"
+
+#include "unit.h"
+
+#define NOW  1000000
+#define LONG 10000
+
+START_TEST(no_trouble_no_wait)
+{
+	struct backoff b = { 0 };
+
+	ck_assert(!backoff_active(&b, 0));
+	ck_assert(!backoff_active(&b, NOW));
+}
+END_TEST
+
+START_TEST(waits_double_up_to_half_a_minute)
+{
+	static const int64_t waits[] = { 100, 200, 400, 800, 1600, 3200, 6400,
+		12800, 25600, 30000, 30000 };
+	struct backoff b = { 0 };
+	size_t i;
+
+	for (i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
+		backoff_failed(&b, NOW, false, 5);
+		ck_assert(backoff_active(&b, NOW + waits[i] - 1));
+		ck_assert(!backoff_active(&b, NOW + waits[i]));
+	}
+}
+END_TEST
+
+START_TEST(never_wraps)
+{
+	struct backoff b = { 0 };
+	unsigned i;
+
+	for (i = 0; i < 200000; i++)
+		backoff_failed(&b, NOW, false, 0);
+	ck_assert_int_eq(b.until, NOW + 30000);
+}
+END_TEST
+
+START_TEST(long_service_costs_no_wait_and_clears)
+{
+	struct backoff b = { 0 };
+	unsigned i;
+
+	for (i = 0; i < 5; i++)
+		backoff_failed(&b, NOW, true, LONG - 1);
+	ck_assert(backoff_active(&b, NOW));
+	backoff_failed(&b, NOW, true, LONG);
+	ck_assert(!backoff_active(&b, NOW));
+	backoff_failed(&b, NOW, true, 1);
+	ck_assert_int_eq(b.until, NOW + 100);
+}
+END_TEST
+
+START_TEST(long_life_without_ready_is_a_failure)
+{
+	struct backoff b = { 0 };
+
+	backoff_failed(&b, NOW, false, 6 * LONG);
+	ck_assert(backoff_active(&b, NOW));
+}
+END_TEST
+
+START_TEST(ready_ends_the_wait_but_forgives_nothing)
+{
+	struct backoff b = { 0 };
+
+	backoff_failed(&b, NOW, false, 0);
+	backoff_failed(&b, NOW, false, 0);
+	backoff_ready(&b);
+	ck_assert(!backoff_active(&b, NOW));
+	backoff_failed(&b, NOW, true, 1);
+	ck_assert_int_eq(b.until, NOW + 400);
+}
+END_TEST
+
+static Suite *
+suite(void)
+{
+	Suite *s = suite_create("backoff");
+	TCase *t = tcase_create("backoff");
+
+	tcase_add_test(t, no_trouble_no_wait);
+	tcase_add_test(t, waits_double_up_to_half_a_minute);
+	tcase_add_test(t, never_wraps);
+	tcase_add_test(t, long_service_costs_no_wait_and_clears);
+	tcase_add_test(t, long_life_without_ready_is_a_failure);
+	tcase_add_test(t, ready_ends_the_wait_but_forgives_nothing);
+	suite_add_tcase(s, t);
+	return s;
+}
+
+int
+main(void)
+{
+	return unit_run(suite());
+}
