@@ -236,6 +236,16 @@ assert_logged(const char *text)
 	    text, scene.log.data);
 }
 
+/* The application's file, and a text after it. */
+static inline const char *
+with_file(const char *text)
+{
+	static char out[256];
+
+	snprintf(out, sizeof(out), "%s%s", scene.file, text);
+	return out;
+}
+
 /* ---- applications -------------------------------------------------------- */
 
 static inline void

@@ -3,9 +3,9 @@
 /* ---- parameters ---------------------------------------------------------- */
 
 /* "NAME=value;" of all that pairs gives, sorted. */
-#define PAIRS \
-	"local t = {} for k, v in pairs(env) do t[#t + 1] = k .. '=' .. v .. ';' end " \
-	"table.sort(t) return {}, t"
+#define PAIRS                                                               \
+	"local t = {} for k, v in pairs(env) do "                            \
+	"t[#t + 1] = k .. '=' .. v .. ';' end table.sort(t) return {}, t"
 
 START_TEST(holds_the_parameters_and_nothing_else)
 {
@@ -156,6 +156,22 @@ START_TEST(is_over_when_the_application_stops)
 }
 END_TEST
 
+START_TEST(is_over_between_requests)
+{
+	load_app("local input, errors return { "
+	    "accept = function(env) input, errors = env.input, env.errors "
+	    "return {} end, restart = function() input:read(1) end, "
+	    "stop = function() errors:write('late\\n') end }");
+	set_body("abc", 3);
+	serve();
+	ck_assert_int_eq(lua_app_restart(scene.app), -1);
+	ck_assert_uint_eq(client.body_at, 0);
+	ck_assert(lua_app_stop(scene.app));
+	ck_assert_ptr_null(strstr(logged(), ": late\n"));
+	assert_logged("stop: ");
+}
+END_TEST
+
 START_TEST(gives_one_input_to_a_request)
 {
 	set_body("abc", 3);
@@ -240,12 +256,25 @@ START_TEST(tells_the_server_if_asked_to)
 }
 END_TEST
 
+/* A client's fault is none of the application's. */
+START_TEST(tells_the_server_of_errors_only)
+{
+	load_app_for("return { accept = function(env) env.input:read() end }",
+	    true);
+	client.error = ETIMEDOUT;
+	serve();
+	assert_logged(" notice ");
+	ck_assert_uint_eq(client.told.len, 0);
+}
+END_TEST
+
 static TCase *
 parameter_tests(void)
 {
 	TCase *t = tcase_create("parameters");
 
 	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_set_timeout(t, 60);
 	tcase_add_test(t, holds_the_parameters_and_nothing_else);
 	tcase_add_test(t, knows_no_other_names);
 	tcase_add_test(t, is_a_table_that_keeps_its_metatable);
@@ -262,15 +291,18 @@ request_tests(void)
 	TCase *t = tcase_create("request");
 
 	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_set_timeout(t, 60);
 	tcase_add_test(t, knows_the_request);
 	tcase_add_test(t, is_over_after_the_request);
 	tcase_add_test(t, is_over_when_the_application_stops);
+	tcase_add_test(t, is_over_between_requests);
 	tcase_add_test(t, gives_one_input_to_a_request);
 	tcase_add_test(t, checks_what_it_is_called_on);
 	tcase_add_test(t, logs_line_by_line);
 	tcase_add_test(t, logs_any_bytes);
 	tcase_add_test(t, logs_endless_lines_in_parts);
 	tcase_add_test(t, tells_the_server_if_asked_to);
+	tcase_add_test(t, tells_the_server_of_errors_only);
 	return t;
 }
 

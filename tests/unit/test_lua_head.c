@@ -167,6 +167,7 @@ head_tests(void)
 	TCase *t = tcase_create("head");
 
 	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_set_timeout(t, 60);
 	tcase_add_test(t, sends_what_accept_returns);
 	tcase_add_test(t, sends_status_and_a_header_always);
 	tcase_add_test(t, takes_every_form_of_status);

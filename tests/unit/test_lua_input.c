@@ -238,6 +238,18 @@ START_TEST(lets_the_application_catch_it)
 }
 END_TEST
 
+START_TEST(forgets_an_earlier_fault)
+{
+	client.error = ETIMEDOUT;
+	load_accept("if not text then text = select(2, pcall(env.input.read, "
+	    "env.input)) return {} end error(text)");
+	ck_assert_mem_eq(serve(), "Status: 200", 11);
+	client.error = 0;
+	ck_assert_str_eq(serve(), NEUTRAL_500);
+	assert_logged(" error ");
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -245,6 +257,7 @@ suite(void)
 	TCase *t = tcase_create("input");
 
 	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_set_timeout(t, 60);
 	tcase_add_test(t, reads_as_a_file_does);
 	tcase_add_test(t, reads_to_the_end);
 	tcase_add_test(t, has_nothing_of_an_empty_body);
@@ -256,6 +269,7 @@ suite(void)
 	tcase_add_test(t, answers_a_late_client_with_408);
 	tcase_add_test(t, answers_nobody_who_left);
 	tcase_add_test(t, cuts_a_stream_when_the_body_breaks_off);
+	tcase_add_test(t, forgets_an_earlier_fault);
 	tcase_add_test(t, lets_the_application_catch_it);
 	suite_add_tcase(s, t);
 	return s;

@@ -265,6 +265,7 @@ body_tests(void)
 	TCase *t = tcase_create("body");
 
 	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_set_timeout(t, 60);
 	tcase_add_test(t, takes_every_form_of_body);
 	tcase_add_test(t, takes_the_lines_of_a_file);
 	tcase_add_test(t, knows_the_length_where_it_can);
