@@ -290,8 +290,7 @@ carry_out(struct world *w, const struct conf_workers *limits, bool brake)
 	s = pm_step(limits, v, brake);
 	must(s.spawn == 0 || s.retire == 0);
 	must(!brake || s.spawn == 0);
-	must(s.retire <=
-	    v->idle);
+	must(s.retire <= v->idle);
 	must(s.again == -1 || s.again > v->now);
 	must(!s.watch || (limits->mode == MODE_ONDEMAND &&
 	    v->idle == s.retire && v->starting + s.spawn == 0 && !brake));
@@ -331,8 +330,7 @@ converge(struct world *w, const struct conf_workers *limits)
 	if (limits->mode == MODE_ONDEMAND)
 		must(v->idle == 0);
 	if (limits->mode == MODE_DYNAMIC) {
-		must(v->idle <=
-	    limits->max_spare);
+		must(v->idle <= limits->max_spare);
 		must(v->idle >= limits->min_spare ||
 		    v->idle + v->busy == limits->max);
 	}
