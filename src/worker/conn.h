@@ -30,6 +30,7 @@ struct conn {
 	int fd;
 	enum conn_state state;
 	bool limited;	 /* SO_SNDTIMEO is set */
+	size_t written;	 /* bytes of all responses so far */
 	bool waited;	 /* is in the wait set */
 	uint32_t serial; /* changes with every use of this place */
 	int64_t due;	 /* clock_ms() at which patience ends */

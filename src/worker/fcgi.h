@@ -58,7 +58,4 @@ struct request *fcgi_begin(struct conn *c);
  * the body if that is cheap.  c->in then holds what came after the request. */
 enum fcgi_end fcgi_end(struct request *request);
 
-/* A peer's head that did not come in time: logged as other misbehaviour. */
-void fcgi_complain(const struct conn *c, const char *fault);
-
 #endif

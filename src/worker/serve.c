@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "share/sock_queue.h"
 #include "worker/fcgi.h"
+#include "worker/fcgi_peer.h"
 
 #define RECEIVE_CHUNK 4096	   /* holds most request heads */
 #define RECEIVE_MAX   (128 * 1024) /* from one peer before others */
@@ -189,6 +190,6 @@ serve_queue(int listener)
 void
 serve_late(struct conn *c)
 {
-	fcgi_complain(c, c->in.len > 0 ? "request head not complete in time" :
+	fcgi_peer_blame(c, c->in.len > 0 ? "request head not complete in time" :
 					 "no request in time");
 }
