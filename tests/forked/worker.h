@@ -1,0 +1,231 @@
+#ifndef TESTS_FORKED_WORKER_H
+#define TESTS_FORKED_WORKER_H
+
+/*
+ * A worker without Lua.  It takes one connection at a time, answers with its
+ * pid and is busy until the client closes.  The last part of the pool's `app`
+ * says how it differs:
+ *   good     says "restarted" to HUP
+ *   stateful asks to be replaced instead
+ *   broken   exits with 70 before it is ready; so does any of pool NAME while
+ *            there is a file NAME.broken in the working directory
+ *   gated    is ready once somebody has written to the FIFO "gate"
+ *   mute     never becomes ready
+ *   deaf     does not leave
+ *   crash    dies by SIGSEGV when it has answered
+ *   leaver   leaves of its own accord with code 3 when it has answered
+ *   flood    writes without end when it has answered
+ *   curious  says what descriptors it has
+ */
+
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "share/birth.h"
+
+#define LISTENERS_MOST 4
+
+static const struct birth *born; /* this process's, in a worker */
+
+static inline bool
+worker_is(const char *manner)
+{
+	const char *slash = strrchr(born->pool->app, '/');
+
+	return strcmp(slash != NULL ? slash + 1 : born->pool->app, manner) ==
+	    0;
+}
+
+static inline void
+worker_say(enum birth_word word)
+{
+	char byte = (char)word;
+
+	send(born->channel, &byte, 1, MSG_NOSIGNAL);
+}
+
+static inline void
+worker_list_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *entry;
+	char target[PATH_MAX];
+	ssize_t n;
+
+	while ((entry = readdir(dir)) != NULL) {
+		n = readlinkat(dirfd(dir), entry->d_name, target,
+		    sizeof(target) - 1);
+		if (n <= 0 || atoi(entry->d_name) == dirfd(dir))
+			continue;
+		target[n] = '\0';
+		dprintf(STDOUT_FILENO, "fd %s is %s\n", entry->d_name, target);
+	}
+	closedir(dir);
+	dprintf(STDOUT_FILENO, "no more fds\n");
+}
+
+static inline bool
+worker_is_broken(void)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s.broken", born->pool->name);
+	return worker_is("broken") || access(name, F_OK) == 0;
+}
+
+static inline void
+worker_prepare(void)
+{
+	const struct rlimit none = { 0, 0 };
+	int fd;
+
+	dprintf(STDOUT_FILENO, "born\n");
+	if (worker_is("curious"))
+		worker_list_fds();
+	if (worker_is_broken()) {
+		dprintf(STDOUT_FILENO, "broken\n");
+		_exit(70);
+	}
+	if (worker_is("mute"))
+		for (;;)
+			pause();
+	if (worker_is("gated") && (fd = open("gate", O_RDONLY)) != -1)
+		close(fd);
+	setrlimit(RLIMIT_CORE, &none);
+}
+
+static inline void
+worker_flood(void)
+{
+	static const char line[] = "flood flood flood flood flood flood\n";
+
+	while (write(STDOUT_FILENO, line, sizeof(line) - 1) > 0)
+		;
+	_exit(0);
+}
+
+/* One request. */
+static inline void
+worker_serve(int fd)
+{
+	pid_t pid = getpid();
+	char byte;
+
+	if (score_busy(born->score, born->slot, "GET", "/"))
+		worker_say(WORD_CROWDED);
+	send(fd, &pid, sizeof(pid), MSG_NOSIGNAL);
+	if (worker_is("crash")) {
+		signal(SIGSEGV, SIG_DFL);
+		raise(SIGSEGV);
+	}
+	if (worker_is("leaver")) {
+		worker_say(WORD_LEAVING);
+		_exit(3);
+	}
+	if (worker_is("flood"))
+		worker_flood();
+	while (read(fd, &byte, 1) > 0)
+		;
+	close(fd);
+	score_idle(born->score, born->slot);
+}
+
+static inline void
+worker_take(int listener)
+{
+	int fd = accept(listener, NULL, NULL);
+
+	if (fd == -1)
+		return;
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+	worker_serve(fd);
+}
+
+static inline void
+worker_leave(void)
+{
+	struct pollfd waiting;
+
+	if (worker_is("deaf")) {
+		dprintf(STDOUT_FILENO, "deaf\n");
+		return;
+	}
+	score_leaving(born->score, born->slot);
+	for (size_t i = 0; i < born->nlisteners &&
+	    !score_heirs(born->score); i++) {
+		waiting = (struct pollfd){ born->listeners[i], POLLIN, 0 };
+		while (poll(&waiting, 1, 0) == 1)
+			worker_take(waiting.fd);
+	}
+	dprintf(STDOUT_FILENO, "leaving\n");
+	worker_say(WORD_LEAVING);
+	_exit(0);
+}
+
+static inline void
+worker_signal(int fd)
+{
+	struct signalfd_siginfo info;
+
+	if (read(fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo != SIGHUP)
+		worker_leave();
+	else if (worker_is("stateful"))
+		worker_say(WORD_REPLACE);
+	else
+		dprintf(STDOUT_FILENO, "restarted\n");
+}
+
+static inline int
+worker_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGTERM);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static inline _Noreturn void
+worker_main(const struct birth *birth)
+{
+	struct pollfd fds[LISTENERS_MOST + 2];
+
+	born = birth;
+	worker_prepare();
+	fds[0] = (struct pollfd){ birth->channel, POLLIN, 0 };
+	fds[1] = (struct pollfd){ worker_signals(), POLLIN, 0 };
+	for (size_t i = 0; i < birth->nlisteners; i++)
+		fds[i + 2] = (struct pollfd){ birth->listeners[i], POLLIN, 0 };
+	score_idle(birth->score, birth->slot);
+	worker_say(WORD_READY);
+	dprintf(STDOUT_FILENO, "ready\n");
+	for (;;) {
+		poll(fds, birth->nlisteners + 2, -1);
+		if (fds[0].revents != 0)
+			_exit(0); /* the master is gone */
+		if (fds[1].revents != 0)
+			worker_signal(fds[1].fd);
+		for (size_t i = 0; i < birth->nlisteners; i++)
+			if (fds[i + 2].revents != 0)
+				worker_take(birth->listeners[i]);
+	}
+}
+
+#endif
