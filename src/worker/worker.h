@@ -12,7 +12,7 @@
 
 /* Exit codes: 0; 70 the application could not be loaded or raised in start
  * (EX_SOFTWARE); 71 privileges (EX_OSERR); the application's own. */
-_Noreturn void worker_main(const struct birth *birth);
+void worker_main(const struct birth *birth) __attribute__((noreturn));
 
 /* -t: in the calling process, which must be a throw-away one: become the
  * pool's user and load the application.  0, or -1 and why. */

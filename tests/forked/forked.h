@@ -245,6 +245,19 @@ master_fds(void)
 	return n - 2 * (int)count_workers();
 }
 
+/* The master closes what was a generation's a moment after its last worker. */
+static inline void
+until_fds(int n)
+{
+	int64_t deadline = clock_ms() + PATIENCE;
+
+	while (master_fds() != n) {
+		ck_assert_msg(clock_ms() < deadline, "%d descriptors, not %d",
+		    master_fds(), n);
+		poll(NULL, 0, 2);
+	}
+}
+
 static inline void
 tell(int signo)
 {

@@ -202,7 +202,10 @@ worker_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static inline _Noreturn void
+static inline void worker_main(const struct birth *birth)
+    __attribute__((noreturn));
+
+static inline void
 worker_main(const struct birth *birth)
 {
 	struct pollfd fds[LISTENERS_MOST + 2];
