@@ -15,6 +15,7 @@
 struct lua_app {
 	lua_State *L;
 	char *file;
+	int settled; /* see lua_state_settle */
 	struct lua_req req;
 	struct lua_reply reply;
 	enum lua_reply_end end; /* of the response, and why */
@@ -308,4 +309,5 @@ lua_app_serve(struct lua_app *app, struct request *request)
 		handle_end(app);
 	lua_settop(L, APP_TABLE);
 	lua_req_end(&app->req);
+	lua_state_settle(L, &app->settled);
 }

@@ -12,7 +12,9 @@
 #include "base/buf.h"
 #include "base/log.h"
 
-#define TRACEBACK "\nstack traceback:\n"
+#define TRACEBACK     "\nstack traceback:\n"
+#define SETTLE_MIN    (32 * 1024) /* KB, below which nobody minds */
+#define SETTLE_FACTOR 4 /* the collector keeps the heap within 2 by itself */
 
 /* Memory ran out where nothing was protected.  Lua aborts after this. */
 static int
@@ -83,6 +85,17 @@ lua_state_callable(lua_State *L, int index)
 		return 0;
 	lua_pop(L, 1);
 	return 1;
+}
+
+void
+lua_state_settle(lua_State *L, int *settled)
+{
+	int now = lua_gc(L, LUA_GCCOUNT);
+
+	if (now < SETTLE_MIN || now / SETTLE_FACTOR < *settled)
+		return;
+	lua_gc(L, LUA_GCCOLLECT);
+	*settled = lua_gc(L, LUA_GCCOUNT);
 }
 
 /* ---- loading ------------------------------------------------------------- */

@@ -43,6 +43,14 @@ size_t lua_state_message_len(const char *message);
  */
 void lua_state_why(lua_State *L, const char *file, struct why *why);
 
+/*
+ * Between two uses: collect garbage if the heap is some times larger than it
+ * was after the last time, *settled in KB (0 at first).  The collector alone
+ * paces itself by what it last found alive, so that one large response, once
+ * sent, would stay until as much again has been allocated.
+ */
+void lua_state_settle(lua_State *L, int *settled);
+
 /* Can the value be called: a function, or something with __call? */
 int lua_state_callable(lua_State *L, int index);
 

@@ -230,6 +230,27 @@ START_TEST(serves_more_requests_than_a_stack_has_slots)
 }
 END_TEST
 
+/* What one request needed is not held until the next one needs as much. */
+START_TEST(gives_memory_back)
+{
+	static const char *const bodies[] = { "large", "{ large, 'y' }",
+		"function() local text = large large = nil return text end" };
+	char text[256];
+	size_t i;
+
+	for (i = 0; i < 3; i++) {
+		snprintf(text, sizeof(text), "if env.COUNT then return {}, "
+		    "collectgarbage('count') // 1 end "
+		    "local large = ('x'):rep(48 << 20) return {}, %s",
+		    bodies[i]);
+		load_accept(text);
+		serve_quietly();
+		ck_assert_uint_ge(client.out.len, 48 << 20);
+		ck_assert_int_lt(memory(), 1024);
+	}
+}
+END_TEST
+
 START_TEST(loses_nothing_to_errors)
 {
 	static const char *const ends[] = { "error({})", "return 5",
@@ -273,6 +294,7 @@ life_tests(void)
 	tcase_add_test(t, keeps_its_state);
 	tcase_add_test(t, calls_what_accept_is_now);
 	tcase_add_test(t, serves_more_requests_than_a_stack_has_slots);
+	tcase_add_test(t, gives_memory_back);
 	tcase_add_test(t, loses_nothing_to_errors);
 	return t;
 }

@@ -199,6 +199,7 @@ START_TEST(answers_nobody_who_left)
 	set_body("half", 4);
 	client.error = ECONNRESET;
 	ck_assert_str_eq(response_of("return {}, env.input:read(5)"), "");
+	ck_assert_str_eq(buf_string(&client.trace), "RR");
 	assert_logged("request body: the client left\n");
 	client.error = EPROTO;
 	ck_assert_str_eq(response_of("for l in env.input:lines() do end"), "");

@@ -106,6 +106,20 @@ START_TEST(streams_each_piece_as_it_comes)
 }
 END_TEST
 
+/* More pieces than a Lua stack has slots. */
+START_TEST(streams_without_end)
+{
+	const bool slow = getenv("VALGRIND") != NULL;
+	const size_t n = slow ? 10000 : 1100000;
+	char text[128];
+
+	snprintf(text, sizeof(text), "local n = 0 return {}, function() "
+	    "n = n + 1 return n <= %zu and 'x' or nil end", n);
+	ck_assert_uint_eq(strlen(body_of(text)), n);
+	ck_assert_int_eq(client.request.app_status, 0);
+}
+END_TEST
+
 START_TEST(writes_a_large_body_in_place)
 {
 	const size_t n = 32 << 20;
@@ -271,6 +285,7 @@ body_tests(void)
 	tcase_add_test(t, knows_the_length_where_it_can);
 	tcase_add_test(t, refuses_malformed_bodies);
 	tcase_add_test(t, streams_each_piece_as_it_comes);
+	tcase_add_test(t, streams_without_end);
 	tcase_add_test(t, writes_a_large_body_in_place);
 	tcase_add_test(t, sends_no_body_to_head);
 	tcase_add_test(t, answers_head_with_a_bare_500);
