@@ -356,7 +356,8 @@ class Daemon:
                 stdout=log, stderr=log, env=environ, cwd=self.dir,
                 start_new_session=True, pass_fds=pass_fds)
         self.notes = ""
-        _live.append(self)
+        if self not in _live:
+            _live.append(self)
         return self
 
     def start(self, **how):

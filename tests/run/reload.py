@@ -163,7 +163,7 @@ def bad_file():
     with Daemon(app=WHO % "1", workers=TWO) as d:
         old = d.wait_workers(2)
         good = d.configuration()
-        d.expect(re.escape(d.file))
+        d.expect(re.escape(d.file), "reload refused")
         for bad, faults in (
                 ("pools: {\n  www: \n", [r":[23]: "]),
                 ("nonsense = 1;\n" + good + "more = 2;\n",
@@ -192,7 +192,7 @@ def socket_taken():
     with socket.socket() as s, Daemon(app=WHO % "1", workers=TWO) as d:
         s.bind(("127.0.0.1", port))
         s.listen()
-        d.expect("127.0.0.1:%d" % port)
+        d.expect("127.0.0.1:%d" % port, "reload refused")
         old, address = d.wait_workers(2), d.address()
         d.set_pool("www", listen=[address, "127.0.0.1:%d" % port])
         d.write_conf()
@@ -223,6 +223,7 @@ def listen_changes():
         d.reload()
         until(lambda: not os.path.exists(first), "the old one is gone")
         equal(fetch(second).status, 200)
+        d.wait_workers(2)
         d.fds_before = d.count_fds()[0]
 
 

@@ -109,9 +109,10 @@ def backlog():
                     listen=[dir + "/www.sock", "127.0.0.1:%d" % port]):
             with open("/proc/sys/net/core/somaxconn") as f:
                 expected = min(expected, int(f.read()))
-            for what, args in ((dir + "/www.sock", "-lxH"),
+            # a unix socket is bound beside its path, and renamed
+            for what, args in ((dir + "/", "-lxH"),
                                ("127.0.0.1:%d" % port, "-ltnH")):
-                out = tool("-a", args, program="ss")[1]
+                out = tool(args, program="ss")[1]
                 line = [x for x in out.splitlines() if what in x and
                         "LISTEN" in x]
                 equal(len(line), 1, out)
@@ -163,9 +164,12 @@ def other_files():
 @test
 def bad_addresses():
     """addresses that are none"""
-    for address in ("127.0.0.1:0", "127.0.0.1:70000", "127.0.0.1",
-                    "localhost:http", "[::1]", "fd:99", "fd:x",
-                    "/" + "x" * 200, "/no/such/directory/at/all.sock"):
+    for address, said in (
+            ("127.0.0.1:0", "port"), ("127.0.0.1:70000", "port"),
+            ("127.0.0.1", r"127\.0\.0\.1"), ("localhost:9000", "localhost"),
+            ("127.0.0.1:http", "port.*http"), ("[::1]", "address"),
+            ("fd:99", "fd:99"), ("fd:x", "fd:x"), ("/" + "x" * 200, "long"),
+            ("/no/such/directory/at/all.sock", "No such file")):
         d = Daemon(workers=ONE, listen=address)
         d.write_conf()
         d.spawn()
@@ -173,7 +177,7 @@ def bad_addresses():
         log = d.read_log()
         d.destroy()
         assert code in (71, 78), (address, code, log)
-        matches(re.escape(address[:50]), log)
+        matches("www.*" + said, log)
 
 
 @test

@@ -305,6 +305,7 @@ def alone_veto():
         return app"""
     with standalone(app=app) as d:
         for n in range(2):
+            equal(fetch(d.zero).body, b"still here")
             mark = d.log_mark()
             d.kill(signal.SIGTERM)
             d.wait_log("asked", mark)

@@ -137,9 +137,8 @@ def upload_and_download():
 @test
 def upload_unbuffered():
     """a chunked upload that nginx does not buffer: length unknown"""
-    if KEEP:
-        raise Skip("covered without keep_conn")
-    with Nginx(d.address(), location="fastcgi_request_buffering off;") as m:
+    with Nginx(d.address(), keep=KEEP,
+               location="fastcgi_request_buffering off;") as m:
         def chunks():
             for i in range(50):
                 yield b"%05d" % i * 1000
