@@ -295,6 +295,21 @@ conn_give(struct conn *c, int exchange)
 	return 0;
 }
 
+void
+conn_give_fresh(int exchange, int64_t age)
+{
+	struct conn *c = set.queue[CONN_HEAD].last, *older;
+	int64_t since;
+
+	if (c == NULL)
+		return;
+	since = clock_ms() - age + set.limits.patience[CONN_HEAD];
+	for (; c != NULL && c->due > since; c = older) {
+		older = c->prev;
+		conn_give(c, exchange);
+	}
+}
+
 struct conn *
 conn_adopt(int exchange)
 {

@@ -88,6 +88,11 @@ struct conn *conn_oldest(enum conn_state state);
  * `exchange`, and adopt one from there, not parked yet.  -1: keep it; NULL:
  * none came. */
 int conn_give(struct conn *c, int exchange);
+
+/* Hand over every connection that came within the last age ms and whose head
+ * is not complete: its request is about to come. */
+void conn_give_fresh(int exchange, int64_t age);
+
 struct conn *conn_adopt(int exchange);
 
 #endif

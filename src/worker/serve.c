@@ -14,6 +14,7 @@
 #define RECEIVE_MAX   (128 * 1024) /* from one peer before others */
 #define BURST_MAX     32 /* requests taken from a listener in one go, */
 #define BURST_MS      20 /* or so long, before others are looked at */
+#define FRESH_MS      100 /* a peer that has not sent a head by then is slow */
 
 static struct {
 	const struct birth *birth;
@@ -61,6 +62,11 @@ serve(struct conn *c)
 		return false;
 	}
 	note_busy(request);
+	/* Connections are accepted before their request has come.  Those must
+	 * not wait for this one: whoever is idle first takes them. */
+	if (self.birth->pool->workers.max > 1 &&
+	    self.birth->exchange[1] != -1)
+		conn_give_fresh(self.birth->exchange[1], FRESH_MS);
 	lua_app_serve(self.app, request);
 	end = fcgi_end(request);
 	score_idle(self.birth->score, self.birth->slot);
