@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "worker/lua_env.h"
+#include "worker/lua_files.h"
 #include "worker/lua_input.h"
 #include "worker/lua_reply.h"
 #include "worker/lua_req.h"
@@ -16,6 +17,7 @@ struct lua_app {
 	lua_State *L;
 	char *file;
 	int settled; /* see lua_state_settle */
+	struct lua_files files;
 	struct lua_req req;
 	struct lua_reply reply;
 	enum lua_reply_end end; /* of the response, and why */
@@ -31,6 +33,7 @@ setup(lua_State *L)
 
 	lua_input_setup(L);
 	lua_env_setup(&app->req, L);
+	lua_files_watch(&app->files, L);
 	return 0;
 }
 
@@ -74,6 +77,8 @@ load(struct lua_app *app, struct why *why)
 		lua_state_why(L, app->file, why);
 		return -1;
 	}
+	/* Before it is read: a change in between is then a change. */
+	lua_files_add(&app->files, app->file);
 	if (lua_state_load(L, app->file, why) == -1)
 		return -1;
 	lua_pushcfunction(L, check_app);
@@ -116,6 +121,7 @@ lua_app_free(struct lua_app *app)
 		lua_close(app->L);
 	lua_req_free(&app->req);
 	lua_reply_free(&app->reply);
+	lua_files_free(&app->files);
 	free(app->file);
 	free(app);
 }
@@ -206,6 +212,12 @@ lua_app_restart(struct lua_app *app)
 	found = lua_toboolean(app->L, -2);
 	lua_settop(app->L, APP_TABLE);
 	return found ? 0 : 1;
+}
+
+bool
+lua_app_changed(const struct lua_app *app)
+{
+	return lua_files_changed(&app->files);
 }
 
 bool

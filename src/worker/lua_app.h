@@ -37,6 +37,10 @@ int lua_app_start(struct lua_app *app, int *code, struct why *why);
  * worker goes on with what it has). */
 int lua_app_restart(struct lua_app *app);
 
+/* Is a file that it was loaded from (its own, or a module's that require
+ * found) no longer the one on disk?  Then restart is not enough. */
+bool lua_app_changed(const struct lua_app *app);
+
 /* app.stop.  True: leave (also if there is none, or it raised, which is
  * logged).  False: it returned anything but nothing or 0 and declines. */
 bool lua_app_stop(struct lua_app *app);

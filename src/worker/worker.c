@@ -40,6 +40,18 @@ static struct {
 
 /* ---- the master's wishes ------------------------------------------------- */
 
+/* HUP: where there is a master to send a successor, code that has changed on
+ * disk, or that knows no restart, is replaced. */
+static void
+restart(void)
+{
+	bool master = self.birth->channel != -1;
+
+	if ((master && lua_app_changed(self.app)) ||
+	    lua_app_restart(self.app) == 1)
+		birth_say(self.birth, WORD_REPLACE);
+}
+
 static void
 obey_signals(void)
 {
@@ -48,8 +60,8 @@ obey_signals(void)
 	while ((signo = wait_signal_next(self.signals)) != 0) {
 		if (signo != SIGHUP)
 			self.told = true;
-		else if (lua_app_restart(self.app) == 1)
-			birth_say(self.birth, WORD_REPLACE);
+		else
+			restart();
 	}
 }
 
