@@ -62,37 +62,27 @@ sock_check_path(const struct sock_address *address, const char *path,
 	return sock_probe(address, path, why);
 }
 
-/* Owner and mode are right before anybody can connect: listen comes last. */
+/*
+ * Owner and mode are right before anybody can connect: listen comes last.  The
+ * socket is bound to its own path, not renamed to it, since the name that it
+ * was bound to is the one that ss(8) and getsockname(2) show.
+ */
 static int
-sock_make_file(int fd, const struct sock_address *temporary,
+sock_make_file(int fd, const struct sock_address *address, const char *path,
     const struct sock_options *options, struct why *why)
 {
-	const char *path = temporary->sa.un.sun_path;
-
-	unlink(path); /* of a process that had our pid and was killed */
-	if (bind(fd, &temporary->sa.any, temporary->len) == -1)
+	if (bind(fd, &address->sa.any, address->len) == -1)
 		return sock_fail(why, "cannot make", path);
 	if (chmod(path, options->mode) == -1)
-		return sock_fail(why, "cannot set the mode of", path);
-	if (lchown(path, options->owner, options->group) == -1)
-		return sock_fail(why, "cannot set owner and group of", path);
-	if (listen(fd, options->backlog) == -1)
-		return sock_fail(why, "cannot listen on", path);
-	return 0;
-}
-
-/* lstat says what rename will not change. */
-static int
-sock_publish(const char *temporary, const char *path,
-    struct sock_address *address, struct why *why)
-{
-	struct stat st;
-
-	if (lstat(temporary, &st) == -1 || rename(temporary, path) == -1)
-		return sock_fail(why, "cannot make", path);
-	address->dev = st.st_dev;
-	address->ino = st.st_ino;
-	return 0;
+		sock_fail(why, "cannot set the mode of", path);
+	else if (lchown(path, options->owner, options->group) == -1)
+		sock_fail(why, "cannot set owner and group of", path);
+	else if (listen(fd, options->backlog) == -1)
+		sock_fail(why, "cannot listen on", path);
+	else
+		return 0;
+	unlink(path);
+	return -1;
 }
 
 static int
@@ -100,18 +90,18 @@ sock_listen_unix(int fd, struct sock_address *address,
     const struct sock_options *options, struct why *why)
 {
 	const char *path = address->sa.un.sun_path;
-	struct sock_address temporary = *address;
-	char *name = temporary.sa.un.sun_path;
+	struct stat st;
 
 	if (sock_check_path(address, path, why) == -1)
 		return -1;
-	snprintf(strrchr(name, '/'), SOCK_TEMPORARY_LEN + 1, SOCK_TEMPORARY,
-	    (int)getpid());
-	if (sock_make_file(fd, &temporary, options, why) == 0 &&
-	    sock_publish(name, path, address, why) == 0)
-		return 0;
-	unlink(name);
-	return -1;
+	unlink(path);
+	if (sock_make_file(fd, address, path, options, why) == -1)
+		return -1;
+	if (lstat(path, &st) == -1)
+		return sock_fail(why, "cannot look at", path);
+	address->dev = st.st_dev;
+	address->ino = st.st_ino;
+	return 0;
 }
 
 static void

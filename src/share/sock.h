@@ -22,9 +22,9 @@ struct sock_options {
 
 /*
  * Bind and listen; for fd:N check that it is a listening stream socket and
- * take it over.  A unix socket appears at its path complete with owner and
- * mode (bound beside it, then renamed over), replacing a stale socket file;
- * one on which somebody listens, and a file that is no socket, are errors.
+ * take it over.  Nobody can connect to a unix socket before it has its owner
+ * and mode.  It replaces a stale socket file; one on which somebody listens,
+ * and a file that is no socket, are errors.
  * IPv6 sockets are IPv6 only.  The result is close-on-exec and non-blocking;
  * -1 and why.
  */

@@ -10,10 +10,8 @@ sock_parse_unix(const char *text, struct sock_address *address,
     struct why *why)
 {
 	size_t len = strlen(text);
-	size_t directory = (size_t)(strrchr(text, '/') - text);
 
-	if (len >= sizeof(address->sa.un.sun_path) || directory +
-	    SOCK_TEMPORARY_LEN >= sizeof(address->sa.un.sun_path)) {
+	if (len >= sizeof(address->sa.un.sun_path)) {
 		why_set(why, "the path of a unix socket is too long: %s",
 		    text);
 		return -1;
@@ -79,11 +77,11 @@ sock_parse_inet(const char *text, struct sock_address *address,
 	}
 	memcpy(host, text, (size_t)(colon - text));
 	if (sock_parse_host(host, address) == -1) {
-		why_set(why, "not a numeric address: %s", host);
+		why_set(why, "not a numeric address: %s", text);
 		return -1;
 	}
 	if (num_integer(colon + 1, 1, 65535, &port) == -1) {
-		why_set(why, "not a port from 1 to 65535: %s", colon + 1);
+		why_set(why, "not a port from 1 to 65535: %s", text);
 		return -1;
 	}
 	/* sin_port and sin6_port are at the same place */

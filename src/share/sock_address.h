@@ -14,11 +14,6 @@
 
 #include "base/why.h"
 
-/* The name beside its path under which a unix socket is made (%d: the pid, of
- * 7 digits at most): a path is too long if this does not fit. */
-#define SOCK_TEMPORARY	   "/.%d.tmp"
-#define SOCK_TEMPORARY_LEN 13
-
 struct sock_address {
 	enum { SOCK_UNIX, SOCK_INET, SOCK_FD } kind;
 	int fd; /* SOCK_FD */
