@@ -120,13 +120,23 @@ daemon_wait(int fd)
 	_exit(n == 1 ? code : EX_SOFTWARE);
 }
 
+/* Let go of what the standard descriptors up to `last` lead to. */
 static void
-daemon_silence(int null)
+daemon_redirect(int null, int last)
 {
-	dup2(null, STDIN_FILENO);
-	dup2(null, STDOUT_FILENO);
+	for (int fd = STDIN_FILENO; fd <= last; fd++)
+		dup2(null, fd);
 	if (null > STDERR_FILENO)
 		close(null);
+}
+
+void
+daemon_silence(void)
+{
+	int null = open("/dev/null", O_RDWR);
+
+	if (null != -1)
+		daemon_redirect(null, STDERR_FILENO);
 }
 
 int
@@ -150,7 +160,7 @@ daemon_detach(void)
 	if (pid != 0)
 		daemon_wait(fds[0]);
 	setsid();
-	daemon_silence(null);
+	daemon_redirect(null, STDOUT_FILENO);
 	return fds[1];
 }
 

@@ -31,6 +31,9 @@ void pidfile_close(int fd, const char *path);
  */
 int daemon_detach(void);
 
+/* A daemon that is up and logs elsewhere lets go of stderr too. */
+void daemon_silence(void);
+
 /* Let the parent exit with code (0 .. 255), close *fd and make it -1.
  * With *fd -1 nothing happens. */
 void daemon_verdict(int *fd, int code);

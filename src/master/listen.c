@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,23 +33,45 @@ options_of(const struct conf_pool *pool, struct sock_options *options,
 	return 0;
 }
 
+/*
+ * Owner and mode of the socket file, but never of what somebody else has put
+ * in its place: whoever may write to the directory could hand us any file.
+ */
+static int
+adjust_file(const struct sock_address *address,
+    const struct sock_options *options)
+{
+	int fd = open(address->sa.un.sun_path,
+	    O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	char path[40];
+	struct stat st;
+	int result = 0;
+
+	if (fd == -1)
+		return errno == ENOENT ? 0 : -1;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (fstat(fd, &st) == 0 && st.st_dev == address->dev &&
+	    st.st_ino == address->ino &&
+	    (fchownat(fd, "", options->owner, options->group,
+		 AT_EMPTY_PATH) == -1 || chmod(path, options->mode) == -1))
+		result = -1;
+	close(fd);
+	return result;
+}
+
 /* A socket that goes on with a new generation takes on its options. */
 static int
 adjust(const struct listener *l, const struct sock_options *options,
     struct why *why)
 {
-	const char *path = l->address.sa.un.sun_path;
-
 	if (l->address.kind == SOCK_FD)
 		return 0;
-	if (listen(l->fd, options->backlog) == -1 ||
-	    (l->address.kind == SOCK_UNIX &&
-		(chown(path, options->owner, options->group) == -1 ||
-		    chmod(path, options->mode) == -1))) {
-		why_set(why, "%s: %s", l->text, strerror(errno));
-		return -1;
-	}
-	return 0;
+	if (listen(l->fd, options->backlog) == 0 &&
+	    (l->address.kind != SOCK_UNIX ||
+		adjust_file(&l->address, options) == 0))
+		return 0;
+	why_set(why, "%s", strerror(errno));
+	return -1;
 }
 
 static struct listener *
@@ -66,7 +89,7 @@ share(struct listener *l, const struct conf_pool *pool,
     const struct sock_options *options, struct why *why)
 {
 	if (strcmp(l->pool, pool->name) != 0) {
-		why_set(why, "%s belongs to pool \"%s\"", l->text, l->pool);
+		why_set(why, "belongs to pool %s already", l->pool);
 		return NULL;
 	}
 	if (adjust(l, options, why) == -1)
@@ -75,27 +98,29 @@ share(struct listener *l, const struct conf_pool *pool,
 	return l;
 }
 
-struct listener *
-listen_get(const struct conf_pool *pool, const char *text, struct why *why)
+/* Which of a pool's addresses it is about. */
+static void
+name_address(const char *text, struct why *why)
 {
-	struct sock_options options;
-	struct sock_address address;
-	struct listener *l;
+	struct why what = *why;
 
-	if (sock_parse(text, &address, why) == -1 ||
-	    options_of(pool, &options, why) == -1)
-		return NULL;
-	l = find(&address);
-	if (l != NULL)
-		return share(l, pool, &options, why);
-	l = calloc(1, sizeof(*l));
+	why_set(why, "listen %s: %s", text, what.text);
+}
+
+static struct listener *
+make(const char *text, const struct conf_pool *pool,
+    const struct sock_address *address, const struct sock_options *options,
+    struct why *why)
+{
+	struct listener *l = calloc(1, sizeof(*l));
+
 	if (l == NULL || (l->text = strdup(text)) == NULL) {
 		why_set(why, "out of memory");
 		free(l);
 		return NULL;
 	}
-	l->address = address;
-	l->fd = sock_listen(&l->address, &options, why);
+	l->address = *address;
+	l->fd = sock_listen(&l->address, options, why);
 	if (l->fd == -1) {
 		free(l->text);
 		free(l);
@@ -105,6 +130,24 @@ listen_get(const struct conf_pool *pool, const char *text, struct why *why)
 	snprintf(l->pool, sizeof(l->pool), "%s", pool->name);
 	l->next = listeners;
 	listeners = l;
+	return l;
+}
+
+struct listener *
+listen_get(const struct conf_pool *pool, const char *text, struct why *why)
+{
+	struct sock_options options;
+	struct sock_address address;
+	struct listener *l = NULL;
+
+	if (sock_parse(text, &address, why) == 0 &&
+	    options_of(pool, &options, why) == 0) {
+		l = find(&address);
+		l = l != NULL ? share(l, pool, &options, why) :
+				make(text, pool, &address, &options, why);
+	}
+	if (l == NULL)
+		name_address(text, why);
 	return l;
 }
 

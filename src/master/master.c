@@ -48,6 +48,8 @@ announce(void)
 	    pools_proven(&self.pools), pools_serving(&self.pools));
 	log_notice("ready: %zu of %zu pools serve", pools_proven(&self.pools),
 	    pools_serving(&self.pools));
+	if (self.verdict != -1 && strcmp(conf_now()->error_log, "stderr") != 0)
+		daemon_silence();
 	daemon_verdict(&self.verdict, EX_OK);
 	if (self.hup_waits) {
 		self.hup_waits = false;

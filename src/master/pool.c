@@ -84,8 +84,7 @@ became_ready(struct pool *pool, struct slot *slot)
 	slot->due = -1;
 	pool->proven = true;
 	backoff_ready(&pool->backoff);
-	log_debug("pool %s: worker %d is ready", pool->conf->name,
-	    (int)slot->pid);
+	slot_log(slot, LEVEL_DEBUG, "is ready");
 	if (slot->succeeds != NULL) {
 		score_leaving(pool->score, pool_number(pool, slot->succeeds));
 		slot_tell_leave(slot->succeeds, pool->conf->timeouts.stop);
@@ -138,45 +137,47 @@ heard(void *arg, struct slot *slot, enum birth_word word)
 static void
 log_death(const struct pool *pool, const struct slot *slot, int status)
 {
-	const char *name = pool->conf->name;
 	struct score_slot seen;
 	char end[64];
 
 	slot_end_text(status, end, sizeof(end));
 	if (slot->state == SLOT_STARTING)
-		log_error("pool %s: worker %d %s before it was ready", name,
-		    (int)slot->pid, end);
+		slot_log(slot, LEVEL_ERROR, "%s before it was ready", end);
 	else if (score_read(pool->score, pool_number(pool, slot), &seen) &&
 	    seen.state == SCORE_BUSY)
-		log_warning("pool %s: worker %d %s while it served %s %s",
-		    name, (int)slot->pid, end, seen.method, seen.uri);
+		slot_log(slot, LEVEL_WARNING, "%s while it served %s %s", end,
+		    seen.method, seen.uri);
 	else
-		log_warning("pool %s: worker %d %s", name, (int)slot->pid,
-		    end);
+		slot_log(slot, LEVEL_WARNING, "%s", end);
 }
 
+/* The pool has lost a worker that it counted on. */
 static void
-judge(struct pool *pool, struct slot *slot, int status)
+lose(struct pool *pool, const struct slot *slot)
 {
 	int64_t now = clock_ms();
-	const char *name = pool->conf->name;
 
-	if (slot->state == SLOT_LEAVING && (slot->killed || status == 0)) {
-		log_debug("pool %s: worker %d has left", name, (int)slot->pid);
-		return;
-	}
-	log_death(pool, slot, status);
-	if (slot->state == SLOT_LEAVING)
-		return;
 	if (slot->succeeds != NULL)
-		log_error("pool %s: worker %d has no successor and stays", name,
-		    (int)slot->succeeds->pid);
+		slot_log(slot->succeeds, LEVEL_ERROR,
+		    "has no successor and stays");
 	pool->failed |= slot->state == SLOT_STARTING;
 	backoff_failed(&pool->backoff, now, slot->state == SLOT_UP,
 	    now - slot->born);
-	if (backoff_active(&pool->backoff, now) && !pool->draining)
-		log_notice("pool %s: the next worker starts in %lld ms", name,
-		    (long long)(pool->backoff.until - now));
+	if (backoff_active(&pool->backoff, now))
+		log_notice("pool %s: the next worker starts in %lld ms",
+		    pool->conf->name, (long long)(pool->backoff.until - now));
+}
+
+/* Who was killed has had its line then. */
+static void
+judge(struct pool *pool, struct slot *slot, int status)
+{
+	if (slot->killed || (slot->state == SLOT_LEAVING && status == 0))
+		slot_log(slot, LEVEL_DEBUG, "is gone");
+	else
+		log_death(pool, slot, status);
+	if (slot->state != SLOT_LEAVING && !pool->draining)
+		lose(pool, slot);
 }
 
 /* Nobody can succeed a worker that is gone. */

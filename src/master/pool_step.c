@@ -1,7 +1,6 @@
 #include "master/pool_step.h"
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "master/pm.h"
 
 #define LOOK_AGAIN 10 /* ms; ondemand, while workers start: did more come? */
@@ -9,8 +8,6 @@
 static void
 kill_overdue(struct pool *pool, int64_t now)
 {
-	const char *name = pool->conf->name;
-
 	for (unsigned i = 0; i < pool->nslots; i++) {
 		struct slot *slot = &pool->slots[i];
 
@@ -18,13 +15,11 @@ kill_overdue(struct pool *pool, int64_t now)
 		    slot->due > now)
 			continue;
 		if (slot->state == SLOT_STARTING)
-			log_error("pool %s: worker %d is not ready within "
-				  "timeouts.start: killing it",
-			    name, (int)slot->pid);
+			slot_log(slot, LEVEL_ERROR, "not ready within "
+			    "timeouts.start: killed");
 		else
-			log_warning("pool %s: worker %d does not leave in "
-				    "time: killing it",
-			    name, (int)slot->pid);
+			slot_log(slot, LEVEL_WARNING, "does not leave in "
+			    "time: killed");
 		slot_kill(slot);
 	}
 }

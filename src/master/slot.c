@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -65,8 +66,11 @@ slot_fork(struct slot *slot, const struct spawn_order *order, int64_t limit,
 	if (catch_open(&slot->output, order->loop, child.output,
 		order->birth.pool->name, child.pid) == -1 ||
 	    loop_watch(order->loop, slot->channel, POLLIN, channel_ready,
-		slot) == -1)
+		slot) == -1) {
+		slot_log(slot, LEVEL_ERROR, "cannot be watched: %s: killed",
+		    strerror(errno));
 		slot_kill(slot);
+	}
 	return 0;
 }
 
@@ -92,7 +96,21 @@ slot_kill(struct slot *slot)
 		return;
 	slot->killed = true;
 	slot->due = -1;
+	/* Its group, and itself should it not have made one yet. */
+	kill(-slot->pid, SIGKILL);
 	kill(slot->pid, SIGKILL);
+}
+
+void
+slot_log(const struct slot *slot, enum log_level level, const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_relay(level, slot->output.pool, slot->pid, text, strlen(text));
 }
 
 void

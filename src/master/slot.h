@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/log.h"
 #include "base/loop.h"
 #include "master/catch.h"
 #include "master/spawn.h"
@@ -53,8 +54,13 @@ void slot_hear(struct slot *slot);
 /* TERM, and KILL if it is still there after limit ms. */
 void slot_tell_leave(struct slot *slot, int64_t limit);
 
-/* KILL now; it is reaped later as any other. */
+/* KILL now, with the processes that it has started; it is reaped later as any
+ * other. */
 void slot_kill(struct slot *slot);
+
+/* One line of the log about this worker, in its name. */
+void slot_log(const struct slot *slot, enum log_level level, const char *fmt,
+    ...) __attribute__((format(printf, 3, 4)));
 
 /* Its process was reaped: log what it still had to say; the slot is free. */
 void slot_bury(struct slot *slot);

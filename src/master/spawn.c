@@ -65,6 +65,8 @@ become_worker(const struct spawn_order *order, int channel, int output)
 	struct birth birth = order->birth;
 
 	birth.channel = channel;
+	/* A group of its own: who hangs is killed with what it has started. */
+	setpgid(0, 0);
 	score_born(birth.score, birth.slot, getpid());
 	loop_leave(order->loop);
 	log_identity(birth.pool->name);

@@ -395,6 +395,7 @@ start(void)
 	open_notes();
 	master = launch(false);
 	wait_note("READY=1");
+	wait_log(1, "ready: .* serve$"); /* and no longer busy saying it */
 }
 
 /* Its exit code, or 1000 and the signal that ended it. */

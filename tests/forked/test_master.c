@@ -278,8 +278,23 @@ START_TEST(who_is_not_ready_in_time_is_killed)
 	    "timeouts: { start = \"100ms\"; };"));
 	open_notes();
 	master = launch(false);
-	wait_log(1, "a.*timeouts.start");
+	wait_log(1, "error \\[pool a\\].*timeouts.start");
 	ck_assert_int_eq(exit_code(master), 70);
+	hear_the_rest();
+	ck_assert_uint_eq(count_log("error .pool a"), 1);
+	assert_nothing_left();
+}
+END_TEST
+
+/* And so is what it has started. */
+START_TEST(who_hangs_is_killed_with_its_children)
+{
+	configure(POOL("a", "parent", STATIC("1"),
+	    "timeouts: { start = \"100ms\"; };"));
+	open_notes();
+	master = launch(false);
+	ck_assert_int_eq(exit_code(master), 70);
+	ck_assert_int_gt(waitpid(-1, NULL, 0), 0);
 	assert_nothing_left();
 }
 END_TEST
@@ -479,6 +494,38 @@ START_TEST(a_changed_list_of_addresses)
 	ck_assert_int_gt(ask("c.sock"), 0);
 	ck_assert_int_eq(access("b.sock", F_OK), -1);
 	close(held);
+	stop();
+}
+END_TEST
+
+static unsigned
+mode_of(const char *path)
+{
+	struct stat st;
+
+	ck_assert_int_eq(stat(path, &st), 0);
+	return st.st_mode & 0777;
+}
+
+/* The socket stays and takes on the new mode; a file that somebody has put in
+ * its place does not. */
+START_TEST(a_changed_mode_of_the_socket)
+{
+	configure(POOL("a", "good", STATIC("1"), "listen_mode = \"0600\";"));
+	start();
+	ck_assert_uint_eq(mode_of("a.sock"), 0600);
+	configure(POOL("a", "good", STATIC("1"), "listen_mode = \"0666\";"));
+	reload();
+	ck_assert_uint_eq(mode_of("a.sock"), 0666);
+	ck_assert_int_gt(ask("a.sock"), 0);
+	write_file("precious", "");
+	ck_assert_int_eq(chmod("precious", 0600), 0);
+	ck_assert_int_eq(rename("a.sock", "away"), 0);
+	ck_assert_int_eq(symlink("precious", "a.sock"), 0);
+	configure(POOL("a", "good", STATIC("1"), "listen_mode = \"0660\";"));
+	reload();
+	ck_assert_uint_eq(mode_of("precious"), 0600);
+	ck_assert_int_eq(unlink("a.sock"), 0);
 	stop();
 }
 END_TEST
@@ -786,6 +833,24 @@ START_TEST(an_address_that_cannot_be_bound)
 }
 END_TEST
 
+/* It lets go of the terminal when it logs elsewhere. */
+START_TEST(it_lets_go_of_stderr)
+{
+	char path[64], target[64] = "";
+
+	write_file("conf", "error_log = \"./log\"; pid_file = \"./pid\";"
+	    "pools: {" POOL("a", "good", STATIC("1"), "") "};");
+	ck_assert_int_eq(exit_code(launch(true)), 0);
+	master = pid_of_file();
+	for (int fd = 0; fd < 3; fd++) {
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)master, fd);
+		ck_assert_int_gt(readlink(path, target, sizeof(target) - 1), 0);
+		ck_assert_str_eq(target, "/dev/null");
+	}
+	stop();
+}
+END_TEST
+
 /* The command ends when the pool is up; then the daemon is on its own. */
 START_TEST(it_detaches)
 {
@@ -833,6 +898,7 @@ add_life(TCase *t)
 	tcase_add_test(t, a_broken_pool_recovers);
 	tcase_add_test(t, without_any_pool_it_gives_up);
 	tcase_add_test(t, who_is_not_ready_in_time_is_killed);
+	tcase_add_test(t, who_hangs_is_killed_with_its_children);
 	tcase_add_test(t, a_failing_fork_is_tried_again);
 }
 
@@ -846,6 +912,7 @@ add_reload(TCase *t)
 	tcase_add_test(t, a_generation_that_does_not_come_up_is_given_up);
 	tcase_add_test(t, pools_come_and_go);
 	tcase_add_test(t, a_changed_list_of_addresses);
+	tcase_add_test(t, a_changed_mode_of_the_socket);
 	tcase_add_test(t, an_address_that_is_taken_leaves_the_pool_as_it_was);
 	tcase_add_test(t, a_worker_asks_for_a_successor);
 	tcase_add_test(t, without_a_successor_it_stays);
@@ -866,6 +933,7 @@ add_modes(TCase *t)
 	tcase_add_test(t, a_second_daemon_refuses);
 	tcase_add_test(t, an_address_that_cannot_be_bound);
 	tcase_add_test(t, it_detaches);
+	tcase_add_test(t, it_lets_go_of_stderr);
 	tcase_add_test(t, it_tells_why_it_does_not_detach);
 }
 

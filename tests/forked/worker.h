@@ -11,6 +11,7 @@
  *            there is a file NAME.broken in the working directory
  *   gated    is ready once somebody has written to the FIFO "gate"
  *   mute     never becomes ready
+ *   parent   the same, and neither does a child that it has
  *   deaf     does not leave
  *   crash    dies by SIGSEGV when it has answered
  *   leaver   leaves of its own accord with code 3 when it has answered
@@ -100,7 +101,9 @@ worker_prepare(void)
 		dprintf(STDOUT_FILENO, "broken\n");
 		_exit(70);
 	}
-	if (worker_is("mute"))
+	if (worker_is("parent"))
+		fork();
+	if (worker_is("mute") || worker_is("parent"))
 		for (;;)
 			pause();
 	if (worker_is("gated") && (fd = open("gate", O_RDONLY)) != -1)
