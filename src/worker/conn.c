@@ -295,6 +295,24 @@ conn_give(struct conn *c, int exchange)
 	return 0;
 }
 
+static void
+give_state(enum conn_state state, int exchange)
+{
+	struct conn *c, *next;
+
+	for (c = set.queue[state].first; c != NULL; c = next) {
+		next = c->next;
+		conn_give(c, exchange);
+	}
+}
+
+void
+conn_give_all(int exchange)
+{
+	give_state(CONN_IDLE, exchange);
+	give_state(CONN_HEAD, exchange);
+}
+
 void
 conn_give_fresh(int exchange, int64_t age)
 {

@@ -84,15 +84,18 @@ void conn_expire(int64_t now, void (*late)(struct conn *));
 /* The oldest connection in a state, NULL if there is none. */
 struct conn *conn_oldest(enum conn_state state);
 
-/* Hand an idle or silent connection over to whoever reads the other end of
- * `exchange`, and adopt one from there, not parked yet.  -1: keep it; NULL:
- * none came. */
+/* Hand a connection over to whoever reads the other end of `exchange`.  0, or
+ * -1 and it stays. */
 int conn_give(struct conn *c, int exchange);
 
-/* Hand over every connection that came within the last age ms and whose head
- * is not complete: its request is about to come. */
+/* Hand over every idle connection and every one whose head is not complete;
+ * or only those of the latter that came within the last age ms: their request
+ * is about to come. */
+void conn_give_all(int exchange);
 void conn_give_fresh(int exchange, int64_t age);
 
+/* Take over a connection that somebody gave, not parked yet; NULL if there is
+ * none. */
 struct conn *conn_adopt(int exchange);
 
 #endif

@@ -9,6 +9,7 @@
 #include "share/sock_queue.h"
 #include "worker/fcgi.h"
 #include "worker/fcgi_peer.h"
+#include "worker/guard.h"
 
 #define RECEIVE_CHUNK 4096	   /* holds most request heads */
 #define RECEIVE_MAX   (128 * 1024) /* from one peer before others */
@@ -21,11 +22,28 @@ static struct {
 	struct lua_app *app;
 } self;
 
-void
+/* There may be others who could take a connection. */
+static bool
+shared(void)
+{
+	return self.birth->pool->workers.max > 1 &&
+	    self.birth->exchange[1] != -1;
+}
+
+/* This request is a long one: what is parked here waits for it no more. */
+static void
+late(void)
+{
+	if (shared())
+		conn_give_all(self.birth->exchange[1]);
+}
+
+int
 serve_init(const struct birth *birth, struct lua_app *app)
 {
 	self.birth = birth;
 	self.app = app;
+	return guard_start(late);
 }
 
 static void
@@ -64,10 +82,11 @@ serve(struct conn *c)
 	note_busy(request);
 	/* Connections are accepted before their request has come.  Those must
 	 * not wait for this one: whoever is idle first takes them. */
-	if (self.birth->pool->workers.max > 1 &&
-	    self.birth->exchange[1] != -1)
+	if (shared())
 		conn_give_fresh(self.birth->exchange[1], FRESH_MS);
+	guard_enter();
 	lua_app_serve(self.app, request);
+	guard_leave();
 	end = fcgi_end(request);
 	score_idle(self.birth->score, self.birth->slot);
 	if (end == FCGI_END_KEEP)

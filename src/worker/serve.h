@@ -10,8 +10,8 @@
 #include "worker/conn.h"
 #include "worker/lua_app.h"
 
-/* Once, when the application has started. */
-void serve_init(const struct birth *birth, struct lua_app *app);
+/* Once, when the application has started.  0, or -1 with errno. */
+int serve_init(const struct birth *birth, struct lua_app *app);
 
 /* Something came on a connection, or it ended: go as far as that leads.  The
  * connection is parked or gone afterwards. */

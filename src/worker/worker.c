@@ -156,19 +156,6 @@ empty_queues(void)
 		serve_receive(c);
 }
 
-/* Connections between requests or with a head not yet complete go to the
- * workers that stay. */
-static void
-hand_over(enum conn_state state)
-{
-	struct conn *c, *next;
-
-	for (c = conn_oldest(state); c != NULL; c = next) {
-		next = c->next;
-		conn_give(c, self.birth->exchange[1]);
-	}
-}
-
 /* Take no more, finish what has begun, ask the application.  Returns only if
  * it declines. */
 static void
@@ -180,8 +167,7 @@ leave(void)
 	score_leaving(self.birth->score, self.birth->slot);
 	listen_again(false);
 	if (score_heirs(self.birth->score) && !self.orphaned) {
-		hand_over(CONN_IDLE);
-		hand_over(CONN_HEAD);
+		conn_give_all(self.birth->exchange[1]);
 	} else {
 		empty_queues();
 	}
@@ -305,7 +291,10 @@ worker_main(const struct birth *birth)
 	set_up_waiting();
 	set_up_requests();
 	start_application();
-	serve_init(birth, self.app);
+	if (serve_init(birth, self.app) == -1) {
+		log_error("cannot start a thread: %s", strerror(errno));
+		exit(EX_OSERR);
+	}
 	listen_again(true);
 	score_idle(birth->score, birth->slot);
 	birth_say(self.birth, WORD_READY);
