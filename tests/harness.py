@@ -560,11 +560,16 @@ class Gate:
     def is_held(self):
         return os.path.exists(self.path + ".in")
 
+    def open_if_held(self):
+        """Let who waits there pass; False if nobody does (yet)."""
+        try:
+            os.close(os.open(self.path, os.O_WRONLY | os.O_NONBLOCK))
+            return True
+        except OSError:  # ENXIO
+            return False
+
     def open(self):
-        def attempt():
-            with contextlib.suppress(OSError):  # ENXIO: nobody reads yet
-                return [os.open(self.path, os.O_WRONLY | os.O_NONBLOCK)]
-        os.close(until(attempt, "somebody waits at the gate")[0])
+        until(self.open_if_held, "somebody waits at the gate")
 
 
 # ---- FastCGI ----------------------------------------------------------------

@@ -25,8 +25,12 @@ class Crowd:
               "%s requests are served at once, now %d" % (n, self.held()))
 
     def go(self):
-        for g in self.gates:
-            g.open()
+        closed = set(self.gates)  # in whatever order they are come to
+
+        def all_open():
+            closed.difference_update([g for g in closed if g.open_if_held()])
+            return not closed
+        until(all_open, "everybody passed the gates")
         return {c.result().body for c in self.calls}
 
 
