@@ -1,18 +1,16 @@
 #include "master/pool.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "base/fd.h"
 #include "base/log.h"
 #include "master/pm.h"
+
+#define GRACE 5 /* ms */
 
 /* ---- slots --------------------------------------------------------------- */
 
@@ -48,10 +46,11 @@ struct slot *
 pool_fork(struct pool *pool)
 {
 	struct slot *slot = free_slot(pool);
+	const struct inlet *inlet = &pool->inlet;
 	struct spawn_order order = {
-		.birth = { .pool = pool->conf, .listeners = pool->fds,
-		    .nlisteners = pool->nlisteners,
-		    .exchange = { pool->exchange[0], pool->exchange[1] },
+		.birth = { .pool = pool->conf, .listeners = inlet->fds,
+		    .nlisteners = inlet->n,
+		    .exchange = { inlet->exchange[0], inlet->exchange[1] },
 		    .score = pool->score },
 		.loop = pool->options->loop,
 		.worker = pool->options->worker,
@@ -71,6 +70,43 @@ pool_fork(struct pool *pool)
 	pool->fork_failed = true;
 	backoff_failed(&pool->backoff, clock_ms(), false, 0);
 	return NULL;
+}
+
+/*
+ * A client waits, or would if one came now.  Ondemand workers that are there
+ * get a moment to take it: most requests are over sooner than a fork.
+ */
+static void
+client_waits(struct pool *pool)
+{
+	int64_t due = clock_ms() + GRACE;
+
+	if (pool->conf->workers.mode != MODE_ONDEMAND ||
+	    pool_count(pool, SLOT_UP) == 0)
+		pool->attention = true;
+	else if (!pool->timer.set || pool->timer.due > due)
+		loop_timer_set(pool->options->loop, &pool->timer, due);
+}
+
+static void
+client_came(void *arg, int fd, short revents)
+{
+	struct pool *pool = arg;
+
+	(void)fd;
+	(void)revents;
+	inlet_unwatch(&pool->inlet); /* it goes on waiting; we know */
+	client_waits(pool);
+}
+
+void
+pool_watch(struct pool *pool, bool on)
+{
+	if (on)
+		inlet_watch(&pool->inlet, pool->options->loop, client_came,
+		    pool);
+	else
+		inlet_unwatch(&pool->inlet);
 }
 
 /* ---- what workers say ---------------------------------------------------- */
@@ -112,6 +148,7 @@ static void
 heard(void *arg, struct slot *slot, enum birth_word word)
 {
 	struct pool *pool = arg;
+	bool attention = pool->attention;
 
 	pool->attention = true;
 	switch (word) {
@@ -126,7 +163,10 @@ heard(void *arg, struct slot *slot, enum birth_word word)
 			slot->due = clock_ms() + pool->conf->timeouts.stop;
 		slot->state = SLOT_LEAVING;
 		break;
-	case WORD_CROWDED: /* the step is all it asks for */
+	case WORD_CROWDED:
+		pool->attention = attention;
+		client_waits(pool);
+		break;
 	default:
 		break;
 	}
@@ -189,10 +229,27 @@ forget_predecessor(struct pool *pool, const struct slot *gone)
 			pool->slots[i].succeeds = NULL;
 }
 
+/* Clients may wait for whom no worker is there (any more). */
+static void
+serve_last(struct pool *pool, int64_t now)
+{
+	struct slot *slot;
+
+	if (!pool->last || !pool_empty(pool) || now >= pool->drained ||
+	    inlet_waiting(&pool->inlet) == 0)
+		return;
+	slot = pool_fork(pool);
+	if (slot == NULL)
+		return;
+	score_leaving(pool->score, pool_number(pool, slot));
+	slot_tell_leave(slot, pool->drained - now);
+}
+
 bool
 pool_reap(struct pool *pool, pid_t pid, int status)
 {
 	struct slot *slot = NULL;
+	bool left;
 
 	for (unsigned i = 0; i < pool->nslots; i++)
 		if (pool->slots[i].state != SLOT_FREE &&
@@ -203,102 +260,14 @@ pool_reap(struct pool *pool, pid_t pid, int status)
 	/* What it said before its end counts: READY, or that it was leaving. */
 	slot_hear(slot);
 	judge(pool, slot, status);
+	left = slot->state == SLOT_LEAVING && status == 0;
 	slot_bury(slot);
 	score_dead(pool->score, pool_number(pool, slot));
 	forget_predecessor(pool, slot);
+	if (left) /* one that fails would fail again */
+		serve_last(pool, clock_ms());
 	pool->attention = true;
 	return true;
-}
-
-/* ---- the listeners ------------------------------------------------------- */
-
-static void
-client_came(void *arg, int fd, short revents)
-{
-	struct pool *pool = arg;
-
-	(void)fd;
-	(void)revents;
-	pool->attention = true;
-}
-
-void
-pool_watch(struct pool *pool, bool on)
-{
-	struct loop *loop = pool->options->loop;
-
-	if (pool->watching == on)
-		return;
-	for (size_t i = 0; i < pool->nlisteners; i++) {
-		if (on)
-			loop_watch(loop, pool->fds[i], POLLIN, client_came,
-			    pool);
-		else
-			loop_unwatch(loop, pool->fds[i]);
-	}
-	pool->watching = on;
-}
-
-/* An address that no other generation holds ends with this one. */
-static void
-refuse(struct pool *pool, bool all)
-{
-	for (size_t i = 0; i < pool->nlisteners; i++) {
-		if (!all && pool->listeners[i]->users > 1)
-			continue;
-		listen_refuse(pool->listeners[i]);
-		score_set_last(pool->score, true);
-	}
-}
-
-unsigned
-pool_queued(const struct pool *pool)
-{
-	unsigned sum = 0;
-	int n;
-
-	for (size_t i = 0; i < pool->nlisteners; i++) {
-		n = sock_queue_length(pool->fds[i]);
-		sum += n > 0 ? (unsigned)n : 0;
-	}
-	return sum;
-}
-
-static int
-take_listeners(struct pool *pool, struct why *why)
-{
-	const struct conf_list *list = &pool->conf->listen;
-
-	pool->listeners = calloc(list->n, sizeof(*pool->listeners));
-	pool->fds = calloc(list->n, sizeof(*pool->fds));
-	if (pool->listeners == NULL || pool->fds == NULL) {
-		why_set(why, "out of memory");
-		return -1;
-	}
-	for (size_t i = 0; i < list->n; i++) {
-		pool->listeners[i] = listen_get(pool->conf, list->item[i], why);
-		if (pool->listeners[i] == NULL)
-			return -1;
-		pool->fds[i] = pool->listeners[i]->fd;
-		pool->nlisteners++;
-	}
-	return 0;
-}
-
-/* Connections handed over by one generation reach the next: both hold the
- * same pair. */
-static int
-take_exchange(struct pool *pool, const struct pool *before)
-{
-	if (before == NULL)
-		return fd_pair(pool->exchange);
-	for (int i = 0; i < 2; i++) {
-		pool->exchange[i] = fcntl(before->exchange[i], F_DUPFD_CLOEXEC,
-		    STDERR_FILENO + 1);
-		if (pool->exchange[i] == -1)
-			return -1;
-	}
-	return 0;
 }
 
 /* ---- a generation's life ------------------------------------------------- */
@@ -325,41 +294,30 @@ pool_new(const struct conf_pool *conf, const struct conf *source,
 	pool->conf = conf;
 	pool->source = source;
 	pool->options = options;
-	pool->exchange[0] = pool->exchange[1] = -1;
 	pool->idle_since = -1;
 	pool->timer.fire = timer_fired;
 	pool->timer.arg = pool;
 	pool->nslots = 2 * (unsigned)conf->workers.max;
 	pool->slots = calloc(pool->nslots, sizeof(*pool->slots));
 	pool->score = score_new(pool->nslots);
-	if (pool->slots == NULL || pool->score == NULL ||
-	    take_exchange(pool, before) == -1) {
-		why_set(why, "%s", strerror(errno));
-		pool_free(pool);
-		return NULL;
-	}
-	if (take_listeners(pool, why) == -1) {
-		pool_free(pool);
-		return NULL;
-	}
-	return pool;
+	why_set(why, "%s", strerror(errno));
+	if (pool->slots != NULL && pool->score != NULL &&
+	    inlet_open(&pool->inlet, conf,
+		before == NULL ? NULL : &before->inlet, why) == 0)
+		return pool;
+	pool_free(pool);
+	return NULL;
 }
 
 void
 pool_free(struct pool *pool)
 {
-	pool_watch(pool, false);
 	loop_timer_clear(pool->options->loop, &pool->timer);
-	for (size_t i = 0; i < pool->nlisteners; i++)
-		listen_put(pool->listeners[i]);
-	for (int i = 0; i < 2; i++)
-		fd_close(&pool->exchange[i]);
+	inlet_close(&pool->inlet);
 	score_free(pool->score);
 	for (unsigned i = 0; pool->slots != NULL && i < pool->nslots; i++)
 		buf_free(&pool->slots[i].output.line);
 	free(pool->slots);
-	free(pool->fds);
-	free(pool->listeners);
 	free(pool);
 }
 
@@ -404,14 +362,17 @@ pool_hup(struct pool *pool)
 void
 pool_drain(struct pool *pool, bool last, int64_t limit)
 {
+	int64_t now = clock_ms();
+
 	pool->draining = true;
+	pool->last = last;
+	pool->drained = now + limit;
 	pool->attention = true;
-	pool_watch(pool, false);
+	inlet_unwatch(&pool->inlet);
 	score_set_replaced(pool->score, !last);
-	refuse(pool, last);
-	/* Clients may wait for whom no worker was forked yet. */
-	if (last && pool->proven && pool_empty(pool) && pool_queued(pool) > 0)
-		pool_fork(pool);
+	if (inlet_refuse(&pool->inlet, last))
+		score_set_last(pool->score, true);
+	serve_last(pool, now);
 	for (unsigned i = 0; i < pool->nslots; i++) {
 		if (pool->slots[i].state == SLOT_FREE)
 			continue;
@@ -424,6 +385,7 @@ void
 pool_kill(struct pool *pool)
 {
 	pool->draining = true;
+	pool->last = false;
 	for (unsigned i = 0; i < pool->nslots; i++)
 		slot_kill(&pool->slots[i]);
 }

@@ -3,9 +3,9 @@
 
 /*
  * One generation of a pool: its listeners, its scoreboard and its workers.
- * Forks and tells workers, hears them, judges how they end.  Everything is allocated when it is made; a
- * running pool allocates only what a fork needs.  Runs in the master; knows
- * nothing of other pools, of signals or of reloads.
+ * Forks and tells workers, hears them, judges how they end.  Everything is
+ * allocated when it is made; a running pool allocates only what a fork needs.
+ * Runs in the master; knows nothing of other pools, of signals or of reloads.
  */
 
 #include <stdbool.h>
@@ -15,7 +15,7 @@
 #include "base/loop.h"
 #include "conf/conf.h"
 #include "master/backoff.h"
-#include "master/listen.h"
+#include "master/inlet.h"
 #include "master/slot.h"
 #include "share/birth.h"
 
@@ -29,10 +29,7 @@ struct pool {
 	const struct conf_pool *conf; /* points into source */
 	const struct conf *source;
 	const struct pool_options *options;
-	struct listener **listeners;
-	int *fds; /* theirs */
-	size_t nlisteners;
-	int exchange[2]; /* the same for every generation of the pool */
+	struct inlet inlet;
 	struct score *score;
 	struct slot *slots; /* twice max: successors need room */
 	unsigned nslots;
@@ -41,8 +38,9 @@ struct pool {
 	int64_t idle_since; /* struct pm_view */
 	unsigned wanted;    /* workers that pool_start asked for */
 	bool attention;	    /* something happened: a step is due */
-	bool watching;	    /* the listeners are in the loop (ondemand) */
 	bool draining;
+	bool last;	    /* nobody takes over: the queues are to be emptied */
+	int64_t drained;    /* clock_ms() by which it is to be empty */
 	bool proven;	    /* a worker has been READY */
 	bool failed;	    /* a worker died before it was READY */
 	bool fork_failed;   /* and this has been said */
@@ -68,15 +66,14 @@ void pool_start(struct pool *pool, unsigned least);
 /* Every worker that pool_start asked for is up. */
 bool pool_complete(const struct pool *pool);
 
-/* Workers in that state; the number of a slot; clients that wait. */
+/* Workers in that state; the number of a slot. */
 unsigned pool_count(const struct pool *pool, enum slot_state state);
 unsigned pool_number(const struct pool *pool, const struct slot *slot);
-unsigned pool_queued(const struct pool *pool);
 
 /* Fork one worker; NULL if that failed (logged once) or there is no room. */
 struct slot *pool_fork(struct pool *pool);
 
-/* Give the pool a step whenever a client connects, or stop doing so. */
+/* Ondemand: give the pool a step when a client waits, or stop doing so. */
 void pool_watch(struct pool *pool, bool on);
 
 /* A child ended.  False: it is none of this pool's. */
@@ -88,7 +85,7 @@ void pool_hup(struct pool *pool);
 /*
  * Tell every worker to leave, and kill those still there after limit ms.
  * last: nobody takes over; no new connections, and what waits in the queues
- * is served first.  May be called again with a shorter limit.
+ * is served first, by a new worker if need be.  May be called again with a shorter limit.
  */
 void pool_drain(struct pool *pool, bool last, int64_t limit);
 

@@ -42,7 +42,7 @@ look(struct pool *pool, int64_t now)
 	view.idle = up - view.busy;
 	if (pool->conf->workers.mode == MODE_ONDEMAND ||
 	    (pool->conf->workers.mode == MODE_DYNAMIC && view.idle == 0))
-		view.queued = pool_queued(pool);
+		view.queued = inlet_waiting(&pool->inlet);
 	if (!pm_spare(&pool->conf->workers, view.idle))
 		pool->idle_since = -1;
 	else if (pool->idle_since == -1)

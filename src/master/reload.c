@@ -141,6 +141,16 @@ reload_begin(struct pools *pools, const char *file, bool allow_root)
 	return result;
 }
 
+/* One generation stays, one leaves.  Only one of them has been watching the
+ * sockets that both hold. */
+static void
+settle(struct pool *stays, struct pool *leaves)
+{
+	pool_drain(leaves, false, leaves->conf->timeouts.stop);
+	pool_watch(stays, false);
+	stays->attention = true;
+}
+
 static void
 take_over(struct pool *pool)
 {
@@ -149,25 +159,26 @@ take_over(struct pool *pool)
 	log_notice("pool %s: new workers are up, the old ones leave",
 	    pool->conf->name);
 	pool->replaces = NULL;
-	pool_drain(old, false, old->conf->timeouts.stop);
-	/* The old one may have been watching the sockets that both hold. */
-	pool_watch(pool, false);
-	pool->attention = true;
+	settle(pool, old);
 }
 
+/* Some may have come up and be serving: none of them is killed. */
 static void
 give_up(struct pool *pool)
 {
+	struct pool *old = pool->replaces;
+
 	log_error("pool %s: new workers do not come up, the old ones stay",
 	    pool->conf->name);
 	pool->replaces = NULL;
-	pool_kill(pool);
+	settle(old, pool);
 }
 
 bool
 reload_done(struct pools *pools)
 {
 	struct pool *pool;
+	bool done = true;
 
 	for (pool = pools->first; pool != NULL; pool = pool->next) {
 		if (pool->replaces == NULL || pool->draining)
@@ -177,7 +188,7 @@ reload_done(struct pools *pools)
 		else if (pool_complete(pool))
 			take_over(pool);
 		else
-			return false;
+			done = false;
 	}
-	return pools_tried(pools);
+	return done && pools_tried(pools);
 }

@@ -12,6 +12,10 @@
  *   gated    is ready once somebody has written to the FIFO "gate"
  *   mute     never becomes ready
  *   parent   the same, and neither does a child that it has
+ *   hander   hands on the first connection that it takes and is busy until
+ *            that is served
+ *   half     as gated and then broken, but for the first of its kind
+ *   lingers  is gone only once somebody has written to the FIFO "gate"
  *   deaf     does not leave
  *   crash    dies by SIGSEGV when it has answered
  *   leaver   leaves of its own accord with code 3 when it has answered
@@ -23,6 +27,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <dirent.h>
 #include <errno.h>
@@ -36,6 +41,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "share/birth.h"
 
 #define LISTENERS_MOST 4
@@ -89,10 +95,18 @@ worker_is_broken(void)
 }
 
 static inline void
+worker_wait(void)
+{
+	int fd = open("gate", O_RDONLY);
+
+	if (fd != -1)
+		close(fd);
+}
+
+static inline void
 worker_prepare(void)
 {
 	const struct rlimit none = { 0, 0 };
-	int fd;
 
 	dprintf(STDOUT_FILENO, "born\n");
 	if (worker_is("curious"))
@@ -106,8 +120,12 @@ worker_prepare(void)
 	if (worker_is("mute") || worker_is("parent"))
 		for (;;)
 			pause();
-	if (worker_is("gated") && (fd = open("gate", O_RDONLY)) != -1)
-		close(fd);
+	if (worker_is("gated"))
+		worker_wait();
+	if (worker_is("half") && mkdir("half", 0700) == -1) {
+		worker_wait();
+		_exit(70);
+	}
 	setrlimit(RLIMIT_CORE, &none);
 }
 
@@ -130,7 +148,10 @@ worker_serve(int fd)
 
 	if (score_busy(born->score, born->slot, "GET", "/"))
 		worker_say(WORD_CROWDED);
-	send(fd, &pid, sizeof(pid), MSG_NOSIGNAL);
+	if (worker_is("hander") && mkdir("handed", 0700) == 0)
+		fd_send(born->exchange[1], fd, "", 1);
+	else
+		send(fd, &pid, sizeof(pid), MSG_NOSIGNAL);
 	if (worker_is("crash")) {
 		signal(SIGSEGV, SIG_DFL);
 		raise(SIGSEGV);
@@ -159,6 +180,16 @@ worker_take(int listener)
 }
 
 static inline void
+worker_adopt(void)
+{
+	char byte;
+	int fd;
+
+	if (fd_receive(born->exchange[0], &fd, &byte, 1) == 1)
+		worker_serve(fd);
+}
+
+static inline void
 worker_leave(void)
 {
 	struct pollfd waiting;
@@ -176,6 +207,8 @@ worker_leave(void)
 	}
 	dprintf(STDOUT_FILENO, "leaving\n");
 	worker_say(WORD_LEAVING);
+	if (worker_is("lingers"))
+		worker_wait();
 	_exit(0);
 }
 
@@ -211,7 +244,8 @@ static inline void worker_main(const struct birth *birth)
 static inline void
 worker_main(const struct birth *birth)
 {
-	struct pollfd fds[LISTENERS_MOST + 2];
+	struct pollfd fds[LISTENERS_MOST + 3];
+	nfds_t n = birth->nlisteners + 2;
 
 	born = birth;
 	worker_prepare();
@@ -219,15 +253,18 @@ worker_main(const struct birth *birth)
 	fds[1] = (struct pollfd){ worker_signals(), POLLIN, 0 };
 	for (size_t i = 0; i < birth->nlisteners; i++)
 		fds[i + 2] = (struct pollfd){ birth->listeners[i], POLLIN, 0 };
+	fds[n] = (struct pollfd){ birth->exchange[0], POLLIN, 0 };
 	score_idle(birth->score, birth->slot);
 	worker_say(WORD_READY);
 	dprintf(STDOUT_FILENO, "ready\n");
 	for (;;) {
-		poll(fds, birth->nlisteners + 2, -1);
+		poll(fds, n + 1, -1);
 		if (fds[0].revents != 0)
 			_exit(0); /* the master is gone */
 		if (fds[1].revents != 0)
 			worker_signal(fds[1].fd);
+		if (fds[n].revents != 0)
+			worker_adopt();
 		for (size_t i = 0; i < birth->nlisteners; i++)
 			if (fds[i + 2].revents != 0)
 				worker_take(birth->listeners[i]);

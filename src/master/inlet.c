@@ -1,0 +1,116 @@
+#include "master/inlet.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+/* Connections handed over by one generation reach the next: both hold the
+ * same pair. */
+static int
+open_exchange(struct inlet *inlet, const struct inlet *before)
+{
+	inlet->exchange[0] = inlet->exchange[1] = -1;
+	if (before == NULL)
+		return fd_pair(inlet->exchange);
+	for (int i = 0; i < 2; i++) {
+		inlet->exchange[i] = fcntl(before->exchange[i],
+		    F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+		if (inlet->exchange[i] == -1)
+			return -1;
+	}
+	return 0;
+}
+
+int
+inlet_open(struct inlet *inlet, const struct conf_pool *conf,
+    const struct inlet *before, struct why *why)
+{
+	const struct conf_list *list = &conf->listen;
+
+	inlet->listeners = calloc(list->n, sizeof(*inlet->listeners));
+	inlet->fds = calloc(list->n, sizeof(*inlet->fds));
+	if (open_exchange(inlet, before) == -1 || inlet->listeners == NULL ||
+	    inlet->fds == NULL) {
+		why_set(why, "%s", strerror(errno));
+		return -1;
+	}
+	for (; inlet->n < list->n; inlet->n++) {
+		struct listener *l = listen_get(conf, list->item[inlet->n],
+		    why);
+
+		if (l == NULL)
+			return -1;
+		inlet->listeners[inlet->n] = l;
+		inlet->fds[inlet->n] = l->fd;
+	}
+	return 0;
+}
+
+void
+inlet_close(struct inlet *inlet)
+{
+	inlet_unwatch(inlet);
+	for (size_t i = 0; i < inlet->n; i++)
+		listen_put(inlet->listeners[i]);
+	for (int i = 0; i < 2 && inlet->fds != NULL; i++)
+		fd_close(&inlet->exchange[i]);
+	free(inlet->listeners);
+	free(inlet->fds);
+}
+
+/* A descriptor that another generation watches already is heard there. */
+void
+inlet_watch(struct inlet *inlet, struct loop *loop,
+    void (*came)(void *arg, int fd, short revents), void *arg)
+{
+	if (inlet->loop != NULL)
+		return;
+	inlet->loop = loop;
+	for (size_t i = 0; i < inlet->n; i++)
+		loop_watch(loop, inlet->fds[i], POLLIN, came, arg);
+	loop_watch(loop, inlet->exchange[0], POLLIN, came, arg);
+}
+
+void
+inlet_unwatch(struct inlet *inlet)
+{
+	if (inlet->loop == NULL)
+		return;
+	for (size_t i = 0; i < inlet->n; i++)
+		loop_unwatch(inlet->loop, inlet->fds[i]);
+	loop_unwatch(inlet->loop, inlet->exchange[0]);
+	inlet->loop = NULL;
+}
+
+unsigned
+inlet_waiting(const struct inlet *inlet)
+{
+	struct pollfd handed = { inlet->exchange[0], POLLIN, 0 };
+	unsigned sum = poll(&handed, 1, 0) == 1;
+	int n;
+
+	for (size_t i = 0; i < inlet->n; i++) {
+		n = sock_queue_length(inlet->fds[i]);
+		sum += n > 0 ? (unsigned)n : 0;
+	}
+	return sum;
+}
+
+bool
+inlet_refuse(struct inlet *inlet, bool all)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < inlet->n; i++) {
+		if (!all && inlet->listeners[i]->users > 1)
+			continue;
+		listen_refuse(inlet->listeners[i]);
+		any = true;
+	}
+	return any;
+}

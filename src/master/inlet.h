@@ -1,0 +1,47 @@
+#ifndef MASTER_INLET_H
+#define MASTER_INLET_H
+
+/*
+ * Where the workers of one generation of a pool take connections from: its
+ * listeners, and the pair of sockets over which a busy worker hands on what
+ * it cannot serve now.  Runs in the master, which watches and counts, but
+ * never takes a connection itself.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/loop.h"
+#include "base/why.h"
+#include "conf/conf.h"
+#include "master/listen.h"
+
+struct inlet {
+	struct listener **listeners;
+	int *fds; /* theirs */
+	size_t n;
+	int exchange[2]; /* one pair for all generations of the pool */
+	struct loop *loop; /* not NULL: watched */
+};
+
+/* Bind, or share what other generations of the pool hold; `before`: the one
+ * to share the exchange with, or NULL.  On failure, -1 and why, it is left
+ * to inlet_close, which may be called on one that is all zero too. */
+int inlet_open(struct inlet *inlet, const struct conf_pool *conf,
+    const struct inlet *before, struct why *why);
+void inlet_close(struct inlet *inlet);
+
+/* Call came(arg) once, as soon as a connection waits; or stop watching. */
+void inlet_watch(struct inlet *inlet, struct loop *loop,
+    void (*came)(void *arg, int fd, short revents), void *arg);
+void inlet_unwatch(struct inlet *inlet);
+
+/* Connections that wait at the listeners, and one more if any was handed
+ * on. */
+unsigned inlet_waiting(const struct inlet *inlet);
+
+/* No new connections, where no other generation goes on listening, or (all)
+ * anywhere.  True: there was such an address. */
+bool inlet_refuse(struct inlet *inlet, bool all);
+
+#endif
