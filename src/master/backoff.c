@@ -2,17 +2,18 @@
 
 #define BACKOFF_FIRST 100    /* ms */
 #define BACKOFF_MOST  30000
+#define BACKOFF_READY 1000 /* the most after one that had been ready */
 #define BACKOFF_LONG  10000  /* a life that forgives what came before it */
 
 /* In ms, for the nth failure in a row, n > 0. */
 static int64_t
-backoff_wait(unsigned n)
+backoff_wait(unsigned n, int64_t most)
 {
 	int64_t wait = BACKOFF_FIRST;
 
-	while (--n > 0 && wait < BACKOFF_MOST)
+	while (--n > 0 && wait < most)
 		wait *= 2;
-	return wait < BACKOFF_MOST ? wait : BACKOFF_MOST;
+	return wait < most ? wait : most;
 }
 
 void
@@ -25,7 +26,8 @@ backoff_failed(struct backoff *backoff, int64_t now, bool ready,
 	}
 	if (backoff->failures < UINT16_MAX)
 		backoff->failures++;
-	backoff->until = now + backoff_wait(backoff->failures);
+	backoff->until = now + backoff_wait(backoff->failures,
+	    ready ? BACKOFF_READY : BACKOFF_MOST);
 }
 
 void

@@ -20,7 +20,8 @@ struct backoff {
  * A worker died, or fork failed.  ready: it had become ready; lived: ms from
  * fork.  One that had been ready and lived for 10 s or more clears the slate
  * and costs no wait; every other failure waits, 100 ms at first, doubling to
- * 30 s.
+ * 30 s, but after one that had been ready, and may have served, only to 1 s:
+ * whoever kills workers at random must not put the pool out of service.
  */
 void backoff_failed(struct backoff *backoff, int64_t now, bool ready,
     int64_t lived);

@@ -31,6 +31,22 @@ START_TEST(waits_double_up_to_half_a_minute)
 }
 END_TEST
 
+START_TEST(waits_after_ready_workers_end_at_a_second)
+{
+	static const int64_t waits[] = { 100, 200, 400, 800, 1000, 1000 };
+	struct backoff b = { 0 };
+	size_t i;
+
+	for (i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
+		backoff_failed(&b, NOW, true, 5);
+		ck_assert_int_eq(b.until, NOW + waits[i]);
+	}
+	/* one that does not come up takes it from there */
+	backoff_failed(&b, NOW, false, 5);
+	ck_assert_int_eq(b.until, NOW + 6400);
+}
+END_TEST
+
 START_TEST(never_wraps)
 {
 	struct backoff b = { 0 };
@@ -87,6 +103,7 @@ suite(void)
 
 	tcase_add_test(t, no_trouble_no_wait);
 	tcase_add_test(t, waits_double_up_to_half_a_minute);
+	tcase_add_test(t, waits_after_ready_workers_end_at_a_second);
 	tcase_add_test(t, never_wraps);
 	tcase_add_test(t, long_service_costs_no_wait_and_clears);
 	tcase_add_test(t, long_life_without_ready_is_a_failure);
