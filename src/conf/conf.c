@@ -79,6 +79,9 @@ pool_clear(struct conf_pool *pool)
 	free(pool->listen_group);
 	free(pool->user);
 	free(pool->group);
+	free(pool->chroot);
+	free(pool->directory);
+	conf_list_free(&pool->environment);
 }
 
 void

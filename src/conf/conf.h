@@ -18,6 +18,9 @@
 
 enum conf_mode { MODE_STATIC, MODE_DYNAMIC, MODE_ONDEMAND };
 
+#define CONF_UNSET     ((int64_t)-1) /* of a mode or size: not changed */
+#define CONF_UNLIMITED INT64_MAX     /* of a size */
+
 struct conf_list { /* a list of strings */
 	char **item;
 	size_t n;
@@ -43,6 +46,8 @@ struct conf_timeouts { /* ms */
 
 struct conf_limits {
 	int64_t head; /* bytes of a request's head, all its parameters */
+	int64_t files; /* descriptors, 0: not changed */
+	int64_t core;  /* bytes, CONF_UNSET or CONF_UNLIMITED */
 };
 
 struct conf_pool {
@@ -57,6 +62,12 @@ struct conf_pool {
 	int64_t backlog;
 	char *user; /* NULL: not changed */
 	char *group;
+	char *chroot;    /* NULL: none; app and directory are inside */
+	char *directory; /* working directory, NULL: not changed */
+	int64_t umask;   /* CONF_UNSET: not changed */
+	int64_t priority; /* setpriority(2), 0: not changed */
+	struct conf_list environment; /* "NAME=value" */
+	bool clear_environment;
 	bool errors_to_server;
 	struct conf_workers workers;
 	struct conf_timeouts timeouts;
@@ -67,6 +78,7 @@ struct conf {
 	char *pid_file; /* NULL: none */
 	char *error_log;
 	int64_t log_level; /* enum log_level */
+	int64_t process_max; /* workers of all pools, 0: no limit */
 	char *include;	   /* NULL: none, or what it named is in pools */
 	struct conf_pool *pools;
 	size_t npools;

@@ -8,6 +8,7 @@
 #include "base/user.h"
 
 #define NAME_MOST 32
+#define FILES_LEAST 64
 #define SPARE	  3 /* workers.max_spare, where it is not set */
 
 struct judge { /* of one pool */
@@ -114,6 +115,29 @@ check_identity(struct judge *judge)
 	if (pool->group != NULL && pool->user == NULL &&
 	    line_of(judge, GROUP_POOL, "user") >= 0)
 		blame(judge, GROUP_POOL, "group", "group is set without user");
+}
+
+/* ---- what its processes are ---------------------------------------------- */
+
+static void
+check_absolute(struct judge *judge, const char *key, const char *path)
+{
+	if (path != NULL && *path != '/')
+		blame(judge, GROUP_POOL, key,
+		    "%s: \"%.128s\" does not begin with '/'", key, path);
+}
+
+static void
+check_process(struct judge *judge)
+{
+	const struct conf_pool *pool = judge->pool;
+
+	check_absolute(judge, "chroot", pool->chroot);
+	check_absolute(judge, "directory", pool->directory);
+	if (pool->limits.files > 0 && pool->limits.files < FILES_LEAST)
+		blame(judge, GROUP_LIMITS, "files",
+		    "limits.files (%" PRId64 ") is below %d, of which a worker "
+		    "needs some itself", pool->limits.files, FILES_LEAST);
 }
 
 /* ---- what is required --------------------------------------------------- */
@@ -230,7 +254,37 @@ conf_check(const struct conf *conf, const struct conf_origin *origins,
 		check_required(&judge);
 		check_identity(&judge);
 		check_workers(&judge);
+		check_process(&judge);
 		check_across(&judge, conf);
 	}
 	return judge.verdict;
+}
+
+static int64_t
+workers_at_first(const struct conf_workers *w)
+{
+	switch (w->mode) {
+	case MODE_STATIC:
+		return w->max;
+	case MODE_DYNAMIC:
+		return w->start;
+	default:
+		return 0;
+	}
+}
+
+int
+conf_check_total(const struct conf *conf, const char *file, int line,
+    struct conf_faults *faults)
+{
+	int64_t n = 0;
+
+	for (size_t i = 0; i < conf->npools; i++)
+		n += workers_at_first(&conf->pools[i].workers);
+	if (conf->process_max == 0 || n <= conf->process_max)
+		return 0;
+	conf_fault(faults, file, line, "process_max (%" PRId64 ") is below the "
+	    "%" PRId64 " workers that the pools start with",
+	    conf->process_max, n);
+	return -1;
 }

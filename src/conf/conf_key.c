@@ -8,6 +8,7 @@
 #define PATH_MOST    4095
 #define NAME_MOST    255
 #define WORKERS_MOST 10000
+#define FILES_MOST   (1 << 30)
 #define SHORTEST     10	      /* ms */
 #define DAY	     86400000 /* ms */
 
@@ -26,6 +27,8 @@ const struct conf_key conf_keys[] = {
 	    "stderr", 1, PATH_MOST, CLASS_TUNE, NULL },
 	{ GROUP_TOP, "log_level", KEY_WORD, TOP(log_level),
 	    "notice", 0, 0, CLASS_TUNE, level_words },
+	{ GROUP_TOP, "process_max", KEY_INTEGER, TOP(process_max),
+	    "0", 0, 1000000, CLASS_TUNE, NULL },
 	{ GROUP_TOP, "include", KEY_STRING, TOP(include),
 	    "", 0, PATH_MOST, CLASS_TUNE, NULL },
 
@@ -45,6 +48,18 @@ const struct conf_key conf_keys[] = {
 	    "", 0, NAME_MOST, CLASS_REPLACE, NULL },
 	{ GROUP_POOL, "group", KEY_STRING, POOL(group),
 	    "", 0, NAME_MOST, CLASS_REPLACE, NULL },
+	{ GROUP_POOL, "chroot", KEY_STRING, POOL(chroot),
+	    "", 0, PATH_MOST, CLASS_REPLACE, NULL },
+	{ GROUP_POOL, "directory", KEY_STRING, POOL(directory),
+	    "", 0, PATH_MOST, CLASS_REPLACE, NULL },
+	{ GROUP_POOL, "umask", KEY_FILEMODE, POOL(umask),
+	    "", CONF_UNSET, 0777, CLASS_REPLACE, NULL },
+	{ GROUP_POOL, "priority", KEY_INTEGER, POOL(priority),
+	    "0", -20, 19, CLASS_REPLACE, NULL },
+	{ GROUP_POOL, "environment", KEY_VARIABLES, POOL(environment),
+	    NULL, 0, 0, CLASS_REPLACE, NULL },
+	{ GROUP_POOL, "clear_environment", KEY_BOOL, POOL(clear_environment),
+	    "true", 0, 1, CLASS_REPLACE, NULL },
 	{ GROUP_POOL, "errors_to_server", KEY_BOOL, POOL(errors_to_server),
 	    "false", 0, 1, CLASS_REPLACE, NULL },
 
@@ -78,6 +93,10 @@ const struct conf_key conf_keys[] = {
 
 	{ GROUP_LIMITS, "head", KEY_SIZE, POOL(limits.head),
 	    "64K", 1024, 1024 * 1024, CLASS_REPLACE, NULL },
+	{ GROUP_LIMITS, "files", KEY_INTEGER, POOL(limits.files),
+	    "0", 0, FILES_MOST, CLASS_REPLACE, NULL },
+	{ GROUP_LIMITS, "core", KEY_SIZE, POOL(limits.core),
+	    "", CONF_UNSET, CONF_UNLIMITED, CLASS_REPLACE, NULL },
 
 	{ GROUP_COUNT, NULL, KEY_STRING, 0, NULL, 0, 0, CLASS_RESTART, NULL }
 };

@@ -24,11 +24,12 @@ enum key_group {
 enum key_type { /* the member of the structure is */
 	KEY_STRING,   /* char *, NULL for the empty string */
 	KEY_STRINGS,  /* struct conf_list */
+	KEY_VARIABLES, /* struct conf_list of "NAME=value" */
 	KEY_BOOL,     /* bool */
 	KEY_INTEGER,  /* this and all below: int64_t */
 	KEY_DURATION, /* ms */
-	KEY_SIZE,     /* bytes */
-	KEY_FILEMODE,
+	KEY_SIZE,     /* bytes; "unlimited" where max is CONF_UNLIMITED */
+	KEY_FILEMODE, /* this and sizes: "" where min is CONF_UNSET */
 	KEY_WORD, /* index into words */
 };
 
@@ -53,7 +54,7 @@ struct conf_key {
 /* Ends with a row whose name is NULL. */
 extern const struct conf_key conf_keys[];
 
-#define KEY_COUNT 32 /* at least the number of rows */
+#define KEY_COUNT 64 /* at least the number of rows */
 
 /* The key of that name in a group, or NULL. */
 const struct conf_key *conf_key_find(enum key_group group, const char *name);

@@ -11,6 +11,7 @@
 #include "conf/conf_check.h"
 #include "conf/conf_file.h"
 #include "conf/conf_scan.h"
+#include "conf/conf_setting.h"
 #include "conf/conf_value.h"
 
 struct reader {
@@ -67,74 +68,16 @@ full_name(const struct target *target, enum key_group group, const char *name,
 
 /* ---- one setting -------------------------------------------------------- */
 
-/* The setting as text, or NULL if it is none of the plain values. */
-static const char *
-setting_text(const config_setting_t *setting, char scratch[NUM_TEXT])
-{
-	switch (config_setting_type(setting)) {
-	case CONFIG_TYPE_STRING:
-		return config_setting_get_string(setting);
-	case CONFIG_TYPE_BOOL:
-		return config_setting_get_bool(setting) ? "true" : "false";
-	case CONFIG_TYPE_INT:
-	case CONFIG_TYPE_INT64:
-		snprintf(scratch, NUM_TEXT, "%lld",
-		    config_setting_get_int64(setting));
-		return scratch;
-	default:
-		return NULL;
-	}
-}
-
-/* Text alone cannot tell "5" from 5, but a reader of the file can. */
-static bool
-fits(enum key_type type, const config_setting_t *setting)
-{
-	int found = config_setting_type(setting);
-	bool integer = found == CONFIG_TYPE_INT || found == CONFIG_TYPE_INT64;
-
-	switch (type) {
-	case KEY_BOOL:
-		return found == CONFIG_TYPE_BOOL;
-	case KEY_INTEGER:
-		return integer;
-	case KEY_DURATION:
-	case KEY_SIZE:
-		return integer || found == CONFIG_TYPE_STRING;
-	default:
-		return found == CONFIG_TYPE_STRING;
-	}
-}
-
-static const char *
-found_text(const config_setting_t *setting, char out[96])
-{
-	char scratch[NUM_TEXT];
-	const char *text = setting_text(setting, scratch);
-
-	if (config_setting_type(setting) == CONFIG_TYPE_STRING)
-		snprintf(out, 96, "\"%.80s\"", text);
-	else if (text != NULL)
-		snprintf(out, 96, "%s", text);
-	else if (config_setting_is_group(setting))
-		snprintf(out, 96, "a group");
-	else if (config_setting_is_aggregate(setting))
-		snprintf(out, 96, "a list");
-	else
-		snprintf(out, 96, "a number with a fraction");
-	return out;
-}
-
 static int
 fault_value(struct reader *r, const struct target *target,
     const struct conf_key *key, const config_setting_t *setting)
 {
-	char name[128], expects[VALUE_TEXT], found[96];
+	char name[128], expects[VALUE_TEXT], found[SETTING_TEXT];
 
 	fault(r, (int)config_setting_source_line(setting),
 	    "%s: expected %s, found %s",
 	    full_name(target, key->group, key->name, name),
-	    conf_value_expects(key, expects), found_text(setting, found));
+	    conf_value_expects(key, expects), conf_setting_found(setting, found));
 	return -1;
 }
 
@@ -144,10 +87,10 @@ read_value(struct reader *r, const struct target *target,
 {
 	char scratch[NUM_TEXT];
 
-	if (!fits(key->type, setting))
+	if (!conf_setting_fits(key->type, setting))
 		return fault_value(r, target, key, setting);
 	if (conf_value_set(key, target->object,
-	    setting_text(setting, scratch)) == 0)
+	    conf_setting_text(setting, scratch)) == 0)
 		return 0;
 	if (errno != ENOMEM)
 		return fault_value(r, target, key, setting);
@@ -171,6 +114,46 @@ read_list(struct reader *r, const struct target *target,
 	return result;
 }
 
+static int
+read_variable(struct reader *r, const struct target *target,
+    const struct conf_key *key, const config_setting_t *setting)
+{
+	const char *name = config_setting_name(setting);
+	const char *value = config_setting_get_string(setting);
+	char within[128], found[SETTING_TEXT], *text = NULL;
+	int result = -1;
+
+	full_name(target, key->group, key->name, within);
+	if (value == NULL)
+		fault(r, (int)config_setting_source_line(setting),
+		    "%s.%.64s: expected a string, found %s", within, name,
+		    conf_setting_found(setting, found));
+	else if (asprintf(&text, "%s=%s", name, value) == -1)
+		fault_memory(r);
+	else if ((result = conf_value_set(key, target->object, text)) == -1)
+		fault(r, (int)config_setting_source_line(setting),
+		    "%s.%.64s: no name of a variable: letters, digits and "
+		    "'_'", within, name);
+	free(text);
+	return result;
+}
+
+static int
+read_variables(struct reader *r, const struct target *target,
+    const struct conf_key *key, const config_setting_t *setting)
+{
+	int result = 0;
+
+	if (!config_setting_is_group(setting))
+		return fault_value(r, target, key, setting);
+	for (int i = 0; i < config_setting_length(setting); i++) {
+		if (read_variable(r, target, key,
+		    config_setting_get_elem(setting, (unsigned)i)) == -1)
+			result = -1;
+	}
+	return result;
+}
+
 static void
 read_key(struct reader *r, const struct target *target,
     const struct conf_key *key, const config_setting_t *setting)
@@ -178,8 +161,13 @@ read_key(struct reader *r, const struct target *target,
 	int line = (int)config_setting_source_line(setting);
 	bool many = key->type == KEY_STRINGS &&
 	    (config_setting_is_list(setting) || config_setting_is_array(setting));
-	int result = (many ? read_list : read_value)(r, target, key, setting);
+	int result;
 
+	if (key->type == KEY_VARIABLES)
+		result = read_variables(r, target, key, setting);
+	else
+		result = (many ? read_list : read_value)(r, target, key,
+		    setting);
 	target->origin->line[key - conf_keys] = result == 0 ? line : -line;
 }
 
@@ -199,14 +187,14 @@ static bool
 check_group_type(struct reader *r, const struct target *target,
     const config_setting_t *setting)
 {
-	char name[128], found[96];
+	char name[128], found[SETTING_TEXT];
 
 	if (config_setting_is_group(setting))
 		return true;
 	fault(r, (int)config_setting_source_line(setting),
 	    "%s: expected a group in braces, found %s",
 	    full_name(target, GROUP_TOP, config_setting_name(setting), name),
-	    found_text(setting, found));
+	    conf_setting_found(setting, found));
 	return false;
 }
 
@@ -262,11 +250,12 @@ pool_new(struct reader *r, const char *name, int line)
 static void
 resolve_app(struct reader *r, struct conf_pool *pool)
 {
+	const char *base = pool->chroot != NULL ? "" : r->base;
 	char *path;
 
 	if (pool->app == NULL)
 		return;
-	if ((path = conf_file_join(r->base, pool->app)) == NULL) {
+	if ((path = conf_file_join(base, pool->app)) == NULL) {
 		fault_memory(r);
 		return;
 	}
@@ -408,7 +397,10 @@ read_all(struct reader *r, const char *file)
 	read_included(r, file);
 	if (r->conf->npools == 0 && !r->failed)
 		fault(r, 0, "there is no pool");
-	if (conf_check(r->conf, r->origins, r->faults) == -1)
+	if (conf_check(r->conf, r->origins, r->faults) == -1 || r->failed ||
+	    conf_check_total(r->conf, file, r->top.line[
+		conf_key_find(GROUP_TOP, "process_max") - conf_keys],
+		r->faults) == -1)
 		r->failed = true;
 }
 

@@ -2,8 +2,8 @@
 #define CONF_CONF_READ_H
 
 /*
- * libconfig text -> struct conf, by the table of keys (conf_key.h).  The only
- * includer of libconfig.h.  Runs in the master and in -t.  Reports every
+ * libconfig text -> struct conf, by the table of keys (conf_key.h).  This and
+ * conf_setting.h know libconfig.  Runs in the master and in -t.  Reports every
  * fault of every file at once: unknown keys, wrong types, values out of
  * range, contradictions across keys (conf_check.h).
  */

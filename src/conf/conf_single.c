@@ -49,6 +49,7 @@ fill(struct conf_pool *pool, const char *app, const char *address,
 	    faults);
 	result |= set(pool, GROUP_POOL, "listen", address, faults);
 	result |= set(pool, GROUP_POOL, "user", user, faults);
+	result |= set(pool, GROUP_POOL, "clear_environment", "false", faults);
 	result |= set(pool, GROUP_WORKERS, "mode", "static", faults);
 	result |= set(pool, GROUP_WORKERS, "max", max, faults);
 	conf_complete(pool);

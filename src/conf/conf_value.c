@@ -1,5 +1,6 @@
 #include "conf/conf_value.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -84,6 +85,45 @@ filemode_parse(const char *text, int64_t *value)
 	return 0;
 }
 
+/* A variable's name as every shell takes it, up to the '='. */
+static bool
+is_variable(const char *text)
+{
+	size_t n = 0;
+
+	while (isalnum((unsigned char)text[n]) || text[n] == '_')
+		n++;
+	return n > 0 && text[n] == '=' && !isdigit((unsigned char)*text);
+}
+
+static int
+variable_add(struct conf_list *list, const char *text)
+{
+	char **grown;
+
+	if (!is_variable(text))
+		return value_fail(EINVAL);
+	grown = reallocarray(list->item, list->n + 1, sizeof(*grown));
+	if (grown == NULL)
+		return -1;
+	list->item = grown;
+	if ((grown[list->n] = strdup(text)) == NULL)
+		return -1;
+	list->n++;
+	return 0;
+}
+
+/* The values of a size or mode that are no number. */
+static bool
+word_value(const struct conf_key *key, const char *text, int64_t *value)
+{
+	if (key->type != KEY_SIZE && key->type != KEY_FILEMODE)
+		return false;
+	*value = *text == '\0' ? CONF_UNSET : CONF_UNLIMITED;
+	return (*text == '\0' && key->min == CONF_UNSET) ||
+	    (strcmp(text, "unlimited") == 0 && key->max == CONF_UNLIMITED);
+}
+
 static int
 number_parse(const struct conf_key *key, const char *text, int64_t *value)
 {
@@ -104,7 +144,8 @@ number_set(const struct conf_key *key, int64_t *member, const char *text)
 {
 	int64_t value;
 
-	if (number_parse(key, text, &value) == -1)
+	if (!word_value(key, text, &value) &&
+	    number_parse(key, text, &value) == -1)
 		return -1;
 	if (value < key->min || value > key->max)
 		return value_fail(ERANGE);
@@ -122,6 +163,8 @@ conf_value_set(const struct conf_key *key, void *object, const char *text)
 		return string_set(key, member, text);
 	case KEY_STRINGS:
 		return list_add(key, member, text);
+	case KEY_VARIABLES:
+		return variable_add(member, text);
 	case KEY_BOOL:
 		return bool_set(member, text);
 	case KEY_WORD:
@@ -195,6 +238,8 @@ conf_value_expects(const struct conf_key *key, char out[VALUE_TEXT])
 		return out;
 	case KEY_STRINGS:
 		return strcpy(out, "a string or a list of strings, none empty");
+	case KEY_VARIABLES:
+		return strcpy(out, "a group of variables, NAME = \"value\"");
 	case KEY_BOOL:
 		return strcpy(out, "true or false");
 	case KEY_INTEGER:
@@ -202,6 +247,8 @@ conf_value_expects(const struct conf_key *key, char out[VALUE_TEXT])
 	case KEY_DURATION:
 		return range_text(key, out, "a duration", num_duration_text);
 	case KEY_SIZE:
+		if (key->max == CONF_UNLIMITED)
+			return strcpy(out, "a size or \"unlimited\"");
 		return range_text(key, out, "a size", num_size_text);
 	case KEY_FILEMODE:
 		return strcpy(out, "an octal mode in quotes, up to \"0777\"");
@@ -238,6 +285,7 @@ conf_value_same(const struct conf_key *key, const void *a, const void *b)
 	case KEY_STRING:
 		return string_same(*(char *const *)one, *(char *const *)other);
 	case KEY_STRINGS:
+	case KEY_VARIABLES:
 		return list_same(one, other);
 	case KEY_BOOL:
 		return *(const bool *)one == *(const bool *)other;
@@ -279,15 +327,38 @@ list_print(const struct conf_list *list, FILE *out)
 }
 
 static void
+variables_print(const struct conf_list *list, FILE *out)
+{
+	fputs("{ ", out);
+	for (size_t i = 0; i < list->n; i++) {
+		const char *value = strchr(list->item[i], '=') + 1;
+
+		fprintf(out, "%.*s = ", (int)(value - 1 - list->item[i]),
+		    list->item[i]);
+		string_print(value, out);
+		fputs("; ", out);
+	}
+	putc('}', out);
+}
+
+static void
 number_print(const struct conf_key *key, int64_t value, FILE *out)
 {
 	char text[NUM_TEXT];
 
+	if (value == CONF_UNSET && key->min == CONF_UNSET) {
+		fputs("\"\"", out);
+		return;
+	}
 	switch (key->type) {
 	case KEY_DURATION:
 		fprintf(out, "\"%s\"", num_duration_text(value, text));
 		break;
 	case KEY_SIZE:
+		if (value == CONF_UNLIMITED) {
+			fputs("\"unlimited\"", out);
+			break;
+		}
 		fprintf(out, "\"%s\"", num_size_text(value, text));
 		break;
 	case KEY_FILEMODE:
@@ -312,6 +383,9 @@ conf_value_print(const struct conf_key *key, const void *object, FILE *out)
 		break;
 	case KEY_STRINGS:
 		list_print(member, out);
+		break;
+	case KEY_VARIABLES:
+		variables_print(member, out);
 		break;
 	case KEY_BOOL:
 		fputs(*(const bool *)member ? "true" : "false", out);

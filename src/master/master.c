@@ -232,6 +232,8 @@ set_up(const struct conf *conf)
 		return -1;
 	}
 	self.pools.options.loop = self.loop;
+	self.pools.options.quota = &self.pools.quota;
+	pools_limit(&self.pools, conf->process_max);
 	self.pools.options.worker = self.options->worker;
 	title_set("lua-fpm: master%s%s", self.options->file != NULL ? " " : "",
 	    self.options->file != NULL ? self.options->file : "");

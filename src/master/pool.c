@@ -42,8 +42,8 @@ free_slot(struct pool *pool)
 static void heard(void *arg, struct slot *slot, enum birth_word word);
 
 /* A failing fork is said once, then tried again as back-off allows. */
-struct slot *
-pool_fork(struct pool *pool)
+static struct slot *
+fork_worker(struct pool *pool)
 {
 	struct slot *slot = free_slot(pool);
 	const struct inlet *inlet = &pool->inlet;
@@ -62,6 +62,7 @@ pool_fork(struct pool *pool)
 	if (slot_fork(slot, &order, pool->conf->timeouts.start, heard, pool) ==
 	    0) {
 		pool->fork_failed = false;
+		quota_add(pool->options->quota);
 		return slot;
 	}
 	if (!pool->fork_failed)
@@ -70,6 +71,12 @@ pool_fork(struct pool *pool)
 	pool->fork_failed = true;
 	backoff_failed(&pool->backoff, clock_ms(), false, 0);
 	return NULL;
+}
+
+struct slot *
+pool_fork(struct pool *pool)
+{
+	return quota_room(pool->options->quota) ? fork_worker(pool) : NULL;
 }
 
 /*
@@ -139,7 +146,7 @@ send_successor(struct pool *pool, struct slot *slot)
 	for (unsigned i = 0; i < pool->nslots; i++)
 		if (pool->slots[i].succeeds == slot)
 			return;
-	successor = pool_fork(pool);
+	successor = fork_worker(pool);
 	if (successor != NULL)
 		successor->succeeds = slot;
 }
@@ -262,6 +269,7 @@ pool_reap(struct pool *pool, pid_t pid, int status)
 	judge(pool, slot, status);
 	left = slot->state == SLOT_LEAVING && status == 0;
 	slot_bury(slot);
+	quota_remove(pool->options->quota);
 	score_dead(pool->score, pool_number(pool, slot));
 	forget_predecessor(pool, slot);
 	if (left) /* one that fails would fail again */
@@ -333,9 +341,17 @@ pool_start(struct pool *pool, unsigned least)
 	if (n > (unsigned)pool->conf->workers.max)
 		n = (unsigned)pool->conf->workers.max;
 	pool->wanted = n;
-	for (; n > 0; n--)
-		if (pool_fork(pool) == NULL)
+	for (unsigned i = 0; i < n; i++) {
+		bool heir = pool->replaces != NULL && i < least;
+
+		if (!heir && !quota_room(pool->options->quota)) {
+			pool->wanted = i;
+			break;
+		}
+		if (fork_worker(pool) == NULL)
 			pool->failed = true;
+	}
+	pool->failed |= pool->wanted == 0;
 	pool->attention = true;
 }
 

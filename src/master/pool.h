@@ -16,11 +16,13 @@
 #include "conf/conf.h"
 #include "master/backoff.h"
 #include "master/inlet.h"
+#include "master/quota.h"
 #include "master/slot.h"
 #include "share/birth.h"
 
 struct pool_options {
 	struct loop *loop;
+	struct quota *quota; /* all pools share it */
 	void (*worker)(const struct birth *) __attribute__((noreturn));
 };
 
@@ -60,7 +62,8 @@ struct pool *pool_new(const struct conf_pool *conf, const struct conf *source,
 void pool_free(struct pool *pool);
 
 /* Fork the first workers, at least `least` and at least one, so that the
- * application is seen to load. */
+ * application is seen to load; fewer if process_max leaves no room, but then
+ * one for each that it replaces all the same. */
 void pool_start(struct pool *pool, unsigned least);
 
 /* Every worker that pool_start asked for is up. */
@@ -70,7 +73,8 @@ bool pool_complete(const struct pool *pool);
 unsigned pool_count(const struct pool *pool, enum slot_state state);
 unsigned pool_number(const struct pool *pool, const struct slot *slot);
 
-/* Fork one worker; NULL if that failed (logged once) or there is no room. */
+/* Fork one worker; NULL if that failed (logged once) or there is no room
+ * in the pool or over all pools. */
 struct slot *pool_fork(struct pool *pool);
 
 /* Ondemand: give the pool a step when a client waits, or stop doing so. */

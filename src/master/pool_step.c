@@ -110,7 +110,8 @@ manage(struct pool *pool, int64_t now)
 		retire_one(pool);
 	ask_to_be_told(pool, &view, pending ? 0 : step.wake_below);
 	pool_watch(pool, step.watch && !pending && view.queued == 0);
-	if (pool->conf->workers.mode == MODE_ONDEMAND && pending && !throttled)
+	if (pool->conf->workers.mode == MODE_ONDEMAND && pending &&
+	    !throttled && !pool->options->quota->wanted)
 		return now + LOOK_AGAIN;
 	return step.again;
 }

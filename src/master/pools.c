@@ -57,6 +57,25 @@ pools_find(const struct pools *pools, const char *name)
 	return NULL;
 }
 
+/* Whoever was refused a worker may have one now. */
+static void
+tell_room(struct pools *pools)
+{
+	struct pool *pool;
+
+	if (!quota_freed(&pools->quota))
+		return;
+	for (pool = pools->first; pool != NULL; pool = pool->next)
+		pool->attention = true;
+}
+
+void
+pools_limit(struct pools *pools, int64_t max)
+{
+	pools->quota.max = max;
+	tell_room(pools);
+}
+
 /* Children of a library or of a wrapper that became the master are reaped
  * as well, and are nobody's. */
 void
@@ -73,6 +92,7 @@ pools_reap(struct pools *pools)
 		if (pool == NULL)
 			log_debug("child %d is nobody's", (int)pid);
 	}
+	tell_room(pools);
 }
 
 void

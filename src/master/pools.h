@@ -11,10 +11,12 @@
 
 #include "conf/conf.h"
 #include "master/pool.h"
+#include "master/quota.h"
 
 struct pools {
 	struct pool *first;
-	struct pool_options options;
+	struct pool_options options; /* its quota is the one here */
+	struct quota quota;
 	struct pools_source {
 		struct conf *conf;
 		struct pools_source *next;
@@ -36,6 +38,9 @@ struct pool *pools_find(const struct pools *pools, const char *name);
 
 /* Reap every child that has ended. */
 void pools_reap(struct pools *pools);
+
+/* process_max is this from now on. */
+void pools_limit(struct pools *pools, int64_t max);
 
 /* A step for every pool in need of one. */
 void pools_step(struct pools *pools);

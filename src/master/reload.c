@@ -106,6 +106,8 @@ follow(struct pools *pools, const struct conf *conf,
 	while (ready < n &&
 	    make(pools, conf, &steps[ready], &made[ready]) == 0)
 		ready++;
+	if (ready == n)
+		pools_limit(pools, conf->process_max);
 	for (i = 0; i < n; i++) {
 		if (ready == n)
 			carry_out(pools, conf, &steps[i], made[i]);

@@ -1,26 +1,124 @@
 #include "worker/privs.h"
 
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <errno.h>
 #include <grp.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/user.h"
+#include "worker/environment.h"
 
-/* Groups first: without root they can no longer be changed. */
+struct identity {
+	uid_t uid;
+	gid_t gid;
+};
+
 static int
-become(const struct conf_pool *pool, uid_t uid, gid_t gid, struct why *why)
+fail(struct why *why, const char *what)
 {
-	if (geteuid() != 0) {
-		if (uid == geteuid() && gid == getegid())
-			return 0;
+	why_set(why, "%s: %s", what, strerror(errno));
+	return -1;
+}
+
+static int
+no_new_privileges(struct why *why)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
+		return fail(why, "no-new-privileges");
+	return 0;
+}
+
+static int
+find_identity(const struct conf_pool *pool, struct identity *who,
+    struct why *why)
+{
+	who->uid = geteuid();
+	who->gid = getegid();
+	if (pool->user == NULL)
+		return 0;
+	if (user_find(pool->user, &who->uid, &who->gid, why) == -1)
+		return -1;
+	if (pool->group != NULL &&
+	    user_find_group(pool->group, &who->gid, why) == -1)
+		return -1;
+	if (geteuid() != 0 &&
+	    (who->uid != geteuid() || who->gid != getegid())) {
 		why_set(why, "only root may start workers as another user");
 		return -1;
 	}
-	if (initgroups(pool->user, gid) == -1 || setresgid(gid, gid, gid) == -1 ||
-	    setresuid(uid, uid, uid) == -1) {
+	return 0;
+}
+
+/* Soft and hard: what the application could raise again would be no limit. */
+static int
+set_limit(int resource, const char *key, int64_t value, struct why *why)
+{
+	rlim_t most = value == CONF_UNLIMITED ? RLIM_INFINITY : (rlim_t)value;
+	const struct rlimit limit = { most, most };
+
+	return setrlimit(resource, &limit) == -1 ? fail(why, key) : 0;
+}
+
+static int
+set_limits(const struct conf_pool *pool, struct why *why)
+{
+	const struct conf_limits *limits = &pool->limits;
+
+	if (limits->files > 0 && set_limit(RLIMIT_NOFILE, "limits.files",
+		limits->files, why) == -1)
+		return -1;
+	if (limits->core != CONF_UNSET && set_limit(RLIMIT_CORE, "limits.core",
+		limits->core, why) == -1)
+		return -1;
+	if (pool->priority != 0 &&
+	    setpriority(PRIO_PROCESS, 0, (int)pool->priority) == -1)
+		return fail(why, "priority");
+	if (pool->umask != CONF_UNSET)
+		umask((mode_t)pool->umask);
+	return 0;
+}
+
+static int
+set_groups(const struct conf_pool *pool, const struct identity *who,
+    struct why *why)
+{
+	if (pool->user == NULL || geteuid() != 0)
+		return 0;
+	if (initgroups(pool->user, who->gid) == -1)
+		return fail(why, "supplementary groups");
+	return 0;
+}
+
+/* The zone of times is known before /etc is out of sight. */
+static int
+set_root(const struct conf_pool *pool, struct why *why)
+{
+	tzset();
+	if (pool->chroot == NULL)
+		return 0;
+	if (chroot(pool->chroot) == -1 || chdir("/") == -1) {
+		why_set(why, "chroot %s: %s", pool->chroot, strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
+/* Leaving user 0 drops every capability with it. */
+static int
+become(const struct conf_pool *pool, const struct identity *who,
+    struct why *why)
+{
+	uid_t uid = who->uid;
+	gid_t gid = who->gid;
+
+	if (pool->user == NULL || geteuid() != 0)
+		return 0;
+	if (setresgid(gid, gid, gid) == -1 || setresuid(uid, uid, uid) == -1) {
 		why_set(why, "cannot become user \"%s\": %s", pool->user,
 		    strerror(errno));
 		return -1;
@@ -32,21 +130,41 @@ become(const struct conf_pool *pool, uid_t uid, gid_t gid, struct why *why)
 	return 0;
 }
 
+static int
+enter_directory(const struct conf_pool *pool, struct why *why)
+{
+	if (pool->directory == NULL || chdir(pool->directory) == 0)
+		return 0;
+	why_set(why, "directory %s: %s", pool->directory, strerror(errno));
+	return -1;
+}
+
+/* The kernel writes no core of a process that has changed its user. */
+static int
+allow_core(const struct conf_pool *pool, struct why *why)
+{
+	if (pool->limits.core > 0 && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == -1)
+		return fail(why, "limits.core");
+	return 0;
+}
+
+/* The databases of users and groups are outside the new root; limits,
+ * groups and the root itself need root; the directory has to be one that the
+ * user may enter. */
 int
 privs_drop(const struct conf_pool *pool, struct why *why)
 {
-	uid_t uid;
-	gid_t gid;
+	struct identity who;
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1) {
-		why_set(why, "no-new-privileges: %s", strerror(errno));
+	if (no_new_privileges(why) == -1 ||
+	    find_identity(pool, &who, why) == -1 ||
+	    environment_set(pool, who.uid, why) == -1 ||
+	    set_limits(pool, why) == -1 ||
+	    set_groups(pool, &who, why) == -1 ||
+	    set_root(pool, why) == -1 ||
+	    become(pool, &who, why) == -1 ||
+	    enter_directory(pool, why) == -1 ||
+	    allow_core(pool, why) == -1)
 		return -1;
-	}
-	if (pool->user == NULL)
-		return 0;
-	if (user_find(pool->user, &uid, &gid, why) == -1)
-		return -1;
-	if (pool->group != NULL && user_find_group(pool->group, &gid, why) == -1)
-		return -1;
-	return become(pool, uid, gid, why);
+	return 0;
 }

@@ -2,17 +2,19 @@
 #define WORKER_PRIVS_H
 
 /*
- * How a worker gives up what the master may do, in visible order.  Runs in
- * the worker, right after fork, before any application code.
+ * What a pool's process is, and how it gives up what the master may do, in
+ * visible order.  Runs in the worker, right after fork, before any
+ * application code, and in the throw-away process of -t.
  */
 
 #include "base/why.h"
 #include "conf/conf.h"
 
 /*
- * Become the pool's user and group (with its supplementary groups), for
- * good; no-new-privileges always.  Without a user: nothing is changed but
- * no-new-privileges.  0, or -1 and why; then the process must exit.
+ * Take the pool's environment, limits, priority and umask, its root, its user
+ * and group (with the supplementary groups), for good, and its directory.
+ * What the pool does not say stays as the master has it; no-new-privileges
+ * always.  0, or -1 and why; then the process must exit.
  */
 int privs_drop(const struct conf_pool *pool, struct why *why);
 

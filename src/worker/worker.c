@@ -213,7 +213,7 @@ conns_max(void)
 	    limit.rlim_cur >= CONNS_MAX + FILES_RESERVED)
 		return CONNS_MAX;
 	return limit.rlim_cur > 2 * FILES_RESERVED ?
-	    (int)limit.rlim_cur - FILES_RESERVED : FILES_RESERVED;
+	    (int)limit.rlim_cur - FILES_RESERVED : (int)limit.rlim_cur / 2;
 }
 
 static void

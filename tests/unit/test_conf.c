@@ -18,6 +18,7 @@ START_TEST(defaults_are_filled_in)
 	    "pid_file = \"\";\n"
 	    "error_log = \"stderr\";\n"
 	    "log_level = \"notice\";\n"
+	    "process_max = 0;\n"
 	    "include = \"\";\n"
 	    "\n"
 	    "pools: {\n"
@@ -30,6 +31,12 @@ START_TEST(defaults_are_filled_in)
 	    "\t\tbacklog = 511;\n"
 	    "\t\tuser = \"\";\n"
 	    "\t\tgroup = \"\";\n"
+	    "\t\tchroot = \"\";\n"
+	    "\t\tdirectory = \"\";\n"
+	    "\t\tumask = \"\";\n"
+	    "\t\tpriority = 0;\n"
+	    "\t\tenvironment = { };\n"
+	    "\t\tclear_environment = true;\n"
 	    "\t\terrors_to_server = false;\n"
 	    "\t\tworkers: {\n"
 	    "\t\t\tmode = \"dynamic\";\n"
@@ -49,6 +56,8 @@ START_TEST(defaults_are_filled_in)
 	    "\t\t};\n"
 	    "\t\tlimits: {\n"
 	    "\t\t\thead = \"64K\";\n"
+	    "\t\t\tfiles = 0;\n"
+	    "\t\t\tcore = \"\";\n"
 	    "\t\t};\n"
 	    "\t};\n"
 	    "};\n");
@@ -95,6 +104,22 @@ static const struct row {
 	    "fraction" },
 	{ "group", "\"root\"", "\"root\"", "false",
 	    "expected a string of 0 to 255 bytes, found false" },
+	{ "process_max", "1000000", "1000000", "1000001",
+	    "expected an integer from 0 to 1000000, found 1000001" },
+	{ "chroot", "\"/x\"", "\"/x\"", "5",
+	    "expected a string of 0 to 4095 bytes, found 5" },
+	{ "directory", "\"/x\"", "\"/x\"", "5",
+	    "expected a string of 0 to 4095 bytes, found 5" },
+	{ "umask", "\"022\"", "\"0022\"", "\"1777\"",
+	    "expected an octal mode in quotes, up to \"0777\", found "
+	    "\"1777\"" },
+	{ "priority", "-20", "-20", "20",
+	    "expected an integer from -20 to 19, found 20" },
+	{ "environment", "{ A1_b = \"x=\\\"y\"; B = \"${A}\"; e = \"\"; }",
+	    "{ A1_b = \"x=\\\"y\"; B = \"${A}\"; e = \"\"; }", "( \"A=x\" )",
+	    "expected a group of variables, NAME = \"value\", found a list" },
+	{ "clear_environment", "false", "false", "1",
+	    "expected true or false, found 1" },
 	{ "errors_to_server", "true", "true", "\"true\"",
 	    "expected true or false, found \"true\"" },
 	{ "workers.mode", "\"static\"", "\"static\"", "\"statics\"",
@@ -122,6 +147,10 @@ static const struct row {
 	    "expected a duration from 10ms to 1d, found \"10 s\"" },
 	{ "timeouts.stop", "\"2h\"", "\"2h\"", "9223372036854775807L",
 	    "expected a duration from 10ms to 1d, found 9223372036854775807" },
+	{ "limits.files", "64", "64", "\"1K\"",
+	    "expected an integer from 0 to 1073741824, found \"1K\"" },
+	{ "limits.core", "\"unlimited\"", "\"unlimited\"", "\"infinite\"",
+	    "expected a size or \"unlimited\", found \"infinite\"" },
 	{ "limits.head", "4096", "\"4K\"", "\"2M\"",
 	    "expected a size from 1K to 1M, found \"2M\"" },
 };
@@ -132,9 +161,7 @@ with(const char *key, const char *value)
 {
 	static char text[1024];
 	const char *dot = strchr(key, '.');
-	const bool top = strcmp(key, "pid_file") == 0 ||
-	    strcmp(key, "error_log") == 0 || strcmp(key, "log_level") == 0 ||
-	    strcmp(key, "include") == 0;
+	const bool top = conf_key_find(GROUP_TOP, key) != NULL;
 
 	snprintf(text, sizeof(text), "%s\n%.*s%s%s = %s;%s\n%s%s%s" END,
 	    top ? "" : "pools: { www: {", dot != NULL ? (int)(dot - key) : 0,
@@ -208,6 +235,33 @@ START_TEST(levels_are_those_of_the_log)
 		assert_good();
 		ck_assert_int_eq(conf->log_level, level);
 	}
+}
+END_TEST
+
+/* "" says that it was not set, where there is such a thing. */
+START_TEST(what_is_not_set_can_be_said)
+{
+	read_text(POOL("umask = \"\"; limits: { core = \"\"; };"));
+	assert_good();
+	ck_assert_int_eq(conf->pools[0].umask, CONF_UNSET);
+	ck_assert_int_eq(conf->pools[0].limits.core, CONF_UNSET);
+	read_text(POOL("umask = \"0\"; limits: { core = 0; };"));
+	assert_good();
+	ck_assert_int_eq(conf->pools[0].umask, 0);
+	ck_assert_int_eq(conf->pools[0].limits.core, 0);
+	read_text(POOL("listen_mode = \"\";"));
+	ck_assert_ptr_null(conf);
+	read_text(POOL("limits: { head = \"unlimited\"; };"));
+	ck_assert_ptr_null(conf);
+}
+END_TEST
+
+START_TEST(an_app_in_another_root_is_found_there)
+{
+	read_text("pools: { www: { app = \"x/a.lua\"; listen = \"/s\"; "
+	    "chroot = \"/r\"; }; };");
+	assert_good();
+	ck_assert_str_eq(conf->pools[0].app, "/x/a.lua");
 }
 END_TEST
 
@@ -295,6 +349,7 @@ START_TEST(a_single_pool_is_static)
 	ck_assert_ptr_null(conf->pools[0].user);
 	ck_assert_ptr_null(conf->pid_file);
 	ck_assert_str_eq(conf->error_log, "stderr");
+	ck_assert(!conf->pools[0].clear_environment);
 }
 END_TEST
 
@@ -365,6 +420,8 @@ suite(void)
 	tcase_add_loop_test(tc, a_bad_value_is_a_fault, 0, nrows);
 	tcase_add_test(tc, a_dump_reads_back);
 	tcase_add_test(tc, levels_are_those_of_the_log);
+	tcase_add_test(tc, what_is_not_set_can_be_said);
+	tcase_add_test(tc, an_app_in_another_root_is_found_there);
 	tcase_add_test(tc, spare_workers_default_to_what_fits);
 	tcase_add_test(tc, other_modes_ignore_spare_workers);
 	tcase_add_test(tc, a_relative_app_is_found_beside_its_file);

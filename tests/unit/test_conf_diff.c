@@ -139,6 +139,14 @@ static const struct {
 	{ "user = \"root\";", "replace" },
 	{ "user = \"root\"; group = \"root\";", "replace" },
 	{ "errors_to_server = true;", "replace" },
+	{ "chroot = \"/x\";", "replace" },
+	{ "directory = \"/x\";", "replace" },
+	{ "umask = \"0\";", "replace" },
+	{ "priority = 1;", "replace" },
+	{ "environment: { A = \"\"; };", "replace" },
+	{ "clear_environment = false;", "replace" },
+	{ "limits: { files = 64; };", "replace" },
+	{ "limits: { core = 0; };", "replace" },
 	{ "timeouts: { stop = 5; read = 5; };", "replace" },
 	{ "workers: { start = 3; max = 9; };", "replace" },
 };
@@ -182,15 +190,19 @@ START_TEST(every_key_of_a_pool_counts)
 	const struct conf_key *key;
 
 	for (key = conf_keys; key->name != NULL; key++) {
-		if (key->group == GROUP_TOP || key->type == KEY_STRINGS)
+		void *member = (char *)new->pools + key->offset;
+
+		if (key->group == GROUP_TOP)
 			continue;
 		ck_assert_msg(conf_value_same(key, old->pools, new->pools),
 		    "%s", key->name);
 		if (key->type >= KEY_INTEGER)
-			++*(int64_t *)((char *)new->pools + key->offset);
+			++*(int64_t *)member;
+		else if (key->type == KEY_BOOL)
+			*(bool *)member ^= true;
 		else
 			ck_assert_int_eq(conf_value_set(key, new->pools,
-			    key->type == KEY_BOOL ? "true" : "other"), 0);
+			    "OTHER=x"), 0);
 		ck_assert_msg(!conf_value_same(key, old->pools, new->pools),
 		    "%s", key->name);
 		ck_assert_str_ne(plan_text(old, new), "keep www");

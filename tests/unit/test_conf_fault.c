@@ -60,6 +60,26 @@ static const struct {
 	{ POOL("workers: {\nmin_spare = 2;\nstart = 1; };"),
 	    "c:3: pool www: workers.start (1) is below "
 	    "workers.min_spare (2)\n" },
+	{ POOL("\nchroot = \"r\";\ndirectory = \"./d\";\n"
+	    "limits: { files = 63; };"),
+	    "c:2: pool www: chroot: \"r\" does not begin with '/'\n"
+	    "c:3: pool www: directory: \"./d\" does not begin with '/'\n"
+	    "c:4: pool www: limits.files (63) is below 64, of which a worker "
+	    "needs some itself\n" },
+	{ POOL("environment: {\nA-B = \"x\";\nC = 5;\nD = ( ); };"),
+	    "c:2: pool www: environment.A-B: no name of a variable: letters, "
+	    "digits and '_'\n"
+	    "c:3: pool www: environment.C: expected a string, found 5\n"
+	    "c:4: pool www: environment.D: expected a string, found a "
+	    "list\n" },
+	{ "\nprocess_max = 3;\npools: {\n"
+	    "a: { app = \"a\"; listen = \"/a\"; }; "
+	    "b: { app = \"b\"; listen = \"/b\"; workers: { "
+	    "mode = \"static\"; max = 2; }; }; "
+	    "c: { app = \"c\"; listen = \"/c\"; workers: { "
+	    "mode = \"ondemand\"; max = 9; }; }; };",
+	    "c:2: process_max (3) is below the 4 workers that the pools start "
+	    "with\n" },
 	{ POOL("\ngroup = \"root\";"),
 	    "c:2: pool www: group is set without user\n" },
 	{ POOL("\nuser = \"no such\";\ngroup = \"none\";\n"

@@ -1,0 +1,129 @@
+#include "worker/environment.h"
+
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PATH_DEFAULT "/usr/local/bin:/usr/bin:/bin"
+
+struct variables { /* always ended by NULL, as environ is */
+	char **item;
+	size_t n;
+};
+
+static char **
+find(const struct variables *vars, const char *text, size_t len)
+{
+	for (size_t i = 0; i < vars->n; i++)
+		if (strncmp(vars->item[i], text, len) == 0 &&
+		    vars->item[i][len] == '=')
+			return &vars->item[i];
+	return NULL;
+}
+
+/* "NAME=value", in the place of an older one of that name. */
+static int
+put(struct variables *vars, const char *text)
+{
+	char **old = find(vars, text, strcspn(text, "=")), **grown;
+	char *copy = strdup(text);
+
+	if (copy == NULL)
+		return -1;
+	if (old != NULL) {
+		free(*old);
+		*old = copy;
+		return 0;
+	}
+	grown = reallocarray(vars->item, vars->n + 2, sizeof(*grown));
+	if (grown == NULL) {
+		free(copy);
+		return -1;
+	}
+	vars->item = grown;
+	vars->item[vars->n++] = copy;
+	vars->item[vars->n] = NULL;
+	return 0;
+}
+
+static int
+put_pair(struct variables *vars, const char *name, const char *value)
+{
+	char *text;
+	int result;
+
+	if (value == NULL)
+		return 0;
+	if (asprintf(&text, "%s=%s", name, value) == -1)
+		return -1;
+	result = put(vars, text);
+	free(text);
+	return result;
+}
+
+static int
+put_masters(struct variables *vars, bool clear)
+{
+	static const char *const kept[] = { "PATH", "LANG", "LC_ALL", "TZ" };
+	int result = put_pair(vars, "PATH", PATH_DEFAULT);
+
+	for (char **v = environ; !clear && v != NULL && *v != NULL; v++)
+		result |= put(vars, *v);
+	for (size_t i = 0; clear && i < sizeof(kept) / sizeof(kept[0]); i++)
+		result |= put_pair(vars, kept[i], getenv(kept[i]));
+	return result;
+}
+
+/* A number without a name has no home either. */
+static int
+put_user(struct variables *vars, uid_t uid)
+{
+	const struct passwd *pw = getpwuid(uid);
+
+	if (pw == NULL)
+		return put_pair(vars, "HOME", "/");
+	return put_pair(vars, "USER", pw->pw_name) |
+	    put_pair(vars, "LOGNAME", pw->pw_name) |
+	    put_pair(vars, "HOME", pw->pw_dir);
+}
+
+/* "${NAME}" and nothing else is the master's; what it has not got is not
+ * set. */
+static int
+put_own(struct variables *vars, const char *text)
+{
+	const char *value = strchr(text, '=') + 1;
+	size_t len = strlen(value);
+	char *name, *source;
+	int result;
+
+	if (len < 4 || strncmp(value, "${", 2) != 0 || value[len - 1] != '}')
+		return put(vars, text);
+	name = strndup(text, (size_t)(value - 1 - text));
+	source = strndup(value + 2, len - 3);
+	result = name == NULL || source == NULL ? -1 :
+	    put_pair(vars, name, getenv(source));
+	free(name);
+	free(source);
+	return result;
+}
+
+int
+environment_set(const struct conf_pool *pool, uid_t uid, struct why *why)
+{
+	struct variables vars = { 0 };
+	int result = put_masters(&vars, pool->clear_environment);
+
+	if (pool->clear_environment || pool->user != NULL)
+		result |= put_user(&vars, uid);
+	for (size_t i = 0; i < pool->environment.n; i++)
+		result |= put_own(&vars, pool->environment.item[i]);
+	if (result != 0) {
+		why_set(why, "no memory for the environment");
+		return -1;
+	}
+	environ = vars.item;
+	return 0;
+}

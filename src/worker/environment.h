@@ -1,0 +1,22 @@
+#ifndef WORKER_ENVIRONMENT_H
+#define WORKER_ENVIRONMENT_H
+
+/*
+ * The environment of a pool's processes.  Runs in the worker, before any
+ * application code and while the user database is in reach (before chroot).
+ */
+
+#include <sys/types.h>
+
+#include "base/why.h"
+#include "conf/conf.h"
+
+/*
+ * Replace the environment by the pool's: what the master has, or with
+ * clear_environment only PATH, LANG, LC_ALL and TZ of it; USER, LOGNAME and
+ * HOME of that user, where the pool has one of its own or nothing was taken
+ * over; the pool's own variables.  0, or -1 and why.
+ */
+int environment_set(const struct conf_pool *pool, uid_t uid, struct why *why);
+
+#endif
