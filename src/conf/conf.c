@@ -82,6 +82,10 @@ pool_clear(struct conf_pool *pool)
 	free(pool->chroot);
 	free(pool->directory);
 	conf_list_free(&pool->environment);
+	free(pool->lua.path);
+	free(pool->lua.cpath);
+	conf_list_free(&pool->lua.disable);
+	conf_list_free(&pool->lua.libraries);
 }
 
 void

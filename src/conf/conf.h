@@ -50,6 +50,14 @@ struct conf_limits {
 	int64_t core;  /* bytes, CONF_UNSET or CONF_UNLIMITED */
 };
 
+struct conf_lua { /* what applications may reach */
+	char *path;  /* package.path, NULL: empty; CONF_LUA_OWN stands */
+	char *cpath; /* for Lua's own */
+	struct conf_list disable;
+	struct conf_list libraries; /* CONF_LUA_ALL alone: all of them */
+	bool binary_chunks;
+};
+
 struct conf_pool {
 	char *name;
 	char *file; /* where the pool was defined */
@@ -72,6 +80,7 @@ struct conf_pool {
 	struct conf_workers workers;
 	struct conf_timeouts timeouts;
 	struct conf_limits limits;
+	struct conf_lua lua;
 };
 
 struct conf {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/user.h"
+#include "conf/conf_lua.h"
 
 #define NAME_MOST 32
 #define FILES_LEAST 64
@@ -198,6 +199,40 @@ check_workers(struct judge *judge)
 		    w->min_spare);
 }
 
+/* ---- what Lua code may reach -------------------------------------------- */
+
+static void
+check_disable(struct judge *judge)
+{
+	const struct conf_list *list = &judge->pool->lua.disable;
+
+	for (size_t i = 0; i < list->n; i++) {
+		if (!conf_lua_is(conf_lua_functions, list->item[i]) &&
+		    !conf_lua_is(conf_lua_libraries, list->item[i]))
+			blame(judge, GROUP_LUA, "disable", "lua.disable: "
+			    "\"%.128s\" is no function and no library of Lua",
+			    list->item[i]);
+	}
+}
+
+static void
+check_libraries(struct judge *judge)
+{
+	const struct conf_list *list = &judge->pool->lua.libraries;
+
+	for (size_t i = 0; i < list->n; i++) {
+		if (strcmp(list->item[i], CONF_LUA_ALL) == 0) {
+			if (list->n > 1)
+				blame(judge, GROUP_LUA, "libraries",
+				    "lua.libraries: \"all\" stands alone");
+		} else if (!conf_lua_is(conf_lua_libraries, list->item[i])) {
+			blame(judge, GROUP_LUA, "libraries", "lua.libraries: "
+			    "\"%.128s\" is no library of Lua",
+			    list->item[i]);
+		}
+	}
+}
+
 /* ---- across pools ------------------------------------------------------- */
 
 /* How many of the first n addresses are this one? */
@@ -255,6 +290,8 @@ conf_check(const struct conf *conf, const struct conf_origin *origins,
 		check_identity(&judge);
 		check_workers(&judge);
 		check_process(&judge);
+		check_disable(&judge);
+		check_libraries(&judge);
 		check_across(&judge, conf);
 	}
 	return judge.verdict;

@@ -18,7 +18,7 @@ static const char *const mode_words[] = { "static", "dynamic", "ondemand",
 	NULL }; /* enum conf_mode */
 
 static const char *const group_names[GROUP_COUNT] = { "", "", "workers",
-	"timeouts", "limits" };
+	"timeouts", "limits", "lua" };
 
 const struct conf_key conf_keys[] = {
 	{ GROUP_TOP, "pid_file", KEY_STRING, TOP(pid_file),
@@ -97,6 +97,17 @@ const struct conf_key conf_keys[] = {
 	    "0", 0, FILES_MOST, CLASS_REPLACE, NULL },
 	{ GROUP_LIMITS, "core", KEY_SIZE, POOL(limits.core),
 	    "", CONF_UNSET, CONF_UNLIMITED, CLASS_REPLACE, NULL },
+
+	{ GROUP_LUA, "path", KEY_STRING, POOL(lua.path),
+	    ";;", 0, PATH_MOST, CLASS_REPLACE, NULL },
+	{ GROUP_LUA, "cpath", KEY_STRING, POOL(lua.cpath),
+	    ";;", 0, PATH_MOST, CLASS_REPLACE, NULL },
+	{ GROUP_LUA, "disable", KEY_STRINGS, POOL(lua.disable),
+	    NULL, 0, NAME_MOST, CLASS_REPLACE, NULL },
+	{ GROUP_LUA, "libraries", KEY_STRINGS, POOL(lua.libraries),
+	    "all", 1, NAME_MOST, CLASS_REPLACE, NULL },
+	{ GROUP_LUA, "binary_chunks", KEY_BOOL, POOL(lua.binary_chunks),
+	    "false", 0, 1, CLASS_REPLACE, NULL },
 
 	{ GROUP_COUNT, NULL, KEY_STRING, 0, NULL, 0, 0, CLASS_RESTART, NULL }
 };

@@ -18,6 +18,7 @@ enum key_group {
 	GROUP_WORKERS,
 	GROUP_TIMEOUTS,
 	GROUP_LIMITS,
+	GROUP_LUA,
 	GROUP_COUNT
 };
 
@@ -45,7 +46,8 @@ struct conf_key {
 	enum key_type type;
 	size_t offset;
 	const char *initial;	  /* default; NULL: required, or conf_check.h */
-	int64_t min;		  /* of the value; of a string's length */
+	int64_t min;		  /* of the value; of a string's length; of
+				     a list, 0 if it may be empty */
 	int64_t max;
 	enum key_class class;
 	const char *const *words; /* of KEY_WORD, NULL at the end */

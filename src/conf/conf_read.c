@@ -104,7 +104,7 @@ read_list(struct reader *r, const struct target *target,
 {
 	int n = config_setting_length(setting), result = 0;
 
-	if (n == 0)
+	if (n == 0 && key->min > 0)
 		return fault_value(r, target, key, setting);
 	for (int i = 0; i < n; i++) {
 		if (read_value(r, target, key,
@@ -163,6 +163,7 @@ read_key(struct reader *r, const struct target *target,
 	    (config_setting_is_list(setting) || config_setting_is_array(setting));
 	int result;
 
+	conf_value_clear(key, target->object);
 	if (key->type == KEY_VARIABLES)
 		result = read_variables(r, target, key, setting);
 	else

@@ -41,8 +41,11 @@ string_set(const struct conf_key *key, char **member, const char *text)
 static int
 list_add(const struct conf_key *key, struct conf_list *list, const char *text)
 {
-	char **grown = reallocarray(list->item, list->n + 1, sizeof(char *));
+	char **grown;
 
+	if (*text == '\0')
+		return value_fail(EINVAL);
+	grown = reallocarray(list->item, list->n + 1, sizeof(char *));
 	if (grown == NULL)
 		return -1;
 	list->item = grown;
@@ -151,6 +154,13 @@ number_set(const struct conf_key *key, int64_t *member, const char *text)
 		return value_fail(ERANGE);
 	*member = value;
 	return 0;
+}
+
+void
+conf_value_clear(const struct conf_key *key, void *object)
+{
+	if (key->type == KEY_STRINGS)
+		conf_list_free(value_member(key, object));
 }
 
 int

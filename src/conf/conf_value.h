@@ -21,6 +21,10 @@
  */
 int conf_value_set(const struct conf_key *key, void *object, const char *text);
 
+/* Empty a list, so that what is set next replaces its default.  Other values
+ * stay. */
+void conf_value_clear(const struct conf_key *key, void *object);
+
 /* Set every key of the object that has a default.  0, or -1 with ENOMEM. */
 int conf_value_defaults(struct conf *conf);
 int conf_value_pool_defaults(struct conf_pool *pool);

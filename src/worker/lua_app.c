@@ -9,6 +9,7 @@
 #include "worker/lua_input.h"
 #include "worker/lua_reply.h"
 #include "worker/lua_req.h"
+#include "worker/lua_sandbox.h"
 #include "worker/lua_state.h"
 
 #define APP_TABLE (LUA_STATE_HANDLER + 1) /* its slot on the stack */
@@ -16,6 +17,7 @@
 struct lua_app {
 	lua_State *L;
 	char *file;
+	const struct conf_lua *lua;
 	int settled; /* see lua_state_settle */
 	struct lua_files files;
 	struct lua_req req;
@@ -33,6 +35,7 @@ setup(lua_State *L)
 
 	lua_input_setup(L);
 	lua_env_setup(&app->req, L);
+	lua_sandbox_apply(L, app->lua, app->file);
 	lua_files_watch(&app->files, L);
 	return 0;
 }
@@ -104,6 +107,7 @@ lua_app_load(const char *file, const struct lua_app_options *options,
 		return NULL;
 	}
 	app->req.errors_to_server = options->errors_to_server;
+	app->lua = options->lua;
 	if (load(app, why) == -1) {
 		lua_app_free(app);
 		return NULL;

@@ -8,17 +8,20 @@
  */
 
 #include "base/why.h"
+#include "conf/conf.h"
 #include "worker/request.h"
 
 struct lua_app;
 
 struct lua_app_options {
 	bool errors_to_server; /* env.errors and errors go to FCGI_STDERR too */
+	const struct conf_lua *lua; /* what its code may reach, NULL: the
+				       defaults; lives as long */
 };
 
 /*
- * Create a state, put the directory of `file` first on package.path, load
- * and run it.  Whatever is wrong (no file, syntax, an error, not a table, no
+ * Create a state, cut it down to what options->lua allows, load `file` and run
+ * it.  Whatever is wrong (no file, syntax, an error, not a table, no
  * accept, a field of the wrong type) is in why, with file and line as Lua
  * reports them; then NULL.
  */

@@ -21,7 +21,7 @@ struct lua_files { /* all zero: none yet */
 void lua_files_add(struct lua_files *files, const char *path);
 
 /* From here on, note what require loads; to be called inside lua_state_call.
- * files must live as long as the state. */
+ * files must live as long as the state.  A state without package is fine. */
 void lua_files_watch(struct lua_files *files, lua_State *L);
 
 /* Is any of them another file than it was, or gone? */

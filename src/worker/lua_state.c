@@ -100,24 +100,6 @@ lua_state_settle(lua_State *L, int *settled)
 
 /* ---- loading ------------------------------------------------------------- */
 
-/* file: "DIR/?.lua;DIR/?/init.lua;" before package.path. */
-static int
-set_path(lua_State *L)
-{
-	const char *file = lua_touserdata(L, 1);
-	const char *slash = strrchr(file, '/');
-	const char *dir, *path;
-
-	dir = slash == NULL ? "." :
-			      lua_pushlstring(L, file, (size_t)(slash - file));
-	lua_getglobal(L, "package");
-	lua_getfield(L, -1, "path");
-	path = lua_tostring(L, -1);
-	lua_pushfstring(L, "%s/?.lua;%s/?/init.lua;%s", dir, dir, path);
-	lua_setfield(L, -3, "path");
-	return 0;
-}
-
 static int
 load_file(lua_State *L)
 {
@@ -127,24 +109,15 @@ load_file(lua_State *L)
 	return 1;
 }
 
-static int
-call_with_file(lua_State *L, lua_CFunction function, const char *file,
-    int nresults, struct why *why)
-{
-	lua_pushcfunction(L, function);
-	lua_pushlightuserdata(L, (void *)file);
-	if (lua_state_call(L, 1, nresults) == 0)
-		return 0;
-	lua_state_why(L, file, why);
-	return -1;
-}
-
 int
 lua_state_load(lua_State *L, const char *file, struct why *why)
 {
-	if (call_with_file(L, set_path, file, 0, why) == -1)
-		return -1;
-	return call_with_file(L, load_file, file, 1, why);
+	lua_pushcfunction(L, load_file);
+	lua_pushlightuserdata(L, (void *)file);
+	if (lua_state_call(L, 1, 1) == 0)
+		return 0;
+	lua_state_why(L, file, why);
+	return -1;
 }
 
 /* ---- messages ------------------------------------------------------------ */

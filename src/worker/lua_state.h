@@ -20,8 +20,7 @@
 lua_State *lua_state_open(void);
 
 /*
- * Put the file's directory first on package.path, load the file as text and
- * run it.  0: its first result is on the stack.  -1: why, with file and line
+ * Load the file as text and run it.  0: its first result is on the stack.  -1: why, with file and line
  * as Lua reports them; nothing is on the stack.
  */
 int lua_state_load(lua_State *L, const char *file, struct why *why);

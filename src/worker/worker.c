@@ -254,8 +254,10 @@ static void
 start_application(void)
 {
 	const struct conf_pool *pool = self.birth->pool;
-	const struct lua_app_options options = { .errors_to_server =
-						     pool->errors_to_server };
+	const struct lua_app_options options = {
+		.errors_to_server = pool->errors_to_server,
+		.lua = &pool->lua,
+	};
 	struct why why;
 	int code;
 
@@ -308,7 +310,7 @@ worker_main(const struct birth *birth)
 int
 worker_check(const struct conf_pool *pool, struct why *why)
 {
-	const struct lua_app_options options = { 0 };
+	const struct lua_app_options options = { .lua = &pool->lua };
 	struct lua_app *app;
 
 	if (privs_drop(pool, why) == -1)

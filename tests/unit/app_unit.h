@@ -251,7 +251,8 @@ with_file(const char *text)
 static inline void
 load_app_for(const char *source, bool errors_to_server)
 {
-	const struct lua_app_options options = { errors_to_server };
+	const struct lua_app_options options = { .errors_to_server =
+						     errors_to_server };
 	struct why why;
 
 	lua_app_free(scene.app);

@@ -59,6 +59,13 @@ START_TEST(defaults_are_filled_in)
 	    "\t\t\tfiles = 0;\n"
 	    "\t\t\tcore = \"\";\n"
 	    "\t\t};\n"
+	    "\t\tlua: {\n"
+	    "\t\t\tpath = \";;\";\n"
+	    "\t\t\tcpath = \";;\";\n"
+	    "\t\t\tdisable = ( );\n"
+	    "\t\t\tlibraries = \"all\";\n"
+	    "\t\t\tbinary_chunks = false;\n"
+	    "\t\t};\n"
 	    "\t};\n"
 	    "};\n");
 	ck_assert_ptr_null(conf->pid_file);
@@ -153,6 +160,19 @@ static const struct row {
 	    "expected a size or \"unlimited\", found \"infinite\"" },
 	{ "limits.head", "4096", "\"4K\"", "\"2M\"",
 	    "expected a size from 1K to 1M, found \"2M\"" },
+	{ "lua.path", "\"/srv/lib/?.lua;;\"", "\"/srv/lib/?.lua;;\"",
+	    "( \"/a\" )",
+	    "expected a string of 0 to 4095 bytes, found a list" },
+	{ "lua.cpath", "\"\"", "\"\"", "false",
+	    "expected a string of 0 to 4095 bytes, found false" },
+	{ "lua.disable", "( \"os.execute\", \"debug\" )",
+	    "( \"os.execute\", \"debug\" )", "( \"os\", \"\" )",
+	    "expected a string or a list of strings, none empty, found \"\"" },
+	{ "lua.libraries", "[ \"base\", \"string\" ]",
+	    "( \"base\", \"string\" )", "( )",
+	    "expected a string or a list of strings, none empty, found a list" },
+	{ "lua.binary_chunks", "true", "true", "\"yes\"",
+	    "expected true or false, found \"yes\"" },
 };
 
 /* A whole configuration in which `key` has `value` on line 2. */

@@ -80,6 +80,15 @@ static const struct {
 	    "mode = \"ondemand\"; max = 9; }; }; };",
 	    "c:2: process_max (3) is below the 4 workers that the pools start "
 	    "with\n" },
+	{ POOL("lua: {\ndisable = ( \"os.exec\", \"os.execute\", \"all\" );\n"
+	    "libraries = ( \"all\", \"base\", \"bit32\" ); };"),
+	    "c:2: pool www: lua.disable: \"os.exec\" is no function and no "
+	    "library of Lua\n"
+	    "c:2: pool www: lua.disable: \"all\" is no function and no "
+	    "library of Lua\n"
+	    "c:3: pool www: lua.libraries: \"all\" stands alone\n"
+	    "c:3: pool www: lua.libraries: \"bit32\" is no library of "
+	    "Lua\n" },
 	{ POOL("\ngroup = \"root\";"),
 	    "c:2: pool www: group is set without user\n" },
 	{ POOL("\nuser = \"no such\";\ngroup = \"none\";\n"
