@@ -74,18 +74,17 @@ search(lua_State *L)
 void
 lua_files_watch(struct lua_files *files, lua_State *L)
 {
-	if (lua_getglobal(L, "package") != LUA_TTABLE) {
-		lua_pop(L, 1);
-		return;
-	}
-	lua_getfield(L, -1, "searchers");
-	for (int i = SEARCHER_FIRST;
-	    i <= SEARCHER_LAST && lua_geti(L, -1, i) != LUA_TNIL; i++) {
+	const int top = lua_gettop(L);
+
+	if (lua_getglobal(L, "package") == LUA_TTABLE)
+		lua_getfield(L, -1, "searchers");
+	for (int i = SEARCHER_FIRST; i <= SEARCHER_LAST && lua_istable(L, -1) &&
+	    lua_geti(L, -1, i) != LUA_TNIL; i++) {
 		lua_pushlightuserdata(L, files);
 		lua_pushcclosure(L, search, 2);
 		lua_seti(L, -2, i);
 	}
-	lua_pop(L, 2);
+	lua_settop(L, top);
 }
 
 bool
