@@ -21,8 +21,8 @@ quota_room(struct quota *quota)
 	if (!full(quota))
 		return true;
 	if (quota->refused == 0 || now - quota->refused >= QUIET)
-		log_warning("process_max: there are %" PRId64 " workers, no "
-		    "more are started until others leave", quota->now);
+		log_warning("process_max (%" PRId64 ") is reached: no more "
+		    "workers are started until others leave", quota->max);
 	quota->refused = now;
 	quota->wanted = true;
 	return false;
