@@ -34,6 +34,8 @@ struct conf_workers {
 	int64_t max_spare;
 	int64_t spawn_rate;   /* most forks in one step */
 	int64_t idle_timeout; /* ms; ondemand */
+	int64_t max_requests; /* a worker serves, 0: any number */
+	int64_t max_age;      /* ms; of a worker, 0: any */
 };
 
 struct conf_timeouts { /* ms */
@@ -46,6 +48,8 @@ struct conf_timeouts { /* ms */
 
 struct conf_limits {
 	int64_t head; /* bytes of a request's head, all its parameters */
+	int64_t memory; /* bytes of the Lua heap, 0: any */
+	int64_t rss;	/* bytes of resident memory of a worker, 0: any */
 	int64_t files; /* descriptors, 0: not changed */
 	int64_t core;  /* bytes, CONF_UNSET or CONF_UNLIMITED */
 };

@@ -199,6 +199,29 @@ check_workers(struct judge *judge)
 		    w->min_spare);
 }
 
+static void
+check_least(struct judge *judge, enum key_group group, const char *name,
+    int64_t value, int64_t least, const char *text)
+{
+	if (value > 0 && value < least)
+		blame(judge, group, name, "%s.%s is neither 0 nor at least %s",
+		    conf_group_name(group), name, text);
+}
+
+/* Less is used up by nothing: workers would do little but come and go. */
+static void
+check_recycling(struct judge *judge)
+{
+	const struct conf_pool *pool = judge->pool;
+
+	check_least(judge, GROUP_WORKERS, "max_age", pool->workers.max_age,
+	    1000, "1s");
+	check_least(judge, GROUP_LIMITS, "memory", pool->limits.memory,
+	    256 * 1024, "256K");
+	check_least(judge, GROUP_LIMITS, "rss", pool->limits.rss,
+	    8 * 1024 * 1024, "8M");
+}
+
 /* ---- what Lua code may reach -------------------------------------------- */
 
 static void
@@ -289,6 +312,7 @@ conf_check(const struct conf *conf, const struct conf_origin *origins,
 		check_required(&judge);
 		check_identity(&judge);
 		check_workers(&judge);
+		check_recycling(&judge);
 		check_process(&judge);
 		check_disable(&judge);
 		check_libraries(&judge);

@@ -11,6 +11,7 @@
 #define FILES_MOST   (1 << 30)
 #define SHORTEST     10	      /* ms */
 #define DAY	     86400000 /* ms */
+#define SIZE_MOST    ((int64_t)1 << 40)
 
 static const char *const level_words[] = { "debug", "info", "notice",
 	"warning", "error", "alert", NULL }; /* enum log_level */
@@ -79,6 +80,11 @@ const struct conf_key conf_keys[] = {
 	{ GROUP_WORKERS, "idle_timeout", KEY_DURATION,
 	    POOL(workers.idle_timeout),
 	    "10s", SHORTEST, DAY, CLASS_TUNE, NULL },
+	{ GROUP_WORKERS, "max_requests", KEY_INTEGER,
+	    POOL(workers.max_requests),
+	    "0", 0, INT32_MAX, CLASS_REPLACE, NULL },
+	{ GROUP_WORKERS, "max_age", KEY_DURATION, POOL(workers.max_age),
+	    "0", 0, 365LL * DAY, CLASS_REPLACE, NULL },
 
 	{ GROUP_TIMEOUTS, "start", KEY_DURATION, POOL(timeouts.start),
 	    "30s", SHORTEST, DAY, CLASS_TUNE, NULL },
@@ -93,6 +99,10 @@ const struct conf_key conf_keys[] = {
 
 	{ GROUP_LIMITS, "head", KEY_SIZE, POOL(limits.head),
 	    "64K", 1024, 1024 * 1024, CLASS_REPLACE, NULL },
+	{ GROUP_LIMITS, "memory", KEY_SIZE, POOL(limits.memory),
+	    "0", 0, SIZE_MOST, CLASS_REPLACE, NULL },
+	{ GROUP_LIMITS, "rss", KEY_SIZE, POOL(limits.rss),
+	    "0", 0, SIZE_MOST, CLASS_REPLACE, NULL },
 	{ GROUP_LIMITS, "files", KEY_INTEGER, POOL(limits.files),
 	    "0", 0, FILES_MOST, CLASS_REPLACE, NULL },
 	{ GROUP_LIMITS, "core", KEY_SIZE, POOL(limits.core),

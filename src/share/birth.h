@@ -28,7 +28,8 @@ enum birth_word {
 	WORD_READY = 'R',   /* the application is loaded and started */
 	WORD_CROWDED = 'C', /* score_busy returned true */
 	WORD_REPLACE = 'X', /* HUP, but the application has changed on disk or
-			       has no restart: send a successor, then TERM me */
+			       has no restart; or I have done enough: send a
+			       successor, then TERM me */
 	WORD_LEAVING = 'L'  /* leaving of my own accord */
 };
 

@@ -1,11 +1,14 @@
 #include "worker/lua_app.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/num.h"
 #include "worker/lua_env.h"
 #include "worker/lua_files.h"
+#include "worker/lua_heap.h"
 #include "worker/lua_input.h"
 #include "worker/lua_reply.h"
 #include "worker/lua_req.h"
@@ -19,6 +22,8 @@ struct lua_app {
 	char *file;
 	const struct conf_lua *lua;
 	int settled; /* see lua_state_settle */
+	struct lua_heap heap;
+	bool exhausted; /* it has been hit, at some time */
 	struct lua_files files;
 	struct lua_req req;
 	struct lua_reply reply;
@@ -69,6 +74,19 @@ check_app(lua_State *L)
 	return 0;
 }
 
+/* Lua's own message is "not enough memory", without a place. */
+static void
+blame_memory(struct lua_app *app, struct why *why)
+{
+	size_t len = strlen(why->text);
+	char limit[NUM_TEXT];
+
+	if (lua_heap_hit(&app->heap))
+		snprintf(why->text + len, sizeof(why->text) - len,
+		    " (memory limit %s)",
+		    num_size_text((int64_t)app->heap.limit, limit));
+}
+
 static int
 load(struct lua_app *app, struct why *why)
 {
@@ -108,7 +126,9 @@ lua_app_load(const char *file, const struct lua_app_options *options,
 	}
 	app->req.errors_to_server = options->errors_to_server;
 	app->lua = options->lua;
+	lua_heap_bound(&app->heap, app->L, options->memory);
 	if (load(app, why) == -1) {
+		blame_memory(app, why);
 		lua_app_free(app);
 		return NULL;
 	}
@@ -154,11 +174,15 @@ static int
 run_hook(struct lua_app *app, const char *name)
 {
 	lua_State *L = app->L;
+	int result;
 
 	lua_pushcfunction(L, call_hook);
 	lua_pushvalue(L, APP_TABLE);
 	lua_pushlightuserdata(L, (void *)name);
-	return lua_state_call(L, 2, 2);
+	lua_heap_begin(&app->heap);
+	result = lua_state_call(L, 2, 2);
+	app->exhausted |= lua_heap_hit(&app->heap);
+	return result;
 }
 
 /* What a hook returned is nothing or an integer. */
@@ -184,6 +208,7 @@ lua_app_start(struct lua_app *app, int *code, struct why *why)
 
 	if (run_hook(app, "start") == -1) {
 		lua_state_why(L, app->file, why);
+		blame_memory(app, why);
 		return -1;
 	}
 	sane = hook_result(L, &result);
@@ -222,6 +247,12 @@ bool
 lua_app_changed(const struct lua_app *app)
 {
 	return lua_files_changed(&app->files);
+}
+
+bool
+lua_app_exhausted(const struct lua_app *app)
+{
+	return app->exhausted;
 }
 
 bool
@@ -268,6 +299,26 @@ fail(struct lua_app *app, enum log_level level, int status, const char *text,
 		lua_reply_error(&app->reply, request, status);
 }
 
+/* The limit of memory was hit, and that is what is wrong with the request;
+ * or, without a message, the application has caught the error. */
+static void
+handle_memory(struct lua_app *app, const char *message)
+{
+	struct buf text = { 0 };
+	char limit[NUM_TEXT];
+
+	num_size_text((int64_t)app->heap.limit, limit);
+	buf_addf(&text, "memory limit %s exceeded: %s", limit, message != NULL ?
+	    message : "caught by the application");
+	if (buf_string(&text) == NULL)
+		buf_clear(&text);
+	if (message != NULL)
+		fail(app, LEVEL_ERROR, 500, text.data, text.len);
+	else
+		lua_req_log(&app->req, LEVEL_WARNING, text.data, text.len);
+	buf_free(&text);
+}
+
 /* An error reached us: the application's own, or that of a client whose body
  * did not come. */
 static void
@@ -279,7 +330,9 @@ handle_error(struct lua_app *app)
 	if (message == NULL)
 		message = "error object is not a string";
 	error = lua_input_error(&app->req, message);
-	if (error != 0)
+	if (lua_heap_hit(&app->heap))
+		handle_memory(app, message);
+	else if (error != 0)
 		fail(app, LEVEL_NOTICE, error == ETIMEDOUT ? 408 : 500,
 		    message, lua_state_message_len(message));
 	else
@@ -317,13 +370,20 @@ lua_app_serve(struct lua_app *app, struct request *request)
 	lua_pushcfunction(L, exchange);
 	lua_pushvalue(L, APP_TABLE);
 	lua_pushlightuserdata(L, app);
+	lua_heap_begin(&app->heap);
 	result = lua_state_call(L, 2, 0);
 	lua_env_flush(&app->req);
 	if (result == -1)
 		handle_error(app);
 	else
 		handle_end(app);
+	if (lua_heap_hit(&app->heap)) {
+		app->exhausted = true;
+		if (result == 0)
+			handle_memory(app, NULL);
+	}
 	lua_settop(L, APP_TABLE);
 	lua_req_end(&app->req);
+	lua_heap_settle(&app->heap, L);
 	lua_state_settle(L, &app->settled);
 }

@@ -14,6 +14,7 @@
 struct lua_app;
 
 struct lua_app_options {
+	size_t memory;	       /* most bytes of the Lua heap, 0: any */
 	bool errors_to_server; /* env.errors and errors go to FCGI_STDERR too */
 	const struct conf_lua *lua; /* what its code may reach, NULL: the
 				       defaults; lives as long */
@@ -43,6 +44,10 @@ int lua_app_restart(struct lua_app *app);
 /* Is a file that it was loaded from (its own, or a module's that require
  * found) no longer the one on disk?  Then restart is not enough. */
 bool lua_app_changed(const struct lua_app *app);
+
+/* Has the limit of memory been hit while it served or in a hook?  What the
+ * application made of that is not to be relied on. */
+bool lua_app_exhausted(const struct lua_app *app);
 
 /* app.stop.  True: leave (also if there is none, or it raised, which is
  * logged).  False: it returned anything but nothing or 0 and declines. */

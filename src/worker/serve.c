@@ -10,6 +10,7 @@
 #include "worker/fcgi.h"
 #include "worker/fcgi_peer.h"
 #include "worker/guard.h"
+#include "worker/retire.h"
 
 #define RECEIVE_CHUNK 4096	   /* holds most request heads */
 #define RECEIVE_MAX   (128 * 1024) /* from one peer before others */
@@ -89,6 +90,7 @@ serve(struct conn *c)
 	guard_leave();
 	end = fcgi_end(request);
 	score_idle(self.birth->score, self.birth->slot);
+	retire_served(lua_app_exhausted(self.app));
 	if (end == FCGI_END_KEEP)
 		return true;
 	if (end == FCGI_END_LINGER)

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include "worker/fcgi.h"
 #include "worker/lua_app.h"
 #include "worker/privs.h"
+#include "worker/retire.h"
 #include "worker/serve.h"
 #include "worker/wait.h"
 
@@ -100,6 +102,14 @@ handle(uint64_t key)
 	}
 }
 
+static int64_t
+within(int64_t value, int64_t least, int64_t most)
+{
+	if (value < least)
+		return least;
+	return value < most ? value : most;
+}
+
 /* Sleep until something happens, at the latest at `until` (-1: no limit),
  * and deal with it. */
 static void
@@ -112,7 +122,7 @@ turn(int64_t until)
 	if (due == -1 || (until != -1 && until < due))
 		due = until;
 	if (due != -1)
-		timeout = due > now ? (int)(due - now) : 0;
+		timeout = (int)within(due - now, 0, INT_MAX);
 	n = wait_turn(self.wait_set, keys, timeout);
 	for (int i = 0; i < n; i++)
 		handle(keys[i]);
@@ -255,6 +265,7 @@ start_application(void)
 {
 	const struct conf_pool *pool = self.birth->pool;
 	const struct lua_app_options options = {
+		.memory = (size_t)pool->limits.memory,
 		.errors_to_server = pool->errors_to_server,
 		.lua = &pool->lua,
 	};
@@ -286,6 +297,7 @@ worker_main(const struct birth *birth)
 
 	self.birth = birth;
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	retire_prepare(birth);
 	if (privs_drop(birth->pool, &why) == -1) {
 		log_error("%s", why.text);
 		exit(EX_OSERR);
@@ -297,20 +309,23 @@ worker_main(const struct birth *birth)
 		log_error("cannot start a thread: %s", strerror(errno));
 		exit(EX_OSERR);
 	}
+	retire_begin();
 	listen_again(true);
 	score_idle(birth->score, birth->slot);
 	birth_say(self.birth, WORD_READY);
 	for (;;) {
-		turn(-1);
+		turn(retire_due());
 		if (self.told)
 			leave();
+		retire_consider();
 	}
 }
 
 int
 worker_check(const struct conf_pool *pool, struct why *why)
 {
-	const struct lua_app_options options = { .lua = &pool->lua };
+	const struct lua_app_options options = { .lua = &pool->lua,
+		.memory = (size_t)pool->limits.memory };
 	struct lua_app *app;
 
 	if (privs_drop(pool, why) == -1)

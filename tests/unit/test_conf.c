@@ -46,6 +46,8 @@ START_TEST(defaults_are_filled_in)
 	    "\t\t\tmax_spare = 3;\n"
 	    "\t\t\tspawn_rate = 32;\n"
 	    "\t\t\tidle_timeout = \"10s\";\n"
+	    "\t\t\tmax_requests = 0;\n"
+	    "\t\t\tmax_age = \"0\";\n"
 	    "\t\t};\n"
 	    "\t\ttimeouts: {\n"
 	    "\t\t\tstart = \"30s\";\n"
@@ -56,6 +58,8 @@ START_TEST(defaults_are_filled_in)
 	    "\t\t};\n"
 	    "\t\tlimits: {\n"
 	    "\t\t\thead = \"64K\";\n"
+	    "\t\t\tmemory = \"0\";\n"
+	    "\t\t\trss = \"0\";\n"
 	    "\t\t\tfiles = 0;\n"
 	    "\t\t\tcore = \"\";\n"
 	    "\t\t};\n"
@@ -144,6 +148,10 @@ static const struct row {
 	    "expected an integer from 1 to 1024, found 2000" },
 	{ "workers.idle_timeout", "\"1500ms\"", "\"1500ms\"", "\"1.5s\"",
 	    "expected a duration from 10ms to 1d, found \"1.5s\"" },
+	{ "workers.max_requests", "10000", "10000", "-1",
+	    "expected an integer from 0 to 2147483647, found -1" },
+	{ "workers.max_age", "\"36h\"", "\"36h\"", "\"2y\"",
+	    "expected a duration from 0 to 365d, found \"2y\"" },
 	{ "timeouts.start", "90", "\"90s\"", "-1",
 	    "expected a duration from 10ms to 1d, found -1" },
 	{ "timeouts.read", "\"10ms\"", "\"10ms\"", "\"9ms\"",
@@ -160,6 +168,10 @@ static const struct row {
 	    "expected a size or \"unlimited\", found \"infinite\"" },
 	{ "limits.head", "4096", "\"4K\"", "\"2M\"",
 	    "expected a size from 1K to 1M, found \"2M\"" },
+	{ "limits.memory", "\"128M\"", "\"128M\"", "\"128MB\"",
+	    "expected a size from 0 to 1024G, found \"128MB\"" },
+	{ "limits.rss", "\"1G\"", "\"1G\"", "\"1025G\"",
+	    "expected a size from 0 to 1024G, found \"1025G\"" },
 	{ "lua.path", "\"/srv/lib/?.lua;;\"", "\"/srv/lib/?.lua;;\"",
 	    "( \"/a\" )",
 	    "expected a string of 0 to 4095 bytes, found a list" },
