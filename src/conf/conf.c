@@ -72,6 +72,7 @@ static void
 pool_clear(struct conf_pool *pool)
 {
 	conf_list_free(&pool->listen);
+	conf_list_free(&pool->allowed_clients);
 	free(pool->name);
 	free(pool->file);
 	free(pool->app);

@@ -72,6 +72,7 @@ struct conf_pool {
 	char *listen_group;
 	int64_t listen_mode;
 	int64_t backlog;
+	struct conf_list allowed_clients; /* cidr.h; empty: everyone */
 	char *user; /* NULL: not changed */
 	char *group;
 	char *chroot;    /* NULL: none; app and directory are inside */

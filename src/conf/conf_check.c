@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cidr.h"
 #include "base/user.h"
 #include "conf/conf_lua.h"
 
@@ -139,6 +140,22 @@ check_process(struct judge *judge)
 		blame(judge, GROUP_LIMITS, "files",
 		    "limits.files (%" PRId64 ") is below %d, of which a worker "
 		    "needs some itself", pool->limits.files, FILES_LEAST);
+}
+
+/* ---- who may connect ----------------------------------------------------- */
+
+static void
+check_clients(struct judge *judge)
+{
+	const struct conf_list *list = &judge->pool->allowed_clients;
+	struct cidr cidr;
+	struct why why;
+
+	for (size_t i = 0; i < list->n; i++) {
+		if (cidr_parse(list->item[i], &cidr, &why) == -1)
+			blame(judge, GROUP_POOL, "allowed_clients",
+			    "allowed_clients: %s", why.text);
+	}
 }
 
 /* ---- what is required --------------------------------------------------- */
@@ -314,6 +331,7 @@ conf_check(const struct conf *conf, const struct conf_origin *origins,
 		check_workers(&judge);
 		check_recycling(&judge);
 		check_process(&judge);
+		check_clients(&judge);
 		check_disable(&judge);
 		check_libraries(&judge);
 		check_across(&judge, conf);

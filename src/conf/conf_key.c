@@ -45,6 +45,8 @@ const struct conf_key conf_keys[] = {
 	    "0660", 0, 0777, CLASS_REPLACE, NULL },
 	{ GROUP_POOL, "backlog", KEY_INTEGER, POOL(backlog),
 	    "511", 1, 65535, CLASS_REPLACE, NULL },
+	{ GROUP_POOL, "allowed_clients", KEY_STRINGS, POOL(allowed_clients),
+	    NULL, 0, NAME_MOST, CLASS_REPLACE, NULL },
 	{ GROUP_POOL, "user", KEY_STRING, POOL(user),
 	    "", 0, NAME_MOST, CLASS_REPLACE, NULL },
 	{ GROUP_POOL, "group", KEY_STRING, POOL(group),

@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "share/sock_queue.h"
+#include "worker/clients.h"
 #include "worker/fcgi.h"
 #include "worker/fcgi_peer.h"
 #include "worker/guard.h"
@@ -180,6 +182,15 @@ accept_one(int listener)
 	return fd;
 }
 
+static void
+welcome(int fd)
+{
+	if (clients_admit(fd))
+		serve_receive(conn_add(fd));
+	else
+		close(fd);
+}
+
 /*
  * Under load a listener is taken from until it is empty, and the wait costs
  * nothing; but not for ever: signals and kept connections have their turn.
@@ -194,7 +205,7 @@ serve_accept(int listener)
 		fd = accept_one(listener);
 		if (fd == -1)
 			return;
-		serve_receive(conn_add(fd));
+		welcome(fd);
 		if (clock_ms() >= until)
 			return;
 	}
@@ -210,7 +221,7 @@ serve_queue(int listener)
 		fd = accept_one(listener);
 		if (fd == -1)
 			break;
-		serve_receive(conn_add(fd));
+		welcome(fd);
 	}
 }
 

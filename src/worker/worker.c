@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "worker/clients.h"
 #include "worker/conn.h"
 #include "worker/fcgi.h"
 #include "worker/lua_app.h"
@@ -248,7 +249,8 @@ set_up_requests(void)
 		log_error("%s", why.text);
 		exit(EX_OSERR);
 	}
-	if (conn_init(self.wait_set, &limits) == -1) {
+	if (conn_init(self.wait_set, &limits) == -1 ||
+	    clients_init(&pool->allowed_clients) == -1) {
 		log_error("no memory for connections");
 		exit(EX_OSERR);
 	}

@@ -29,6 +29,7 @@ START_TEST(defaults_are_filled_in)
 	    "\t\tlisten_group = \"\";\n"
 	    "\t\tlisten_mode = \"0660\";\n"
 	    "\t\tbacklog = 511;\n"
+	    "\t\tallowed_clients = ( );\n"
 	    "\t\tuser = \"\";\n"
 	    "\t\tgroup = \"\";\n"
 	    "\t\tchroot = \"\";\n"
@@ -110,6 +111,9 @@ static const struct row {
 	    "expected an octal mode in quotes, up to \"0777\", found 660" },
 	{ "backlog", "65535", "65535", "65536",
 	    "expected an integer from 1 to 65535, found 65536" },
+	{ "allowed_clients", "( \"10.0.0.0/8\", \"::1\" )",
+	    "( \"10.0.0.0/8\", \"::1\" )", "( \"\" )",
+	    "expected a string or a list of strings, none empty, found \"\"" },
 	{ "user", "\"12345\"", "\"12345\"", "1.5",
 	    "expected a string of 0 to 255 bytes, found a number with a "
 	    "fraction" },

@@ -139,6 +139,7 @@ static const struct {
 	{ "user = \"root\";", "replace" },
 	{ "user = \"root\"; group = \"root\";", "replace" },
 	{ "errors_to_server = true;", "replace" },
+	{ "allowed_clients = \"::1\";", "replace" },
 	{ "lua: { path = \"\"; };", "replace" },
 	{ "lua: { cpath = \"\"; };", "replace" },
 	{ "lua: { disable = \"os.execute\"; };", "replace" },

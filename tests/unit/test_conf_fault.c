@@ -89,6 +89,10 @@ static const struct {
 	    "c:3: pool www: lua.libraries: \"all\" stands alone\n"
 	    "c:3: pool www: lua.libraries: \"bit32\" is no library of "
 	    "Lua\n" },
+	{ POOL("\nallowed_clients = ( \"::1\", \"web\", \"10.0.0.1/8\" );"),
+	    "c:2: pool www: allowed_clients: \"web\" is no address\n"
+	    "c:2: pool www: allowed_clients: \"10.0.0.1/8\" has bits beyond "
+	    "its length\n" },
 	{ POOL("\ngroup = \"root\";"),
 	    "c:2: pool www: group is set without user\n" },
 	{ POOL("\nuser = \"no such\";\ngroup = \"none\";\n"
