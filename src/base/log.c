@@ -108,6 +108,31 @@ log_reopen(void)
 	return 0;
 }
 
+int
+log_send(int sock)
+{
+	unsigned char level = (unsigned char)state.min;
+
+	return fd_send(sock, state.fd, &level, sizeof(level)) == -1 ? -1 : 0;
+}
+
+int
+log_receive(int sock)
+{
+	unsigned char level;
+	int fd;
+	long n = fd_receive(sock, &fd, &level, sizeof(level));
+
+	if (n <= 0)
+		return (int)n;
+	if (level <= LEVEL_ALERT)
+		state.min = (enum log_level)level;
+	if (fd == -1 && state.fd != -1)
+		openlog("lua-fpm", 0, LOG_DAEMON);
+	log_take(fd, NULL);
+	return 1;
+}
+
 void
 log_identity(const char *pool)
 {

@@ -39,6 +39,16 @@ int log_open(const char *target, enum log_level min, struct why *why);
 /* Open the file anew (after a rotation).  0, or -1 and the old one stays. */
 int log_reopen(void);
 
+/*
+ * Where and from which level on is logged, handed on over a unix socket: the
+ * master sends it after it has changed, a worker takes it over.  So a worker
+ * never opens the file itself, which it may not be able to.  log_send: 0, or
+ * -1 with errno.  log_receive: 1 taken over, 0 the other end is closed, -1
+ * with errno.
+ */
+int log_send(int sock);
+int log_receive(int sock);
+
 /* In a worker, after fork and before it closes what is not its own: every
  * later line carries this pool.  The name is copied. */
 void log_identity(const char *pool);

@@ -59,6 +59,20 @@ conf_faults_free(struct conf_faults *faults)
 	*faults = (struct conf_faults){ 0 };
 }
 
+int
+conf_list_add(struct conf_list *list, const char *text)
+{
+	char **grown = reallocarray(list->item, list->n + 1, sizeof(*grown));
+
+	if (grown == NULL)
+		return -1;
+	list->item = grown;
+	if ((grown[list->n] = strdup(text)) == NULL)
+		return -1;
+	list->n++;
+	return 0;
+}
+
 void
 conf_list_free(struct conf_list *list)
 {

@@ -40,6 +40,7 @@ struct conf_workers {
 
 struct conf_timeouts { /* ms */
 	int64_t start;	   /* from fork to READY */
+	int64_t request;   /* to serve one, 0: for ever */
 	int64_t read;	   /* for a whole request head; between body bytes */
 	int64_t write;	   /* for the peer to take any output */
 	int64_t keepalive; /* an idle kept connection */
@@ -82,6 +83,7 @@ struct conf_pool {
 	struct conf_list environment; /* "NAME=value" */
 	bool clear_environment;
 	bool errors_to_server;
+	int64_t timeout_status; /* HTTP status that answers timeouts.request */
 	struct conf_workers workers;
 	struct conf_timeouts timeouts;
 	struct conf_limits limits;
@@ -120,7 +122,9 @@ void conf_faults_free(struct conf_faults *faults);
 /* FILE:LINE: what, one line each; FILE: what where no line is known. */
 void conf_faults_print(const struct conf_faults *faults, FILE *out);
 
-/* Give back what a list holds; it is empty then. */
+/* Append a copy of a text: 0, or -1 (memory).  Give back what a list holds;
+ * it is empty then. */
+int conf_list_add(struct conf_list *list, const char *text);
 void conf_list_free(struct conf_list *list);
 
 /* Give back a configuration and everything in it; NULL is fine. */

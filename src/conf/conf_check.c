@@ -239,6 +239,22 @@ check_recycling(struct judge *judge)
 	    8 * 1024 * 1024, "8M");
 }
 
+/* Below the first the guard cannot tell in time; the others are what a web
+ * server or a client can make sense of. */
+static void
+check_request(struct judge *judge)
+{
+	int64_t limit = judge->pool->timeouts.request;
+	int64_t status = judge->pool->timeout_status;
+
+	if (limit > 0 && limit < 100)
+		blame(judge, GROUP_TIMEOUTS, "request",
+		    "timeouts.request is below 100ms");
+	if (status != 408 && status != 503 && status != 504)
+		blame(judge, GROUP_POOL, "timeout_status",
+		    "timeout_status is none of 408, 503 and 504");
+}
+
 /* ---- what Lua code may reach -------------------------------------------- */
 
 static void
@@ -331,6 +347,7 @@ conf_check(const struct conf *conf, const struct conf_origin *origins,
 		check_workers(&judge);
 		check_recycling(&judge);
 		check_process(&judge);
+		check_request(&judge);
 		check_clients(&judge);
 		check_disable(&judge);
 		check_libraries(&judge);

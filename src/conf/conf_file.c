@@ -69,20 +69,6 @@ add_literally(struct buf *pattern, const char *directory)
 	return buf_putc(pattern, '/');
 }
 
-static int
-list_add(struct conf_list *list, const char *text)
-{
-	char **grown = reallocarray(list->item, list->n + 1, sizeof(*grown));
-
-	if (grown == NULL)
-		return -1;
-	list->item = grown;
-	if ((grown[list->n] = strdup(text)) == NULL)
-		return -1;
-	list->n++;
-	return 0;
-}
-
 /* A directory that is not there holds no match; one that cannot be read may
  * hold some, and pools must not vanish in silence. */
 static int
@@ -102,7 +88,7 @@ expand(const char *pattern, struct conf_list *files)
 	switch (glob(pattern, 0, is_serious, &found)) {
 	case 0:
 		for (size_t i = 0; i < found.gl_pathc && result == 0; i++)
-			result = list_add(files, found.gl_pathv[i]);
+			result = conf_list_add(files, found.gl_pathv[i]);
 		break;
 	case GLOB_NOMATCH:
 		break;
@@ -121,7 +107,7 @@ expand_literal(const char *directory, const char *name,
     struct conf_list *files)
 {
 	char *path = conf_file_join(directory, name);
-	int result = path == NULL ? -1 : list_add(files, path);
+	int result = path == NULL ? -1 : conf_list_add(files, path);
 
 	free(path);
 	return result;

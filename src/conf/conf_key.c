@@ -65,6 +65,8 @@ const struct conf_key conf_keys[] = {
 	    "true", 0, 1, CLASS_REPLACE, NULL },
 	{ GROUP_POOL, "errors_to_server", KEY_BOOL, POOL(errors_to_server),
 	    "false", 0, 1, CLASS_REPLACE, NULL },
+	{ GROUP_POOL, "timeout_status", KEY_INTEGER, POOL(timeout_status),
+	    "408", 408, 504, CLASS_REPLACE, NULL },
 
 	/* mode and max size the pool's slots: they come with new workers */
 	{ GROUP_WORKERS, "mode", KEY_WORD, POOL(workers.mode),
@@ -90,6 +92,8 @@ const struct conf_key conf_keys[] = {
 
 	{ GROUP_TIMEOUTS, "start", KEY_DURATION, POOL(timeouts.start),
 	    "30s", SHORTEST, DAY, CLASS_TUNE, NULL },
+	{ GROUP_TIMEOUTS, "request", KEY_DURATION, POOL(timeouts.request),
+	    "0", 0, DAY, CLASS_REPLACE, NULL },
 	{ GROUP_TIMEOUTS, "read", KEY_DURATION, POOL(timeouts.read),
 	    "60s", SHORTEST, DAY, CLASS_REPLACE, NULL },
 	{ GROUP_TIMEOUTS, "write", KEY_DURATION, POOL(timeouts.write),

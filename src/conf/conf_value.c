@@ -22,15 +22,23 @@ value_member(const struct conf_key *key, const void *object)
 }
 
 static int
+check_length(const struct conf_key *key, size_t len)
+{
+	if (len < (size_t)key->min)
+		return value_fail(EINVAL);
+	if (len > (size_t)key->max)
+		return value_fail(ERANGE);
+	return 0;
+}
+
+static int
 string_set(const struct conf_key *key, char **member, const char *text)
 {
 	char *copy = NULL;
 	size_t len = strlen(text);
 
-	if (len < (size_t)key->min)
-		return value_fail(EINVAL);
-	if (len > (size_t)key->max)
-		return value_fail(ERANGE);
+	if (check_length(key, len) == -1)
+		return -1;
 	if (len > 0 && (copy = strdup(text)) == NULL)
 		return -1;
 	free(*member);
@@ -41,19 +49,11 @@ string_set(const struct conf_key *key, char **member, const char *text)
 static int
 list_add(const struct conf_key *key, struct conf_list *list, const char *text)
 {
-	char **grown;
+	size_t len = strlen(text);
 
-	if (*text == '\0')
+	if (len == 0)
 		return value_fail(EINVAL);
-	grown = reallocarray(list->item, list->n + 1, sizeof(char *));
-	if (grown == NULL)
-		return -1;
-	list->item = grown;
-	list->item[list->n] = NULL;
-	if (string_set(key, &list->item[list->n], text) == -1)
-		return -1;
-	list->n++;
-	return 0;
+	return check_length(key, len) == -1 ? -1 : conf_list_add(list, text);
 }
 
 static int
@@ -102,18 +102,9 @@ is_variable(const char *text)
 static int
 variable_add(struct conf_list *list, const char *text)
 {
-	char **grown;
-
 	if (!is_variable(text))
 		return value_fail(EINVAL);
-	grown = reallocarray(list->item, list->n + 1, sizeof(*grown));
-	if (grown == NULL)
-		return -1;
-	list->item = grown;
-	if ((grown[list->n] = strdup(text)) == NULL)
-		return -1;
-	list->n++;
-	return 0;
+	return conf_list_add(list, text);
 }
 
 /* The values of a size or mode that are no number. */

@@ -68,6 +68,7 @@ apply_globals(void)
 	if (log_open(conf->error_log, (enum log_level)conf->log_level, &why) ==
 	    -1)
 		log_error("%s", why.text);
+	pools_send_log(&self.pools);
 	if ((conf->pid_file == NULL) != (self.pid_path == NULL) ||
 	    (self.pid_path != NULL &&
 		strcmp(conf->pid_file, self.pid_path) != 0))
@@ -160,6 +161,7 @@ signalled(void *arg, int signo)
 		if (log_reopen() == -1)
 			log_error("cannot open the log again: %s",
 			    strerror(errno));
+		pools_send_log(&self.pools);
 		break;
 	case SIGUSR2:
 		log_notice("upgrade in place is not supported yet");

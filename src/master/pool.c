@@ -152,6 +152,18 @@ send_successor(struct pool *pool, struct slot *slot)
 }
 
 static void
+log_stuck(const struct pool *pool, const struct slot *slot)
+{
+	struct score_slot seen;
+
+	if (score_read(pool->score, pool_number(pool, slot), &seen))
+		slot_log(slot, LEVEL_ERROR, "%s %s exceeded timeouts.request "
+		    "and did not let itself be stopped: answered with %d, the "
+		    "worker is replaced", seen.method, seen.uri,
+		    (int)pool->conf->timeout_status);
+}
+
+static void
 heard(void *arg, struct slot *slot, enum birth_word word)
 {
 	struct pool *pool = arg;
@@ -168,6 +180,10 @@ heard(void *arg, struct slot *slot, enum birth_word word)
 	case WORD_LEAVING:
 		if (slot->state == SLOT_UP)
 			slot->due = clock_ms() + pool->conf->timeouts.stop;
+		slot->state = SLOT_LEAVING;
+		break;
+	case WORD_STUCK:
+		log_stuck(pool, slot);
 		slot->state = SLOT_LEAVING;
 		break;
 	case WORD_CROWDED:

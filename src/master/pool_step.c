@@ -3,6 +3,8 @@
 #include "base/clock.h"
 #include "master/pm.h"
 
+#define HANG_GRACE 2000 /* ms beyond timeouts.request and the worker's own
+			   attempts to end it */
 #define LOOK_AGAIN 10 /* ms; ondemand, while workers start: did more come? */
 
 static void
@@ -124,6 +126,40 @@ sooner(int64_t a, int64_t b)
 	return a;
 }
 
+/*
+ * The last resort: a worker that cannot even end itself (it was stopped, or
+ * waits within the kernel) is killed some time after its request should have
+ * ended.  Returns when to look again; nobody tells us of a request that
+ * begins, so that is at the latest when one that begins now would be overdue.
+ */
+static int64_t
+kill_hanging(struct pool *pool, int64_t now)
+{
+	int64_t limit = pool->conf->timeouts.request + HANG_GRACE, next = -1;
+	struct score_slot seen;
+
+	if (pool->conf->timeouts.request == 0)
+		return -1;
+	for (unsigned i = 0; i < pool->nslots; i++) {
+		struct slot *slot = &pool->slots[i];
+		int64_t due = now + limit;
+
+		if (slot->state != SLOT_UP || slot->killed)
+			continue;
+		if (score_read(pool->score, i, &seen) &&
+		    seen.state == SCORE_BUSY)
+			due = seen.since + limit;
+		if (due > now) {
+			next = sooner(next, due);
+			continue;
+		}
+		slot_log(slot, LEVEL_ERROR, "hangs in %s %s beyond "
+		    "timeouts.request: killed", seen.method, seen.uri);
+		slot_kill(slot);
+	}
+	return next;
+}
+
 void
 pool_step(struct pool *pool)
 {
@@ -136,6 +172,7 @@ pool_step(struct pool *pool)
 		if (backoff_active(&pool->backoff, clock_ms()))
 			due = sooner(due, pool->backoff.until);
 	}
+	due = sooner(due, kill_hanging(pool, now));
 	for (unsigned i = 0; i < pool->nslots; i++)
 		if (pool->slots[i].state != SLOT_FREE)
 			due = sooner(due, pool->slots[i].due);

@@ -204,6 +204,18 @@ pools_drain(struct pools *pools, int64_t limit)
 }
 
 void
+pools_send_log(const struct pools *pools)
+{
+	const struct pool *pool;
+
+	for (pool = pools->first; pool != NULL; pool = pool->next)
+		for (unsigned i = 0; i < pool->nslots; i++)
+			if (pool->slots[i].state != SLOT_FREE &&
+			    pool->slots[i].channel != -1)
+				log_send(pool->slots[i].channel);
+}
+
+void
 pools_kill(struct pools *pools)
 {
 	struct pool *pool;

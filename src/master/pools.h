@@ -53,6 +53,9 @@ bool pools_tried(const struct pools *pools);
 size_t pools_proven(const struct pools *pools);
 size_t pools_serving(const struct pools *pools);
 
+/* Every worker is to log where the master does now. */
+void pools_send_log(const struct pools *pools);
+
 /* Stop: every pool drains within its timeouts.stop, at most limit ms (-1: no
  * such limit). */
 void pools_drain(struct pools *pools, int64_t limit);

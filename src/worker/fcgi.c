@@ -17,7 +17,9 @@
 #include "share/fcgi_wire.h"
 #include "worker/fcgi_body.h"
 #include "worker/fcgi_peer.h"
+#include "worker/response.h"
 
+#define BUFFERED    8000		 /* bytes that libfcgi surely keeps at first */
 #define END_SIZE    32		 /* the records that end a response */
 #define WRITE_CHUNK (1 << 30)	 /* libfcgi counts in int */
 #define PARAMS_KEEP 1024	 /* places kept for the next request */
@@ -30,6 +32,8 @@ struct fcgi_request {
 	struct param *params;
 	size_t params_cap;
 	uint64_t serial;
+	volatile size_t put; /* bytes of the response, */
+	volatile bool flushed; /* of which some may have gone out */
 };
 
 static struct {
@@ -113,6 +117,9 @@ put(struct fcgi_request *r, FCGX_Stream *stream, const char *data, size_t n)
 		return -1;
 	}
 	fcgi_peer_limit(r->conn, n);
+	if (stream == r->lib.out)
+		r->put += n;
+	r->flushed |= r->put > BUFFERED;
 	while (n > 0) {
 		int part = n > WRITE_CHUNK ? WRITE_CHUNK : (int)n;
 
@@ -182,11 +189,38 @@ fcgi_flush(struct request *request)
 		errno = EPIPE;
 		return -1;
 	}
+	r->flushed = true;
 	FCGX_FFlush(r->lib.out);
 	return written(r, r->lib.out);
 }
 
+/* By hand, since libfcgi may be in the middle of something.  A record that
+ * may be half written is left so: the connection ends with the process. */
+static void
+fcgi_abandon(struct request *request, int status)
+{
+	struct fcgi_request *r = fcgi_of(request);
+	unsigned id = r->conn->scan.id;
+	struct buf text = { 0 }, out = { 0 };
+
+	if (r->flushed)
+		return;
+	buf_addf(&text, "Status: %d %s\r\nContent-Type: text/plain\r\n\r\n",
+	    status, response_reason(status));
+	if (!request->head_only)
+		buf_addf(&text, "%s\n", response_reason(status));
+	fcgi_add_stream(&out, FCGI_T_STDOUT, id, text.data, text.len);
+	fcgi_add_stream(&out, FCGI_T_STDOUT, id, NULL, 0);
+	fcgi_add_end(&out, id, 1, FCGI_S_COMPLETE);
+	if (!out.failed)
+		send(r->conn->fd, out.data, out.len,
+		    MSG_DONTWAIT | MSG_NOSIGNAL);
+	buf_free(&text);
+	buf_free(&out);
+}
+
 static const struct request_ops fcgi_ops = {
+	.abandon = fcgi_abandon,
 	.read = fcgi_read,
 	.write = fcgi_write,
 	.flush = fcgi_flush,
@@ -270,6 +304,8 @@ fcgi_begin(struct conn *c)
 
 	memset(&r->base, 0, sizeof(r->base));
 	r->conn = c;
+	r->put = 0;
+	r->flushed = false;
 	r->base.ops = &fcgi_ops;
 	if (params_parse(r) == -1) {
 		fcgi_peer_blame(c, "malformed parameters");

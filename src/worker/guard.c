@@ -8,13 +8,15 @@
 #include <time.h>
 
 #define STACK_SIZE (128 * 1024)
+#define INSISTENCE 5 /* an interpreter may miss a hook that is set in the
+			middle of an instruction: it is set again */
 
 static struct {
 	pthread_mutex_t lock;
 	sem_t wake;
 	atomic_bool asleep;   /* the guard waits for `wake` */
 	atomic_uint serial;   /* odd: a request is running */
-	void (*late)(void);
+	struct guard_options options;
 } self = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static void
@@ -25,17 +27,77 @@ tick(void)
 	clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
 }
 
-/* Nothing begins or ends: there is nothing to watch until something does.
- * Whoever enters after `asleep` is set posts; who entered before is seen. */
-static void
-sleep_after(unsigned seen)
+static struct timespec
+in(int64_t ms)
 {
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_sec += ms / 1000;
+	t.tv_nsec += ms % 1000 * 1000000L;
+	if (t.tv_nsec >= 1000000000L) {
+		t.tv_sec++;
+		t.tv_nsec -= 1000000000L;
+	}
+	return t;
+}
+
+/*
+ * Sleep until another request begins, at most ms (-1: for ever).  True: the
+ * time is over and nothing has begun or ended.  Whoever enters after `asleep`
+ * is set posts; who entered before is seen.
+ */
+static bool
+sleep_after(unsigned seen, int64_t ms)
+{
+	const struct timespec until = in(ms);
+	int result;
+
 	atomic_store(&self.asleep, true);
 	if (atomic_load(&self.serial) != seen &&
 	    atomic_exchange(&self.asleep, false))
+		return false;
+	do
+		result = ms == -1 ? sem_wait(&self.wake) :
+				    sem_clockwait(&self.wake, CLOCK_MONOTONIC,
+					&until);
+	while (result == -1 && errno == EINTR);
+	/* It may have been posted just after the time was over. */
+	if (result == -1 && !atomic_exchange(&self.asleep, false))
+		while (sem_wait(&self.wake) == -1 && errno == EINTR)
+			;
+	return atomic_load(&self.serial) == seen;
+}
+
+/* Only while that request is running; it cannot end meanwhile. */
+static void
+act(unsigned running, void (*what)(void))
+{
+	pthread_mutex_lock(&self.lock);
+	if (atomic_load(&self.serial) == running)
+		what();
+	pthread_mutex_unlock(&self.lock);
+}
+
+/* A request that has been running for a while. */
+static void
+accompany(unsigned running)
+{
+	int64_t limit = self.options.limit;
+
+	act(running, self.options.late);
+	if (limit > 0)
+		limit = limit > GUARD_TICK ? limit - GUARD_TICK : 0;
+	else
+		limit = -1;
+	if (!sleep_after(running, limit))
 		return;
-	while (sem_wait(&self.wake) == -1 && errno == EINTR)
-		;
+	for (int i = 0; i < INSISTENCE; i++) {
+		act(running, self.options.overdue);
+		if (!sleep_after(running, GUARD_GRACE / INSISTENCE))
+			return;
+	}
+	act(running, self.options.stuck);
 }
 
 static void *
@@ -47,29 +109,24 @@ watch(void *unused)
 	for (;;) {
 		tick();
 		now = atomic_load(&self.serial);
-		if (now != before) {
+		if (now != before)
 			before = now;
-			continue;
-		}
-		if (now % 2 == 1) {
-			pthread_mutex_lock(&self.lock);
-			if (atomic_load(&self.serial) == now)
-				self.late();
-			pthread_mutex_unlock(&self.lock);
-		}
-		sleep_after(now);
+		else if (now % 2 == 1)
+			accompany(now);
+		else
+			sleep_after(now, -1);
 	}
 	return NULL;
 }
 
 int
-guard_start(void (*late)(void))
+guard_start(const struct guard_options *options)
 {
 	pthread_attr_t attributes;
 	pthread_t thread;
 	int error;
 
-	self.late = late;
+	self.options = *options;
 	if (sem_init(&self.wake, 0, 0) == -1)
 		return -1;
 	pthread_mutex_lock(&self.lock);

@@ -10,12 +10,21 @@
  * holds it always but while it serves; then the guard may take it.
  */
 
-#define GUARD_TICK 50 /* ms; a request is long after one to two of them */
+#include <stdint.h>
 
-/* Take the lock and start the thread, which calls `late`, with the lock, once
- * for each request that turns out to be long.  late must not log.  0, or -1
- * with errno. */
-int guard_start(void (*late)(void));
+#define GUARD_TICK  50	/* ms; a request is long after one to two of them */
+#define GUARD_GRACE 500 /* ms from overdue to stuck */
+
+struct guard_options {
+	int64_t limit; /* ms a request may take, 0: for ever */
+	void (*late)(void);    /* it is a long one; must not log */
+	void (*overdue)(void); /* its time is over: stop it */
+	void (*stuck)(void);   /* it does not stop: end the process */
+};
+
+/* Take the lock and start the thread, which calls these, with the lock, late
+ * and stuck at most once for a request.  0, or -1 with errno. */
+int guard_start(const struct guard_options *options);
 
 /* A request begins; it has ended. */
 void guard_enter(void);

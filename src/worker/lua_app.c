@@ -8,8 +8,10 @@
 #include "base/num.h"
 #include "worker/lua_env.h"
 #include "worker/lua_files.h"
+#include "worker/lua_guard.h"
 #include "worker/lua_heap.h"
 #include "worker/lua_input.h"
+#include "worker/lua_process.h"
 #include "worker/lua_reply.h"
 #include "worker/lua_req.h"
 #include "worker/lua_sandbox.h"
@@ -25,6 +27,7 @@ struct lua_app {
 	struct lua_heap heap;
 	bool exhausted; /* it has been hit, at some time */
 	struct lua_files files;
+	int timeout_status;
 	struct lua_req req;
 	struct lua_reply reply;
 	enum lua_reply_end end; /* of the response, and why */
@@ -40,6 +43,8 @@ setup(lua_State *L)
 
 	lua_input_setup(L);
 	lua_env_setup(&app->req, L);
+	lua_guard_setup(L);
+	lua_process_setup(L);
 	lua_sandbox_apply(L, app->lua, app->file);
 	lua_files_watch(&app->files, L);
 	return 0;
@@ -125,6 +130,7 @@ lua_app_load(const char *file, const struct lua_app_options *options,
 		return NULL;
 	}
 	app->req.errors_to_server = options->errors_to_server;
+	app->timeout_status = options->timeout_status;
 	app->lua = options->lua;
 	lua_heap_bound(&app->heap, app->L, options->memory);
 	if (load(app, why) == -1) {
@@ -330,7 +336,10 @@ handle_error(struct lua_app *app)
 	if (message == NULL)
 		message = "error object is not a string";
 	error = lua_input_error(&app->req, message);
-	if (lua_heap_hit(&app->heap))
+	if (lua_guard_expired())
+		fail(app, LEVEL_ERROR, app->timeout_status, message,
+		    strlen(message));
+	else if (lua_heap_hit(&app->heap))
 		handle_memory(app, message);
 	else if (error != 0)
 		fail(app, LEVEL_NOTICE, error == ETIMEDOUT ? 408 : 500,
@@ -371,7 +380,9 @@ lua_app_serve(struct lua_app *app, struct request *request)
 	lua_pushvalue(L, APP_TABLE);
 	lua_pushlightuserdata(L, app);
 	lua_heap_begin(&app->heap);
+	lua_guard_begin(L);
 	result = lua_state_call(L, 2, 0);
+	lua_guard_end(L);
 	lua_env_flush(&app->req);
 	if (result == -1)
 		handle_error(app);

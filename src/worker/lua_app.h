@@ -15,6 +15,7 @@ struct lua_app;
 
 struct lua_app_options {
 	size_t memory;	       /* most bytes of the Lua heap, 0: any */
+	int timeout_status;    /* answers a request whose time is over */
 	bool errors_to_server; /* env.errors and errors go to FCGI_STDERR too */
 	const struct conf_lua *lua; /* what its code may reach, NULL: the
 				       defaults; lives as long */

@@ -35,6 +35,10 @@ struct request_ops {
 	int (*flush)(struct request *);
 	/* n bytes for the web server's own error log (FCGI_STDERR). */
 	int (*complain)(struct request *, const void *data, size_t n);
+	/* The process is about to end in the middle of the request: if
+	 * nothing has gone out, answer with that status, else let it be seen
+	 * as cut.  Called beside the thread that serves; never waits. */
+	void (*abandon)(struct request *, int status);
 	/* Has the peer left or aborted?  Costs a system call. */
 	bool (*gone)(struct request *);
 };

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -12,6 +13,7 @@
 #include "worker/fcgi.h"
 #include "worker/fcgi_peer.h"
 #include "worker/guard.h"
+#include "worker/lua_guard.h"
 #include "worker/retire.h"
 
 #define RECEIVE_CHUNK 4096	   /* holds most request heads */
@@ -23,6 +25,7 @@
 static struct {
 	const struct birth *birth;
 	struct lua_app *app;
+	struct request *request; /* the present one */
 } self;
 
 /* There may be others who could take a connection. */
@@ -41,12 +44,30 @@ late(void)
 		conn_give_all(self.birth->exchange[1]);
 }
 
+/* It hangs where no Lua code runs.  The client is answered, the master told;
+ * the connections parked here went to others long ago. */
+static void
+stuck(void)
+{
+	self.request->ops->abandon(self.request,
+	    (int)self.birth->pool->timeout_status);
+	birth_say(self.birth, WORD_STUCK);
+	_exit(EX_OK);
+}
+
 int
 serve_init(const struct birth *birth, struct lua_app *app)
 {
+	const struct guard_options options = {
+		.limit = birth->pool->timeouts.request,
+		.late = late,
+		.overdue = lua_guard_expire,
+		.stuck = stuck,
+	};
+
 	self.birth = birth;
 	self.app = app;
-	return guard_start(late);
+	return guard_start(&options);
 }
 
 static void
@@ -87,6 +108,7 @@ serve(struct conn *c)
 	 * not wait for this one: whoever is idle first takes them. */
 	if (shared())
 		conn_give_fresh(self.birth->exchange[1], FRESH_MS);
+	self.request = request;
 	guard_enter();
 	lua_app_serve(self.app, request);
 	guard_leave();

@@ -68,12 +68,11 @@ obey_signals(void)
 	}
 }
 
-/* The master never talks on the channel; it only goes away. */
+/* The master sends its log when that has changed, and goes away. */
 static void
 hear_channel(void)
 {
-	char byte;
-	ssize_t n = recv(self.birth->channel, &byte, 1, MSG_DONTWAIT);
+	int n = log_receive(self.birth->channel);
 
 	if (n == 0 || (n == -1 && errno != EAGAIN)) {
 		wait_remove(self.wait_set, self.birth->channel);
@@ -269,6 +268,7 @@ start_application(void)
 	const struct lua_app_options options = {
 		.memory = (size_t)pool->limits.memory,
 		.errors_to_server = pool->errors_to_server,
+		.timeout_status = (int)pool->timeout_status,
 		.lua = &pool->lua,
 	};
 	struct why why;

@@ -100,8 +100,13 @@ client_gone(struct request *request)
 	return request->aborted;
 }
 
-static const struct request_ops client_ops = { client_read, client_write,
-	client_flush, client_complain, client_gone };
+static const struct request_ops client_ops = {
+	.read = client_read,
+	.write = client_write,
+	.flush = client_flush,
+	.complain = client_complain,
+	.gone = client_gone,
+};
 
 static inline void
 set_param_bytes(const char *name, const char *value, size_t value_len)

@@ -39,6 +39,7 @@ START_TEST(defaults_are_filled_in)
 	    "\t\tenvironment = { };\n"
 	    "\t\tclear_environment = true;\n"
 	    "\t\terrors_to_server = false;\n"
+	    "\t\ttimeout_status = 408;\n"
 	    "\t\tworkers: {\n"
 	    "\t\t\tmode = \"dynamic\";\n"
 	    "\t\t\tmax = 8;\n"
@@ -52,6 +53,7 @@ START_TEST(defaults_are_filled_in)
 	    "\t\t};\n"
 	    "\t\ttimeouts: {\n"
 	    "\t\t\tstart = \"30s\";\n"
+	    "\t\t\trequest = \"0\";\n"
 	    "\t\t\tread = \"1m\";\n"
 	    "\t\t\twrite = \"1m\";\n"
 	    "\t\t\tkeepalive = \"75s\";\n"
@@ -137,6 +139,8 @@ static const struct row {
 	    "expected true or false, found 1" },
 	{ "errors_to_server", "true", "true", "\"true\"",
 	    "expected true or false, found \"true\"" },
+	{ "timeout_status", "503", "503", "600",
+	    "expected an integer from 408 to 504, found 600" },
 	{ "workers.mode", "\"static\"", "\"static\"", "\"statics\"",
 	    "expected one of \"static\", \"dynamic\", \"ondemand\", found "
 	    "\"statics\"" },
@@ -158,6 +162,8 @@ static const struct row {
 	    "expected a duration from 0 to 365d, found \"2y\"" },
 	{ "timeouts.start", "90", "\"90s\"", "-1",
 	    "expected a duration from 10ms to 1d, found -1" },
+	{ "timeouts.request", "\"30s\"", "\"30s\"", "\"2d\"",
+	    "expected a duration from 0 to 1d, found \"2d\"" },
 	{ "timeouts.read", "\"10ms\"", "\"10ms\"", "\"9ms\"",
 	    "expected a duration from 10ms to 1d, found \"9ms\"" },
 	{ "timeouts.write", "\"1d\"", "\"1d\"", "86401",
