@@ -10,9 +10,20 @@ from harness import *
 
 d = Daemon(workers={"mode": "static", "max": 1})
 
-# What an attacker would love to have run, as FastCGI records.
-FORGED = request(keep=True, uri="/forged", params=[("REMOTE_USER", "admin")],
-                 lua="print('SMUGGLED') return text('forged')")
+
+
+def forge(pad=0):
+    """What an attacker would love to have run, as FastCGI records."""
+    return request(keep=True, uri="/forged",
+                   params=[("REMOTE_USER", "admin"), ("PAD", "x" * pad)],
+                   lua="print('SMUGGLED') return text('forged')")
+
+
+FORGED = forge()
+
+# The same after a slide of records that mean nothing, both of whole lengths
+# of 8 bytes: who begins to read records at such a place comes to it.
+ALIGNED = record(STDIN, b"", id=9) * 32 + forge(-len(FORGED) % 8)
 
 READS = {"nothing": "", "one byte": "env.input:read(1) ",
          "a line": "env.input:read('l') ", "half": "env.input:read(%d) ",
@@ -59,6 +70,18 @@ def every_way_to_leave_a_body_unread():
                 read = read % (len(body) // 2) if "%" in read else read
                 kept += attempt(read + "return text('victim')", body)
     assert kept > 0, "some connections were kept, so the test means something"
+
+
+@test
+def every_alignment():
+    """wherever in the body reading stops, no forged request begins there"""
+    equal(len(ALIGNED) % 8, 0, "length")
+    for shift in range(8):
+        body = b"x" * shift + ALIGNED * 400
+        for read in (1, 8 + shift, 5000, 40000, len(body) - 8):
+            for chunk in (65535, 65528, 4096):
+                attempt("env.input:read(%d) return text('victim')" % read,
+                        body, chunk)
 
 
 @test
