@@ -6,8 +6,8 @@
 #include "base/num.h"
 
 #define LOOK_EVERY  100	  /* ms, far below the limit of resident memory */
-#define FIRST_PAUSE 5000  /* ms for a successor to come */
-#define LAST_PAUSE  60000
+#define FIRST_PAUSE 250	  /* ms; perhaps there was no room for a successor */
+#define LAST_PAUSE  60000 /* ms; perhaps it cannot come up at all */
 
 static int64_t
 draw(int64_t limit, uint64_t seed)

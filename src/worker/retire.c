@@ -90,8 +90,11 @@ ask(int64_t now)
 
 	if (!recycle_ask(r, now))
 		return;
-	log_info("%s: %s", self.told ? "still waits for a successor" :
-	    "asks for a successor", recycle_text(r, now, text));
+	recycle_text(r, now, text);
+	if (self.told)
+		log_debug("still waits for a successor: %s", text);
+	else
+		log_info("asks for a successor: %s", text);
 	self.told = true;
 	birth_say(self.birth, WORD_REPLACE);
 }
