@@ -3,7 +3,6 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 
-#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <unistd.h>
@@ -71,12 +70,7 @@ int
 wait_readable(int fd, int64_t deadline)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
-	int64_t left;
-	int n;
+	int64_t left = deadline - clock_ms();
 
-	do {
-		left = deadline - clock_ms();
-		n = poll(&p, 1, left > 0 ? (int)left : 0);
-	} while (n == -1 && errno == EINTR);
-	return n;
+	return poll(&p, 1, left > 0 ? (int)left : 0);
 }

@@ -33,7 +33,8 @@ int wait_signals(const int *numbers);
 int wait_signal_next(int fd);
 
 /* Wait until fd can be read or the deadline (clock_ms()) has passed.
- * 1 readable, 0 too late, -1 with errno. */
+ * 1 readable, 0 too late, -1 with errno: EINTR means that the time of the
+ * request is over (lua_guard.h), since no other signal gets through. */
 int wait_readable(int fd, int64_t deadline);
 
 #endif

@@ -124,6 +124,34 @@ def streamed():
 
 
 @test
+def slow_upload():
+    """a client that does not send its body: 408, the worker lives"""
+    with Daemon(workers=ONE, timeouts=LIMIT) as d:
+        d.expect("timeouts.request", "body", "tim")
+        worker = d.workers()
+        for code in ("env.input:read('a') return text('read')",
+                     "pcall(env.input.read, env.input, 'a') "
+                     "while true do end"):
+            with d.connect() as c:
+                c.send(head("POST", body=b"x" * 100, lua=code))
+                c.send(stream(STDIN, b"abc", end=False))
+                equal(c.response().status, 408)
+            equal((d.fetch().body, d.workers()), (b"hello", worker))
+
+
+@test
+def slow_reader():
+    """a client that does not read: the response is cut, the worker lives"""
+    with Daemon(workers=ONE, timeouts=LIMIT) as d:
+        d.expect("timeouts.request")
+        worker = d.workers()
+        with d.connect() as c:
+            c.send(request(lua="return text(string.rep('x', 20000000))"))
+            equal(d.fetch().body, b"hello")
+        equal(d.workers(), worker)
+
+
+@test
 def hangs_in_c():
     """in C: the same answer, the worker is replaced, the log says so"""
     with Daemon(workers=ONE, timeouts=LIMIT, timeout_status=504) as d:
