@@ -20,6 +20,8 @@
 #include "conf/conf_root.h"
 #include "conf/conf_single.h"
 #include "master/master.h"
+#include "share/inherit.h"
+#include "share/sock_check.h"
 #include "worker/standalone.h"
 #include "worker/trial.h"
 #include "worker/worker.h"
@@ -134,7 +136,8 @@ configure(const struct arguments *a)
 	conf = a->address != NULL ?
 	    conf_single(a->app, a->address, a->workers, a->user, &faults) :
 	    conf_read(a->file, &faults);
-	if (conf != NULL && conf_refuse_root(conf, a->allow_root, &faults)) {
+	if (conf != NULL && (sock_check(conf, &faults) |
+	    conf_refuse_root(conf, a->allow_root, &faults))) {
 		conf_free(conf);
 		conf = NULL;
 	}
@@ -164,6 +167,7 @@ main(int argc, char **argv)
 	int code;
 
 	title_init(argc, argv);
+	inherit_init();
 	parse(argc, argv, &a);
 	if (a.app != NULL && a.address == NULL)
 		standalone_main(a.app);

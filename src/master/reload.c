@@ -7,6 +7,7 @@
 #include "conf/conf_diff.h"
 #include "conf/conf_read.h"
 #include "conf/conf_root.h"
+#include "share/sock_check.h"
 
 static struct conf *
 read_new(const char *file, bool allow_root)
@@ -14,7 +15,8 @@ read_new(const char *file, bool allow_root)
 	struct conf_faults faults = { 0 };
 	struct conf *conf = conf_read(file, &faults);
 
-	if (conf != NULL && conf_refuse_root(conf, allow_root, &faults)) {
+	if (conf != NULL && (sock_check(conf, &faults) |
+	    conf_refuse_root(conf, allow_root, &faults))) {
 		conf_free(conf);
 		conf = NULL;
 	}

@@ -152,6 +152,11 @@ sock_take_over(int fd, struct why *why)
 {
 	int on = 1;
 
+	if (fd < 0) {
+		why_set(why, fd == -1 ? "systemd passed no socket of that name" :
+		    "systemd passed several sockets of that name");
+		return -1;
+	}
 	if (sock_option(fd, SO_TYPE) != SOCK_STREAM ||
 	    sock_option(fd, SO_ACCEPTCONN) != 1) {
 		why_set(why, "fd:%d is not a listening stream socket", fd);

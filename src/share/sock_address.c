@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "share/inherit.h"
 
 static int
 sock_parse_unix(const char *text, struct sock_address *address,
@@ -35,6 +36,16 @@ sock_parse_fd(const char *text, struct sock_address *address,
 	}
 	address->kind = SOCK_FD;
 	address->fd = (int)fd;
+	return 0;
+}
+
+/* A name that was not passed is an address all the same: a test of the
+ * configuration is not run by systemd. */
+static int
+sock_parse_systemd(const char *text, struct sock_address *address)
+{
+	address->kind = SOCK_FD;
+	address->fd = inherit_find(strchr(text, ':') + 1);
 	return 0;
 }
 
@@ -72,7 +83,7 @@ sock_parse_inet(const char *text, struct sock_address *address,
 	if (colon == NULL || colon == text ||
 	    (size_t)(colon - text) >= sizeof(host)) {
 		why_set(why, "not an address: %s (a path, 127.0.0.1:9000, "
-		    "[::1]:9000, *:9000 or fd:3)", text);
+		    "[::1]:9000, *:9000, fd:3 or systemd:www)", text);
 		return -1;
 	}
 	memcpy(host, text, (size_t)(colon - text));
@@ -98,6 +109,8 @@ sock_parse(const char *text, struct sock_address *address, struct why *why)
 		return sock_parse_unix(text, address, why);
 	if (strncmp(text, "fd:", 3) == 0)
 		return sock_parse_fd(text, address, why);
+	if (strncmp(text, "systemd:", 8) == 0)
+		return sock_parse_systemd(text, address);
 	return sock_parse_inet(text, address, why);
 }
 

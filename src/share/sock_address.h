@@ -16,7 +16,7 @@
 
 struct sock_address {
 	enum { SOCK_UNIX, SOCK_INET, SOCK_FD } kind;
-	int fd; /* SOCK_FD */
+	int fd; /* SOCK_FD; as inherit_find says for a socket by name */
 	union {
 		struct sockaddr any;
 		struct sockaddr_un un;
@@ -30,8 +30,8 @@ struct sock_address {
 
 /*
  * "/path" or "./path" (unix), "127.0.0.1:9000", "[::1]:9000", "*:9000"
- * (IPv4, every interface), "fd:3".  Numeric addresses only; ports 1..65535.
- * Pure.  0, or -1 and why.
+ * (IPv4, every interface), "fd:3", "systemd:www" (inherit.h).  Numeric
+ * addresses only; ports 1..65535.  0, or -1 and why.
  */
 int sock_parse(const char *text, struct sock_address *address,
     struct why *why);

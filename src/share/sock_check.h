@@ -1,0 +1,15 @@
+#ifndef SHARE_SOCK_CHECK_H
+#define SHARE_SOCK_CHECK_H
+
+/* What the floor of the configuration cannot know of an address: whether it
+ * is one.  Runs in the master and in -t. */
+
+#include <stdbool.h>
+
+#include "conf/conf.h"
+
+/* True, with a fault noted for each, if an address of a pool is none, or the
+ * same as another's though it is written in another way. */
+bool sock_check(const struct conf *conf, struct conf_faults *faults);
+
+#endif
