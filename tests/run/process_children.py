@@ -30,8 +30,8 @@ def results():
                 "file true closed file 2",
             "return show(pcall(io.popen, 'true', 'x'))":
                 "false bad argument #2 to 'io.popen' (invalid mode)",
-            "return show(io.popen('no-such-program 2>&1'):close())":
-                "nil exit 127",
+            "local p = io.popen('no-such-program 2>&1') p:read('a') "
+            "return show(p:close())": "nil exit 127",
         }.items():
             equal(d.lua(SHOW + code).body.decode(), expected, code)
 
