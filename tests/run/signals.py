@@ -32,7 +32,7 @@ def graceful():
         gate = d.gate()
         busy = Background(d.lua, gate.lua + "return text('whole')")
         gate.wait()
-        waiting = [d.connect() for _ in range(5)]
+        waiting = [d.connect() for _ in range(100)]
         for c in waiting:
             c.send(request(lua="return text('waited')"))
         d.kill(signo)
@@ -40,7 +40,7 @@ def graceful():
               refused(d.address()), "no new client is let in")
         gate.open()
         equal(busy.result().body, b"whole")
-        equal([c.response().body for c in waiting], [b"waited"] * 5)
+        equal([c.response().body for c in waiting], [b"waited"] * 100)
         equal(d.wait_exit(), 0)
         d.check_gone()
         d.check_log()
@@ -62,7 +62,7 @@ def graceful_tcp():
     gate = d.gate()
     busy = Background(d.lua, gate.lua + "return text('whole')")
     gate.wait()
-    waiting = [d.connect() for _ in range(5)]
+    waiting = [d.connect() for _ in range(100)]
     for c in waiting:
         c.send(request(lua="return text('waited')"))
     mark = d.log_mark()
@@ -70,7 +70,7 @@ def graceful_tcp():
     d.wait_note("STOPPING=1")
     gate.open()
     equal(busy.result().body, b"whole")
-    equal([c.response().body for c in waiting], [b"waited"] * 5)
+    equal([c.response().body for c in waiting], [b"waited"] * 100)
     equal(d.wait_exit(), 0)
     d.check_gone()
     d.check_log()

@@ -240,7 +240,7 @@ def standalone(program=LUA_FPM, app=None, family=socket.AF_UNIX):
     with socket.socket(family) as s:
         s.bind(d.dir + "/zero.sock" if family == socket.AF_UNIX
                else ("127.0.0.1", 0))
-        s.listen(16)
+        s.listen(128)
         d.spawn(args=(d.dir + "/app.lua",), program=program, stdin=s)
         d.zero = (d.dir + "/zero.sock" if family == socket.AF_UNIX
                   else "127.0.0.1:%d" % s.getsockname()[1])
@@ -322,12 +322,12 @@ def alone_term_in_a_request():
         busy = Background(fetch, d.zero, lua=gate.lua + "return text('whole')")
         gate.wait()
         d.kill(signal.SIGTERM)
-        waiting = [Conn(d.zero) for _ in range(3)]
+        waiting = [Conn(d.zero) for _ in range(100)]
         for c in waiting:
             c.send(request(lua="return text('waited')"))
         gate.open()
         equal(busy.result().body, b"whole")
-        equal([c.response().body for c in waiting], [b"waited"] * 3)
+        equal([c.response().body for c in waiting], [b"waited"] * 100)
         equal(d.wait_exit(), 0)
 
 
