@@ -17,11 +17,10 @@
 #include "base/title.h"
 #include "conf/conf_dump.h"
 #include "conf/conf_read.h"
-#include "conf/conf_root.h"
 #include "conf/conf_single.h"
 #include "master/master.h"
+#include "master/reload.h"
 #include "share/inherit.h"
-#include "share/sock_check.h"
 #include "worker/standalone.h"
 #include "worker/trial.h"
 #include "worker/worker.h"
@@ -136,8 +135,7 @@ configure(const struct arguments *a)
 	conf = a->address != NULL ?
 	    conf_single(a->app, a->address, a->workers, a->user, &faults) :
 	    conf_read(a->file, &faults);
-	if (conf != NULL && (sock_check(conf, &faults) |
-	    conf_refuse_root(conf, a->allow_root, &faults))) {
+	if (conf != NULL && reload_refuses(conf, a->allow_root, &faults)) {
 		conf_free(conf);
 		conf = NULL;
 	}

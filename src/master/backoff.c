@@ -3,6 +3,7 @@
 #define BACKOFF_FIRST 100    /* ms */
 #define BACKOFF_MOST  30000
 #define BACKOFF_READY 1000 /* the most after one that had been ready */
+#define READY_FAILURES 5    /* which take to that most */
 #define BACKOFF_LONG  10000  /* a life that forgives what came before it */
 
 /* In ms, for the nth failure in a row, n > 0. */
@@ -26,6 +27,10 @@ backoff_failed(struct backoff *backoff, int64_t now, bool ready,
 	}
 	if (backoff->failures < UINT16_MAX)
 		backoff->failures++;
+	/* Those who serve before they die say nothing against those who are
+	 * just starting. */
+	if (ready && backoff->failures > READY_FAILURES)
+		backoff->failures = READY_FAILURES;
 	backoff->until = now + backoff_wait(backoff->failures,
 	    ready ? BACKOFF_READY : BACKOFF_MOST);
 }

@@ -147,8 +147,17 @@ send_successor(struct pool *pool, struct slot *slot)
 		if (pool->slots[i].succeeds == slot)
 			return;
 	successor = fork_worker(pool);
+	slot->wish = successor == NULL;
 	if (successor != NULL)
 		successor->succeeds = slot;
+}
+
+void
+pool_send_successors(struct pool *pool)
+{
+	for (unsigned i = 0; i < pool->nslots; i++)
+		if (pool->slots[i].wish)
+			send_successor(pool, &pool->slots[i]);
 }
 
 static void

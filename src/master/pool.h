@@ -77,6 +77,9 @@ unsigned pool_number(const struct pool *pool, const struct slot *slot);
  * in the pool or over all pools. */
 struct slot *pool_fork(struct pool *pool);
 
+/* Try again for workers whose successor could not be forked. */
+void pool_send_successors(struct pool *pool);
+
 /* Ondemand: give the pool a step when a client waits, or stop doing so. */
 void pool_watch(struct pool *pool, bool on);
 

@@ -103,6 +103,8 @@ manage(struct pool *pool, int64_t now)
 	struct pm_step step = pm_step(&pool->conf->workers, &view, throttled);
 	bool pending = throttled || view.starting + step.spawn > 0;
 
+	if (!throttled)
+		pool_send_successors(pool);
 	for (; step.spawn > 0; step.spawn--)
 		if (pool_fork(pool) == NULL)
 			break;

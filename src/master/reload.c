@@ -9,14 +9,22 @@
 #include "conf/conf_root.h"
 #include "share/sock_check.h"
 
+bool
+reload_refuses(const struct conf *conf, bool allow_root,
+    struct conf_faults *faults)
+{
+	bool bad = sock_check(conf, faults);
+
+	return conf_refuse_root(conf, allow_root, faults) || bad;
+}
+
 static struct conf *
 read_new(const char *file, bool allow_root)
 {
 	struct conf_faults faults = { 0 };
 	struct conf *conf = conf_read(file, &faults);
 
-	if (conf != NULL && (sock_check(conf, &faults) |
-	    conf_refuse_root(conf, allow_root, &faults))) {
+	if (conf != NULL && reload_refuses(conf, allow_root, &faults)) {
 		conf_free(conf);
 		conf = NULL;
 	}

@@ -11,6 +11,11 @@
 
 #include "master/pools.h"
 
+/* Does what was read ask for something that will not be done?  Every fault is
+ * noted.  For the first configuration as for every later one. */
+bool reload_refuses(const struct conf *conf, bool allow_root,
+    struct conf_faults *faults);
+
 /*
  * Read `file` and begin.  -1: it is bad, or an address cannot be bound; every
  * fault is logged and nothing has changed.  0: under way; the newest of

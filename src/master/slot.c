@@ -122,6 +122,7 @@ slot_bury(struct slot *slot)
 	slot->pid = 0;
 	slot->due = -1;
 	slot->succeeds = NULL;
+	slot->wish = false;
 }
 
 const char *

@@ -35,6 +35,7 @@ struct slot {
 	int64_t due;  /* clock_ms() at which it is killed, -1: never */
 	bool killed;
 	struct slot *succeeds; /* STARTING: the worker that leaves for it */
+	bool wish;	       /* UP: to be succeeded, when there is room */
 	struct loop *loop;
 	void (*heard)(void *arg, struct slot *slot, enum birth_word word);
 	void *arg;

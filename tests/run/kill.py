@@ -36,8 +36,8 @@ def any_worker(keep, **workers):
         # a worker has one request in its hands, and a kept connection's
         # next one may be on its way to it
         assert len(failures) <= KILLS * (6 if keep else 1), failures[:5]
-        until(lambda: len(d.workers()) >= workers.get("start", 4),
-              "as many workers as before", 20)
+        until(lambda: len(d.workers()) >= workers.get("min_spare", 4),
+              "as many workers as there should be", 20)
         assert len(d.workers()) <= workers["max"]
         for _ in range(50):
             equal(d.fetch().body, b"hello")

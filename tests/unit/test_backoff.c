@@ -43,7 +43,7 @@ START_TEST(waits_after_ready_workers_end_at_a_second)
 	}
 	/* one that does not come up takes it from there */
 	backoff_failed(&b, NOW, false, 5);
-	ck_assert_int_eq(b.until, NOW + 6400);
+	ck_assert_int_eq(b.until, NOW + 3200);
 }
 END_TEST
 
