@@ -116,15 +116,18 @@ dequeue(struct conn *c)
 	c->due = 0;
 }
 
-static void
-make_room(void)
+bool
+conn_make_room(void)
 {
 	static const enum conn_state order[] = { CONN_IDLE, CONN_LINGER,
 		CONN_HEAD };
 
-	for (size_t i = 0; set.free == NULL && i < 3; i++)
-		if (set.queue[order[i]].first != NULL)
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+		if (set.queue[order[i]].first != NULL) {
 			conn_close(set.queue[order[i]].first);
+			return true;
+		}
+	return false;
 }
 
 struct conn *
@@ -133,7 +136,8 @@ conn_add(int fd)
 	struct conn *c;
 	uint32_t serial;
 
-	make_room();
+	if (set.free == NULL)
+		conn_make_room();
 	/* At most one connection is out of every queue, the one being served,
 	 * and limits.max is larger than that: there is a place. */
 	c = set.free;

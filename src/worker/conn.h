@@ -48,9 +48,12 @@ struct conn_limits { /* ms */
 int conn_init(int wait_set, const struct conn_limits *limits);
 
 /* Take over a connected descriptor, in state HEAD but neither waited for nor
- * in a queue.  If all places are taken, the oldest idle, else lingering, else
- * silent connection is closed for it. */
+ * in a queue.  If all places are taken, conn_make_room. */
 struct conn *conn_add(int fd);
+
+/* Close the connection that is worth least: the oldest idle, else lingering,
+ * else silent one.  False: there is none. */
+bool conn_make_room(void);
 
 /* Leave it until its peer sends something or its patience ends; 0, or -1 and
  * it is closed.  A deadline already running for the same state goes on. */

@@ -1,7 +1,6 @@
 #include "worker/fcgi.h"
 
 #include <sys/socket.h>
-#include <sys/time.h>
 
 #include <errno.h>
 #include <fcgiapp.h>

@@ -3,7 +3,7 @@
 #include <sys/socket.h>
 
 #include <errno.h>
-#include <stdio.h>
+#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -70,22 +70,29 @@ serve_init(const struct birth *birth, struct lua_app *app)
 	return guard_start(&options);
 }
 
+/* A parameter as text for the scoreboard, cut; "" for one that is missing. */
+static const char *
+text_of(const struct request *request, const char *name, char *out, size_t n)
+{
+	size_t len = 0;
+	const char *value = request_param(request, name, &len);
+
+	if (len >= n)
+		len = n - 1;
+	if (len > 0)
+		memcpy(out, value, len);
+	out[len] = '\0';
+	return out;
+}
+
 static void
 note_busy(const struct request *request)
 {
 	char method[16], uri[128];
-	const char *value;
-	size_t len;
 
-	value = request_param(request, "REQUEST_METHOD", &len);
-	snprintf(method, sizeof(method), "%.*s", value != NULL ? (int)len : 0,
-	    value != NULL ? value : "");
-	value = request_param(request, "REQUEST_URI", &len);
-	if (value == NULL)
-		len = 0;
-	snprintf(uri, sizeof(uri), "%.*s", len < sizeof(uri) ? (int)len : 127,
-	    value != NULL ? value : "");
-	if (score_busy(self.birth->score, self.birth->slot, method, uri))
+	if (score_busy(self.birth->score, self.birth->slot,
+		text_of(request, "REQUEST_METHOD", method, sizeof(method)),
+		text_of(request, "REQUEST_URI", uri, sizeof(uri))))
 		birth_say(self.birth, WORD_CROWDED);
 }
 
@@ -175,23 +182,8 @@ serve_receive(struct conn *c)
 
 /* ---- accepting ----------------------------------------------------------- */
 
-/* Out of descriptors: an idle connection is worth less than a new one. */
-static bool
-make_room(void)
-{
-	struct conn *c = conn_oldest(CONN_IDLE);
-
-	if (c == NULL)
-		c = conn_oldest(CONN_LINGER);
-	if (c == NULL)
-		c = conn_oldest(CONN_HEAD);
-	if (c == NULL)
-		return false;
-	conn_close(c);
-	return true;
-}
-
-/* -1: nobody waits (or nothing can be done about it now). */
+/* Out of descriptors, an idle connection is worth less than a new one.
+ * -1: nobody waits (or nothing can be done about it now). */
 static int
 accept_one(int listener)
 {
@@ -200,7 +192,7 @@ accept_one(int listener)
 	do
 		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	while (fd == -1 && (errno == ECONNABORTED || errno == EINTR ||
-	    ((errno == EMFILE || errno == ENFILE) && make_room())));
+	    ((errno == EMFILE || errno == ENFILE) && conn_make_room())));
 	return fd;
 }
 

@@ -1,7 +1,6 @@
 #include "worker/worker.h"
 
 #include <sys/resource.h>
-#include <sys/socket.h>
 
 #include <errno.h>
 #include <limits.h>
@@ -176,11 +175,10 @@ leave(void)
 	self.told = false;
 	score_leaving(self.birth->score, self.birth->slot);
 	listen_again(false);
-	if (score_heirs(self.birth->score) && !self.orphaned) {
+	if (score_heirs(self.birth->score) && !self.orphaned)
 		conn_give_all(self.birth->exchange[1]);
-	} else {
+	else
 		empty_queues();
-	}
 	until = clock_ms() + LEAVE_PATIENCE;
 	while ((conn_oldest(CONN_HEAD) != NULL ||
 		   conn_oldest(CONN_LINGER) != NULL) && clock_ms() < until)
