@@ -83,8 +83,9 @@ void pool_send_successors(struct pool *pool);
 /* Ondemand: give the pool a step when a client waits, or stop doing so. */
 void pool_watch(struct pool *pool, bool on);
 
-/* A child ended.  False: it is none of this pool's. */
-bool pool_reap(struct pool *pool, pid_t pid, int status);
+/* Clients may wait for whom no worker is there (any more): fork one for them
+ * if the pool is the last to serve them and still has the time. */
+void pool_serve_last(struct pool *pool, int64_t now);
 
 /* Forward HUP to every worker that is up. */
 void pool_hup(struct pool *pool);

@@ -1,0 +1,85 @@
+#include "master/pool_reap.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+static void
+log_death(const struct pool *pool, const struct slot *slot, int status)
+{
+	struct score_slot seen;
+	char end[64];
+
+	slot_end_text(status, end, sizeof(end));
+	if (slot->state == SLOT_STARTING)
+		slot_log(slot, LEVEL_ERROR, "%s before it was ready", end);
+	else if (score_read(pool->score, pool_number(pool, slot), &seen) &&
+	    seen.state == SCORE_BUSY)
+		slot_log(slot, LEVEL_WARNING, "%s while it served %s %s", end,
+		    seen.method, seen.uri);
+	else
+		slot_log(slot, LEVEL_WARNING, "%s", end);
+}
+
+/* The pool has lost a worker that it counted on. */
+static void
+lose(struct pool *pool, const struct slot *slot)
+{
+	int64_t now = clock_ms();
+
+	if (slot->succeeds != NULL)
+		slot_log(slot->succeeds, LEVEL_ERROR,
+		    "has no successor and stays");
+	pool->failed |= slot->state == SLOT_STARTING;
+	backoff_failed(&pool->backoff, now, slot->state == SLOT_UP,
+	    now - slot->born);
+	if (backoff_active(&pool->backoff, now))
+		log_notice("pool %s: the next worker starts in %lld ms",
+		    pool->conf->name, (long long)(pool->backoff.until - now));
+}
+
+/* Who was killed has had its line then. */
+static void
+judge(struct pool *pool, struct slot *slot, int status)
+{
+	if (slot->killed || (slot->state == SLOT_LEAVING && status == 0))
+		slot_log(slot, LEVEL_DEBUG, "is gone");
+	else
+		log_death(pool, slot, status);
+	if (slot->state != SLOT_LEAVING && !pool->draining)
+		lose(pool, slot);
+}
+
+/* Nobody can succeed a worker that is gone. */
+static void
+forget_predecessor(struct pool *pool, const struct slot *gone)
+{
+	for (unsigned i = 0; i < pool->nslots; i++)
+		if (pool->slots[i].succeeds == gone)
+			pool->slots[i].succeeds = NULL;
+}
+
+bool
+pool_reap(struct pool *pool, pid_t pid, int status)
+{
+	struct slot *slot = NULL;
+	bool left;
+
+	for (unsigned i = 0; i < pool->nslots; i++)
+		if (pool->slots[i].state != SLOT_FREE &&
+		    pool->slots[i].pid == pid)
+			slot = &pool->slots[i];
+	if (slot == NULL)
+		return false;
+	/* What it said before its end counts: READY, or that it was leaving. */
+	slot_hear(slot);
+	judge(pool, slot, status);
+	left = slot->state == SLOT_LEAVING && status == 0;
+	slot_bury(slot);
+	quota_remove(pool->options->quota);
+	score_dead(pool->score, pool_number(pool, slot));
+	forget_predecessor(pool, slot);
+	if (left) /* one that fails would fail again */
+		pool_serve_last(pool, clock_ms());
+	pool->attention = true;
+	return true;
+}
