@@ -12,6 +12,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "base/title.h"
@@ -164,6 +165,7 @@ main(int argc, char **argv)
 	struct conf *conf;
 	int code;
 
+	fd_standard();
 	title_init(argc, argv);
 	inherit_init();
 	parse(argc, argv, &a);

@@ -104,6 +104,20 @@ fd_receive(int sock, int *fd, void *data, size_t n)
 	return done;
 }
 
+int
+fd_standard(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd == -1)
+		return -1;
+	close(fd);
+	return 0;
+}
+
 void
 fd_close(int *fd)
 {

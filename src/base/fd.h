@@ -28,6 +28,10 @@ int fd_pair(int fds[2]);
 long fd_send(int sock, int fd, const void *data, size_t n);
 long fd_receive(int sock, int *fd, void *data, size_t n);
 
+/* At a program's start: 0, 1 and 2 are open, on /dev/null those that were
+ * not, so that nothing else is ever taken for one of them. */
+int fd_standard(void);
+
 /* Close *fd if it is not -1, and make it -1. */
 void fd_close(int *fd);
 

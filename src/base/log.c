@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
@@ -12,15 +14,16 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/outlet.h"
 
 static struct log_state {
 	enum log_level min;
-	int fd;		/* -1: syslog */
+	struct outlet out; /* without a descriptor: syslog */
 	char *path;	/* NULL: nothing to reopen */
 	char *pool;	/* log_identity */
 	struct buf text; /* as formatted */
 	struct buf line; /* as written */
-} state = { .min = LEVEL_NOTICE, .fd = STDERR_FILENO };
+} state = { .min = LEVEL_NOTICE, .out.fd = STDERR_FILENO };
 
 static const struct {
 	const char *name;
@@ -62,10 +65,10 @@ log_open_file(const char *path)
 static void
 log_take(int fd, char *path)
 {
-	if (state.fd > STDERR_FILENO)
-		close(state.fd);
+	if (state.out.fd > STDERR_FILENO)
+		close(state.out.fd);
 	free(state.path);
-	state.fd = fd;
+	outlet_set(&state.out, fd);
 	state.path = path;
 }
 
@@ -80,7 +83,7 @@ log_open(const char *target, enum log_level min, struct why *why)
 	if (to_syslog)
 		openlog("lua-fpm", LOG_NDELAY, LOG_DAEMON);
 	else if (to_stderr) /* a copy: a worker's own 2 leads elsewhere */
-		fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+		fd = outlet_own(STDERR_FILENO);
 	else if ((path = strdup(target)) != NULL)
 		fd = log_open_file(path);
 	if (fd == -1 && !to_syslog) {
@@ -103,8 +106,8 @@ log_reopen(void)
 		return 0;
 	if ((fd = log_open_file(state.path)) == -1)
 		return -1;
-	close(state.fd);
-	state.fd = fd;
+	close(state.out.fd);
+	outlet_set(&state.out, fd);
 	return 0;
 }
 
@@ -113,7 +116,7 @@ log_send(int sock)
 {
 	unsigned char level = (unsigned char)state.min;
 
-	return fd_send(sock, state.fd, &level, sizeof(level)) == -1 ? -1 : 0;
+	return fd_send(sock, state.out.fd, &level, sizeof(level)) == -1 ? -1 : 0;
 }
 
 int
@@ -127,7 +130,7 @@ log_receive(int sock)
 		return (int)n;
 	if (level <= LEVEL_ALERT)
 		state.min = (enum log_level)level;
-	if (fd == -1 && state.fd != -1)
+	if (fd == -1 && state.out.fd != -1)
 		openlog("lua-fpm", 0, LOG_DAEMON);
 	log_take(fd, NULL);
 	return 1;
@@ -138,9 +141,10 @@ log_identity(const char *pool)
 {
 	free(state.pool);
 	state.pool = strdup(pool);
+	state.out.lost = 0; /* the master tells of its own */
 	/* syslog(3) keeps a descriptor that nobody can spare: let it open one
 	 * of its own when it is needed. */
-	if (state.fd == -1) {
+	if (state.out.fd == -1) {
 		closelog();
 		openlog("lua-fpm", 0, LOG_DAEMON);
 	}
@@ -149,7 +153,7 @@ log_identity(const char *pool)
 int
 log_fd(void)
 {
-	return state.fd;
+	return state.out.fd;
 }
 
 /* Bytes of the well-formed UTF-8 character at p, controls excluded; 0. */
@@ -211,28 +215,58 @@ log_add_text(struct buf *out, const char *text, size_t len)
 	buf_add(out, p, plain);
 }
 
+/* As it will be written: in state.line. */
 static void
-log_line(enum log_level level, const char *pool, pid_t pid, const char *text,
-    size_t len)
+log_format(enum log_level level, const char *pool, pid_t pid,
+    const char *text, size_t len)
 {
 	struct buf *line = &state.line;
 	char now[CLOCK_TEXT];
 
 	buf_clear(line);
-	if (state.fd != -1)
+	if (state.out.fd != -1)
 		buf_addf(line, "%s %s ", clock_text(now), levels[level].name);
 	if (pool != NULL)
 		buf_addf(line, "[pool %s] ", pool);
 	buf_addf(line, "[pid %d] ", (int)pid);
 	log_add_text(line, text, len);
 	buf_putc(line, '\n');
+	/* Out of memory, a line is cut, not lost. */
+	if (line->len > 0)
+		line->data[line->len - 1] = '\n';
+}
+
+/* Before the first line that a log takes again.  If it does not take this
+ * one either, nothing has changed. */
+static void
+log_tell_loss(void)
+{
+	uint64_t lost = state.out.lost;
+	int error = state.out.error;
+	char text[160];
+	int n = snprintf(text, sizeof(text), "the log took no lines for a "
+	    "while, %" PRIu64 " from this process are lost: %s", lost,
+	    error == EAGAIN ? "nobody read it" : strerror(error));
+
+	log_format(LEVEL_WARNING, state.pool, getpid(), text, (size_t)n);
+	state.out.lost = 0;
+	if (outlet_write(&state.out, state.line.data, state.line.len) == -1)
+		state.out.lost = lost;
+}
+
+static void
+log_line(enum log_level level, const char *pool, pid_t pid, const char *text,
+    size_t len)
+{
+	struct buf *line = &state.line;
+
+	if (state.out.fd != -1 && state.out.lost > 0)
+		log_tell_loss();
+	log_format(level, pool, pid, text, len);
 	if (line->len == 0)
 		return;
-	/* Out of memory, a line is cut, not lost. */
-	line->data[line->len - 1] = '\n';
-	/* Nobody is left to be told of a log that fails. */
-	if (state.fd != -1)
-		fd_write_all(state.fd, line->data, line->len);
+	if (state.out.fd != -1)
+		outlet_write(&state.out, line->data, line->len);
 	else
 		syslog(levels[level].priority, "%.*s", (int)line->len - 1,
 		    line->data);

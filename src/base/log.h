@@ -9,7 +9,9 @@
  *   2026-11-20T13:24:01.123+00:00 notice [pool www] [pid 4711] text
  *
  * `[pool ...]` is there in a worker or on behalf of one.  To syslog goes the
- * text without time and level.  Before log_open: stderr, level notice.
+ * text without time and level.  Before log_open: stderr, level notice.  A log
+ * that takes no lines (nobody reads the pipe, the disk is full) holds nobody
+ * up: base/outlet.h; how many were lost is said as soon as it takes one.
  */
 
 #include <stddef.h>

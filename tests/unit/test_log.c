@@ -295,6 +295,48 @@ START_TEST(lines_of_many_stay_whole)
 }
 END_TEST
 
+/* The whole of a pipe that nobody read, into text. */
+static void
+read_all(int fd, char *text, size_t room)
+{
+	size_t len = 0;
+	ssize_t n;
+
+	while (len < room - 1 && (n = read(fd, text + len, room - 1 - len)) > 0)
+		len += (size_t)n;
+	text[len] = '\0';
+}
+
+START_TEST(a_log_that_nobody_reads_is_told_of_once)
+{
+	static char text[1 << 20];
+	const char *loss;
+	int fds[2], saved = dup(STDERR_FILENO);
+
+	make_directory();
+	ck_assert_int_eq(pipe2(fds, O_NONBLOCK), 0);
+	dup2(fds[1], STDERR_FILENO);
+	ck_assert_int_eq(log_open("stderr", LEVEL_NOTICE, NULL), 0);
+	dup2(saved, STDERR_FILENO);
+	for (int i = 0; i < 2000; i++)
+		log_notice("line %d", i);
+	read_all(fds[0], text, sizeof(text));
+	ck_assert_ptr_nonnull(strstr(text, "line 0\n"));
+	ck_assert_ptr_null(strstr(text, "line 1999\n"));
+	ck_assert_ptr_null(strstr(text, "lost"));
+	log_notice("again");
+	log_notice("and again");
+	read_all(fds[0], text, sizeof(text));
+	loss = strstr(text, " warning [pid ");
+	ck_assert_ptr_nonnull(loss);
+	ck_assert_ptr_nonnull(strstr(text, "are lost: nobody read it\n"));
+	ck_assert_ptr_nonnull(strstr(loss, "again\n"));
+	ck_assert_ptr_nonnull(strstr(loss, "and again\n"));
+	ck_assert_ptr_null(strstr(loss + 1, " warning "));
+	close(saved);
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -316,6 +358,7 @@ suite(void)
 	tcase_add_test(t, stderr_stays_where_it_was);
 	tcase_add_test(t, a_reader_that_is_gone_is_no_error);
 	tcase_add_test(t, lines_of_many_stay_whole);
+	tcase_add_test(t, a_log_that_nobody_reads_is_told_of_once);
 	suite_add_tcase(s, t);
 	return s;
 }
