@@ -37,16 +37,23 @@ conf_fault(struct conf_faults *faults, const char *file, int line,
 }
 
 void
+conf_fault_text(const struct conf_fault *fault, char *out, size_t size)
+{
+	if (fault->line > 0)
+		snprintf(out, size, "%s:%d: %s", fault->file, fault->line,
+		    fault->text);
+	else
+		snprintf(out, size, "%s: %s", fault->file, fault->text);
+}
+
+void
 conf_faults_print(const struct conf_faults *faults, FILE *out)
 {
-	for (size_t i = 0; i < faults->n; i++) {
-		const struct conf_fault *fault = &faults->item[i];
+	char text[CONF_FAULT_TEXT];
 
-		if (fault->line > 0)
-			fprintf(out, "%s:%d: %s\n", fault->file, fault->line,
-			    fault->text);
-		else
-			fprintf(out, "%s: %s\n", fault->file, fault->text);
+	for (size_t i = 0; i < faults->n; i++) {
+		conf_fault_text(&faults->item[i], text, sizeof(text));
+		fprintf(out, "%s\n", text);
 	}
 }
 

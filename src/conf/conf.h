@@ -119,7 +119,11 @@ void conf_fault(struct conf_faults *faults, const char *file, int line,
     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 void conf_faults_free(struct conf_faults *faults);
 
-/* FILE:LINE: what, one line each; FILE: what where no line is known. */
+#define CONF_FAULT_TEXT 4608 /* a path, and what a fault says */
+
+/* "FILE:LINE: what", or "FILE: what" where no line is known; all of them, one
+ * line each. */
+void conf_fault_text(const struct conf_fault *fault, char *out, size_t size);
 void conf_faults_print(const struct conf_faults *faults, FILE *out);
 
 /* Append a copy of a text: 0, or -1 (memory).  Give back what a list holds;

@@ -44,8 +44,12 @@ static void event(enum phase_event what);
 static void
 announce(void)
 {
-	notify_send("READY=1\nSTATUS=%zu of %zu pools serve",
-	    pools_proven(&self.pools), pools_serving(&self.pools));
+	const char *trouble = self.pools.trouble.text;
+
+	notify_send("READY=1\nMAINPID=%d\nSTATUS=%zu of %zu pools serve%s%s",
+	    (int)getpid(), pools_proven(&self.pools),
+	    pools_serving(&self.pools), *trouble != '\0' ? "; " : "",
+	    trouble);
 	log_notice("ready: %zu of %zu pools serve", pools_proven(&self.pools),
 	    pools_serving(&self.pools));
 	if (self.verdict != -1 && strcmp(conf_now()->error_log, "stderr") != 0)
@@ -233,6 +237,7 @@ set_up(const struct conf *conf)
 		log_error("%s", strerror(errno));
 		return -1;
 	}
+	notify_watchdog(self.loop);
 	self.pools.options.loop = self.loop;
 	self.pools.options.quota = &self.pools.quota;
 	pools_limit(&self.pools, conf->process_max);

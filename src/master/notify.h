@@ -7,8 +7,22 @@
  * two messages, so workers inherit none.
  */
 
-/* Take NOTIFY_SOCKET out of the environment (workers must not see it). */
+#include "base/loop.h"
+
+/* Take NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID out of the environment
+ * (workers must not see them). */
 void notify_init(void);
+
+/* Put back what notify_init took: for an image that this process is about to
+ * execute, or for nobody if the last was. */
+void notify_hand_on(void);
+
+/*
+ * If the service manager wants signs of life, give it one now and at half the
+ * interval that it named from then on.  They come from the loop: a master
+ * that does not turn it any more is not kept alive by them.
+ */
+void notify_watchdog(struct loop *loop);
 
 /* Send one datagram, "READY=1\nSTATUS=...".  Without a socket, and whenever
  * it fails, nothing happens: the daemon does not depend on being heard. */

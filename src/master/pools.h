@@ -17,6 +17,8 @@ struct pools {
 	struct pool *first;
 	struct pool_options options; /* its quota is the one here */
 	struct quota quota;
+	struct why trouble; /* what first went wrong in the last reload, in
+			       words for its result; "": all is well */
 	struct pools_source {
 		struct conf *conf;
 		struct pools_source *next;

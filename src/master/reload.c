@@ -1,5 +1,7 @@
 #include "master/reload.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,19 +20,36 @@ reload_refuses(const struct conf *conf, bool allow_root,
 	return conf_refuse_root(conf, allow_root, faults) || bad;
 }
 
+/* The log has everything; what asked for the reload is told the first. */
+static void __attribute__((format(printf, 2, 3)))
+trouble(struct pools *pools, const char *fmt, ...)
+{
+	struct why *why = &pools->trouble;
+	va_list ap;
+
+	if (why->text[0] != '\0')
+		return;
+	va_start(ap, fmt);
+	vsnprintf(why->text, sizeof(why->text), fmt, ap);
+	va_end(ap);
+}
+
 static struct conf *
-read_new(const char *file, bool allow_root)
+read_new(struct pools *pools, const char *file, bool allow_root)
 {
 	struct conf_faults faults = { 0 };
 	struct conf *conf = conf_read(file, &faults);
+	char text[CONF_FAULT_TEXT];
 
 	if (conf != NULL && reload_refuses(conf, allow_root, &faults)) {
 		conf_free(conf);
 		conf = NULL;
 	}
-	for (size_t i = 0; i < faults.n; i++)
-		log_error("%s:%d: %s", faults.item[i].file,
-		    faults.item[i].line, faults.item[i].text);
+	for (size_t i = 0; i < faults.n; i++) {
+		conf_fault_text(&faults.item[i], text, sizeof(text));
+		log_error("%s", text);
+		trouble(pools, "reload refused: %s", text);
+	}
 	conf_faults_free(&faults);
 	return conf;
 }
@@ -68,6 +87,8 @@ make(struct pools *pools, const struct conf *conf,
 	*made = pool_new(step->after, conf, &pools->options, before, &why);
 	if (*made == NULL) {
 		log_error("pool %s: %s", step->after->name, why.text);
+		trouble(pools, "reload refused: pool %s: %s",
+		    step->after->name, why.text);
 		return -1;
 	}
 	(*made)->replaces = before;
@@ -131,11 +152,13 @@ follow(struct pools *pools, const struct conf *conf,
 int
 reload_begin(struct pools *pools, const char *file, bool allow_root)
 {
-	struct conf *conf = read_new(file, allow_root), before = { 0 };
+	struct conf *conf, before = { 0 };
 	struct diff_step *steps = NULL;
 	size_t n = 0;
 	int result = -1;
 
+	pools->trouble = (struct why){ 0 };
+	conf = read_new(pools, file, allow_root);
 	if (conf == NULL)
 		return -1;
 	before.pools = present(pools, &before.npools);
@@ -147,6 +170,8 @@ reload_begin(struct pools *pools, const char *file, bool allow_root)
 			pools_disown(pools);
 		conf = result == 0 ? NULL : conf;
 	}
+	if (result == -1)
+		trouble(pools, "reload refused: out of memory");
 	free(steps);
 	free(before.pools);
 	conf_free(conf);
@@ -176,12 +201,14 @@ take_over(struct pool *pool)
 
 /* Some may have come up and be serving: none of them is killed. */
 static void
-give_up(struct pool *pool)
+give_up(struct pools *pools, struct pool *pool)
 {
 	struct pool *old = pool->replaces;
 
 	log_error("pool %s: new workers do not come up, the old ones stay",
 	    pool->conf->name);
+	trouble(pools, "pool %s: new workers do not come up, the old ones "
+	    "stay", pool->conf->name);
 	pool->replaces = NULL;
 	settle(old, pool);
 }
@@ -196,7 +223,7 @@ reload_done(struct pools *pools)
 		if (pool->replaces == NULL || pool->draining)
 			continue;
 		if (pool->failed)
-			give_up(pool);
+			give_up(pools, pool);
 		else if (pool_complete(pool))
 			take_over(pool);
 		else

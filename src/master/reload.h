@@ -19,7 +19,8 @@ bool reload_refuses(const struct conf *conf, bool allow_root,
 /*
  * Read `file` and begin.  -1: it is bad, or an address cannot be bound; every
  * fault is logged and nothing has changed.  0: under way; the newest of
- * pools->sources is the new configuration.
+ * pools->sources is the new configuration.  pools->trouble is of this reload
+ * from now on.
  */
 int reload_begin(struct pools *pools, const char *file, bool allow_root);
 

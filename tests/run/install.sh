@@ -62,14 +62,15 @@ no_placeholder() {
 	! grep -n '@[a-z]*@' "$1"
 }
 
-# As systemd would see it, but for the two programs, which are not installed
+# As systemd would see them, but for the two programs, which are not installed
 # on this machine.
 verify() {
 	mkdir "$scratch/unit"
 	sed "s|=$sbindir|=$root$sbindir|" "$root$units/lua-fpm.service" \
 	    >"$scratch/unit/lua-fpm.service"
+	cp "$root$units/lua-fpm@.socket" "$scratch/unit/lua-fpm@www.socket"
 	systemd-analyze verify --man=no "$scratch/unit/lua-fpm.service" \
-	    >"$scratch/verdict" 2>&1
+	    "$scratch/unit/lua-fpm@www.socket" >"$scratch/verdict" 2>&1
 	code=$?
 	grep 'lua-fpm' "$scratch/verdict" && return 1
 	[ "$code" -eq 0 ] || cat "$scratch/verdict"
@@ -94,7 +95,7 @@ ok 'programs, manuals and configuration are where they belong' has \
     "$mandir/man8/lua-fpm.8" "$mandir/man8/lua-simple-fcgi.8" \
     "$mandir/man5/lua-fpm.conf.5" "$mandir/man1/lua-fcgi.1" \
     "$sysconfdir/lua-fpm/lua-fpm.conf" "$sysconfdir/lua-fpm/pools.d/shop.conf.example" \
-    "$units/lua-fpm.service" \
+    "$units/lua-fpm.service" "$units/lua-fpm@.socket" \
     "$tmpfiles/lua-fpm.conf" "$sysusers/lua-fpm.conf" \
     "$datadir/lua-fpm/example/app.lua" "$datadir/lua-fpm/example/style.css"
 ok 'the daemon runs' runs "$sbindir/lua-fpm"
@@ -103,7 +104,7 @@ ok 'lua-simple-fcgi is the daemon by a second name' second_name
 ok 'the service names real paths' \
     no_placeholder "$root$units/lua-fpm.service"
 if command -v systemd-analyze >/dev/null; then
-	ok 'systemd accepts the service' verify
+	ok 'systemd accepts the service and the socket' verify
 else
 	n=$((n + 1))
 	echo "ok $n # SKIP systemd is not installed"

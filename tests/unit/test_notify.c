@@ -5,6 +5,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/loop.h"
 #include "master/notify.h"
 
 #include "unit.h"
@@ -129,6 +130,79 @@ START_TEST(a_name_that_is_none_is_ignored)
 }
 END_TEST
 
+static void
+set_watchdog(const char *usec, pid_t pid)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%d", (int)pid);
+	setenv("WATCHDOG_USEC", usec, 1);
+	setenv("WATCHDOG_PID", text, 1);
+}
+
+START_TEST(signs_of_life_come_from_the_loop)
+{
+	int fd = listen_at(path);
+	struct loop *loop = loop_new();
+
+	set_watchdog("20000", getpid());
+	notify_init();
+	ck_assert_ptr_null(getenv("WATCHDOG_USEC"));
+	ck_assert_ptr_null(getenv("WATCHDOG_PID"));
+	notify_watchdog(loop);
+	assert_heard(fd, "WATCHDOG=1");
+	ck_assert_int_eq(recv(fd, path, 1, MSG_DONTWAIT), -1);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(loop_turn(loop, 10000), 0);
+		assert_heard(fd, "WATCHDOG=1");
+	}
+	loop_free(loop);
+}
+END_TEST
+
+START_TEST(signs_of_life_of_another_are_not_ours)
+{
+	static const char *none[] = { "0", "-1", "soon", "" };
+	int fd = listen_at(path);
+	struct loop *loop = loop_new();
+
+	set_watchdog("20000", getppid());
+	notify_init();
+	notify_watchdog(loop);
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+		setenv("NOTIFY_SOCKET", path, 1);
+		set_watchdog(none[i], getpid());
+		notify_init();
+		notify_watchdog(loop);
+	}
+	ck_assert_int_eq(loop_turn(loop, 50), 0);
+	ck_assert_int_eq(recv(fd, path, 1, MSG_DONTWAIT), -1);
+	loop_free(loop);
+}
+END_TEST
+
+START_TEST(an_image_that_follows_finds_it_all_again)
+{
+	char pid[24], name[112];
+
+	snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	snprintf(name, sizeof(name), "@%s", path);
+	listen_at(name);
+	set_watchdog("30000000", getpid());
+	notify_init();
+	notify_hand_on();
+	ck_assert_str_eq(getenv("NOTIFY_SOCKET"), name);
+	ck_assert_str_eq(getenv("WATCHDOG_USEC"), "30000000");
+	ck_assert_str_eq(getenv("WATCHDOG_PID"), pid);
+	notify_init();
+	notify_init();
+	notify_hand_on();
+	ck_assert_ptr_null(getenv("NOTIFY_SOCKET"));
+	ck_assert_ptr_null(getenv("WATCHDOG_USEC"));
+	ck_assert_ptr_null(getenv("WATCHDOG_PID"));
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -142,6 +216,9 @@ suite(void)
 	tcase_add_test(t, without_a_manager_nothing_happens);
 	tcase_add_test(t, a_manager_that_is_gone_harms_nobody);
 	tcase_add_test(t, a_name_that_is_none_is_ignored);
+	tcase_add_test(t, signs_of_life_come_from_the_loop);
+	tcase_add_test(t, signs_of_life_of_another_are_not_ours);
+	tcase_add_test(t, an_image_that_follows_finds_it_all_again);
 	suite_add_tcase(s, t);
 	return s;
 }
