@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/outlet.h"
+#include "base/show.h"
 
 static struct log_state {
 	enum log_level min;
@@ -156,65 +157,6 @@ log_fd(void)
 	return state.out.fd;
 }
 
-/* Bytes of the well-formed UTF-8 character at p, controls excluded; 0. */
-static size_t
-log_character(const unsigned char *p, size_t n)
-{
-	unsigned code = p[0];
-	size_t size, i;
-
-	if (code < 0x80)
-		return code >= 0x20 && code != 0x7f;
-	size = code >= 0xf0 ? 4 : code >= 0xe0 ? 3 : 2;
-	if (code < 0xc2 || code > 0xf4 || size > n)
-		return 0;
-	code &= 0x7fU >> size;
-	for (i = 1; i < size; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-		code = code << 6 | (p[i] & 0x3f);
-	}
-	/* C1 controls, overlong forms, surrogates, past the end */
-	if (code < 0xa0 || (size == 3 && code < 0x800) ||
-	    (size == 4 && code < 0x10000) || code > 0x10ffff ||
-	    (code >= 0xd800 && code <= 0xdfff))
-		return 0;
-	return size;
-}
-
-static void
-log_escape(struct buf *out, unsigned char byte)
-{
-	static const char names[] = "n\nt\tr\r";
-	const char *name = byte == 0 ? NULL : strchr(names, byte);
-
-	if (byte < 0x20 && name != NULL)
-		buf_addf(out, "\\%c", name[-1]);
-	else
-		buf_addf(out, "\\x%02x", byte);
-}
-
-static void
-log_add_text(struct buf *out, const char *text, size_t len)
-{
-	const unsigned char *p = (const unsigned char *)text;
-	size_t size, plain = 0;
-
-	while (plain < len) {
-		size = log_character(p + plain, len - plain);
-		if (size > 0) {
-			plain += size;
-			continue;
-		}
-		buf_add(out, p, plain);
-		log_escape(out, p[plain]);
-		p += plain + 1;
-		len -= plain + 1;
-		plain = 0;
-	}
-	buf_add(out, p, plain);
-}
-
 /* As it will be written: in state.line. */
 static void
 log_format(enum log_level level, const char *pool, pid_t pid,
@@ -229,7 +171,7 @@ log_format(enum log_level level, const char *pool, pid_t pid,
 	if (pool != NULL)
 		buf_addf(line, "[pool %s] ", pool);
 	buf_addf(line, "[pid %d] ", (int)pid);
-	log_add_text(line, text, len);
+	show_text(line, text, len);
 	buf_putc(line, '\n');
 	/* Out of memory, a line is cut, not lost. */
 	if (line->len > 0)

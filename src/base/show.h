@@ -1,0 +1,18 @@
+#ifndef BASE_SHOW_H
+#define BASE_SHOW_H
+
+/*
+ * Bytes from anywhere as text that people and terminals can be shown: on one
+ * line, in well-formed UTF-8, and never able to forge a line.  Pure; runs
+ * everywhere.
+ */
+
+#include <stddef.h>
+
+#include "base/buf.h"
+
+/* Append n bytes: control bytes and what is not UTF-8 appear as \n, \t, \r
+ * or \xHH, all else as it is. */
+void show_text(struct buf *out, const char *text, size_t n);
+
+#endif
