@@ -240,4 +240,5 @@ pools_free(struct pools *pools)
 		conf_free(source->conf);
 		free(source);
 	}
+	trouble_free(&pools->trouble);
 }

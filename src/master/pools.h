@@ -12,13 +12,13 @@
 #include "conf/conf.h"
 #include "master/pool.h"
 #include "master/quota.h"
+#include "master/trouble.h"
 
 struct pools {
 	struct pool *first;
 	struct pool_options options; /* its quota is the one here */
 	struct quota quota;
-	struct why trouble; /* what first went wrong in the last reload, in
-			       words for its result; "": all is well */
+	struct trouble trouble; /* of the last reload */
 	struct pools_source {
 		struct conf *conf;
 		struct pools_source *next;

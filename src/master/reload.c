@@ -1,7 +1,5 @@
 #include "master/reload.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +9,8 @@
 #include "conf/conf_root.h"
 #include "share/sock_check.h"
 
+#define REFUSED "reload refused"
+
 bool
 reload_refuses(const struct conf *conf, bool allow_root,
     struct conf_faults *faults)
@@ -18,20 +18,6 @@ reload_refuses(const struct conf *conf, bool allow_root,
 	bool bad = sock_check(conf, faults);
 
 	return conf_refuse_root(conf, allow_root, faults) || bad;
-}
-
-/* The log has everything; what asked for the reload is told the first. */
-static void __attribute__((format(printf, 2, 3)))
-trouble(struct pools *pools, const char *fmt, ...)
-{
-	struct why *why = &pools->trouble;
-	va_list ap;
-
-	if (why->text[0] != '\0')
-		return;
-	va_start(ap, fmt);
-	vsnprintf(why->text, sizeof(why->text), fmt, ap);
-	va_end(ap);
 }
 
 static struct conf *
@@ -48,7 +34,7 @@ read_new(struct pools *pools, const char *file, bool allow_root)
 	for (size_t i = 0; i < faults.n; i++) {
 		conf_fault_text(&faults.item[i], text, sizeof(text));
 		log_error("%s", text);
-		trouble(pools, "reload refused: %s", text);
+		trouble_add(&pools->trouble, REFUSED, "%s", text);
 	}
 	conf_faults_free(&faults);
 	return conf;
@@ -87,7 +73,7 @@ make(struct pools *pools, const struct conf *conf,
 	*made = pool_new(step->after, conf, &pools->options, before, &why);
 	if (*made == NULL) {
 		log_error("pool %s: %s", step->after->name, why.text);
-		trouble(pools, "reload refused: pool %s: %s",
+		trouble_add(&pools->trouble, REFUSED, "pool %s: %s",
 		    step->after->name, why.text);
 		return -1;
 	}
@@ -157,7 +143,7 @@ reload_begin(struct pools *pools, const char *file, bool allow_root)
 	size_t n = 0;
 	int result = -1;
 
-	pools->trouble = (struct why){ 0 };
+	trouble_clear(&pools->trouble);
 	conf = read_new(pools, file, allow_root);
 	if (conf == NULL)
 		return -1;
@@ -170,8 +156,8 @@ reload_begin(struct pools *pools, const char *file, bool allow_root)
 			pools_disown(pools);
 		conf = result == 0 ? NULL : conf;
 	}
-	if (result == -1)
-		trouble(pools, "reload refused: out of memory");
+	if (result == -1 && pools->trouble.text[0] == '\0')
+		trouble_add(&pools->trouble, REFUSED, "out of memory");
 	free(steps);
 	free(before.pools);
 	conf_free(conf);
@@ -207,10 +193,22 @@ give_up(struct pools *pools, struct pool *pool)
 
 	log_error("pool %s: new workers do not come up, the old ones stay",
 	    pool->conf->name);
-	trouble(pools, "pool %s: new workers do not come up, the old ones "
-	    "stay", pool->conf->name);
+	trouble_add(&pools->trouble, NULL, "pool %s: new workers do not come "
+	    "up, the old ones stay", pool->conf->name);
 	pool->replaces = NULL;
 	settle(old, pool);
+}
+
+/* A pool that is new and does not come up has nothing to fall back on. */
+static void
+note_failed(struct pools *pools)
+{
+	const struct pool *pool;
+
+	for (pool = pools->first; pool != NULL; pool = pool->next)
+		if (!pool->draining && !pool->proven)
+			trouble_add(&pools->trouble, NULL,
+			    "pool %s: no worker comes up", pool->conf->name);
 }
 
 bool
@@ -229,5 +227,8 @@ reload_done(struct pools *pools)
 		else
 			done = false;
 	}
-	return done && pools_tried(pools);
+	if (!done || !pools_tried(pools))
+		return false;
+	note_failed(pools);
+	return true;
 }
