@@ -22,6 +22,7 @@ static struct log_state {
 	struct outlet out; /* without a descriptor: syslog */
 	char *path;	/* NULL: nothing to reopen */
 	char *pool;	/* log_identity */
+	const char *request; /* log_request */
 	struct buf text; /* as formatted */
 	struct buf line; /* as written */
 } state = { .min = LEVEL_NOTICE, .out.fd = STDERR_FILENO };
@@ -151,6 +152,12 @@ log_identity(const char *pool)
 	}
 }
 
+void
+log_request(const char *id)
+{
+	state.request = id;
+}
+
 int
 log_fd(void)
 {
@@ -160,7 +167,7 @@ log_fd(void)
 /* As it will be written: in state.line. */
 static void
 log_format(enum log_level level, const char *pool, pid_t pid,
-    const char *text, size_t len)
+    const char *request, const char *text, size_t len)
 {
 	struct buf *line = &state.line;
 	char now[CLOCK_TEXT];
@@ -171,6 +178,8 @@ log_format(enum log_level level, const char *pool, pid_t pid,
 	if (pool != NULL)
 		buf_addf(line, "[pool %s] ", pool);
 	buf_addf(line, "[pid %d] ", (int)pid);
+	if (request != NULL)
+		buf_addf(line, "[request %s] ", request);
 	show_text(line, text, len);
 	buf_putc(line, '\n');
 	/* Out of memory, a line is cut, not lost. */
@@ -190,21 +199,22 @@ log_tell_loss(void)
 	    "while, %" PRIu64 " from this process are lost: %s", lost,
 	    error == EAGAIN ? "nobody read it" : strerror(error));
 
-	log_format(LEVEL_WARNING, state.pool, getpid(), text, (size_t)n);
+	log_format(LEVEL_WARNING, state.pool, getpid(), NULL, text,
+	    (size_t)n);
 	state.out.lost = 0;
 	if (outlet_write(&state.out, state.line.data, state.line.len) == -1)
 		state.out.lost = lost;
 }
 
 static void
-log_line(enum log_level level, const char *pool, pid_t pid, const char *text,
-    size_t len)
+log_line(enum log_level level, const char *pool, pid_t pid,
+    const char *request, const char *text, size_t len)
 {
 	struct buf *line = &state.line;
 
 	if (state.out.fd != -1 && state.out.lost > 0)
 		log_tell_loss();
-	log_format(level, pool, pid, text, len);
+	log_format(level, pool, pid, request, text, len);
 	if (line->len == 0)
 		return;
 	if (state.out.fd != -1)
@@ -227,10 +237,11 @@ log_write(enum log_level level, const char *fmt, ...)
 	buf_addv(&state.text, fmt, ap);
 	va_end(ap);
 	if (state.text.failed) /* the format alone says something */
-		log_line(level, state.pool, getpid(), fmt, strlen(fmt));
+		log_line(level, state.pool, getpid(), state.request, fmt,
+		    strlen(fmt));
 	else
-		log_line(level, state.pool, getpid(), state.text.data,
-		    state.text.len);
+		log_line(level, state.pool, getpid(), state.request,
+		    state.text.data, state.text.len);
 	errno = error;
 }
 
@@ -241,6 +252,6 @@ log_relay(enum log_level level, const char *pool, pid_t pid,
 	int error = errno;
 
 	if (level >= state.min)
-		log_line(level, pool, pid, text, len);
+		log_line(level, pool, pid, NULL, text, len);
 	errno = error;
 }

@@ -8,10 +8,11 @@
  *
  *   2026-11-20T13:24:01.123+00:00 notice [pool www] [pid 4711] text
  *
- * `[pool ...]` is there in a worker or on behalf of one.  To syslog goes the
- * text without time and level.  Before log_open: stderr, level notice.  A log
- * that takes no lines (nobody reads the pipe, the disk is full) holds nobody
- * up: base/outlet.h; how many were lost is said as soon as it takes one.
+ * `[pool ...]` is there in a worker or on behalf of one, `[request ID]` after
+ * the pid while a worker has one in hand.  To syslog goes the text without
+ * time and level.  Before log_open: stderr, level notice.  A log that takes no
+ * lines (nobody reads the pipe, the disk is full) holds nobody up:
+ * base/outlet.h; how many were lost is said as soon as it takes one.
  */
 
 #include <stddef.h>
@@ -54,6 +55,10 @@ int log_receive(int sock);
 /* In a worker, after fork and before it closes what is not its own: every
  * later line carries this pool.  The name is copied. */
 void log_identity(const char *pool);
+
+/* From now on every line is about the request of that id, which is borrowed
+ * and needs no escaping; NULL: about none any more. */
+void log_request(const char *id);
 
 /* The descriptor that is written to, -1 for syslog: a worker spares it. */
 int log_fd(void);

@@ -102,6 +102,7 @@ pool_clear(struct conf_pool *pool)
 	free(pool->user);
 	free(pool->group);
 	free(pool->chroot);
+	free(pool->request_id);
 	free(pool->directory);
 	conf_list_free(&pool->environment);
 	free(pool->lua.path);

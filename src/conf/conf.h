@@ -83,6 +83,7 @@ struct conf_pool {
 	struct conf_list environment; /* "NAME=value" */
 	bool clear_environment;
 	bool errors_to_server;
+	char *request_id; /* parameter that carries it, NULL: none does */
 	int64_t timeout_status; /* HTTP status that answers timeouts.request */
 	struct conf_workers workers;
 	struct conf_timeouts timeouts;

@@ -65,6 +65,8 @@ const struct conf_key conf_keys[] = {
 	    "true", 0, 1, CLASS_REPLACE, NULL },
 	{ GROUP_POOL, "errors_to_server", KEY_BOOL, POOL(errors_to_server),
 	    "false", 0, 1, CLASS_REPLACE, NULL },
+	{ GROUP_POOL, "request_id", KEY_STRING, POOL(request_id),
+	    "", 0, NAME_MOST, CLASS_REPLACE, NULL },
 	{ GROUP_POOL, "timeout_status", KEY_INTEGER, POOL(timeout_status),
 	    "408", 408, 504, CLASS_REPLACE, NULL },
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -39,14 +40,16 @@ static struct {
 	struct fcgi_options options;
 	int replay[2]; /* libfcgi reads the heads we write for it */
 	struct fcgi_request request;
-	unsigned pid; /* for request ids */
+	char prefix[REQUEST_ID / 2]; /* of request ids made here */
 } self;
 
 int
 fcgi_init(const struct fcgi_options *options, struct why *why)
 {
 	self.options = *options;
-	self.pid = (unsigned)getpid();
+	/* A pid comes again, but not within a second. */
+	snprintf(self.prefix, sizeof(self.prefix), "%llx-%x",
+	    (unsigned long long)time(NULL), (unsigned)getpid());
 	fcgi_peer_init(&options->scan, options->write_timeout);
 	if (FCGX_Init() != 0) {
 		why_set(why, "libfcgi refuses to start");
@@ -288,10 +291,14 @@ lib_begin(struct fcgi_request *r)
 }
 
 static void
-make_id(struct fcgi_request *r)
+identify(struct fcgi_request *r)
 {
-	snprintf(r->base.id, sizeof(r->base.id), "%x-%llx", self.pid,
-	    (unsigned long long)++r->serial);
+	const char *name = self.options.request_id;
+
+	r->serial++;
+	if (name == NULL || !request_take_id(&r->base, name))
+		snprintf(r->base.id, sizeof(r->base.id), "%s-%llx",
+		    self.prefix, (unsigned long long)r->serial);
 }
 
 struct request *
@@ -314,7 +321,7 @@ fcgi_begin(struct conn *c)
 	method = request_param(&r->base, "REQUEST_METHOD", &len);
 	r->base.head_only = method != NULL && len == 4 &&
 	    memcmp(method, "HEAD", 4) == 0;
-	make_id(r);
+	identify(r);
 	lib_begin(r);
 	return &r->base;
 }

@@ -30,6 +30,7 @@ struct fcgi_options {
 	struct scan_limits scan;
 	int64_t read_timeout;  /* ms between two arrivals of body bytes */
 	int64_t write_timeout; /* ms for the peer to take any output */
+	const char *request_id; /* parameter that has it, NULL: none has */
 };
 
 enum fcgi_end {

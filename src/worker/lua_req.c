@@ -98,7 +98,7 @@ lua_req_log(struct lua_req *req, enum log_level level, const char *text,
 	char line[512];
 
 	add_without_nul(&shown, text, len);
-	log_write(level, "request %s %s: %s", request->id,
+	log_write(level, "%s: %s",
 	    request_line(request, line, sizeof(line)),
 	    buf_string(&shown) != NULL ? shown.data : "out of memory");
 	buf_free(&shown);

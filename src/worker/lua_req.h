@@ -48,8 +48,7 @@ bool lua_req_is_current(const struct lua_req *req, const void *handle);
 struct lua_req *lua_req_check(lua_State *L, int arg, const char *type);
 
 /*
- * One line about the request, "request ID METHOD URI: text", to the error
- * log, and the text to the web server's log as well if the pool wants that
+ * One line about the request, "METHOD URI: text", to the error log, and the text to the web server's log as well if the pool wants that
  * and the level is error.  Any bytes.
  */
 void lua_req_log(struct lua_req *req, enum log_level level, const char *text,

@@ -18,6 +18,29 @@ request_param(const struct request *request, const char *name, size_t *len)
 	return NULL;
 }
 
+static bool
+is_safe(char c)
+{
+	return c > ' ' && c < 0x7f && c != '"' && c != '\'' && c != '`' &&
+	    c != '\\';
+}
+
+bool
+request_take_id(struct request *request, const char *name)
+{
+	size_t len = 0, i;
+	const char *value = request_param(request, name, &len);
+
+	if (len == 0 || len >= REQUEST_ID)
+		return false;
+	for (i = 0; i < len; i++)
+		if (!is_safe(value[i]))
+			return false;
+	memcpy(request->id, value, len);
+	request->id[len] = '\0';
+	return true;
+}
+
 /* What fits of a parameter, "-" for one that is missing or empty.  A NUL
  * must not hide what follows it.  Returns the place after it. */
 static char *

@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#define REQUEST_ID 64 /* with its NUL */
+
 struct request;
 
 struct param { /* neither is terminated; either may hold any byte */
@@ -47,7 +49,7 @@ struct request {
 	const struct request_ops *ops;
 	const struct param *params; /* in order of arrival, repeats included */
 	size_t nparams;
-	char id[24];	 /* for logs; unique in this machine and boot */
+	char id[REQUEST_ID]; /* for logs, known before anything is logged */
 	int status;	 /* HTTP status sent, 0 before that */
 	int app_status;	 /* 0, or not: the response is incomplete */
 	bool head_only;	 /* REQUEST_METHOD is HEAD */
@@ -58,6 +60,13 @@ struct request {
 /* The value of the first parameter of that name, *len its length; NULL. */
 const char *request_param(const struct request *request, const char *name,
     size_t *len);
+
+/*
+ * Let the request be known by what the parameter `name` says, if that is 1 to
+ * 63 printable ASCII characters without space, quotes and backslash: nothing
+ * of it needs escaping anywhere.  False: it has no such parameter, and no id.
+ */
+bool request_take_id(struct request *request, const char *name);
 
 /* METHOD URI for a log line, cut to n - 1 bytes and terminated. */
 const char *request_line(const struct request *request, char *out, size_t n);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "share/sock_queue.h"
 #include "worker/clients.h"
 #include "worker/fcgi.h"
@@ -110,6 +111,7 @@ serve(struct conn *c)
 		conn_close(c);
 		return false;
 	}
+	log_request(request->id);
 	note_busy(request);
 	/* Connections are accepted before their request has come.  Those must
 	 * not wait for this one: whoever is idle first takes them. */
@@ -120,6 +122,7 @@ serve(struct conn *c)
 	lua_app_serve(self.app, request);
 	guard_leave();
 	end = fcgi_end(request);
+	log_request(NULL);
 	score_idle(self.birth->score, self.birth->slot);
 	retire_served(lua_app_exhausted(self.app));
 	if (end == FCGI_END_KEEP)

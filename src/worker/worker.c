@@ -233,6 +233,7 @@ set_up_requests(void)
 		    .capacity = (unsigned)pool->workers.max },
 		.read_timeout = pool->timeouts.read,
 		.write_timeout = pool->timeouts.write,
+		.request_id = pool->request_id,
 	};
 	const struct conn_limits limits = {
 		.patience = { [CONN_HEAD] = pool->timeouts.read,

@@ -240,7 +240,7 @@ def memory():
             response = d.lua(text, uri="/greedy")
             equal(response.status, 500)
             assert b"memory" not in response.out, response.out
-            d.wait_log(r"error .*\[pid %d\] request \S+ GET /greedy: memory "
+            d.wait_log(r"error .*\[pid %d\] \[request \S+\] GET /greedy: memory "
                        r"limit 16M exceeded: (request:1: )?not enough "
                        r"memory" % old, mark)
             d.wait_log(ASKS % (old, "its Lua heap has reached "

@@ -152,7 +152,9 @@ serve_quietly(void)
 	buf_clear(&client.out);
 	buf_clear(&client.told);
 	buf_clear(&client.trace);
+	log_request(r->id);
 	lua_app_serve(scene.app, r);
+	log_request(NULL);
 }
 
 /* The whole response, as a string as far as tests go that have no NUL. */

@@ -39,6 +39,7 @@ START_TEST(defaults_are_filled_in)
 	    "\t\tenvironment = { };\n"
 	    "\t\tclear_environment = true;\n"
 	    "\t\terrors_to_server = false;\n"
+	    "\t\trequest_id = \"\";\n"
 	    "\t\ttimeout_status = 408;\n"
 	    "\t\tworkers: {\n"
 	    "\t\t\tmode = \"dynamic\";\n"
@@ -139,6 +140,8 @@ static const struct row {
 	    "expected true or false, found 1" },
 	{ "errors_to_server", "true", "true", "\"true\"",
 	    "expected true or false, found \"true\"" },
+	{ "request_id", "\"HTTP_X_REQUEST_ID\"", "\"HTTP_X_REQUEST_ID\"", "7",
+	    "expected a string of 0 to 255 bytes, found 7" },
 	{ "timeout_status", "503", "503", "600",
 	    "expected an integer from 408 to 504, found 600" },
 	{ "workers.mode", "\"static\"", "\"static\"", "\"statics\"",

@@ -142,6 +142,7 @@ static const struct {
 	{ "errors_to_server = true;", "replace" },
 	{ "allowed_clients = \"::1\";", "replace" },
 	{ "timeout_status = 503;", "replace" },
+	{ "request_id = \"X\";", "replace" },
 	{ "lua: { path = \"\"; };", "replace" },
 	{ "lua: { cpath = \"\"; };", "replace" },
 	{ "lua: { disable = \"os.execute\"; };", "replace" },

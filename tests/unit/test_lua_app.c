@@ -106,7 +106,7 @@ START_TEST(logs_an_error_with_traceback)
 	set_param("REQUEST_METHOD", "POST");
 	set_param("REQUEST_URI", "/a?b\x1b[0m");
 	assert_fails("local function inner() error('broken') end\ninner()",
-	    "request 4711-1 POST /a?b\\x1b[0m: ");
+	    "[request 4711-1] POST /a?b\\x1b[0m: ");
 	assert_logged("app.lua:3: broken\\nstack traceback:\\n\\t[C]: in "
 	    "function 'error'");
 	assert_logged("in local 'inner'");
@@ -127,11 +127,11 @@ START_TEST(names_the_request_whatever_it_is)
 	set_param("REQUEST_URI", "");
 	set_param("SCRIPT_NAME", "/script");
 	serve();
-	assert_logged("request 4711-1 GE?T /script: ");
+	assert_logged("[request 4711-1] GE?T /script: ");
 	client.nparams = 0;
 	set_param("REQUEST_URI", uri);
 	serve();
-	assert_logged("4711-1 - uuuuuu");
+	assert_logged("4711-1] - uuuuuu");
 	ck_assert_ptr_null(strstr(logged(), uri));
 	assert_logged("uuuuuu: ");
 }

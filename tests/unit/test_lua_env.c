@@ -108,7 +108,7 @@ START_TEST(knows_the_request)
 	load_accept("pcall(env.input.read, env.input) "
 	    "env.errors:write(tostring(env.aborted))");
 	serve();
-	assert_logged("request 4711-1 - -: true");
+	assert_logged("[request 4711-1] - -: true");
 }
 END_TEST
 
@@ -204,10 +204,10 @@ START_TEST(logs_line_by_line)
 	set_param("REQUEST_URI", "/");
 	ck_assert_str_eq(body_of("env.errors:write('one\\ntwo\\n\\nth', "
 	    "'ree ', 3):write(1.5, '\\nrest') return {}, 'x'"), "x");
-	assert_logged(" request 4711-1 GET /: one\n");
-	assert_logged(" request 4711-1 GET /: two\n");
-	assert_logged(" request 4711-1 GET /: three 31.5\n");
-	assert_logged(" request 4711-1 GET /: rest\n");
+	assert_logged("[request 4711-1] GET /: one\n");
+	assert_logged("[request 4711-1] GET /: two\n");
+	assert_logged("[request 4711-1] GET /: three 31.5\n");
+	assert_logged("[request 4711-1] GET /: rest\n");
 	ck_assert_ptr_null(strstr(logged(), "GET /: \n"));
 	ck_assert_uint_eq(client.told.len, 0);
 	load_accept("env.errors:write('next\\n') return {}");

@@ -156,7 +156,7 @@ START_TEST(names_the_request_of_a_fault)
 {
 	set_param("REQUEST_METHOD", "GET");
 	set_param("REQUEST_URI", "/x?y=1\n2026 forged");
-	assert_fails("return 5", "request 4711-1 GET /x?y=1\\n2026 forged: "
+	assert_fails("return 5", "[request 4711-1] GET /x?y=1\\n2026 forged: "
 	    "accept returned a number");
 }
 END_TEST

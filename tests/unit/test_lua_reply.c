@@ -253,7 +253,7 @@ START_TEST(stops_when_the_client_left)
 	response_of("return {}, function() return ('x'):rep(10) end");
 	ck_assert_str_eq(buf_string(&client.trace), "WWFWFWFWFW");
 	ck_assert_int_eq(client.request.app_status, 0);
-	assert_logged(" request 4711-1 - -: "
+	assert_logged("[request 4711-1] - -: "
 	    "the client took no more of the response");
 	assert_logged(" info ");
 	ck_assert_ptr_null(strstr(logged(), " error "));

@@ -1,0 +1,86 @@
+#include <string.h>
+
+#include "worker/request.h"
+
+#include "unit.h"
+
+static struct param params[2];
+static struct request request = { .params = params };
+
+/* Does a request with this parameter take it for its id? */
+static bool
+takes_bytes(const char *value, size_t len)
+{
+	params[0] = (struct param) { "A", "a", 1, 1 };
+	params[1] = (struct param) { "X_ID", value, 4, len };
+	request.nparams = 2;
+	strcpy(request.id, "none");
+	return request_take_id(&request, "X_ID");
+}
+
+static bool
+takes(const char *value)
+{
+	return takes_bytes(value, strlen(value));
+}
+
+START_TEST(a_safe_id_is_taken)
+{
+	static const char *good[] = { "0", "!#$%&()*+,-./:;<=>?@[]^_{|}~",
+		"2f6c2e0a-7c0b-4f0e-9f1d-0a1b2c3d4e5f" };
+	char longest[64] = "";
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		ck_assert(takes(good[i]));
+		ck_assert_str_eq(request.id, good[i]);
+	}
+	memset(longest, 'z', sizeof(longest) - 1);
+	ck_assert(takes(longest));
+	ck_assert_str_eq(request.id, longest);
+}
+END_TEST
+
+START_TEST(another_is_not)
+{
+	static const char *bad[] = { "", "a b", "a\"", "'a", "`a", "a\\b",
+		"a\n", "\x1b[0m", "a\x7f", "\xc3\xa4",
+		"0123456789012345678901234567890123456789012345678901234567890"
+		"123" };
+
+	ck_assert_uint_eq(strlen(bad[10]), 64);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		ck_assert_msg(!takes(bad[i]), "takes %s", bad[i]);
+		ck_assert_str_eq(request.id, "none");
+	}
+	ck_assert(!takes_bytes("a\0b", 3));
+}
+END_TEST
+
+START_TEST(without_the_parameter_there_is_none)
+{
+	takes("id");
+	ck_assert(!request_take_id(&request, "X_I"));
+	ck_assert(!request_take_id(&request, "X_ID2"));
+	request.nparams = 0;
+	ck_assert(!request_take_id(&request, "X_ID"));
+}
+END_TEST
+
+static Suite *
+suite(void)
+{
+	Suite *s = suite_create("request");
+	TCase *t = tcase_create("id");
+
+	tcase_add_test(t, a_safe_id_is_taken);
+	tcase_add_test(t, another_is_not);
+	tcase_add_test(t, without_the_parameter_there_is_none);
+	suite_add_tcase(s, t);
+	return s;
+}
+
+int
+main(void)
+{
+	return unit_run(suite());
+}
