@@ -116,26 +116,19 @@ log_reopen(void)
 int
 log_send(int sock)
 {
-	unsigned char level = (unsigned char)state.min;
+	const unsigned char data[] = { LOG_TAG, (unsigned char)state.min };
 
-	return fd_send(sock, state.out.fd, &level, sizeof(level)) == -1 ? -1 : 0;
+	return fd_send(sock, state.out.fd, data, sizeof(data)) == -1 ? -1 : 0;
 }
 
-int
-log_receive(int sock)
+void
+log_adopt(int fd, const unsigned char *data, size_t n)
 {
-	unsigned char level;
-	int fd;
-	long n = fd_receive(sock, &fd, &level, sizeof(level));
-
-	if (n <= 0)
-		return (int)n;
-	if (level <= LEVEL_ALERT)
-		state.min = (enum log_level)level;
+	if (n > 1 && data[1] <= LEVEL_ALERT)
+		state.min = (enum log_level)data[1];
 	if (fd == -1 && state.out.fd != -1)
 		openlog("lua-fpm", 0, LOG_DAEMON);
 	log_take(fd, NULL);
-	return 1;
 }
 
 void

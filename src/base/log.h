@@ -46,11 +46,13 @@ int log_reopen(void);
  * Where and from which level on is logged, handed on over a unix socket: the
  * master sends it after it has changed, a worker takes it over.  So a worker
  * never opens the file itself, which it may not be able to.  log_send: 0, or
- * -1 with errno.  log_receive: 1 taken over, 0 the other end is closed, -1
- * with errno.
+ * -1 with errno; the message begins with LOG_TAG, since other things travel
+ * there as well (share/sink.h, which receives them).  log_adopt: what such a
+ * message of n bytes brought; fd, -1 for syslog, is the log's from then on.
  */
+#define LOG_TAG 'E'
 int log_send(int sock);
-int log_receive(int sock);
+void log_adopt(int fd, const unsigned char *data, size_t n);
 
 /* In a worker, after fork and before it closes what is not its own: every
  * later line carries this pool.  The name is copied. */

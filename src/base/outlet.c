@@ -24,7 +24,8 @@ outlet_set(struct outlet *o, int fd)
 	o->socket = S_ISSOCK(st.st_mode);
 	o->blocks = (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)) &&
 	    (flags & O_NONBLOCK) == 0;
-	o->torn = o->stalled = false;
+	o->torn = 0;
+	o->stalled = false;
 }
 
 /* O_NONBLOCK belongs to what all copies of a descriptor share, the shell's
@@ -100,14 +101,15 @@ outlet_write(struct outlet *o, const char *line, size_t n)
 {
 	size_t done = 0;
 
-	if (!o->torn || outlet_push(o, "\n", 1) == 1) {
-		o->torn = false;
+	if (o->torn == 0 || outlet_push(o, "\n", 1) == 1) {
+		o->torn = 0;
 		done = outlet_push(o, line, n);
 	}
 	o->stalled = done < n;
 	if (done == n)
 		return 0;
-	o->torn |= done > 0;
+	if (done > 0)
+		o->torn = done;
 	o->error = errno;
 	o->lost++;
 	return -1;

@@ -18,7 +18,7 @@ struct outlet {
 	int fd;	       /* -1: none */
 	bool socket;   /* send(2) */
 	bool blocks;   /* a pipe or terminal whose write(2) would wait */
-	bool torn;     /* the last line was cut */
+	size_t torn;   /* bytes of the last line, which was cut; or 0 */
 	bool stalled;  /* patience has ended: none until it takes a line */
 	uint64_t lost; /* lines; whoever tells of them makes it 0 */
 	int error;     /* errno of the last that was lost */

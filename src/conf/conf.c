@@ -105,6 +105,8 @@ pool_clear(struct conf_pool *pool)
 	free(pool->request_id);
 	free(pool->directory);
 	conf_list_free(&pool->environment);
+	free(pool->logs.access);
+	free(pool->logs.slow);
 	free(pool->lua.path);
 	free(pool->lua.cpath);
 	conf_list_free(&pool->lua.disable);

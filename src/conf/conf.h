@@ -63,6 +63,11 @@ struct conf_lua { /* what applications may reach */
 	bool binary_chunks;
 };
 
+struct conf_logs { /* of a pool; NULL: none (sink.h) */
+	char *access;
+	char *slow;
+};
+
 struct conf_pool {
 	char *name;
 	char *file; /* where the pool was defined */
@@ -88,6 +93,7 @@ struct conf_pool {
 	struct conf_workers workers;
 	struct conf_timeouts timeouts;
 	struct conf_limits limits;
+	struct conf_logs logs;
 	struct conf_lua lua;
 };
 

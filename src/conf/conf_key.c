@@ -19,7 +19,7 @@ static const char *const mode_words[] = { "static", "dynamic", "ondemand",
 	NULL }; /* enum conf_mode */
 
 static const char *const group_names[GROUP_COUNT] = { "", "", "workers",
-	"timeouts", "limits", "lua" };
+	"timeouts", "limits", "logs", "lua" };
 
 const struct conf_key conf_keys[] = {
 	{ GROUP_TOP, "pid_file", KEY_STRING, TOP(pid_file),

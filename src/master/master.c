@@ -72,7 +72,7 @@ apply_globals(void)
 	if (log_open(conf->error_log, (enum log_level)conf->log_level, &why) ==
 	    -1)
 		log_error("%s", why.text);
-	pools_send_log(&self.pools);
+	pools_send_logs(&self.pools);
 	if ((conf->pid_file == NULL) != (self.pid_path == NULL) ||
 	    (self.pid_path != NULL &&
 		strcmp(conf->pid_file, self.pid_path) != 0))
@@ -165,7 +165,8 @@ signalled(void *arg, int signo)
 		if (log_reopen() == -1)
 			log_error("cannot open the log again: %s",
 			    strerror(errno));
-		pools_send_log(&self.pools);
+		pools_reopen(&self.pools);
+		pools_send_logs(&self.pools);
 		break;
 	case SIGUSR2:
 		log_notice("upgrade in place is not supported yet");

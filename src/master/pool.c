@@ -46,12 +46,13 @@ static struct slot *
 fork_worker(struct pool *pool)
 {
 	struct slot *slot = free_slot(pool);
+	struct sink sinks[SINK_COUNT];
 	const struct inlet *inlet = &pool->inlet;
 	struct spawn_order order = {
 		.birth = { .pool = pool->conf, .listeners = inlet->fds,
 		    .nlisteners = inlet->n,
 		    .exchange = { inlet->exchange[0], inlet->exchange[1] },
-		    .score = pool->score },
+		    .sinks = sinks, .score = pool->score },
 		.loop = pool->options->loop,
 		.worker = pool->options->worker,
 	};
@@ -59,12 +60,14 @@ fork_worker(struct pool *pool)
 	if (slot == NULL)
 		return NULL;
 	order.birth.slot = pool_number(pool, slot);
+	logs_lend(&pool->logs, order.birth.slot, sinks);
 	if (slot_fork(slot, &order, pool->conf->timeouts.start, heard, pool) ==
 	    0) {
 		pool->fork_failed = false;
 		quota_add(pool->options->quota);
 		return slot;
 	}
+	logs_return(&pool->logs, order.birth.slot);
 	if (!pool->fork_failed)
 		log_error("pool %s: cannot fork a worker: %s",
 		    pool->conf->name, strerror(errno));
@@ -252,7 +255,8 @@ pool_new(const struct conf_pool *conf, const struct conf *source,
 	why_set(why, "%s", strerror(errno));
 	if (pool->slots != NULL && pool->score != NULL &&
 	    inlet_open(&pool->inlet, conf,
-		before == NULL ? NULL : &before->inlet, why) == 0)
+		before == NULL ? NULL : &before->inlet, why) == 0 &&
+	    logs_open(&pool->logs, conf, pool->nslots, why) == 0)
 		return pool;
 	pool_free(pool);
 	return NULL;
@@ -263,6 +267,7 @@ pool_free(struct pool *pool)
 {
 	loop_timer_clear(pool->options->loop, &pool->timer);
 	inlet_close(&pool->inlet);
+	logs_close(&pool->logs);
 	score_free(pool->score);
 	for (unsigned i = 0; pool->slots != NULL && i < pool->nslots; i++)
 		buf_free(&pool->slots[i].output.line);

@@ -16,6 +16,7 @@
 #include "conf/conf.h"
 #include "master/backoff.h"
 #include "master/inlet.h"
+#include "master/logs.h"
 #include "master/quota.h"
 #include "master/slot.h"
 #include "share/birth.h"
@@ -32,6 +33,7 @@ struct pool {
 	const struct conf *source;
 	const struct pool_options *options;
 	struct inlet inlet;
+	struct logs logs;
 	struct score *score;
 	struct slot *slots; /* twice max: successors need room */
 	unsigned nslots;

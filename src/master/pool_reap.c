@@ -75,6 +75,7 @@ pool_reap(struct pool *pool, pid_t pid, int status)
 	judge(pool, slot, status);
 	left = slot->state == SLOT_LEAVING && status == 0;
 	slot_bury(slot);
+	logs_return(&pool->logs, pool_number(pool, slot));
 	quota_remove(pool->options->quota);
 	score_dead(pool->score, pool_number(pool, slot));
 	forget_predecessor(pool, slot);

@@ -205,15 +205,34 @@ pools_drain(struct pools *pools, int64_t limit)
 }
 
 void
-pools_send_log(const struct pools *pools)
+pools_reopen(struct pools *pools)
 {
-	const struct pool *pool;
+	struct pool *pool;
 
 	for (pool = pools->first; pool != NULL; pool = pool->next)
-		for (unsigned i = 0; i < pool->nslots; i++)
-			if (pool->slots[i].state != SLOT_FREE &&
-			    pool->slots[i].channel != -1)
-				log_send(pool->slots[i].channel);
+		logs_reopen(&pool->logs, pool->conf);
+}
+
+static void
+send_logs(struct pool *pool)
+{
+	for (unsigned i = 0; i < pool->nslots; i++) {
+		const struct slot *slot = &pool->slots[i];
+
+		if (slot->state == SLOT_FREE || slot->channel == -1)
+			continue;
+		log_send(slot->channel);
+		logs_send(&pool->logs, i, slot->channel);
+	}
+}
+
+void
+pools_send_logs(struct pools *pools)
+{
+	struct pool *pool;
+
+	for (pool = pools->first; pool != NULL; pool = pool->next)
+		send_logs(pool);
 }
 
 void

@@ -55,8 +55,11 @@ bool pools_tried(const struct pools *pools);
 size_t pools_proven(const struct pools *pools);
 size_t pools_serving(const struct pools *pools);
 
-/* Every worker is to log where the master does now. */
-void pools_send_log(const struct pools *pools);
+/* Open the logs of all pools anew, after a rotation. */
+void pools_reopen(struct pools *pools);
+
+/* Every worker is to log where the master and its pool do now. */
+void pools_send_logs(struct pools *pools);
 
 /* Stop: every pool drains within its timeouts.stop, at most limit ms (-1: no
  * such limit). */

@@ -7,6 +7,7 @@
 #include "conf/conf_diff.h"
 #include "conf/conf_read.h"
 #include "conf/conf_root.h"
+#include "share/sink.h"
 #include "share/sock_check.h"
 
 #define REFUSED "reload refused"
@@ -15,9 +16,11 @@ bool
 reload_refuses(const struct conf *conf, bool allow_root,
     struct conf_faults *faults)
 {
-	bool bad = sock_check(conf, faults);
+	bool bad_socket = sock_check(conf, faults);
+	bool bad_log = sink_check(conf, faults);
 
-	return conf_refuse_root(conf, allow_root, faults) || bad;
+	return conf_refuse_root(conf, allow_root, faults) || bad_socket ||
+	    bad_log;
 }
 
 static struct conf *
@@ -91,6 +94,7 @@ carry_out(struct pools *pools, const struct conf *conf,
 	switch (step->verb) {
 	case DIFF_KEEP:
 	case DIFF_TUNE:
+		logs_follow(&now->logs, now->conf, step->after);
 		now->conf = step->after;
 		now->source = conf;
 		now->attention = true;

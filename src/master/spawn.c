@@ -27,7 +27,7 @@ ascending(const void *a, const void *b)
 static void
 close_others(const struct birth *b)
 {
-	int spared[b->nlisteners + 4];
+	int spared[b->nlisteners + 4 + SINK_COUNT];
 	size_t n = 0;
 	unsigned from = STDERR_FILENO + 1;
 
@@ -37,6 +37,8 @@ close_others(const struct birth *b)
 	spared[n++] = b->exchange[0];
 	spared[n++] = b->exchange[1];
 	spared[n++] = log_fd();
+	for (int id = 0; id < SINK_COUNT; id++)
+		spared[n++] = b->sinks[id].out.fd;
 	qsort(spared, n, sizeof(spared[0]), ascending);
 	for (size_t i = 0; i < n; i++) {
 		if (spared[i] < (int)from)

@@ -11,6 +11,7 @@
 
 #include "conf/conf.h"
 #include "share/score.h"
+#include "share/sink.h"
 
 struct birth {
 	const struct conf_pool *pool;
@@ -19,6 +20,7 @@ struct birth {
 	int channel;	      /* SOCK_SEQPACKET to the master; -1: no master */
 	int exchange[2];      /* SOCK_SEQPACKET pair of the pool: connections
 				 travel from [1] to [0]; -1: none */
+	struct sink *sinks;   /* SINK_COUNT of them, the worker's to change */
 	struct score *score;  /* never NULL */
 	unsigned slot;
 };

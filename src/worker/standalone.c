@@ -43,7 +43,10 @@ take_listener(void)
 _Noreturn void
 standalone_main(const char *app)
 {
-	static struct birth birth = { .channel = -1, .exchange = { -1, -1 } };
+	static struct sink sinks[SINK_COUNT] = { { .out.fd = -1 },
+		{ .out.fd = -1 } };
+	static struct birth birth = { .channel = -1, .exchange = { -1, -1 },
+		.sinks = sinks };
 	struct conf_faults faults = { 0 };
 	struct conf *conf;
 	int listener = take_listener();

@@ -67,11 +67,11 @@ obey_signals(void)
 	}
 }
 
-/* The master sends its log when that has changed, and goes away. */
+/* The master sends logs when they have changed, and goes away. */
 static void
 hear_channel(void)
 {
-	int n = log_receive(self.birth->channel);
+	int n = sink_receive(self.birth->channel, self.birth->sinks);
 
 	if (n == 0 || (n == -1 && errno != EAGAIN)) {
 		wait_remove(self.wait_set, self.birth->channel);

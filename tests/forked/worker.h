@@ -260,7 +260,7 @@ worker_main(const struct birth *birth)
 	dprintf(STDOUT_FILENO, "ready\n");
 	for (;;) {
 		poll(fds, n + 1, -1);
-		if (fds[0].revents != 0 && log_receive(fds[0].fd) == 0)
+		if (fds[0].revents != 0 && sink_receive(fds[0].fd, birth->sinks) == 0)
 			_exit(0); /* the master is gone */
 		if (fds[1].revents != 0)
 			worker_signal(fds[1].fd);

@@ -67,6 +67,8 @@ START_TEST(defaults_are_filled_in)
 	    "\t\t\tfiles = 0;\n"
 	    "\t\t\tcore = \"\";\n"
 	    "\t\t};\n"
+	    "\t\tlogs: {\n"
+	    "\t\t};\n"
 	    "\t\tlua: {\n"
 	    "\t\t\tpath = \";;\";\n"
 	    "\t\t\tcpath = \";;\";\n"

@@ -1,0 +1,43 @@
+#ifndef MASTER_LOGS_H
+#define MASTER_LOGS_H
+
+/*
+ * The logs of one generation of a pool, as the master holds them: opened
+ * here, lent to workers at fork, opened anew and sent again after a rotation
+ * or a reload.  Runs in the master; knows nothing of what is written.
+ */
+
+#include "share/sink.h"
+
+struct logs {
+	struct sink sinks[SINK_COUNT];
+	int *own; /* by slot: the descriptor that its worker writes the access
+		     log to, which tells how far it came; -1: none */
+	unsigned nslots;
+};
+
+/* Open what the pool's configuration names.  0, or -1 and why; to be closed
+ * in either case. */
+int logs_open(struct logs *logs, const struct conf_pool *pool,
+    unsigned nslots, struct why *why);
+void logs_close(struct logs *logs);
+
+/* What a worker is born with; its slot was free. */
+void logs_lend(struct logs *logs, unsigned slot,
+    struct sink out[SINK_COUNT]);
+
+/* The worker of that slot is gone, or was never born. */
+void logs_return(struct logs *logs, unsigned slot);
+
+/* Open files anew, after a rotation.  Who cannot be opened stays as it is,
+ * which is logged. */
+void logs_reopen(struct logs *logs, const struct conf_pool *pool);
+
+/* A reload: from one configuration of the pool to the next. */
+void logs_follow(struct logs *logs, const struct conf_pool *before,
+    const struct conf_pool *after);
+
+/* Send a worker all of them anew. */
+void logs_send(struct logs *logs, unsigned slot, int channel);
+
+#endif

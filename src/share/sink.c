@@ -1,0 +1,378 @@
+#include "share/sink.h"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/fd.h"
+#include "base/log.h"
+
+#define SINK_MODE     0640
+#define LOCK_PATIENCE 500 /* ms */
+
+static const struct {
+	unsigned char tag; /* of a message: never LOG_TAG */
+	int severity;
+	const char *name;
+} kinds[SINK_COUNT] = {
+	[SINK_ACCESS] = { 'A', LOG_INFO, "logs.access" },
+	[SINK_SLOW] = { 'S', LOG_WARNING, "logs.slow" },
+};
+
+const char *
+sink_target(const struct conf_pool *pool, enum sink_id id)
+{
+	return id == SINK_ACCESS ? pool->logs.access : pool->logs.slow;
+}
+
+const char *
+sink_name(enum sink_id id)
+{
+	return kinds[id].name;
+}
+
+/* ---- opening ------------------------------------------------------------- */
+
+/* A FIFO without a reader is refused rather than waited for. */
+static int
+open_path(const char *path)
+{
+	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC |
+	    O_NOCTTY | O_NONBLOCK, SINK_MODE);
+}
+
+static int
+open_syslog(void)
+{
+	static const struct sockaddr_un address = { AF_UNIX, _PATH_LOG };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd == -1 || connect(fd, (const struct sockaddr *)&address,
+	    sizeof(address)) == 0)
+		return fd;
+	fd_close(&fd);
+	return -1;
+}
+
+static enum sink_way
+way_of(const char *target)
+{
+	if (target == NULL)
+		return SINK_NONE;
+	if (strcmp(target, "stdout") == 0 || strcmp(target, "stderr") == 0)
+		return SINK_STREAM;
+	if (strcmp(target, "syslog") == 0)
+		return SINK_SYSLOG;
+	if (strcmp(target, "error_log") == 0)
+		return SINK_ERROR_LOG;
+	return SINK_FILE;
+}
+
+static int
+open_target(enum sink_way way, const char *target)
+{
+	switch (way) {
+	case SINK_FILE:
+		return open_path(target);
+	case SINK_STREAM:
+		return outlet_own(strcmp(target, "stdout") == 0 ?
+		    STDOUT_FILENO : STDERR_FILENO);
+	case SINK_SYSLOG:
+		return open_syslog();
+	default:
+		return -1;
+	}
+}
+
+static void
+set(struct sink *sink, enum sink_way way, int fd)
+{
+	struct stat st;
+
+	*sink = (struct sink){ .way = way };
+	outlet_set(&sink->out, fd);
+	if (way == SINK_FILE || way == SINK_STREAM)
+		sink->crowded = fstat(fd, &st) == 0 && !S_ISREG(st.st_mode);
+}
+
+int
+sink_open(struct sink *sink, const char *target, struct why *why)
+{
+	enum sink_way way = way_of(target);
+	bool opens = way != SINK_NONE && way != SINK_ERROR_LOG;
+	int fd = open_target(way, target);
+
+	if (opens && fd == -1) {
+		set(sink, SINK_NONE, -1);
+		why_set(why, "cannot open %s: %s", target, strerror(errno));
+		return -1;
+	}
+	set(sink, way, fd);
+	return 0;
+}
+
+void
+sink_close(struct sink *sink)
+{
+	if (sink->out.fd > STDERR_FILENO)
+		close(sink->out.fd);
+	set(sink, SINK_NONE, -1);
+}
+
+/* ---- can it be opened? --------------------------------------------------- */
+
+/* What is missing would be made in its directory. */
+static int
+try_path(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char directory[PATH_MAX];
+	int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY |
+	    O_NONBLOCK);
+
+	if (fd != -1)
+		close(fd);
+	if (fd != -1 || errno != ENOENT)
+		return fd == -1 ? -1 : 0;
+	snprintf(directory, sizeof(directory), "%.*s",
+	    slash == NULL ? 1 : (int)(slash - path) + 1,
+	    slash == NULL ? "." : path);
+	return faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS);
+}
+
+static int
+try_target(const char *target)
+{
+	enum sink_way way = way_of(target);
+	int fd;
+
+	if (way == SINK_FILE)
+		return try_path(target);
+	if (way == SINK_NONE || way == SINK_ERROR_LOG)
+		return 0;
+	if ((fd = open_target(way, target)) != -1)
+		close(fd);
+	return fd == -1 ? -1 : 0;
+}
+
+bool
+sink_check(const struct conf *conf, struct conf_faults *faults)
+{
+	const struct conf_pool *pool;
+	bool bad = false;
+
+	for (pool = conf->pools; pool < conf->pools + conf->npools; pool++)
+		for (int id = 0; id < SINK_COUNT; id++) {
+			const char *target = sink_target(pool, id);
+
+			if (try_target(target) == 0)
+				continue;
+			conf_fault(faults, pool->file, pool->line,
+			    "pool %s: %s: cannot open %s: %s", pool->name,
+			    kinds[id].name, target, strerror(errno));
+			bad = true;
+		}
+	return bad;
+}
+
+/* ---- from master to worker ----------------------------------------------- */
+
+/* Through /proc, since the path may by now lead to another file. */
+static int
+open_again(int fd)
+{
+	char path[32];
+	struct stat st;
+
+	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode))
+		return -1;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+}
+
+void
+sink_lend(const struct sink *sink, struct sink *out, int *own)
+{
+	*out = *sink;
+	if (sink->way == SINK_ERROR_LOG)
+		out->out = (struct outlet){ .fd = STDERR_FILENO,
+			.blocks = true };
+	if (own == NULL || sink->way != SINK_FILE)
+		return;
+	*own = open_again(sink->out.fd);
+	if (*own == -1)
+		return;
+	set(out, SINK_FILE, *own);
+	out->own = true;
+}
+
+int
+sink_send(int channel, enum sink_id id, const struct sink *sink)
+{
+	const unsigned char data[] = { kinds[id].tag,
+		(unsigned char)sink->way, sink->own };
+	int fd = sink->way == SINK_ERROR_LOG ? -1 : sink->out.fd;
+
+	return fd_send(channel, fd, data, sizeof(data)) == -1 ? -1 : 0;
+}
+
+static void
+take(struct sink *sink, int fd, enum sink_way way, bool own)
+{
+	sink_close(sink);
+	if (way == SINK_ERROR_LOG) {
+		fd_close(&fd);
+		fd = STDERR_FILENO;
+	}
+	if (fd == -1)
+		return;
+	set(sink, way, fd);
+	sink->own = own;
+}
+
+int
+sink_receive(int channel, struct sink sinks[SINK_COUNT])
+{
+	unsigned char data[16];
+	int fd;
+	long n = fd_receive(channel, &fd, data, sizeof(data));
+
+	if (n <= 0)
+		return (int)n;
+	if (data[0] == LOG_TAG) {
+		log_adopt(fd, data, (size_t)n);
+		return 1;
+	}
+	for (int id = 0; id < SINK_COUNT; id++)
+		if (data[0] == kinds[id].tag && n >= 3) {
+			take(&sinks[id], fd, data[1], data[2] != 0);
+			return 1;
+		}
+	fd_close(&fd);
+	return 1;
+}
+
+/* ---- writing ------------------------------------------------------------- */
+
+/* Who holds it waits no longer than outlet_write does, unless it is stopped:
+ * then the line goes without. */
+static bool
+lock(const struct sink *sink)
+{
+	const struct flock whole = { .l_type = F_WRLCK };
+
+	for (int ms = 0; ms < LOCK_PATIENCE; ms++) {
+		if (fcntl(sink->out.fd, F_SETLK, &whole) == 0)
+			return true;
+		if (errno != EAGAIN && errno != EACCES && errno != EINTR)
+			break;
+		poll(NULL, 0, 1);
+	}
+	return false;
+}
+
+static int
+write_locked(struct sink *sink, const char *line, size_t n)
+{
+	const struct flock none = { .l_type = F_UNLCK };
+	bool locked = lock(sink);
+	int result = outlet_write(&sink->out, line, n), error = errno;
+
+	if (locked)
+		fcntl(sink->out.fd, F_SETLK, &none);
+	errno = error;
+	return result;
+}
+
+/* The begin of a line that found no room goes again, if nothing came after it
+ * meanwhile; else a newline ends it when there is room. */
+static void
+mend(struct sink *sink)
+{
+	off_t end = lseek(sink->out.fd, 0, SEEK_CUR);
+	struct stat st;
+
+	if (fstat(sink->out.fd, &st) == 0 && st.st_size == end &&
+	    ftruncate(sink->out.fd, end - (off_t)sink->out.torn) == 0)
+		sink->out.torn = 0;
+}
+
+static int
+write_file(struct sink *sink, const char *line, size_t n)
+{
+	int error;
+
+	if (outlet_write(&sink->out, line, n) == 0)
+		return 0;
+	error = errno;
+	if (sink->own && sink->out.torn > 0)
+		mend(sink);
+	errno = error;
+	return -1;
+}
+
+/* The daemon behind it was started anew: all who share the socket are
+ * connected again. */
+static bool
+reconnect(const struct sink *sink)
+{
+	static const struct sockaddr_un address = { AF_UNIX, _PATH_LOG };
+
+	return (errno == ECONNREFUSED || errno == ENOTCONN ||
+	    errno == ECONNRESET) && connect(sink->out.fd,
+	    (const struct sockaddr *)&address, sizeof(address)) == 0;
+}
+
+static int
+write_syslog(struct sink *sink, int severity, const char *line, size_t n)
+{
+	static struct buf text;
+	char stamp[32];
+	struct tm tm;
+	time_t now = time(NULL);
+
+	strftime(stamp, sizeof(stamp), "%b %e %H:%M:%S",
+	    localtime_r(&now, &tm));
+	buf_clear(&text);
+	buf_addf(&text, "<%d>%s lua-fpm[%d]: ", LOG_DAEMON | severity, stamp,
+	    (int)getpid());
+	buf_add(&text, line, n - 1);
+	if (text.failed) {
+		errno = ENOMEM;
+		return -1;
+	}
+	if (outlet_write(&sink->out, text.data, text.len) == 0)
+		return 0;
+	if (!reconnect(sink))
+		return -1;
+	return outlet_write(&sink->out, text.data, text.len);
+}
+
+int
+sink_write(struct sink *sink, enum sink_id id, const char *line, size_t n)
+{
+	if (sink->way == SINK_NONE)
+		return 0;
+	if (sink->way == SINK_SYSLOG)
+		return write_syslog(sink, kinds[id].severity, line, n);
+	if (sink->crowded)
+		return write_locked(sink, line, n);
+	return write_file(sink, line, n);
+}
+
+int64_t
+sink_position(const struct sink *sink)
+{
+	return sink->own ? lseek(sink->out.fd, 0, SEEK_CUR) : -1;
+}

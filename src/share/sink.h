@@ -1,0 +1,76 @@
+#ifndef SHARE_SINK_H
+#define SHARE_SINK_H
+
+/*
+ * Where a log of a pool goes: a file, the master's stdout or stderr, syslog,
+ * or the error log.  The master opens it and hands descriptors on, at fork
+ * and later over the worker's channel: a worker, chrooted and without rights,
+ * never opens one.  Runs in master and worker; knows no line's content.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/outlet.h"
+#include "conf/conf.h"
+
+enum sink_id { SINK_ACCESS, SINK_SLOW, SINK_COUNT };
+
+enum sink_way {
+	SINK_NONE,
+	SINK_FILE,   /* regular, or whatever else a path leads to */
+	SINK_STREAM, /* stdout or stderr of the master */
+	SINK_SYSLOG,
+	SINK_ERROR_LOG /* of a worker: its stderr, which the master reads */
+};
+
+struct sink { /* all zero but out.fd, which is -1: none */
+	enum sink_way way;
+	bool own;     /* the file position is moved by one worker alone */
+	bool crowded; /* a long line is not whole by itself: it is locked */
+	struct outlet out;
+};
+
+/* The target of a pool's log, NULL: none.  And the key's name. */
+const char *sink_target(const struct conf_pool *pool, enum sink_id id);
+const char *sink_name(enum sink_id id);
+
+/* Open a target, which may be NULL.  0, or -1 and why, and it is none. */
+int sink_open(struct sink *sink, const char *target, struct why *why);
+void sink_close(struct sink *sink);
+
+/* Faults for the targets of a configuration that could not be opened; true
+ * if there are any.  Creates nothing. */
+bool sink_check(const struct conf *conf, struct conf_faults *faults);
+
+/*
+ * As a worker is to have it.  With `own` a regular file is opened once more,
+ * so that its position tells what this worker has written (sink_position):
+ * that descriptor is then *own, which the caller keeps and closes; else *own
+ * stays.
+ */
+void sink_lend(const struct sink *sink, struct sink *out, int *own);
+
+/* Send such a sink over a worker's channel.  0, or -1 with errno. */
+int sink_send(int channel, enum sink_id id, const struct sink *sink);
+
+/*
+ * Take what has come over the channel: a sink of a worker, closing what was
+ * there before, or the error log.  1: done; 0: the other end is closed; -1
+ * with errno.
+ */
+int sink_receive(int channel, struct sink sinks[SINK_COUNT]);
+
+/*
+ * One line, with its newline.  0; -1 with errno: it is lost, and nothing of
+ * it is left in a file that is the worker's own.  Waits for room for a
+ * moment only (outlet.h).
+ */
+int sink_write(struct sink *sink, enum sink_id id, const char *line, size_t n);
+
+/* Where its own last line ended: another value after a line was written.  -1
+ * where that cannot be known. */
+int64_t sink_position(const struct sink *sink);
+
+#endif
