@@ -316,9 +316,12 @@ pool_empty(const struct pool *pool)
 void
 pool_hup(struct pool *pool)
 {
-	for (unsigned i = 0; i < pool->nslots; i++)
-		if (pool->slots[i].state == SLOT_UP)
-			kill(pool->slots[i].pid, SIGHUP);
+	for (unsigned i = 0; i < pool->nslots; i++) {
+		const struct slot *slot = &pool->slots[i];
+
+		if (slot->state == SLOT_UP || slot->state == SLOT_STARTING)
+			kill(slot->pid, SIGHUP);
+	}
 }
 
 void

@@ -89,7 +89,8 @@ void pool_watch(struct pool *pool, bool on);
  * if the pool is the last to serve them and still has the time. */
 void pool_serve_last(struct pool *pool, int64_t now);
 
-/* Forward HUP to every worker that is up. */
+/* Forward HUP to every worker that is up, or about to be: who has loaded the
+ * application already finds it once READY. */
 void pool_hup(struct pool *pool);
 
 /*

@@ -135,6 +135,44 @@ def changed_application():
 
 
 @test
+def changed_while_one_starts():
+    """a worker that has loaded the old application, but is not ready yet when
+    the HUP comes, does not stay with it"""
+    d = Daemon(app="""
+        local version = require "version"
+        return {
+            start = function()
+                local f = io.open("rw/fifo")
+                if f then f:read("a") f:close() end
+            end,
+            accept = function() return {}, version end,
+            restart = function() end,
+        }""", workers=ONE)
+    d.set_pool("www", workers=ONE, directory=d.dir)
+    d.write_app("return 'm1'", "version.lua")
+    with d:
+        old = d.wait_workers(1)
+        os.mkfifo(d.dir + "/rw/fifo")
+        os.chmod(d.dir + "/rw/fifo", 0o666)
+        kill(old[0], signal.SIGKILL)
+        d.wait_log("was killed")
+        gate = until(at_fifo(d.dir + "/rw/fifo"), "another one is in start")
+        os.unlink(d.dir + "/rw/fifo")
+        d.write_app("return 'm2'", "version.lua")
+        d.reload()
+        os.close(gate)
+        until(lambda: version(d) == "m2", "the new version")
+
+
+def at_fifo(path):
+    """A function that opens the fifo as soon as somebody reads it."""
+    def attempt():
+        with contextlib.suppress(OSError):
+            return os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    return attempt
+
+
+@test
 def changed_application_is_bad():
     """a deployment that does not load changes nothing and is logged"""
     with Daemon(app=WHO % "1", workers=TWO) as d:
