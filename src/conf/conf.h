@@ -85,6 +85,7 @@ struct conf_pool {
 	char *directory; /* working directory, NULL: not changed */
 	int64_t umask;   /* CONF_UNSET: not changed */
 	int64_t priority; /* setpriority(2), 0: not changed */
+	bool dumpable;    /* although its user has changed */
 	struct conf_list environment; /* "NAME=value" */
 	bool clear_environment;
 	bool errors_to_server;

@@ -59,6 +59,8 @@ const struct conf_key conf_keys[] = {
 	    "", CONF_UNSET, 0777, CLASS_REPLACE, NULL },
 	{ GROUP_POOL, "priority", KEY_INTEGER, POOL(priority),
 	    "0", -20, 19, CLASS_REPLACE, NULL },
+	{ GROUP_POOL, "dumpable", KEY_BOOL, POOL(dumpable),
+	    "false", 0, 1, CLASS_REPLACE, NULL },
 	{ GROUP_POOL, "environment", KEY_VARIABLES, POOL(environment),
 	    NULL, 0, 0, CLASS_REPLACE, NULL },
 	{ GROUP_POOL, "clear_environment", KEY_BOOL, POOL(clear_environment),

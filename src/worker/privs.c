@@ -1,8 +1,10 @@
 #include "worker/privs.h"
 
+#include <linux/capability.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include <errno.h>
 #include <grp.h>
@@ -108,7 +110,20 @@ set_root(const struct conf_pool *pool, struct why *why)
 	return 0;
 }
 
-/* Leaving user 0 drops every capability with it. */
+/*
+ * What nobody in this process or below may ever have again.  It takes a
+ * capability of its own; without that one no-new-privileges has to do.
+ */
+static int
+bound_capabilities(struct why *why)
+{
+	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
+		if (prctl(PR_CAPBSET_DROP, cap) == -1)
+			return errno == EPERM ? 0 :
+			    fail(why, "bounding set of capabilities");
+	return 0;
+}
+
 static int
 become(const struct conf_pool *pool, const struct identity *who,
     struct why *why)
@@ -123,11 +138,33 @@ become(const struct conf_pool *pool, const struct identity *who,
 		    strerror(errno));
 		return -1;
 	}
-	if (uid != 0 && (setuid(0) == 0 || geteuid() != uid)) {
-		why_set(why, "user \"%s\" could become root again", pool->user);
-		return -1;
-	}
 	return 0;
+}
+
+/*
+ * Leaving user 0 takes the effective ones away, unless securebits say
+ * otherwise; a master that was not root, or whose workers are, leaves them
+ * all.  Those that are ambient go with the others.
+ */
+static int
+drop_capabilities(struct why *why)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3 };
+	const struct __user_cap_data_struct none[2] = { { 0, 0, 0 } };
+
+	if (syscall(SYS_capset, &header, none) == -1)
+		return fail(why, "capabilities");
+	return 0;
+}
+
+static int
+prove_no_return(const struct identity *who, struct why *why)
+{
+	if (who->uid == 0 || (setuid(0) == -1 && geteuid() == who->uid))
+		return 0;
+	why_set(why, "user %u could become root again", (unsigned)who->uid);
+	return -1;
 }
 
 static int
@@ -139,18 +176,20 @@ enter_directory(const struct conf_pool *pool, struct why *why)
 	return -1;
 }
 
-/* The kernel writes no core of a process that has changed its user. */
+/* The kernel neither writes a core of a process that has changed its user nor
+ * lets that user trace it. */
 static int
-allow_core(const struct conf_pool *pool, struct why *why)
+allow_dump(const struct conf_pool *pool, struct why *why)
 {
-	if (pool->limits.core > 0 && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == -1)
-		return fail(why, "limits.core");
+	if ((pool->dumpable || pool->limits.core > 0) &&
+	    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == -1)
+		return fail(why, "dumpable");
 	return 0;
 }
 
 /* The databases of users and groups are outside the new root; limits,
- * groups and the root itself need root; the directory has to be one that the
- * user may enter. */
+ * groups, the root and the bounding set need capabilities; the directory has
+ * to be one that the user may enter. */
 int
 privs_drop(const struct conf_pool *pool, struct why *why)
 {
@@ -162,9 +201,12 @@ privs_drop(const struct conf_pool *pool, struct why *why)
 	    set_limits(pool, why) == -1 ||
 	    set_groups(pool, &who, why) == -1 ||
 	    set_root(pool, why) == -1 ||
+	    bound_capabilities(why) == -1 ||
 	    become(pool, &who, why) == -1 ||
+	    drop_capabilities(why) == -1 ||
+	    prove_no_return(&who, why) == -1 ||
 	    enter_directory(pool, why) == -1 ||
-	    allow_core(pool, why) == -1)
+	    allow_dump(pool, why) == -1)
 		return -1;
 	return 0;
 }

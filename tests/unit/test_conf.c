@@ -36,6 +36,7 @@ START_TEST(defaults_are_filled_in)
 	    "\t\tdirectory = \"\";\n"
 	    "\t\tumask = \"\";\n"
 	    "\t\tpriority = 0;\n"
+	    "\t\tdumpable = false;\n"
 	    "\t\tenvironment = { };\n"
 	    "\t\tclear_environment = true;\n"
 	    "\t\terrors_to_server = false;\n"
@@ -135,6 +136,8 @@ static const struct row {
 	    "\"1777\"" },
 	{ "priority", "-20", "-20", "20",
 	    "expected an integer from -20 to 19, found 20" },
+	{ "dumpable", "true", "true", "\"yes\"",
+	    "expected true or false, found \"yes\"" },
 	{ "environment", "{ A1_b = \"x=\\\"y\"; B = \"${A}\"; e = \"\"; }",
 	    "{ A1_b = \"x=\\\"y\"; B = \"${A}\"; e = \"\"; }", "( \"A=x\" )",
 	    "expected a group of variables, NAME = \"value\", found a list" },

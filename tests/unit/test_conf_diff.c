@@ -152,6 +152,7 @@ static const struct {
 	{ "directory = \"/x\";", "replace" },
 	{ "umask = \"0\";", "replace" },
 	{ "priority = 1;", "replace" },
+	{ "dumpable = true;", "replace" },
 	{ "environment: { A = \"\"; };", "replace" },
 	{ "clear_environment = false;", "replace" },
 	{ "limits: { files = 64; };", "replace" },
