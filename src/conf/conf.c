@@ -93,6 +93,8 @@ static void
 pool_clear(struct conf_pool *pool)
 {
 	conf_list_free(&pool->listen);
+	conf_list_free(&pool->listen_acl_users);
+	conf_list_free(&pool->listen_acl_groups);
 	conf_list_free(&pool->allowed_clients);
 	free(pool->name);
 	free(pool->file);

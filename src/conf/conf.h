@@ -77,6 +77,8 @@ struct conf_pool {
 	char *listen_owner;    /* name or number; NULL: not changed */
 	char *listen_group;
 	int64_t listen_mode;
+	struct conf_list listen_acl_users; /* names or numbers */
+	struct conf_list listen_acl_groups;
 	int64_t backlog;
 	struct conf_list allowed_clients; /* cidr.h; empty: everyone */
 	char *user; /* NULL: not changed */

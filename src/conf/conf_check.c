@@ -106,6 +106,18 @@ check_group(struct judge *judge, const char *key, const char *name)
 }
 
 static void
+check_acl(struct judge *judge)
+{
+	const struct conf_list *users = &judge->pool->listen_acl_users;
+	const struct conf_list *groups = &judge->pool->listen_acl_groups;
+
+	for (size_t i = 0; i < users->n; i++)
+		check_user(judge, "listen_acl_users", users->item[i]);
+	for (size_t i = 0; i < groups->n; i++)
+		check_group(judge, "listen_acl_groups", groups->item[i]);
+}
+
+static void
 check_identity(struct judge *judge)
 {
 	const struct conf_pool *pool = judge->pool;
@@ -114,6 +126,7 @@ check_identity(struct judge *judge)
 	check_group(judge, "group", pool->group);
 	check_user(judge, "listen_owner", pool->listen_owner);
 	check_group(judge, "listen_group", pool->listen_group);
+	check_acl(judge);
 	if (pool->group != NULL && pool->user == NULL &&
 	    line_of(judge, GROUP_POOL, "user") >= 0)
 		blame(judge, GROUP_POOL, "group", "group is set without user");

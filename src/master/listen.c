@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/user.h"
 
 static struct listener *listeners; /* all of this process */
@@ -24,6 +25,9 @@ options_of(const struct conf_pool *pool, struct sock_options *options,
 	options->mode = (mode_t)pool->listen_mode;
 	options->owner = (uid_t)-1;
 	options->group = (gid_t)-1;
+	options->acl_users = &pool->listen_acl_users;
+	options->acl_groups = &pool->listen_acl_groups;
+	options->acl = options->acl_users->n + options->acl_groups->n > 0;
 	if (pool->listen_owner != NULL &&
 	    user_find(pool->listen_owner, &options->owner, &unused, why) == -1)
 		return -1;
@@ -33,45 +37,62 @@ options_of(const struct conf_pool *pool, struct sock_options *options,
 	return 0;
 }
 
+static int
+set_rights(struct listener *l, int fd, const struct sock_options *options,
+    struct why *why)
+{
+	char path[40];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (fchownat(fd, "", options->owner, options->group,
+		AT_EMPTY_PATH) == -1 || chmod(path, options->mode) == -1) {
+		why_set(why, "%s", strerror(errno));
+		return -1;
+	}
+	if ((options->acl || l->acl) && sock_acl_set(path, options->mode,
+		options->acl_users, options->acl_groups, why) == -1)
+		return -1;
+	l->acl = options->acl;
+	return 0;
+}
+
 /*
- * Owner and mode of the socket file, but never of what somebody else has put
+ * The rights of the socket file, but never of what somebody else has put
  * in its place: whoever may write to the directory could hand us any file.
  */
 static int
-adjust_file(const struct sock_address *address,
-    const struct sock_options *options)
+adjust_file(struct listener *l, const struct sock_options *options,
+    struct why *why)
 {
+	const struct sock_address *address = &l->address;
 	int fd = open(address->sa.un.sun_path,
 	    O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	char path[40];
 	struct stat st;
 	int result = 0;
 
-	if (fd == -1)
-		return errno == ENOENT ? 0 : -1;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (fstat(fd, &st) == 0 && st.st_dev == address->dev &&
-	    st.st_ino == address->ino &&
-	    (fchownat(fd, "", options->owner, options->group,
-		 AT_EMPTY_PATH) == -1 || chmod(path, options->mode) == -1))
-		result = -1;
-	close(fd);
+	if (fd == -1 && errno != ENOENT) {
+		why_set(why, "%s", strerror(errno));
+		return -1;
+	}
+	if (fd != -1 && fstat(fd, &st) == 0 && st.st_dev == address->dev &&
+	    st.st_ino == address->ino)
+		result = set_rights(l, fd, options, why);
+	fd_close(&fd);
 	return result;
 }
 
 /* A socket that goes on with a new generation takes on its options. */
 static int
-adjust(const struct listener *l, const struct sock_options *options,
+adjust(struct listener *l, const struct sock_options *options,
     struct why *why)
 {
 	if (l->address.kind == SOCK_FD)
 		return 0;
-	if (listen(l->fd, options->backlog) == 0 &&
-	    (l->address.kind != SOCK_UNIX ||
-		adjust_file(&l->address, options) == 0))
-		return 0;
-	why_set(why, "%s", strerror(errno));
-	return -1;
+	if (listen(l->fd, options->backlog) == -1) {
+		why_set(why, "%s", strerror(errno));
+		return -1;
+	}
+	return l->address.kind == SOCK_UNIX ? adjust_file(l, options, why) : 0;
 }
 
 static struct listener *
@@ -127,6 +148,7 @@ make(const char *text, const struct conf_pool *pool,
 		return NULL;
 	}
 	l->users = 1;
+	l->acl = options->acl;
 	snprintf(l->pool, sizeof(l->pool), "%s", pool->name);
 	l->next = listeners;
 	listeners = l;

@@ -15,6 +15,7 @@ struct listener {
 	int fd;
 	struct sock_address address;
 	unsigned users; /* generations that hold it */
+	bool acl;	/* its file has a list, which a reload may take away */
 	char pool[33];	/* whose it is */
 	char *text;	/* as configured */
 	struct listener *next;
@@ -22,7 +23,7 @@ struct listener {
 
 /*
  * The socket at an address of a pool: bound now, or the one that another
- * generation of the same pool holds, with this one's backlog, owner and mode.
+ * generation of the same pool holds, with this one's backlog and rights.
  * NULL and why; an address of another pool is refused.  To be given back with
  * listen_put.
  */

@@ -62,9 +62,27 @@ sock_check_path(const struct sock_address *address, const char *path,
 	return sock_probe(address, path, why);
 }
 
+static int
+sock_set_rights(const char *path, const struct sock_options *options,
+    struct why *why)
+{
+	struct why what;
+
+	if (chmod(path, options->mode) == -1)
+		return sock_fail(why, "cannot set the mode of", path);
+	if (lchown(path, options->owner, options->group) == -1)
+		return sock_fail(why, "cannot set owner and group of", path);
+	if (!options->acl || sock_acl_set(path, options->mode,
+		options->acl_users, options->acl_groups, &what) == 0)
+		return 0;
+	why_set(why, "cannot set the access control list of %s: %s", path,
+	    what.text);
+	return -1;
+}
+
 /*
- * Owner and mode are right before anybody can connect: listen comes last.  The
- * socket is bound to its own path, not renamed to it, since the name that it
+ * The rights are in place before anybody can connect: listen comes last.
+ * The socket is bound to its own path, not renamed to it, since the name that it
  * was bound to is the one that ss(8) and getsockname(2) show.
  */
 static int
@@ -73,14 +91,11 @@ sock_make_file(int fd, const struct sock_address *address, const char *path,
 {
 	if (bind(fd, &address->sa.any, address->len) == -1)
 		return sock_fail(why, "cannot make", path);
-	if (chmod(path, options->mode) == -1)
-		sock_fail(why, "cannot set the mode of", path);
-	else if (lchown(path, options->owner, options->group) == -1)
-		sock_fail(why, "cannot set owner and group of", path);
-	else if (listen(fd, options->backlog) == -1)
+	if (sock_set_rights(path, options, why) == 0) {
+		if (listen(fd, options->backlog) == 0)
+			return 0;
 		sock_fail(why, "cannot listen on", path);
-	else
-		return 0;
+	}
 	unlink(path);
 	return -1;
 }

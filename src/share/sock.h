@@ -2,14 +2,16 @@
 #define SHARE_SOCK_H
 
 /*
- * Listening sockets: bound with backlog, owner, group and mode; inherited
- * descriptors (fd:N) checked.  Runs in the master; knows nothing of pools.
+ * Listening sockets: bound with backlog, owner, group, mode and list of who
+ * else may connect; inherited descriptors (fd:N) checked.  Runs in the master;
+ * knows nothing of pools.
  * Their addresses and queues come along with this header.
  */
 
 #include <sys/types.h>
 
 #include "base/why.h"
+#include "share/sock_acl.h"
 #include "share/sock_address.h"
 #include "share/sock_queue.h"
 
@@ -18,12 +20,15 @@ struct sock_options {
 	uid_t owner; /* (uid_t)-1: not changed */
 	gid_t group;
 	mode_t mode;
+	bool acl; /* set the file's access control list (sock_acl.h) */
+	const struct conf_list *acl_users;
+	const struct conf_list *acl_groups;
 };
 
 /*
  * Bind and listen; for fd:N check that it is a listening stream socket and
- * take it over.  Nobody can connect to a unix socket before it has its owner
- * and mode.  It replaces a stale socket file; one on which somebody listens,
+ * take it over.  Nobody can connect to a unix socket before it has its
+ * owner, mode and list.  It replaces a stale socket file; one on which somebody listens,
  * and a file that is no socket, are errors.
  * IPv6 sockets are IPv6 only.  The result is close-on-exec and non-blocking;
  * -1 and why.

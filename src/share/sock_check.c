@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "share/sock_acl.h"
 #include "share/sock_address.h"
 
 /* The first pool that has this address before the nth of `pool`; NULL. */
@@ -42,13 +43,31 @@ check_one(const struct conf *conf, const struct conf_pool *pool, size_t n,
 	return true;
 }
 
+static bool
+check_acl(const struct conf_pool *pool, const char *key,
+    const struct conf_list *list, struct conf_faults *faults)
+{
+	if (list->n == 0 || sock_acl_known())
+		return false;
+	conf_fault(faults, pool->file, pool->line, "pool %s: %s: this lua-fpm "
+	    "was built without access control lists", pool->name, key);
+	return true;
+}
+
 bool
 sock_check(const struct conf *conf, struct conf_faults *faults)
 {
 	bool bad = false;
 
-	for (size_t i = 0; i < conf->npools; i++)
-		for (size_t n = 0; n < conf->pools[i].listen.n; n++)
-			bad |= check_one(conf, &conf->pools[i], n, faults);
+	for (size_t i = 0; i < conf->npools; i++) {
+		const struct conf_pool *pool = &conf->pools[i];
+
+		for (size_t n = 0; n < pool->listen.n; n++)
+			bad = check_one(conf, pool, n, faults) || bad;
+		bad = check_acl(pool, "listen_acl_users",
+		    &pool->listen_acl_users, faults) || bad;
+		bad = check_acl(pool, "listen_acl_groups",
+		    &pool->listen_acl_groups, faults) || bad;
+	}
 	return bad;
 }

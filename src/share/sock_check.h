@@ -2,14 +2,16 @@
 #define SHARE_SOCK_CHECK_H
 
 /* What the floor of the configuration cannot know of an address: whether it
- * is one.  Runs in the master and in -t. */
+ * is one, and whether it can have an access control list.  Runs in the master
+ * and in -t. */
 
 #include <stdbool.h>
 
 #include "conf/conf.h"
 
 /* True, with a fault noted for each, if an address of a pool is none, or the
- * same as another's though it is written in another way. */
+ * same as another's though it is written in another way; or if there is to be a
+ * list and cannot be. */
 bool sock_check(const struct conf *conf, struct conf_faults *faults);
 
 #endif

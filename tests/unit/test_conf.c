@@ -28,6 +28,8 @@ START_TEST(defaults_are_filled_in)
 	    "\t\tlisten_owner = \"\";\n"
 	    "\t\tlisten_group = \"\";\n"
 	    "\t\tlisten_mode = \"0660\";\n"
+	    "\t\tlisten_acl_users = ( );\n"
+	    "\t\tlisten_acl_groups = ( );\n"
 	    "\t\tbacklog = 511;\n"
 	    "\t\tallowed_clients = ( );\n"
 	    "\t\tuser = \"\";\n"
@@ -115,6 +117,10 @@ static const struct row {
 	    "expected a string of 0 to 255 bytes, found a group" },
 	{ "listen_mode", "\"66\"", "\"0066\"", "0660",
 	    "expected an octal mode in quotes, up to \"0777\", found 660" },
+	{ "listen_acl_users", "( \"root\", \"7\" )", "( \"root\", \"7\" )",
+	    "7", "expected a string or a list of strings, none empty, found 7" },
+	{ "listen_acl_groups", "\"root\"", "\"root\"", "( 7 )",
+	    "expected a string or a list of strings, none empty, found 7" },
 	{ "backlog", "65535", "65535", "65536",
 	    "expected an integer from 1 to 65535, found 65536" },
 	{ "allowed_clients", "( \"10.0.0.0/8\", \"::1\" )",

@@ -136,6 +136,8 @@ static const struct {
 	{ "listen_owner = \"root\";", "replace" },
 	{ "listen_group = \"root\";", "replace" },
 	{ "listen_mode = \"0600\";", "replace" },
+	{ "listen_acl_users = \"root\";", "replace" },
+	{ "listen_acl_groups = \"root\";", "replace" },
 	{ "backlog = 512;", "replace" },
 	{ "user = \"root\";", "replace" },
 	{ "user = \"root\"; group = \"root\";", "replace" },

@@ -13,7 +13,9 @@
 
 #include "unit.h"
 
-static const struct sock_options plain = { 16, (uid_t)-1, (gid_t)-1, 0600 };
+static const struct sock_options plain = {
+	.backlog = 16, .owner = (uid_t)-1, .group = (gid_t)-1, .mode = 0600
+};
 static char directory[64], path[96];
 static struct sock_address address;
 static struct why why;
@@ -201,6 +203,42 @@ START_TEST(a_unix_socket_has_its_owner)
 	ck_assert_int_eq(lstat(path, &st), 0);
 	ck_assert_uint_eq(st.st_uid, 12);
 	ck_assert_uint_eq(st.st_gid, 34);
+}
+END_TEST
+
+static char some_user[16] = "1234";
+static char *some_users[] = { some_user };
+
+START_TEST(a_list_that_cannot_be_says_why)
+{
+	const struct conf_list users = { some_users, 1 }, none = { NULL, 0 };
+
+	ck_assert_int_eq(sock_acl_set("/proc/self/comm", 0600, &users, &none,
+	    &why), -1);
+	ck_assert_str_eq(why.text, strerror(sock_acl_known() ? EOPNOTSUPP :
+	    ENOSYS));
+}
+END_TEST
+
+START_TEST(without_its_list_there_is_no_socket)
+{
+	const struct conf_list users = { some_users, 1 }, none = { NULL, 0 };
+	struct sock_options options = plain;
+	struct stat st;
+
+	options.acl = true;
+	options.acl_users = &users;
+	options.acl_groups = &none;
+	if (sock_acl_known()) {
+		close(listen_ok(&address, &options));
+		/* the mask of the list is shown as the group's */
+		check_mode(0660);
+		unlink(path);
+		strcpy(some_user, "no-such-user");
+	}
+	ck_assert_int_eq(sock_listen(&address, &options, &why), -1);
+	ck_assert_ptr_nonnull(strstr(why.text, "access control list"));
+	ck_assert_int_eq(lstat(path, &st), -1);
 }
 END_TEST
 
@@ -518,6 +556,8 @@ suite(void)
 	tcase_add_test(t, a_path_fits_or_is_too_long);
 	tcase_add_test(t, a_unix_socket_has_its_mode);
 	tcase_add_test(t, a_unix_socket_has_its_owner);
+	tcase_add_test(t, a_list_that_cannot_be_says_why);
+	tcase_add_test(t, without_its_list_there_is_no_socket);
 	tcase_add_test(t, a_stale_socket_is_replaced);
 	tcase_add_test(t, a_live_socket_is_not_taken);
 	tcase_add_test(t, what_is_no_socket_is_not_touched);
