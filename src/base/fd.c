@@ -101,6 +101,10 @@ fd_receive(int sock, int *fd, void *data, size_t n)
 		if (head->cmsg_level == SOL_SOCKET &&
 		    head->cmsg_type == SCM_RIGHTS)
 			memcpy(fd, CMSG_DATA(head), sizeof(int));
+	if (*fd == -1 && (msg.msg_flags & MSG_CTRUNC) != 0) {
+		errno = EMFILE;
+		return -1;
+	}
 	return done;
 }
 

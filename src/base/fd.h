@@ -23,7 +23,8 @@ int fd_pair(int fds[2]);
 /*
  * Pass descriptor `fd` (or none: -1) with n > 0 bytes over a unix socket
  * without waiting; receive such a message (*fd is -1 if none came; it is
- * close-on-exec).  Return the bytes moved, 0 at end of file.
+ * close-on-exec).  Return the bytes moved, 0 at end of file.  A message whose
+ * descriptor found no place here is lost: EMFILE.
  */
 long fd_send(int sock, int fd, const void *data, size_t n);
 long fd_receive(int sock, int *fd, void *data, size_t n);

@@ -255,6 +255,19 @@ loop_let_signals_in(void)
 	sigprocmask(SIG_SETMASK, &mask, NULL);
 }
 
+/* The kernel has no memory to wait with, for now.  A signal ends this too. */
+static void
+loop_rest(int64_t ms)
+{
+	struct timespec pause = { .tv_nsec = 100 * 1000000 };
+	sigset_t none;
+
+	if (ms >= 0 && ms < 100)
+		pause.tv_nsec = ms * 1000000;
+	sigemptyset(&none);
+	ppoll(NULL, 0, &pause, &none);
+}
+
 int
 loop_turn(struct loop *loop, int limit_ms)
 {
@@ -266,7 +279,9 @@ loop_turn(struct loop *loop, int limit_ms)
 
 	sigemptyset(&none);
 	n = ppoll(loop->fds, loop->n, ms < 0 ? NULL : &wait, &none);
-	if (n == -1 && errno != EINTR)
+	if (n == -1 && errno == ENOMEM)
+		loop_rest(ms);
+	else if (n == -1 && errno != EINTR)
 		return -1;
 	if (n > 0) {
 		loop_let_signals_in();

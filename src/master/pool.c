@@ -41,7 +41,28 @@ free_slot(struct pool *pool)
 
 static void heard(void *arg, struct slot *slot, enum birth_word word);
 
-/* A failing fork is said once, then tried again as back-off allows. */
+/* A failing fork is said once, then tried again, every second at least: the
+ * machine is to blame and not what would be forked. */
+static void
+fork_failed(struct pool *pool)
+{
+	if (!pool->fork_failed)
+		log_error("pool %s: cannot fork a worker: %s",
+		    pool->conf->name, strerror(errno));
+	pool->fork_failed = true;
+	backoff_failed(&pool->backoff, clock_ms(), true, 0);
+}
+
+static void
+fork_worked(struct pool *pool)
+{
+	if (pool->fork_failed)
+		log_notice("pool %s: workers can be forked again",
+		    pool->conf->name);
+	pool->fork_failed = false;
+	quota_add(pool->options->quota);
+}
+
 static struct slot *
 fork_worker(struct pool *pool)
 {
@@ -63,16 +84,11 @@ fork_worker(struct pool *pool)
 	logs_lend(&pool->logs, order.birth.slot, sinks);
 	if (slot_fork(slot, &order, pool->conf->timeouts.start, heard, pool) ==
 	    0) {
-		pool->fork_failed = false;
-		quota_add(pool->options->quota);
+		fork_worked(pool);
 		return slot;
 	}
+	fork_failed(pool);
 	logs_return(&pool->logs, order.birth.slot);
-	if (!pool->fork_failed)
-		log_error("pool %s: cannot fork a worker: %s",
-		    pool->conf->name, strerror(errno));
-	pool->fork_failed = true;
-	backoff_failed(&pool->backoff, clock_ms(), false, 0);
 	return NULL;
 }
 

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #define SPARE_SIZE    (32 * 1024)  /* larger ones are given back */
 #define PARCEL_MAX    (128 * 1024) /* what travels with a connection */
 #define LINGER_CHUNK  (64 * 1024)
+#define SETTLED	      1000 /* ms after which a peer counts as a slow one */
 
 struct queue { /* oldest first; every member has the same patience, so the
 		  order of arrival is the order of deadlines */
@@ -116,18 +118,30 @@ dequeue(struct conn *c)
 	c->due = 0;
 }
 
-bool
-conn_make_room(void)
+/* age: ms in its state for all but the idle. */
+static bool
+close_oldest(int64_t age)
 {
 	static const enum conn_state order[] = { CONN_IDLE, CONN_LINGER,
 		CONN_HEAD };
+	int64_t now = clock_ms();
 
-	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
-		if (set.queue[order[i]].first != NULL) {
-			conn_close(set.queue[order[i]].first);
-			return true;
-		}
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		struct conn *c = set.queue[order[i]].first;
+
+		if (c == NULL || (order[i] != CONN_IDLE &&
+		    c->due - set.limits.patience[order[i]] > now - age))
+			continue;
+		conn_close(c);
+		return true;
+	}
 	return false;
+}
+
+bool
+conn_make_room(void)
+{
+	return close_oldest(SETTLED);
 }
 
 struct conn *
@@ -137,7 +151,7 @@ conn_add(int fd)
 	uint32_t serial;
 
 	if (set.free == NULL)
-		conn_make_room();
+		close_oldest(0);
 	/* At most one connection is out of every queue, the one being served,
 	 * and limits.max is larger than that: there is a place. */
 	c = set.free;
@@ -332,6 +346,28 @@ conn_give_fresh(int exchange, int64_t age)
 	}
 }
 
+void
+conn_nudge(int exchange)
+{
+	fd_send(exchange, -1, "", 1);
+}
+
+/* A message whose descriptor finds no place is lost with the connection: see
+ * that there is one before it is received. */
+static bool
+conn_room(int exchange)
+{
+	int fd;
+
+	do
+		fd = fcntl(exchange, F_DUPFD_CLOEXEC, 0);
+	while (fd == -1 && conn_make_room());
+	if (fd == -1)
+		return false;
+	close(fd);
+	return true;
+}
+
 struct conn *
 conn_adopt(int exchange)
 {
@@ -341,9 +377,14 @@ conn_adopt(int exchange)
 	long n;
 	int fd;
 
+	if (!conn_room(exchange)) {
+		errno = EMFILE;
+		return NULL;
+	}
 	n = fd_receive(exchange, &fd, message, sizeof(message));
 	if (n < (long)sizeof(parcel) || fd == -1) {
 		fd_close(&fd);
+		errno = n == -1 ? EAGAIN : ENOMSG;
 		return NULL;
 	}
 	memcpy(&parcel, message, sizeof(parcel));

@@ -48,11 +48,13 @@ struct conn_limits { /* ms */
 int conn_init(int wait_set, const struct conn_limits *limits);
 
 /* Take over a connected descriptor, in state HEAD but neither waited for nor
- * in a queue.  If all places are taken, conn_make_room. */
+ * in a queue.  If all places are taken, the connection that is worth least is
+ * closed: the oldest idle, else lingering, else silent one. */
 struct conn *conn_add(int fd);
 
-/* Close the connection that is worth least: the oldest idle, else lingering,
- * else silent one.  False: there is none. */
+/* The same for the sake of a descriptor, but without harm: a peer that has
+ * only just come, or that has only just been answered, is left alone.  False:
+ * nobody was found. */
 bool conn_make_room(void);
 
 /* Leave it until its peer sends something or its patience ends; 0, or -1 and
@@ -97,8 +99,13 @@ int conn_give(struct conn *c, int exchange);
 void conn_give_all(int exchange);
 void conn_give_fresh(int exchange, int64_t age);
 
-/* Take over a connection that somebody gave, not parked yet; NULL if there is
- * none. */
+/* Send whoever reads the other end to the listeners: somebody waits there
+ * whom this worker cannot take. */
+void conn_nudge(int exchange);
+
+/* Take over a connection that somebody gave, not parked yet.  NULL with
+ * errno: EAGAIN there is none, ENOMSG it was a nudge, EMFILE no descriptor is
+ * left for it and it goes on waiting. */
 struct conn *conn_adopt(int exchange);
 
 #endif

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "share/sock_queue.h"
 #include "worker/clients.h"
+#include "worker/door.h"
 #include "worker/fcgi.h"
 #include "worker/fcgi_peer.h"
 #include "worker/guard.h"
@@ -186,7 +187,7 @@ serve_receive(struct conn *c)
 /* ---- accepting ----------------------------------------------------------- */
 
 /* Out of descriptors, an idle connection is worth less than a new one.
- * -1: nobody waits (or nothing can be done about it now). */
+ * -1 with errno: nobody waits (or nothing can be done about it now). */
 static int
 accept_one(int listener)
 {
@@ -196,6 +197,8 @@ accept_one(int listener)
 		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	while (fd == -1 && (errno == ECONNABORTED || errno == EINTR ||
 	    ((errno == EMFILE || errno == ENFILE) && conn_make_room())));
+	if (fd != -1)
+		door_passed();
 	return fd;
 }
 
@@ -220,8 +223,10 @@ serve_accept(int listener)
 
 	for (int i = 0; i < BURST_MAX; i++) {
 		fd = accept_one(listener);
-		if (fd == -1)
+		if (fd == -1) {
+			door_failed();
 			return;
+		}
 		welcome(fd);
 		if (clock_ms() >= until)
 			return;

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "worker/clients.h"
 #include "worker/conn.h"
+#include "worker/door.h"
 #include "worker/fcgi.h"
 #include "worker/lua_app.h"
 #include "worker/privs.h"
@@ -73,10 +74,28 @@ hear_channel(void)
 {
 	int n = sink_receive(self.birth->channel, self.birth->sinks);
 
-	if (n == 0 || (n == -1 && errno != EAGAIN)) {
+	if (n == -1 && errno == EMFILE) {
+		log_error("cannot take over the log: %s", strerror(errno));
+	} else if (n == 0 || (n == -1 && errno != EAGAIN)) {
 		wait_remove(self.wait_set, self.birth->channel);
 		self.told = self.orphaned = true;
 	}
+}
+
+/* What another worker hands over: a connection, or the word that somebody
+ * waits whom it cannot take. */
+static void
+take_over(void)
+{
+	struct conn *c = conn_adopt(self.birth->exchange[0]);
+
+	if (c != NULL)
+		serve_receive(c);
+	else if (errno != ENOMSG)
+		door_failed();
+	else
+		for (size_t i = 0; i < self.birth->nlisteners; i++)
+			serve_accept(self.birth->listeners[i]);
 }
 
 static void
@@ -93,9 +112,7 @@ handle(uint64_t key)
 	} else if (key == KEY_CHANNEL) {
 		hear_channel();
 	} else if (key == KEY_EXCHANGE) {
-		c = conn_adopt(self.birth->exchange[0]);
-		if (c != NULL)
-			serve_receive(c);
+		take_over();
 	} else {
 		serve_accept(self.birth->listeners[key - KEY_LISTENER]);
 	}
@@ -109,46 +126,33 @@ within(int64_t value, int64_t least, int64_t most)
 	return value < most ? value : most;
 }
 
+static int64_t
+sooner(int64_t a, int64_t b)
+{
+	return a == -1 || (b != -1 && b < a) ? b : a;
+}
+
 /* Sleep until something happens, at the latest at `until` (-1: no limit),
  * and deal with it. */
 static void
 turn(int64_t until)
 {
 	uint64_t keys[WAIT_BATCH];
-	int64_t now = clock_ms(), due = conn_next_due();
+	int64_t now = clock_ms(), due;
 	int timeout = -1, n;
 
-	if (due == -1 || (until != -1 && until < due))
-		due = until;
+	due = sooner(sooner(until, door_due()), conn_next_due());
 	if (due != -1)
 		timeout = (int)within(due - now, 0, INT_MAX);
 	n = wait_turn(self.wait_set, keys, timeout);
 	for (int i = 0; i < n; i++)
 		handle(keys[i]);
-	conn_expire(clock_ms(), serve_late);
+	now = clock_ms();
+	conn_expire(now, serve_late);
+	door_tick(now);
 }
 
 /* ---- leaving ------------------------------------------------------------- */
-
-static void
-listen_again(bool on)
-{
-	const struct birth *b = self.birth;
-
-	for (size_t i = 0; i < b->nlisteners; i++) {
-		if (on)
-			wait_add(self.wait_set, b->listeners[i],
-			    KEY_LISTENER + i, true);
-		else
-			wait_remove(self.wait_set, b->listeners[i]);
-	}
-	if (b->exchange[0] == -1)
-		return;
-	if (on)
-		wait_add(self.wait_set, b->exchange[0], KEY_EXCHANGE, true);
-	else
-		wait_remove(self.wait_set, b->exchange[0]);
-}
 
 /* Nobody else will: serve what waits, and what a worker that left before has
  * handed over. */
@@ -161,8 +165,9 @@ empty_queues(void)
 	for (size_t i = 0; i < b->nlisteners; i++)
 		serve_queue(b->listeners[i]);
 	while (b->exchange[0] != -1 &&
-	    (c = conn_adopt(b->exchange[0])) != NULL)
-		serve_receive(c);
+	    ((c = conn_adopt(b->exchange[0])) != NULL || errno == ENOMSG))
+		if (c != NULL)
+			serve_receive(c);
 }
 
 /* Take no more, finish what has begun, ask the application.  Returns only if
@@ -174,7 +179,7 @@ leave(void)
 
 	self.told = false;
 	score_leaving(self.birth->score, self.birth->slot);
-	listen_again(false);
+	door_shut();
 	if (score_heirs(self.birth->score) && !self.orphaned)
 		conn_give_all(self.birth->exchange[1]);
 	else
@@ -185,7 +190,7 @@ leave(void)
 		turn(until);
 	if (!lua_app_stop(self.app) && !self.orphaned) {
 		log_notice("the application declines to stop");
-		listen_again(true);
+		door_open();
 		return;
 	}
 	birth_say(self.birth, WORD_LEAVING);
@@ -311,7 +316,8 @@ worker_main(const struct birth *birth)
 		exit(EX_OSERR);
 	}
 	retire_begin();
-	listen_again(true);
+	door_init(birth, self.wait_set, KEY_EXCHANGE);
+	door_open();
 	score_idle(birth->score, birth->slot);
 	birth_say(self.birth, WORD_READY);
 	for (;;) {

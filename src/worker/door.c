@@ -1,0 +1,112 @@
+#include "worker/door.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "worker/conn.h"
+#include "worker/wait.h"
+
+#define REST 100 /* ms */
+
+static struct {
+	const struct birth *birth;
+	int wait_set;
+	uint64_t key;
+	int64_t until; /* the rest's end, -1: there is none */
+	bool told;     /* the log, of what is wanting */
+} self = { .until = -1 };
+
+void
+door_init(const struct birth *birth, int wait_set, uint64_t key)
+{
+	self.birth = birth;
+	self.wait_set = wait_set;
+	self.key = key;
+}
+
+static void
+withdraw(void)
+{
+	const struct birth *b = self.birth;
+
+	for (size_t i = 0; i < b->nlisteners; i++)
+		wait_remove(self.wait_set, b->listeners[i]);
+	if (b->exchange[0] != -1)
+		wait_remove(self.wait_set, b->exchange[0]);
+}
+
+static int
+attend(void)
+{
+	const struct birth *b = self.birth;
+	int result = 0;
+
+	for (size_t i = 0; i < b->nlisteners; i++)
+		result |= wait_add(self.wait_set, b->listeners[i],
+		    self.key + 1 + i, true);
+	if (b->exchange[0] != -1)
+		result |= wait_add(self.wait_set, b->exchange[0], self.key,
+		    true);
+	return result;
+}
+
+/* Only what does not pass by itself within a turn. */
+static void
+rest(void)
+{
+	if (!self.told)
+		log_warning("cannot take connections for now: %s",
+		    strerror(errno));
+	self.told = true;
+	withdraw();
+	self.until = clock_ms() + REST;
+	if (self.birth->exchange[1] != -1)
+		conn_nudge(self.birth->exchange[1]);
+}
+
+void
+door_open(void)
+{
+	self.until = -1;
+	if (attend() == -1)
+		rest();
+}
+
+void
+door_shut(void)
+{
+	self.until = -1;
+	withdraw();
+}
+
+void
+door_failed(void)
+{
+	if (self.until == -1 && (errno == EMFILE || errno == ENFILE ||
+	    errno == ENOMEM || errno == ENOBUFS))
+		rest();
+}
+
+void
+door_passed(void)
+{
+	if (!self.told)
+		return;
+	self.told = false;
+	log_notice("takes connections again");
+}
+
+int64_t
+door_due(void)
+{
+	return self.until;
+}
+
+void
+door_tick(int64_t now)
+{
+	if (self.until != -1 && self.until <= now)
+		door_open();
+}

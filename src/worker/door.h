@@ -1,0 +1,38 @@
+#ifndef WORKER_DOOR_H
+#define WORKER_DOOR_H
+
+/*
+ * Where connections come into a worker: the pool's listeners, and the
+ * exchange over which other workers hand theirs.  A worker for which the
+ * machine has nothing left (descriptors, memory) shuts its door for a moment
+ * instead of trying without end, says so once, and sends whoever else is idle
+ * to the clients that wait: their arrival may have woken this worker alone.
+ * Knows nothing of what a connection carries.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "share/birth.h"
+
+/* Events of the exchange have this key in the wait set, those of listener i
+ * the key + 1 + i. */
+void door_init(const struct birth *birth, int wait_set, uint64_t key);
+
+/* Take connections from now on; or no more, for good. */
+void door_open(void);
+void door_shut(void);
+
+/* errno says why a connection could not be taken.  If that is a want that
+ * passes, the door is shut for a moment. */
+void door_failed(void);
+
+/* A connection was taken: what was wanted is there again. */
+void door_passed(void);
+
+/* When door_tick is due (clock_ms()), -1: it is not.  It opens the door
+ * again. */
+int64_t door_due(void);
+void door_tick(int64_t now);
+
+#endif
