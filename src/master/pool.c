@@ -148,6 +148,7 @@ became_ready(struct pool *pool, struct slot *slot)
 	backoff_ready(&pool->backoff);
 	slot_log(slot, LEVEL_DEBUG, "is ready");
 	if (slot->succeeds != NULL) {
+		score_recycled(pool->score, pool_number(pool, slot->succeeds));
 		score_leaving(pool->score, pool_number(pool, slot->succeeds));
 		slot_tell_leave(slot->succeeds, pool->conf->timeouts.stop);
 		slot->succeeds = NULL;
@@ -267,8 +268,11 @@ pool_new(const struct conf_pool *conf, const struct conf *source,
 	pool->timer.arg = pool;
 	pool->nslots = 2 * (unsigned)conf->workers.max;
 	pool->slots = calloc(pool->nslots, sizeof(*pool->slots));
-	pool->score = score_new(pool->nslots);
+	pool->score = score_new(pool->nslots,
+	    before == NULL ? NULL : before->score);
 	why_set(why, "%s", strerror(errno));
+	if (pool->score != NULL)
+		score_add_fact(pool->score, FACT_GENERATION);
 	if (pool->slots != NULL && pool->score != NULL &&
 	    inlet_open(&pool->inlet, conf,
 		before == NULL ? NULL : &before->inlet, why) == 0 &&
@@ -284,6 +288,8 @@ pool_free(struct pool *pool)
 	loop_timer_clear(pool->options->loop, &pool->timer);
 	inlet_close(&pool->inlet);
 	logs_close(&pool->logs);
+	if (pool->score != NULL)
+		score_retire(pool->score);
 	score_free(pool->score);
 	for (unsigned i = 0; pool->slots != NULL && i < pool->nslots; i++)
 		buf_free(&pool->slots[i].output.line);

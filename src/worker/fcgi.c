@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "share/fcgi_wire.h"
@@ -94,6 +95,7 @@ fcgi_read(struct request *request, void *data, size_t n)
 	ssize_t got = fcgi_body_read(&r->body, data, n,
 	    self.options.read_timeout);
 
+	request->bytes_in = r->body.taken;
 	request->aborted |= got == -1 && errno != ETIMEDOUT;
 	return got;
 }
@@ -119,8 +121,10 @@ put(struct fcgi_request *r, FCGX_Stream *stream, const char *data, size_t n)
 		return -1;
 	}
 	fcgi_peer_limit(r->conn, n);
-	if (stream == r->lib.out)
+	if (stream == r->lib.out) {
 		r->put += n;
+		r->base.bytes_out += n;
+	}
 	r->flushed |= r->put > BUFFERED;
 	while (n > 0) {
 		int part = n > WRITE_CHUNK ? WRITE_CHUNK : (int)n;
@@ -217,6 +221,8 @@ fcgi_abandon(struct request *request, int status)
 	if (!out.failed)
 		send(r->conn->fd, out.data, out.len,
 		    MSG_DONTWAIT | MSG_NOSIGNAL);
+	request->status = status;
+	request->bytes_out = text.len;
 	buf_free(&text);
 	buf_free(&out);
 }
@@ -305,22 +311,23 @@ struct request *
 fcgi_begin(struct conn *c)
 {
 	struct fcgi_request *r = &self.request;
-	const char *method;
-	size_t len;
+	const struct param *method;
 
 	memset(&r->base, 0, sizeof(r->base));
 	r->conn = c;
 	r->put = 0;
 	r->flushed = false;
 	r->base.ops = &fcgi_ops;
+	r->base.begun = clock_us();
 	if (params_parse(r) == -1) {
 		fcgi_peer_blame(c, "malformed parameters");
 		return NULL;
 	}
 	fcgi_body_begin(&r->body, c);
-	method = request_param(&r->base, "REQUEST_METHOD", &len);
-	r->base.head_only = method != NULL && len == 4 &&
-	    memcmp(method, "HEAD", 4) == 0;
+	request_index(&r->base);
+	method = r->base.known[PARAM_METHOD];
+	r->base.head_only = method != NULL && method->value_len == 4 &&
+	    memcmp(method->value, "HEAD", 4) == 0;
 	identify(r);
 	lib_begin(r);
 	return &r->base;
@@ -363,6 +370,7 @@ fcgi_end(struct request *request)
 	fcgi_peer_limit(r->conn, END_SIZE);
 	whole = lib_end(r);
 	ended = whole && fcgi_body_drain(&r->body);
+	request->bytes_in = r->body.taken;
 	fcgi_body_end(&r->body);
 	forget_params(r);
 	if (!whole)

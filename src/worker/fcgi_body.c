@@ -16,6 +16,7 @@ fcgi_body_begin(struct fcgi_body *b, struct conn *c)
 {
 	b->conn = c;
 	b->error = 0;
+	b->taken = 0;
 	buf_clear(&b->in);
 	buf_add(&b->in, c->in.data + c->scan.at, c->in.len - c->scan.at);
 	c->scan.at = 0;
@@ -82,6 +83,7 @@ body_taken(struct fcgi_body *b, size_t n)
 {
 	b->conn->scan.at += n;
 	b->conn->scan.content -= n;
+	b->taken += n;
 }
 
 ssize_t

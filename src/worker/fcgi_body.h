@@ -17,6 +17,7 @@ struct fcgi_body {
 	struct conn *conn;
 	struct buf in; /* bytes after the head, from conn->scan.at on unjudged */
 	int error;     /* errno of the first failure */
+	uint64_t taken; /* bytes of it, read or drained */
 };
 
 /* What follows the head in conn->in is the body's beginning; the head stays

@@ -299,6 +299,7 @@ fail(struct lua_app *app, enum log_level level, int status, const char *text,
 	struct request *request = app->req.request;
 
 	lua_req_log(&app->req, level, text, len);
+	request->failed |= level >= LEVEL_ERROR;
 	if (request->sent)
 		request->app_status = 1;
 	else if (!request->aborted)

@@ -41,6 +41,42 @@ request_take_id(struct request *request, const char *name)
 	return true;
 }
 
+static const struct {
+	const char *name;
+	size_t len;
+} known[REQUEST_KNOWN] = {
+#define KNOWN(which, name) [which] = { name, sizeof(name) - 1 }
+	KNOWN(PARAM_METHOD, "REQUEST_METHOD"),
+	KNOWN(PARAM_URI, "REQUEST_URI"),
+	KNOWN(PARAM_QUERY, "QUERY_STRING"),
+	KNOWN(PARAM_SCRIPT_NAME, "SCRIPT_NAME"),
+	KNOWN(PARAM_SCRIPT_FILENAME, "SCRIPT_FILENAME"),
+	KNOWN(PARAM_PATH_INFO, "PATH_INFO"),
+	KNOWN(PARAM_REMOTE_ADDR, "REMOTE_ADDR"),
+	KNOWN(PARAM_REMOTE_USER, "REMOTE_USER"),
+	KNOWN(PARAM_CONTENT_LENGTH, "CONTENT_LENGTH"),
+};
+
+/* Most parameters are none of these, as their length tells. */
+#define KNOWN_LENGTHS (1u << 9 | 1u << 11 | 1u << 12 | 1u << 14 | 1u << 15)
+
+void
+request_index(struct request *request)
+{
+	const struct param *p = request->params;
+	const struct param *end = p + request->nparams;
+
+	for (; p < end; p++) {
+		if (p->name_len > 15 || !(KNOWN_LENGTHS >> p->name_len & 1))
+			continue;
+		for (int i = 0; i < REQUEST_KNOWN; i++)
+			if (p->name_len == known[i].len &&
+			    request->known[i] == NULL &&
+			    memcmp(p->name, known[i].name, p->name_len) == 0)
+				request->known[i] = p;
+	}
+}
+
 /* What fits of a parameter, "-" for one that is missing or empty.  A NUL
  * must not hide what follows it.  Returns the place after it. */
 static char *

@@ -45,15 +45,33 @@ struct request_ops {
 	bool (*gone)(struct request *);
 };
 
+enum request_known { /* parameters that we look at ourselves */
+	PARAM_METHOD,
+	PARAM_URI,
+	PARAM_QUERY,
+	PARAM_SCRIPT_NAME,
+	PARAM_SCRIPT_FILENAME,
+	PARAM_PATH_INFO,
+	PARAM_REMOTE_ADDR,
+	PARAM_REMOTE_USER,
+	PARAM_CONTENT_LENGTH,
+	REQUEST_KNOWN
+};
+
 struct request {
 	const struct request_ops *ops;
 	const struct param *params; /* in order of arrival, repeats included */
 	size_t nparams;
+	const struct param *known[REQUEST_KNOWN]; /* the first; NULL: none */
+	int64_t begun;	    /* clock_us() */
+	uint64_t bytes_in;  /* body bytes read so far, or drained */
+	uint64_t bytes_out; /* bytes written, headers included */
 	char id[REQUEST_ID]; /* for logs, known before anything is logged */
 	int status;	 /* HTTP status sent, 0 before that */
 	int app_status;	 /* 0, or not: the response is incomplete */
 	bool head_only;	 /* REQUEST_METHOD is HEAD */
 	bool aborted;	 /* the peer left; further writes are pointless */
+	bool failed;	 /* the application raised, or replied nonsense */
 	bool sent;	 /* the header has been written: no 500 any more */
 };
 
@@ -67,6 +85,9 @@ const char *request_param(const struct request *request, const char *name,
  * of it needs escaping anywhere.  False: it has no such parameter, and no id.
  */
 bool request_take_id(struct request *request, const char *name);
+
+/* Note in `known` which of the parameters are where, in one pass. */
+void request_index(struct request *request);
 
 /* METHOD URI for a log line, cut to n - 1 bytes and terminated. */
 const char *request_line(const struct request *request, char *out, size_t n);

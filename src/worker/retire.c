@@ -82,6 +82,13 @@ retire_begin(void)
 	recycle_begin(&self.recycle, &limits, seed, clock_ms());
 }
 
+static const enum score_cause causes[] = {
+	[RECYCLE_REQUESTS] = CAUSE_REQUESTS,
+	[RECYCLE_AGE] = CAUSE_AGE,
+	[RECYCLE_RSS] = CAUSE_RSS,
+	[RECYCLE_MEMORY] = CAUSE_MEMORY,
+};
+
 static void
 ask(int64_t now)
 {
@@ -90,6 +97,8 @@ ask(int64_t now)
 
 	if (!recycle_ask(r, now))
 		return;
+	score_because(self.birth->score, self.birth->slot,
+	    causes[r->reason]);
 	recycle_text(r, now, text);
 	if (self.told)
 		log_debug("still waits for a successor: %s", text);
@@ -100,10 +109,9 @@ ask(int64_t now)
 }
 
 void
-retire_served(bool exhausted)
+retire_served(int64_t now, bool exhausted)
 {
 	struct recycle *r = &self.recycle;
-	int64_t now = clock_ms();
 
 	if (self.birth->channel == -1)
 		return;

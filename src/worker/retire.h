@@ -18,9 +18,10 @@ void retire_prepare(const struct birth *birth);
 /* The application is loaded: age and memory count from here. */
 void retire_begin(void);
 
-/* A request has been served; the Lua heap has reached its limit by now, or
- * not.  Time has passed.  Each may ask the master, and logs why. */
-void retire_served(bool exhausted);
+/* A request has been served by clock_ms() now; the Lua heap has reached its
+ * limit by then, or not.  Time has passed.  Each may ask the master, and logs
+ * why. */
+void retire_served(int64_t now, bool exhausted);
 void retire_consider(void);
 
 /* clock_ms() at which to consider it though nothing happens, -1: never. */

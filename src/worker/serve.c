@@ -46,6 +46,70 @@ late(void)
 		conn_give_all(self.birth->exchange[1]);
 }
 
+static void
+note_text(struct score_request *score, enum score_text which,
+    const struct request *request, enum request_known param)
+{
+	const struct param *p = request->known[param];
+
+	if (p == NULL)
+		return;
+	score->text[which].data = p->value;
+	score->text[which].len = p->value_len;
+}
+
+static void
+note_length(struct score_request *score, const struct request *request)
+{
+	const struct param *p = request->known[PARAM_CONTENT_LENGTH];
+	int64_t length = 0;
+
+	if (p == NULL || p->value_len == 0 || p->value_len > 18)
+		return;
+	for (size_t i = 0; i < p->value_len; i++) {
+		if (p->value[i] < '0' || p->value[i] > '9')
+			return;
+		length = length * 10 + (p->value[i] - '0');
+	}
+	score->length = length;
+}
+
+static void
+note_busy(const struct request *request)
+{
+	struct score_request score = { .begun = request->begun, .length = -1,
+		.text[TEXT_ID] = { request->id, strlen(request->id) } };
+
+	note_length(&score, request);
+	note_text(&score, TEXT_METHOD, request, PARAM_METHOD);
+	note_text(&score, TEXT_URI, request, PARAM_URI);
+	note_text(&score, TEXT_SCRIPT, request, PARAM_SCRIPT_NAME);
+	note_text(&score, TEXT_SCRIPT, request, PARAM_SCRIPT_FILENAME);
+	note_text(&score, TEXT_USER, request, PARAM_REMOTE_USER);
+	note_text(&score, TEXT_REMOTE, request, PARAM_REMOTE_ADDR);
+	if (score_busy(self.birth->score, self.birth->slot, &score))
+		birth_say(self.birth, WORD_CROWDED);
+}
+
+/*
+ * The one place where a request is over: its response has been sent, or will
+ * never be.  `now` in us.  The worker may be about to end.
+ */
+static void
+over(const struct request *request, int64_t now, bool late)
+{
+	const struct score_outcome outcome = {
+		.took = now - request->begun,
+		.status = request->status,
+		.failed = request->failed || request->app_status != 0,
+		.late = late,
+		.bytes_in = request->bytes_in,
+		.bytes_out = request->bytes_out,
+	};
+
+	score_served(self.birth->score, self.birth->slot, &outcome);
+}
+
 /* It hangs where no Lua code runs.  The client is answered, the master told;
  * the connections parked here went to others long ago. */
 static void
@@ -53,6 +117,7 @@ stuck(void)
 {
 	self.request->ops->abandon(self.request,
 	    (int)self.birth->pool->timeout_status);
+	over(self.request, clock_us(), true);
 	birth_say(self.birth, WORD_STUCK);
 	_exit(EX_OK);
 }
@@ -72,32 +137,6 @@ serve_init(const struct birth *birth, struct lua_app *app)
 	return guard_start(&options);
 }
 
-/* A parameter as text for the scoreboard, cut; "" for one that is missing. */
-static const char *
-text_of(const struct request *request, const char *name, char *out, size_t n)
-{
-	size_t len = 0;
-	const char *value = request_param(request, name, &len);
-
-	if (len >= n)
-		len = n - 1;
-	if (len > 0)
-		memcpy(out, value, len);
-	out[len] = '\0';
-	return out;
-}
-
-static void
-note_busy(const struct request *request)
-{
-	char method[16], uri[128];
-
-	if (score_busy(self.birth->score, self.birth->slot,
-		text_of(request, "REQUEST_METHOD", method, sizeof(method)),
-		text_of(request, "REQUEST_URI", uri, sizeof(uri))))
-		birth_say(self.birth, WORD_CROWDED);
-}
-
 /* One request, whose head is complete.  True: the connection goes on and may
  * hold more; false: it has been ended. */
 static bool
@@ -105,6 +144,7 @@ serve(struct conn *c)
 {
 	struct request *request;
 	enum fcgi_end end;
+	int64_t now;
 
 	conn_take(c);
 	request = fcgi_begin(c);
@@ -123,9 +163,11 @@ serve(struct conn *c)
 	lua_app_serve(self.app, request);
 	guard_leave();
 	end = fcgi_end(request);
+	now = clock_us();
+	over(request, now, lua_guard_expired());
 	log_request(NULL);
 	score_idle(self.birth->score, self.birth->slot);
-	retire_served(lua_app_exhausted(self.app));
+	retire_served(now / 1000, lua_app_exhausted(self.app));
 	if (end == FCGI_END_KEEP)
 		return true;
 	if (end == FCGI_END_LINGER)

@@ -57,7 +57,7 @@ standalone_main(const char *app)
 		exit(EX_USAGE);
 	}
 	conf = conf_single(app, "fd:0", 1, NULL, &faults);
-	birth.score = score_new(1);
+	birth.score = score_new(1, NULL);
 	if (conf == NULL || birth.score == NULL) {
 		log_error("%s", faults.n > 0 ? faults.item[0].text :
 					       strerror(errno));

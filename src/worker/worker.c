@@ -51,8 +51,11 @@ restart(void)
 	bool master = self.birth->channel != -1;
 
 	if ((master && lua_app_changed(self.app)) ||
-	    lua_app_restart(self.app) == 1)
+	    lua_app_restart(self.app) == 1) {
+		score_because(self.birth->score, self.birth->slot,
+		    CAUSE_RESTART);
 		birth_say(self.birth, WORD_REPLACE);
+	}
 }
 
 static void

@@ -41,6 +41,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "share/birth.h"
@@ -144,10 +145,14 @@ worker_flood(void)
 static inline void
 worker_serve(int fd)
 {
+	const struct score_request request = { .begun = clock_us(),
+		.text[TEXT_METHOD] = { "GET", 3 },
+		.text[TEXT_URI] = { "/", 1 } };
+	const struct score_outcome outcome = { .status = 200 };
 	pid_t pid = getpid();
 	char byte;
 
-	if (score_busy(born->score, born->slot, "GET", "/"))
+	if (score_busy(born->score, born->slot, &request))
 		worker_say(WORD_CROWDED);
 	if (worker_is("hander") && mkdir("handed", 0700) == 0)
 		fd_send(born->exchange[1], fd, "", 1);
@@ -166,6 +171,7 @@ worker_serve(int fd)
 	while (read(fd, &byte, 1) > 0)
 		;
 	close(fd);
+	score_served(born->score, born->slot, &outcome);
 	score_idle(born->score, born->slot);
 }
 

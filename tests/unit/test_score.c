@@ -16,7 +16,7 @@ static struct score *score;
 static void
 make(unsigned n)
 {
-	ck_assert_ptr_nonnull(score = score_new(n));
+	ck_assert_ptr_nonnull(score = score_new(n, NULL));
 	ck_assert_uint_eq(score_slots(score), n);
 }
 
@@ -24,6 +24,19 @@ static void
 teardown(void)
 {
 	score_free(score);
+}
+
+/* A request begins at that slot. */
+static bool
+busy(unsigned slot, const char *method, const char *uri)
+{
+	const struct score_request request = { .begun = clock_us(),
+		.length = -1,
+		.text[TEXT_METHOD] = { method,
+		    method == NULL ? 0 : strlen(method) },
+		.text[TEXT_URI] = { uri, uri == NULL ? 0 : strlen(uri) } };
+
+	return score_busy(score, slot, &request);
 }
 
 static struct score_slot
@@ -71,13 +84,13 @@ START_TEST(a_life_is_seen)
 	score_idle(score, 1);
 	check_counts(0, 1, 0, 0);
 	ck_assert_uint_eq(look(1).requests, 0);
-	ck_assert(!score_busy(score, 1, "GET", "/a"));
+	ck_assert(!busy(1, "GET", "/a"));
 	check_counts(0, 0, 1, 0);
 	ck_assert_uint_eq(look(1).requests, 1);
 	score_idle(score, 1);
 	check_counts(0, 1, 0, 0);
 	ck_assert_str_eq(look(1).uri, "/a");
-	score_busy(score, 1, "POST", "/b");
+	busy(1, "POST", "/b");
 	ck_assert_uint_eq(look(1).requests, 2);
 	ck_assert_str_eq(look(1).method, "POST");
 	ck_assert_int_ge(look(1).since, look(1).born);
@@ -99,12 +112,12 @@ START_TEST(texts_are_cut)
 	make(1);
 	memset(text, 'x', sizeof(text) - 1);
 	text[sizeof(text) - 1] = '\0';
-	score_busy(score, 0, text, text);
+	busy(0, text, text);
 	seen = look(0);
 	ck_assert_uint_eq(strlen(seen.method), sizeof(seen.method) - 1);
 	ck_assert_uint_eq(strlen(seen.uri), sizeof(seen.uri) - 1);
 	ck_assert_mem_eq(seen.uri, text, sizeof(seen.uri) - 1);
-	score_busy(score, 0, NULL, NULL);
+	busy(0, NULL, NULL);
 	ck_assert_str_eq(look(0).method, "");
 	ck_assert_str_eq(look(0).uri, "");
 }
@@ -118,7 +131,7 @@ START_TEST(who_was_told_to_leave_stays_told)
 	check_counts(0, 0, 0, 1);
 	score_idle(score, 0); /* it was starting, it is ready, it leaves */
 	check_counts(0, 0, 0, 1);
-	score_busy(score, 0, "GET", "/");
+	busy(0, "GET", "/");
 	check_counts(0, 0, 0, 1);
 	score_idle(score, 0);
 	check_counts(0, 0, 0, 1);
@@ -158,17 +171,17 @@ fill(unsigned n)
 START_TEST(the_threshold_tells_once)
 {
 	fill(4);
-	ck_assert(!score_busy(score, 0, NULL, NULL)); /* nobody asked */
+	ck_assert(!busy(0, NULL, NULL)); /* nobody asked */
 	score_wake_below(score, 2);
-	ck_assert(!score_busy(score, 1, NULL, NULL)); /* 2 are idle */
-	ck_assert(score_busy(score, 2, NULL, NULL));
-	ck_assert(!score_busy(score, 3, NULL, NULL)); /* told already */
+	ck_assert(!busy(1, NULL, NULL)); /* 2 are idle */
+	ck_assert(busy(2, NULL, NULL));
+	ck_assert(!busy(3, NULL, NULL)); /* told already */
 	score_idle(score, 3);
 	score_wake_below(score, 2);
-	ck_assert(score_busy(score, 3, NULL, NULL));
+	ck_assert(busy(3, NULL, NULL));
 	score_idle(score, 3);
 	score_wake_below(score, 0);
-	ck_assert(!score_busy(score, 3, NULL, NULL));
+	ck_assert(!busy(3, NULL, NULL));
 }
 END_TEST
 
@@ -181,7 +194,7 @@ START_TEST(only_who_can_serve_is_idle)
 	score_dead(score, 3);
 	score_born(score, 3, 99);
 	/* slot 4 is left */
-	ck_assert(score_busy(score, 0, NULL, NULL));
+	ck_assert(busy(0, NULL, NULL));
 }
 END_TEST
 
@@ -193,9 +206,9 @@ START_TEST(many_slots)
 	check_counts(0, 200, 0, 0);
 	score_wake_below(score, 50);
 	for (i = 0; i < 150; i++)
-		ck_assert(!score_busy(score, i, NULL, NULL));
+		ck_assert(!busy(i, NULL, NULL));
 	check_counts(0, 50, 150, 0);
-	ck_assert(score_busy(score, 199, NULL, NULL));
+	ck_assert(busy(199, NULL, NULL));
 	score_dead(score, 64);
 	score_leaving(score, 128);
 	check_counts(0, 49, 149, 1);
@@ -250,7 +263,7 @@ START_TEST(one_of_many_is_told)
 			atomic_fetch_add(ready, 1);
 			while (atomic_load(ready) < 6)
 				;
-			if (score_busy(score, i, "GET", "/"))
+			if (busy(i, "GET", "/"))
 				atomic_fetch_add(told, 1);
 			_exit(0);
 		}
@@ -274,7 +287,7 @@ static pid_t writers[WRITERS];
 static _Noreturn void
 write_for_ever(unsigned slot)
 {
-	char method[16] = "", uri[128] = "";
+	char method[16] = "", uri[512] = "";
 	uint64_t request;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -282,8 +295,8 @@ write_for_ever(unsigned slot)
 	score_idle(score, slot);
 	for (request = 1;; request++) {
 		memset(method, 'a' + (int)(request % 26), 15);
-		memset(uri, 'a' + (int)(request % 26), 127);
-		score_busy(score, slot, method, uri);
+		memset(uri, 'a' + (int)(request % 26), 511);
+		busy(slot, method, uri);
 		score_idle(score, slot);
 	}
 }
@@ -307,7 +320,7 @@ check_whole(const struct score_slot *seen)
 	ck_assert(seen->state != SCORE_STARTING || !begun);
 	ck_assert_int_ge(seen->since, seen->born);
 	ck_assert_uint_eq(strlen(seen->method), begun ? 15 : 0);
-	ck_assert_uint_eq(strlen(seen->uri), begun ? 127 : 0);
+	ck_assert_uint_eq(strlen(seen->uri), begun ? 511 : 0);
 	ck_assert_uint_eq(strspn(seen->method, text), strlen(seen->method));
 	ck_assert_uint_eq(strspn(seen->uri, text), strlen(seen->uri));
 }
@@ -365,7 +378,7 @@ START_TEST(a_kill_tears_nothing)
 	check_counts(0, 0, 0, 0);
 	/* and nobody is left idle where nobody is */
 	score_wake_below(score, 1);
-	ck_assert(score_busy(score, 0, NULL, NULL));
+	ck_assert(busy(0, NULL, NULL));
 }
 END_TEST
 
