@@ -124,6 +124,7 @@ conf_free(struct conf *conf)
 		pool_clear(&conf->pools[i]);
 	free(conf->pools);
 	free(conf->pid_file);
+	free(conf->control);
 	free(conf->error_log);
 	free(conf->include);
 	free(conf);

@@ -102,6 +102,7 @@ struct conf_pool {
 
 struct conf {
 	char *pid_file; /* NULL: none */
+	char *control; /* NULL: none */
 	char *error_log;
 	int64_t log_level; /* enum log_level */
 	int64_t process_max; /* workers of all pools, 0: no limit */

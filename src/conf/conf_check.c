@@ -369,6 +369,31 @@ conf_check(const struct conf *conf, const struct conf_origin *origins,
 	return judge.verdict;
 }
 
+int
+conf_check_control(const struct conf *conf, const char *file, int line,
+    struct conf_faults *faults)
+{
+	const char *path = conf->control;
+
+	if (path == NULL)
+		return 0;
+	if (path[0] != '/') {
+		conf_fault(faults, file, line,
+		    "control: \"%s\" does not begin with '/'", path);
+		return -1;
+	}
+	for (size_t i = 0; i < conf->npools; i++) {
+		const struct conf_pool *pool = &conf->pools[i];
+
+		if (count_address(&pool->listen, pool->listen.n, path) == 0)
+			continue;
+		conf_fault(faults, file, line, "control: pool %.32s listens "
+		    "on \"%s\" already", pool->name, path);
+		return -1;
+	}
+	return 0;
+}
+
 static int64_t
 workers_at_first(const struct conf_workers *w)
 {

@@ -32,6 +32,11 @@ void conf_complete(struct conf_pool *pool);
 int conf_check(const struct conf *conf, const struct conf_origin *origins,
     struct conf_faults *faults);
 
+/* Is `control` a path that no pool listens on?  0, or -1 and a fault at that
+ * line. */
+int conf_check_control(const struct conf *conf, const char *file, int line,
+    struct conf_faults *faults);
+
 /* Does process_max leave room for the workers that the pools start with?
  * 0, or -1 and a fault at that line.  The rest must be good. */
 int conf_check_total(const struct conf *conf, const char *file, int line,

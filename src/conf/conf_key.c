@@ -7,6 +7,7 @@
 
 #define PATH_MOST    4095
 #define NAME_MOST    255
+#define SOCKET_MOST  107 /* sun_path */
 #define WORKERS_MOST 10000
 #define FILES_MOST   (1 << 30)
 #define SHORTEST     10	      /* ms */
@@ -24,6 +25,8 @@ static const char *const group_names[GROUP_COUNT] = { "", "", "workers",
 const struct conf_key conf_keys[] = {
 	{ GROUP_TOP, "pid_file", KEY_STRING, TOP(pid_file),
 	    "", 0, PATH_MOST, CLASS_RESTART, NULL },
+	{ GROUP_TOP, "control", KEY_STRING, TOP(control),
+	    "", 0, SOCKET_MOST, CLASS_TUNE, NULL },
 	{ GROUP_TOP, "error_log", KEY_STRING, TOP(error_log),
 	    "stderr", 1, PATH_MOST, CLASS_TUNE, NULL },
 	{ GROUP_TOP, "log_level", KEY_WORD, TOP(log_level),

@@ -364,6 +364,12 @@ read_file(struct reader *r, const char *file)
 	buf_free(&text);
 }
 
+static int
+top_line(const struct reader *r, const char *name)
+{
+	return r->top.line[conf_key_find(GROUP_TOP, name) - conf_keys];
+}
+
 static void
 read_included(struct reader *r, const char *main_file)
 {
@@ -373,8 +379,7 @@ read_included(struct reader *r, const char *main_file)
 	if (pattern == NULL)
 		return;
 	if (conf_file_expand(r->base, pattern, &files) == -1)
-		fault(r, r->top.line[conf_key_find(GROUP_TOP, "include") -
-		    conf_keys], "include: %s: %s", pattern, strerror(errno));
+		fault(r, top_line(r, "include"), "include: %s: %s", pattern, strerror(errno));
 	r->included = true;
 	for (size_t i = 0; i < files.n; i++)
 		read_file(r, files.item[i]);
@@ -398,10 +403,12 @@ read_all(struct reader *r, const char *file)
 	read_included(r, file);
 	if (r->conf->npools == 0 && !r->failed)
 		fault(r, 0, "there is no pool");
-	if (conf_check(r->conf, r->origins, r->faults) == -1 || r->failed ||
-	    conf_check_total(r->conf, file, r->top.line[
-		conf_key_find(GROUP_TOP, "process_max") - conf_keys],
+	if (conf_check(r->conf, r->origins, r->faults) == -1 ||
+	    conf_check_control(r->conf, file, top_line(r, "control"),
 		r->faults) == -1)
+		r->failed = true;
+	if (!r->failed && conf_check_total(r->conf, file,
+		top_line(r, "process_max"), r->faults) == -1)
 		r->failed = true;
 }
 

@@ -11,11 +11,13 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/title.h"
+#include "master/command.h"
 #include "master/daemon.h"
 #include "master/notify.h"
 #include "master/phase.h"
 #include "master/pools.h"
 #include "master/reload.h"
+#include "master/steer.h"
 
 #define SHORT_LIMIT 3000 /* ms; INT, or TERM again */
 
@@ -37,9 +39,13 @@ conf_now(void)
 	return self.pools.sources->conf;
 }
 
-/* ---- phases -------------------------------------------------------------- */
-
 static void event(enum phase_event what);
+static int reopen_logs(void);
+
+static const struct command_world world = { .pools = &self.pools,
+	.phase = &self.phase, .raise = event, .reopen = reopen_logs };
+
+/* ---- phases -------------------------------------------------------------- */
 
 static void
 announce(void)
@@ -50,6 +56,7 @@ announce(void)
 	    (int)getpid(), pools_proven(&self.pools),
 	    pools_serving(&self.pools), *trouble != '\0' ? "; " : "",
 	    trouble);
+	command_reloaded();
 	log_notice("ready: %zu of %zu pools serve", pools_proven(&self.pools),
 	    pools_serving(&self.pools));
 	if (self.verdict != -1 && strcmp(conf_now()->error_log, "stderr") != 0)
@@ -73,6 +80,10 @@ apply_globals(void)
 	    -1)
 		log_error("%s", why.text);
 	pools_send_logs(&self.pools);
+	if (command_open(&world, conf->control, &why) == -1) {
+		log_error("%s", why.text);
+		trouble_add(&self.pools.trouble, NULL, "%s", why.text);
+	}
 	if ((conf->pid_file == NULL) != (self.pid_path == NULL) ||
 	    (self.pid_path != NULL &&
 		strcmp(conf->pid_file, self.pid_path) != 0))
@@ -146,6 +157,18 @@ event(enum phase_event what)
 
 /* ---- signals ------------------------------------------------------------- */
 
+static int
+reopen_logs(void)
+{
+	int result = log_reopen();
+
+	if (result == -1)
+		log_error("cannot open the log again: %s", strerror(errno));
+	pools_reopen(&self.pools);
+	pools_send_logs(&self.pools);
+	return result;
+}
+
 static void
 signalled(void *arg, int signo)
 {
@@ -162,11 +185,7 @@ signalled(void *arg, int signo)
 		event(EVENT_INT);
 		break;
 	case SIGUSR1:
-		if (log_reopen() == -1)
-			log_error("cannot open the log again: %s",
-			    strerror(errno));
-		pools_reopen(&self.pools);
-		pools_send_logs(&self.pools);
+		reopen_logs();
 		break;
 	case SIGUSR2:
 		log_notice("upgrade in place is not supported yet");
@@ -243,6 +262,10 @@ set_up(const struct conf *conf)
 	self.pools.options.quota = &self.pools.quota;
 	pools_limit(&self.pools, conf->process_max);
 	self.pools.options.worker = self.options->worker;
+	if (command_open(&world, conf->control, &why) == -1) {
+		log_error("%s", why.text);
+		return -1;
+	}
 	title_set("lua-fpm: master%s%s", self.options->file != NULL ? " " : "",
 	    self.options->file != NULL ? self.options->file : "");
 	return 0;
@@ -251,6 +274,7 @@ set_up(const struct conf *conf)
 static void
 tear_down(void)
 {
+	command_close();
 	pools_free(&self.pools);
 	pidfile_close(self.pidfile, self.pid_path);
 	free(self.pid_path);
@@ -293,8 +317,10 @@ run(void)
 		}
 		pools_reap(&self.pools);
 		look_around();
-		pools_step(&self.pools);
 		pools_sweep(&self.pools);
+		steer_turn(&self.pools);
+		command_turn();
+		pools_step(&self.pools);
 	}
 	log_notice("stopped");
 }

@@ -262,11 +262,12 @@ pool_new(const struct conf_pool *conf, const struct conf *source,
 	}
 	pool->conf = conf;
 	pool->source = source;
+	pool->workers = conf->workers;
 	pool->options = options;
 	pool->idle_since = -1;
 	pool->timer.fire = timer_fired;
 	pool->timer.arg = pool;
-	pool->nslots = 2 * (unsigned)conf->workers.max;
+	pool->nslots = 2 * (unsigned)conf->workers.max + 1;
 	pool->slots = calloc(pool->nslots, sizeof(*pool->slots));
 	pool->score = score_new(pool->nslots,
 	    before == NULL ? NULL : before->score);

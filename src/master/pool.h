@@ -31,11 +31,12 @@ struct pool {
 	struct pool *next;	      /* the master's list */
 	const struct conf_pool *conf; /* points into source */
 	const struct conf *source;
+	struct conf_workers workers; /* conf's, as an operator has scaled it */
 	const struct pool_options *options;
 	struct inlet inlet;
 	struct logs logs;
 	struct score *score;
-	struct slot *slots; /* twice max: successors need room */
+	struct slot *slots; /* twice max: successors and steer.h need room */
 	unsigned nslots;
 	struct backoff backoff;
 	struct loop_timer timer;

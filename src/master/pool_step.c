@@ -42,10 +42,10 @@ look(struct pool *pool, int64_t now)
 	score_count(pool->score, &seen);
 	view.busy = seen.busy < up ? seen.busy : up;
 	view.idle = up - view.busy;
-	if (pool->conf->workers.mode == MODE_ONDEMAND ||
-	    (pool->conf->workers.mode == MODE_DYNAMIC && view.idle == 0))
+	if (pool->workers.mode == MODE_ONDEMAND ||
+	    (pool->workers.mode == MODE_DYNAMIC && view.idle == 0))
 		view.queued = inlet_waiting(&pool->inlet);
-	if (!pm_spare(&pool->conf->workers, view.idle))
+	if (!pm_spare(&pool->workers, view.idle))
 		pool->idle_since = -1;
 	else if (pool->idle_since == -1)
 		pool->idle_since = now;
@@ -100,7 +100,7 @@ manage(struct pool *pool, int64_t now)
 {
 	struct pm_view view = look(pool, now);
 	bool throttled = backoff_active(&pool->backoff, now);
-	struct pm_step step = pm_step(&pool->conf->workers, &view, throttled);
+	struct pm_step step = pm_step(&pool->workers, &view, throttled);
 	bool pending = throttled || view.starting + step.spawn > 0;
 
 	if (!throttled)
@@ -114,7 +114,7 @@ manage(struct pool *pool, int64_t now)
 		retire_one(pool);
 	ask_to_be_told(pool, &view, pending ? 0 : step.wake_below);
 	pool_watch(pool, step.watch && !pending && view.queued == 0);
-	if (pool->conf->workers.mode == MODE_ONDEMAND && pending &&
+	if (pool->workers.mode == MODE_ONDEMAND && pending &&
 	    !throttled && !pool->options->quota->wanted)
 		return now + LOOK_AGAIN;
 	return step.again;

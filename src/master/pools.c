@@ -248,6 +248,7 @@ void
 pools_free(struct pools *pools)
 {
 	struct pools_source *source;
+	struct pools_parked *parked;
 	struct pool *pool;
 
 	while ((pool = pools->first) != NULL) {
@@ -258,6 +259,10 @@ pools_free(struct pools *pools)
 		pools->sources = source->next;
 		conf_free(source->conf);
 		free(source);
+	}
+	while ((parked = pools->parked) != NULL) {
+		pools->parked = parked->next;
+		free(parked);
 	}
 	trouble_free(&pools->trouble);
 }

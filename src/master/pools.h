@@ -19,6 +19,11 @@ struct pools {
 	struct pool_options options; /* its quota is the one here */
 	struct quota quota;
 	struct trouble trouble; /* of the last reload */
+	struct pools_parked { /* out of service, until told otherwise */
+		struct pools_parked *next;
+		bool resumes; /* as soon as its workers have left */
+		char name[];
+	} *parked;
 	struct pools_source {
 		struct conf *conf;
 		struct pools_source *next;

@@ -7,6 +7,7 @@
 #include "conf/conf_diff.h"
 #include "conf/conf_read.h"
 #include "conf/conf_root.h"
+#include "master/steer.h"
 #include "share/sink.h"
 #include "share/sock_check.h"
 
@@ -69,7 +70,8 @@ make(struct pools *pools, const struct conf *conf,
 	struct why why;
 
 	*made = NULL;
-	if (step->verb != DIFF_ADD && step->verb != DIFF_REPLACE)
+	if ((step->verb != DIFF_ADD && step->verb != DIFF_REPLACE) ||
+	    steer_parked(pools, step->after->name) != NULL)
 		return 0;
 	if (step->verb == DIFF_REPLACE)
 		before = pools_find(pools, step->before->name);
@@ -92,8 +94,10 @@ carry_out(struct pools *pools, const struct conf *conf,
 	    pools_find(pools, step->before->name);
 
 	switch (step->verb) {
-	case DIFF_KEEP:
 	case DIFF_TUNE:
+		now->workers = step->after->workers;
+		/* FALLTHROUGH */
+	case DIFF_KEEP:
 		logs_follow(&now->logs, now->conf, step->after);
 		now->conf = step->after;
 		now->source = conf;
@@ -109,6 +113,8 @@ carry_out(struct pools *pools, const struct conf *conf,
 		pool_start(made, pool_count(now, SLOT_UP));
 		break;
 	case DIFF_ADD:
+		if (made == NULL) /* out of service */
+			break;
 		pools_add(pools, made);
 		pool_start(made, 0);
 		break;

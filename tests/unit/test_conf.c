@@ -16,6 +16,7 @@ START_TEST(defaults_are_filled_in)
 	assert_good();
 	ck_assert_str_eq(dump(),
 	    "pid_file = \"\";\n"
+	    "control = \"\";\n"
 	    "error_log = \"stderr\";\n"
 	    "log_level = \"notice\";\n"
 	    "process_max = 0;\n"
@@ -82,6 +83,7 @@ START_TEST(defaults_are_filled_in)
 	    "\t};\n"
 	    "};\n");
 	ck_assert_ptr_null(conf->pid_file);
+	ck_assert_ptr_null(conf->control);
 	ck_assert_ptr_null(conf->pools[0].user);
 	ck_assert_str_eq(conf->pools[0].file, "c");
 	ck_assert_int_eq(conf->pools[0].line, 1);
@@ -99,6 +101,8 @@ static const struct row {
 } rows[] = {
 	{ "pid_file", "\"/run/x.pid\"", "\"/run/x.pid\"", "1",
 	    "expected a string of 0 to 4095 bytes, found 1" },
+	{ "control", "\"/run/x.sock\"", "\"/run/x.sock\"", "1",
+	    "expected a string of 0 to 107 bytes, found 1" },
 	{ "error_log", "\"/var/x.log\"", "\"/var/x.log\"", "\"\"",
 	    "expected a string of 1 to 4095 bytes, found \"\"" },
 	{ "log_level", "\"debug\"", "\"debug\"", "\"Debug\"",

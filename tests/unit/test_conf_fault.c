@@ -72,6 +72,10 @@ static const struct {
 	    "c:3: pool www: environment.C: expected a string, found 5\n"
 	    "c:4: pool www: environment.D: expected a string, found a "
 	    "list\n" },
+	{ "\ncontrol = \"./c.sock\";\n" POOL(""),
+	    "c:2: control: \"./c.sock\" does not begin with '/'\n" },
+	{ "\n\ncontrol = \"/s\";\n" POOL(""),
+	    "c:3: control: pool www listens on \"/s\" already\n" },
 	{ "\nprocess_max = 3;\npools: {\n"
 	    "a: { app = \"a\"; listen = \"/a\"; }; "
 	    "b: { app = \"b\"; listen = \"/b\"; workers: { "

@@ -1,0 +1,310 @@
+#include "master/command.h"
+
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/num.h"
+#include "master/control.h"
+#include "master/steer.h"
+
+#define WORDS	3
+#define WAITING 16 /* clients; who is more is told so */
+
+enum wish { WISH_NONE, WISH_RELOAD, WISH_STOP, WISH_DRAIN, WISH_RESUME };
+
+struct command {
+	const char *name;
+	int words; /* its own included */
+	void (*run)(struct control_client *client, char **word);
+};
+
+static struct {
+	const struct command_world *world;
+	unsigned waiting;
+} self;
+
+/* ---- those who wait ------------------------------------------------------ */
+
+static void
+count(struct control_client *client)
+{
+	(void)client;
+	self.waiting++;
+}
+
+/* May this client wait?  If not, it has had its answer. */
+static bool
+wait_for(struct control_client *client, enum wish wish, const char *pool)
+{
+	self.waiting = 0;
+	control_each(count);
+	if (self.waiting >= WAITING) {
+		control_answerf(client, false, "busy: %d others wait already",
+		    WAITING);
+		return false;
+	}
+	client->wish = (int)wish;
+	snprintf(client->note, sizeof(client->note), "%s", pool);
+	return true;
+}
+
+static void
+answer_reload(struct control_client *client)
+{
+	const struct trouble *trouble = &self.world->pools->trouble;
+
+	if (client->wish != WISH_RELOAD || --client->ticket > 0)
+		return;
+	if (trouble->text[0] != '\0')
+		control_answer(client, false, trouble->all.data,
+		    trouble->all.len);
+	else
+		control_answerf(client, true, "reloaded: %zu of %zu pools "
+		    "serve", pools_proven(self.world->pools),
+		    pools_serving(self.world->pools));
+}
+
+void
+command_reloaded(void)
+{
+	control_each(answer_reload);
+}
+
+static void
+look_at_drain(struct control_client *client)
+{
+	if (steer_parked(self.world->pools, client->note) == NULL)
+		control_answerf(client, false, "pool %s: was resumed meanwhile",
+		    client->note);
+	else if (steer_empty(self.world->pools, client->note))
+		control_answerf(client, true, "pool %s: out of service",
+		    client->note);
+}
+
+static void
+look_at_resume(struct control_client *client)
+{
+	const struct pools_parked *parked =
+	    steer_parked(self.world->pools, client->note);
+	const struct pool *pool = pools_find(self.world->pools, client->note);
+
+	if (parked != NULL && !parked->resumes)
+		control_answerf(client, false, "pool %s: stays out of "
+		    "service, the log says why", client->note);
+	else if (parked != NULL)
+		return;
+	else if (pool == NULL)
+		control_answerf(client, false, "pool %s: is gone",
+		    client->note);
+	else if (pool->proven)
+		control_answerf(client, true, "pool %s: in service",
+		    client->note);
+	else if (pool->failed && pool_count(pool, SLOT_STARTING) == 0)
+		control_answerf(client, false, "pool %s: no worker comes up, "
+		    "the log says why", client->note);
+}
+
+static void
+look_at(struct control_client *client)
+{
+	if (client->wish == WISH_STOP)
+		return;
+	if (*self.world->phase >= PHASE_STOPPING)
+		control_answerf(client, false, "the daemon stops");
+	else if (client->wish == WISH_DRAIN)
+		look_at_drain(client);
+	else if (client->wish == WISH_RESUME)
+		look_at_resume(client);
+}
+
+void
+command_turn(void)
+{
+	control_each(look_at);
+}
+
+/* ---- the daemon as a whole ----------------------------------------------- */
+
+static const char *
+phase_text(void)
+{
+	switch (*self.world->phase) {
+	case PHASE_STARTING:
+		return "starting";
+	case PHASE_RUNNING:
+		return "running";
+	case PHASE_RELOADING:
+		return "reloading";
+	default:
+		return "stopping";
+	}
+}
+
+static void
+run_ping(struct control_client *client, char **word)
+{
+	(void)word;
+	control_answerf(client, true, "%s, pid %d, %s", PACKAGE_STRING,
+	    (int)getpid(), phase_text());
+}
+
+/* A reload that runs already may not see what this one is about: another is
+ * remembered, and its end is that of the second from here. */
+static void
+run_reload(struct control_client *client, char **word)
+{
+	(void)word;
+	if (!wait_for(client, WISH_RELOAD, ""))
+		return;
+	client->ticket = *self.world->phase == PHASE_RUNNING ? 1 : 2;
+	self.world->raise(EVENT_HUP);
+}
+
+static void
+run_stop(struct control_client *client, char **word)
+{
+	(void)word;
+	if (wait_for(client, WISH_STOP, "") &&
+	    *self.world->phase < PHASE_STOPPING)
+		self.world->raise(EVENT_TERM);
+}
+
+static void
+run_reopen(struct control_client *client, char **word)
+{
+	(void)word;
+	if (self.world->reopen() == 0)
+		control_answerf(client, true, "log files opened again");
+	else
+		control_answerf(client, false, "a log file could not be "
+		    "opened again, the log says why");
+}
+
+/* ---- one pool ------------------------------------------------------------ */
+
+static bool
+configured(struct control_client *client, const char *name)
+{
+	if (conf_find(self.world->pools->sources->conf, name) != NULL)
+		return true;
+	control_answerf(client, false, "there is no pool %.64s", name);
+	return false;
+}
+
+/* Pools come and go in other phases: an answer would not be true for long. */
+static bool
+steerable(struct control_client *client, const char *name)
+{
+	if (!configured(client, name))
+		return false;
+	if (*self.world->phase == PHASE_RUNNING)
+		return true;
+	control_answerf(client, false, "the daemon is %s: try again later",
+	    phase_text());
+	return false;
+}
+
+static void
+run_scale(struct control_client *client, char **word)
+{
+	struct pool *pool = pools_find(self.world->pools, word[1]);
+	int64_t n;
+
+	if (!steerable(client, word[1]))
+		return;
+	if (pool == NULL)
+		control_answerf(client, false, "pool %s: is not in service",
+		    word[1]);
+	else if (num_integer(word[2], 1, steer_most(pool), &n) == -1)
+		control_answerf(client, false, "pool %s: expected a number of "
+		    "workers from 1 to %u (twice workers.max), found %.64s",
+		    word[1], steer_most(pool), word[2]);
+	else {
+		steer_scale(pool, (unsigned)n);
+		control_answerf(client, true, "pool %s: %s%d workers", word[1],
+		    pool->workers.mode == MODE_STATIC ? "" : "at most ",
+		    (int)n);
+	}
+}
+
+static void
+run_drain(struct control_client *client, char **word)
+{
+	if (!steerable(client, word[1]) ||
+	    !wait_for(client, WISH_DRAIN, word[1]))
+		return;
+	if (steer_drain(self.world->pools, word[1]) == -1)
+		control_answerf(client, false, "out of memory");
+}
+
+static void
+run_resume(struct control_client *client, char **word)
+{
+	if (steerable(client, word[1]) &&
+	    wait_for(client, WISH_RESUME, word[1]))
+		steer_resume(self.world->pools, word[1]);
+}
+
+/* ---- lines --------------------------------------------------------------- */
+
+static const struct command commands[] = {
+	{ "ping", 1, run_ping },
+	{ "reload", 1, run_reload },
+	{ "reopen", 1, run_reopen },
+	{ "stop", 1, run_stop },
+	{ "scale", 3, run_scale },
+	{ "drain", 2, run_drain },
+	{ "resume", 2, run_resume },
+	{ NULL, 0, NULL }
+};
+
+static void
+asked(struct control_client *client, char *line)
+{
+	const struct command *command = commands;
+	char *word[WORDS + 1] = { NULL }, *rest = line;
+	int n = 0;
+
+	while (n <= WORDS && (word[n] = strtok_r(rest, " \t", &rest)) != NULL)
+		n++;
+	while (n > 0 && command->name != NULL &&
+	    strcmp(command->name, word[0]) != 0)
+		command++;
+	if (n == 0 || command->name == NULL)
+		control_answerf(client, false, "unknown command");
+	else if (n != command->words)
+		control_answerf(client, false, "%s: expected %d words, found "
+		    "%s%d", command->name, command->words,
+		    n > WORDS ? "more than " : "", n > WORDS ? WORDS : n);
+	else
+		command->run(client, word);
+}
+
+int
+command_open(const struct command_world *world, const char *path,
+    struct why *why)
+{
+	self.world = world;
+	return control_open(path, world->pools->options.loop, asked, why);
+}
+
+static void
+part(struct control_client *client)
+{
+	if (client->wish == WISH_STOP)
+		control_answerf(client, true, "stopped");
+	else
+		control_answerf(client, false, "the daemon has stopped");
+}
+
+void
+command_close(void)
+{
+	if (self.world == NULL)
+		return;
+	control_each(part);
+	control_close();
+}

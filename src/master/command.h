@@ -1,0 +1,35 @@
+#ifndef MASTER_COMMAND_H
+#define MASTER_COMMAND_H
+
+/*
+ * What clients of the control socket ask for, word by word, and when they get
+ * their answer: lua-fpmctl(8) has the protocol.  Runs in the master; what
+ * concerns the daemon as a whole is done by the master (function pointers).
+ */
+
+#include "master/phase.h"
+#include "master/pools.h"
+
+struct command_world {
+	struct pools *pools;
+	const enum phase *phase;
+	void (*raise)(enum phase_event event);
+	int (*reopen)(void); /* 0, or -1: failed, which is logged */
+};
+
+/* Listen where the configuration says, and do as `world` says, which outlives
+ * it.  0, or -1 and why: as before. */
+int command_open(const struct command_world *world, const char *path,
+    struct why *why);
+
+/* Answer whose time has come: once in a turn, after the pools have been looked
+ * after. */
+void command_turn(void);
+
+/* A reload has come to its end, and pools->trouble says how. */
+void command_reloaded(void);
+
+/* The daemon ends, as some have asked for. */
+void command_close(void);
+
+#endif

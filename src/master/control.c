@@ -1,0 +1,346 @@
+#include "master/control.h"
+
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "share/sock.h"
+
+#define CLIENTS 32
+#define BACKLOG 128
+#define PATIENCE 5000 /* ms; for a line, and for taking an answer */
+#define PAUSE	 1000 /* ms; until accept is tried again after it failed */
+
+static struct {
+	struct loop *loop;
+	void (*asked)(struct control_client *client, char *line);
+	struct sock_address address;
+	int listener;
+	bool watched;
+	char *path; /* NULL: nowhere */
+	struct loop_timer pause;
+	struct control_client clients[CLIENTS];
+} self = { .listener = -1 };
+
+/* ---- clients ------------------------------------------------------------- */
+
+static void listener_ready(void *arg, int fd, short revents);
+
+/* Only while there is room: who waits in the queue costs nothing. */
+static void
+watch_listener(bool on)
+{
+	if (self.listener == -1 || on == self.watched)
+		return;
+	if (on && loop_watch(self.loop, self.listener, POLLIN, listener_ready,
+		NULL) == -1)
+		return;
+	if (!on)
+		loop_unwatch(self.loop, self.listener);
+	self.watched = on;
+}
+
+static void
+drop(struct control_client *client)
+{
+	loop_timer_clear(self.loop, &client->timer);
+	loop_unwatch(self.loop, client->fd);
+	fd_close(&client->fd);
+	buf_free(&client->answer);
+	client->state = CONTROL_FREE;
+	client->wish = 0;
+	if (!self.pause.set)
+		watch_listener(true);
+}
+
+static void
+too_late(void *arg)
+{
+	drop(arg);
+}
+
+static void client_ready(void *arg, int fd, short revents);
+
+/* A watch that was there is replaced, which needs no memory. */
+static int
+expect(struct control_client *client, short events, int64_t patience)
+{
+	loop_timer_clear(self.loop, &client->timer);
+	loop_unwatch(self.loop, client->fd);
+	if (patience > 0)
+		loop_timer_set(self.loop, &client->timer,
+		    clock_ms() + patience);
+	return loop_watch(self.loop, client->fd, events, client_ready, client);
+}
+
+/* ---- answers ------------------------------------------------------------- */
+
+static void
+send_answer(struct control_client *client)
+{
+	ssize_t n = 1;
+
+	while (n > 0 && client->len < client->answer.len) {
+		n = send(client->fd, client->answer.data + client->len,
+		    client->answer.len - client->len,
+		    MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n > 0)
+			client->len += (size_t)n;
+	}
+	if (n == -1 && errno == EAGAIN)
+		return;
+	drop(client); /* all of it, or nobody is there to take it */
+}
+
+void
+control_answer(struct control_client *client, bool good, const void *text,
+    size_t n)
+{
+	client->state = CONTROL_TAKES;
+	client->wish = 0;
+	client->len = 0;
+	buf_clear(&client->answer);
+	buf_puts(&client->answer, good ? "ok\n" : "failed\n");
+	buf_add(&client->answer, text, n);
+	/* Half an answer would be a wrong one. */
+	if (client->answer.failed ||
+	    expect(client, POLLOUT, PATIENCE) == -1)
+		drop(client);
+	else
+		send_answer(client);
+}
+
+void
+control_answerf(struct control_client *client, bool good, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(text, sizeof(text) - 1, fmt, ap);
+	va_end(ap);
+	if (n > (int)sizeof(text) - 2)
+		n = (int)sizeof(text) - 2;
+	text[n++] = '\n';
+	control_answer(client, good, text, (size_t)n);
+}
+
+void
+control_each(void (*fn)(struct control_client *client))
+{
+	for (int i = 0; i < CLIENTS; i++)
+		if (self.clients[i].state == CONTROL_WAITS &&
+		    self.clients[i].wish != 0)
+			fn(&self.clients[i]);
+}
+
+/* ---- questions ----------------------------------------------------------- */
+
+/* From here on the client is heard only if it goes away. */
+static void
+ask(struct control_client *client)
+{
+	char *end = memchr(client->line, '\n', client->len);
+
+	if (end == NULL) {
+		if (client->len == sizeof(client->line))
+			control_answerf(client, false, "the line is too long");
+		return;
+	}
+	*end = '\0';
+	if (end > client->line && end[-1] == '\r')
+		end[-1] = '\0';
+	client->state = CONTROL_WAITS;
+	if (expect(client, 0, 0) == -1)
+		drop(client);
+	else
+		self.asked(client, client->line);
+}
+
+static void
+read_line(struct control_client *client)
+{
+	ssize_t n = recv(client->fd, client->line + client->len,
+	    sizeof(client->line) - client->len, MSG_DONTWAIT);
+
+	if (n == 0 && client->len > 0) /* a last line without its end */
+		client->line[client->len++] = '\n';
+	else if (n > 0)
+		client->len += (size_t)n;
+	if (n > 0 || (n == 0 && client->len > 0))
+		ask(client);
+	else if (n == 0 || errno != EAGAIN)
+		drop(client);
+}
+
+static void
+client_ready(void *arg, int fd, short revents)
+{
+	struct control_client *client = arg;
+
+	(void)fd;
+	if (client->state == CONTROL_ASKS)
+		read_line(client);
+	else if (client->state == CONTROL_TAKES)
+		send_answer(client);
+	else if (revents & (POLLHUP | POLLERR))
+		drop(client);
+}
+
+/* ---- connections --------------------------------------------------------- */
+
+static bool
+may_ask(int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+	    (peer.uid == 0 || peer.uid == geteuid()))
+		return true;
+	log_warning("a process that is neither root's nor this user's was "
+	    "turned away from the control socket");
+	return false;
+}
+
+static void
+begin(struct control_client *client, int fd)
+{
+	*client = (struct control_client){ .fd = fd, .state = CONTROL_ASKS,
+		.timer = { .fire = too_late, .arg = client } };
+	if (!may_ask(fd))
+		control_answerf(client, false, "permission denied");
+	else if (expect(client, POLLIN, PATIENCE) == -1)
+		drop(client);
+}
+
+static struct control_client *
+room(void)
+{
+	for (int i = 0; i < CLIENTS; i++)
+		if (self.clients[i].state == CONTROL_FREE)
+			return &self.clients[i];
+	return NULL;
+}
+
+static void
+pause_over(void *arg)
+{
+	(void)arg;
+	watch_listener(room() != NULL);
+}
+
+/* What does not go away by itself would be reported for ever. */
+static void
+wait_for_descriptors(void)
+{
+	log_warning("control socket: cannot accept: %s", strerror(errno));
+	watch_listener(false);
+	self.pause.fire = pause_over;
+	loop_timer_set(self.loop, &self.pause, clock_ms() + PAUSE);
+}
+
+static void
+listener_ready(void *arg, int listener, short revents)
+{
+	struct control_client *client;
+	int fd;
+
+	(void)arg;
+	(void)revents;
+	while ((client = room()) != NULL) {
+		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		if (fd != -1)
+			begin(client, fd);
+		else if (errno != ECONNABORTED && errno != EINTR)
+			break;
+	}
+	if (client == NULL)
+		watch_listener(false);
+	else if (errno != EAGAIN)
+		wait_for_descriptors();
+}
+
+/* ---- the socket ---------------------------------------------------------- */
+
+static void
+close_listener(void)
+{
+	if (self.listener == -1)
+		return;
+	watch_listener(false);
+	loop_timer_clear(self.loop, &self.pause);
+	sock_refuse(self.listener, &self.address);
+	fd_close(&self.listener);
+	free(self.path);
+	self.path = NULL;
+}
+
+/* The path of the new one, which is the caller's from then on. */
+static int
+listen_at(const char *path, struct sock_address *address, char **copy,
+    struct why *why)
+{
+	const struct sock_options options = { .backlog = BACKLOG,
+		.owner = (uid_t)-1, .group = (gid_t)-1, .mode = 0600 };
+	int fd;
+
+	if ((*copy = strdup(path)) == NULL) {
+		why_set(why, "control: %s", strerror(errno));
+		return -1;
+	}
+	fd = sock_parse(path, address, why) == -1 ? -1 :
+	    sock_listen(address, &options, why);
+	if (fd == -1)
+		free(*copy);
+	return fd;
+}
+
+int
+control_open(const char *path, struct loop *loop,
+    void (*asked)(struct control_client *client, char *line), struct why *why)
+{
+	struct sock_address address;
+	char *copy = NULL;
+	int fd = -1;
+
+	if (path != NULL && self.path != NULL && strcmp(path, self.path) == 0)
+		return 0;
+	if (path != NULL &&
+	    (fd = listen_at(path, &address, &copy, why)) == -1)
+		return -1;
+	close_listener();
+	self.loop = loop;
+	self.asked = asked;
+	if (fd == -1)
+		return 0;
+	self.listener = fd;
+	self.address = address;
+	self.path = copy;
+	watch_listener(room() != NULL);
+	return 0;
+}
+
+const char *
+control_path(void)
+{
+	return self.path;
+}
+
+void
+control_close(void)
+{
+	close_listener();
+	for (int i = 0; i < CLIENTS; i++)
+		if (self.clients[i].state != CONTROL_FREE)
+			drop(&self.clients[i]);
+}

@@ -1,0 +1,57 @@
+#ifndef MASTER_CONTROL_H
+#define MASTER_CONTROL_H
+
+/*
+ * The control socket: clients that each send one line, get an answer and the
+ * end of file.  A few are served at a time and more wait in the queue of the
+ * socket; each has a few seconds for its line and for taking the answer, so
+ * that none can hold up the master or the others.  Root and the daemon's own
+ * user may ask.  Runs in the master; what a line asks for is not known here.
+ */
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/loop.h"
+#include "base/why.h"
+
+#define CONTROL_NOTE 64
+
+struct control_client {
+	int fd;
+	enum { CONTROL_FREE, CONTROL_ASKS, CONTROL_WAITS, CONTROL_TAKES } state;
+	char line[512];
+	size_t len; /* of line; then, of the answer what has been sent */
+	struct buf answer;
+	struct loop_timer timer;
+	int wish; /* WAITS: what for, who asked() it notes here; 0: nothing */
+	unsigned ticket;
+	char note[CONTROL_NOTE];
+};
+
+/*
+ * Listen at `path` instead of where it did before; NULL: nowhere.  asked is
+ * called with each whole line, and control_answer then or later.  0, or -1
+ * and why: nothing has changed.
+ */
+int control_open(const char *path, struct loop *loop,
+    void (*asked)(struct control_client *client, char *line), struct why *why);
+
+/* Where it listens, NULL: nowhere. */
+const char *control_path(void);
+
+/* Send "ok" or "failed" as the first line and then text, n bytes.  The client
+ * is not to be touched after that. */
+void control_answer(struct control_client *client, bool good,
+    const void *text, size_t n);
+void control_answerf(struct control_client *client, bool good,
+    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* Call fn for every client with a wish; it may answer. */
+void control_each(void (*fn)(struct control_client *client));
+
+/* Serve nobody any more, and give everything back; answers that were given are
+ * sent as far as that goes at once. */
+void control_close(void);
+
+#endif

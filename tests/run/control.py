@@ -1,0 +1,408 @@
+#!/usr/bin/env python3
+"""The control socket: its protocol, what it is asked for and what it gets."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                ".."))
+from harness import *
+from control_client import *
+
+ONE = {"mode": "static", "max": 1}
+TWO = {"mode": "static", "max": 2}
+BROKEN = "error 'broken on purpose'"
+
+
+# ---- the protocol -------------------------------------------------------------
+
+
+@test
+def ping():
+    """ping is answered with version, pid and state; the socket is 0600"""
+    with controlled() as d:
+        good, text = ask(d, "ping")
+        equal(good, True)
+        matches(r"^lua-fpm \S+, pid %d, running\n$" % d.pid, text)
+        equal(file_mode(d.control), 0o600)
+
+
+@test
+def lines():
+    """a line may end in CR LF or in the end of file, and come in pieces"""
+    with controlled() as d:
+        for line in (b"ping\r\n", b" \tping \t\n", b"ping\nreload\n"):
+            with Asker(d) as c:
+                c.send(line)
+                equal(c.answer()[0], True, line)
+        with Asker(d) as c:
+            c.send(b"ping")
+            c.sock.shutdown(socket.SHUT_WR)
+            equal(c.answer()[0], True)
+        with Asker(d) as c:
+            for byte in b"ping\n":
+                c.send(bytes([byte]))
+            equal(c.answer()[0], True)
+
+
+@test
+def nonsense():
+    """what is no command is refused in words, and does no harm"""
+    with controlled() as d:
+        for line, said in ((b"\n", "unknown command"),
+                           (b"\0\0\n", "unknown command"),
+                           (b"GET / HTTP/1.1\r\n", "unknown command"),
+                           (b"PING\n", "unknown command"),
+                           (b"ping\0 x\n", "lua-fpm .*"),
+                           (b"\xff\xfe%s%n\n", "unknown command"),
+                           (b"ping ping\n", "ping: expected 1 words, found 2"),
+                           (b"scale www\n", "scale: expected 3 words, .* 2"),
+                           (b"scale www 1 2 3 4\n", "scale: .* more than 3"),
+                           (b"drain nope\n", "there is no pool nope"),
+                           (b"drain %s\n" % (b"a" * 400),
+                            "there is no pool a{64}"),
+                           (b"x" * 512, "the line is too long"),
+                           (b"x" * 5000 + b"\n", "the line is too long")):
+            with Asker(d) as c:
+                c.send(line)
+                matches("^%s\n$" % said, c.answer()[1], line)
+        equal(ask(d, "ping")[0], True)
+        equal(d.fetch().status, 200)
+
+
+@test
+def slow_clients():
+    """who says nothing, or takes nothing, is dropped after a while, and others
+    are served meanwhile"""
+    with controlled() as d:
+        silent, partly = Asker(d), Asker(d)
+        partly.send(b"pi")
+        equal(ask(d, "ping")[0], True)
+        equal(silent.sock.recv(1), b"")
+        equal(partly.sock.recv(1), b"")
+
+
+@test
+def a_thousand():
+    """1,000 connections at once: requests do not notice, and those who ask
+    get an answer as the others go"""
+    with controlled(workers=TWO) as d:
+        before = d.count_fds()[0]
+        crowd = []
+        for _ in range(1000):
+            s = socket.socket(socket.AF_UNIX)
+            s.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                s.connect(d.control)
+            crowd.append(s)
+        load = Load(d.address(), clients=2)
+        load.more(500)
+        assert d.count_fds()[0] - before <= 40, "a few are served at a time"
+        equal(load.stop()[1], [])
+        asker = Background(ask, d, "ping")
+        for s in crowd:
+            s.close()
+        equal(asker.result()[0], True)
+        until(lambda: d.count_fds()[0] <= before, "all are forgotten")
+
+
+@test
+def strangers():
+    """another user is turned away, even where the mode would let it in"""
+    if not ROOT:
+        raise Skip("needs root")
+    with controlled() as d:
+        code = ("import socket; s = socket.socket(socket.AF_UNIX); "
+                "s.connect('%s'); "
+                "print(s.recv(99).decode())" % d.control)
+
+        def other():
+            return tool("setpriv", "--reuid", pool_user(), "--clear-groups",
+                        sys.executable, "-c", code,
+                        program="/usr/bin/env")
+        matches("Permission", other()[2])
+        os.chmod(d.control, 0o666)
+        matches("failed\npermission denied", other()[1])
+        d.wait_log("turned away from the control socket")
+
+
+# ---- reload -------------------------------------------------------------------
+
+
+@test
+def reload_good():
+    """reload answers once the new workers are up"""
+    with controlled(workers=ONE) as d:
+        old = d.wait_workers(1)
+        d.set_pool("www", workers=TWO)
+        d.write_conf()
+        equal(ask(d, "reload"), (True, "reloaded: 1 of 1 pools serve\n"))
+        assert len(set(d.workers()) - set(old)) == 2, "they are there already"
+
+
+@test
+def reload_bad_configuration():
+    """a bad configuration: every fault, as the log has it"""
+    with controlled() as d:
+        text = d.configuration()
+        d.write_conf(text + "nonsense = 1;\nlog_level = \"loud\";\n")
+        good, said = ask(d, "reload")
+        equal(good, False)
+        lines = said.splitlines()
+        equal(len(lines), 2, said)
+        matches(r"^%s:\d+: nonsense: unknown key$" % d.file, lines[0])
+        matches(r"^%s:\d+: log_level: expected one of " % d.file, lines[1])
+        for line in lines:
+            d.expect(re.escape(line))
+            assert line in d.read_log(), line
+        d.expect("reload refused")
+        d.write_conf(text)
+        equal(ask(d, "reload")[0], True, "after it was mended")
+
+
+@test
+def reload_broken_application():
+    """new workers that do not come up: the pool is named, the old ones stay"""
+    with controlled(workers=ONE) as d:
+        old = d.wait_workers(1)
+        d.expect("broken", "before it was ready", "do not come up")
+        d.write_app(BROKEN)
+        d.set_pool("www", workers=TWO)
+        d.write_conf()
+        good, said = ask(d, "reload")
+        equal(good, False)
+        equal(said, "pool www: new workers do not come up, the old ones "
+              "stay\n")
+        equal(d.workers(), old)
+
+
+@test
+def reload_new_pool():
+    """a new pool that cannot bind, and one that does not come up"""
+    with controlled() as d:
+        d.expect("nowhere", "broken", "before it was ready", "refused")
+        d.set_pool("more", listen=d.dir + "/nowhere/sock")
+        d.write_conf()
+        good, said = ask(d, "reload")
+        equal(good, False)
+        matches("^pool more: listen %s/nowhere/sock: " % d.dir, said)
+        d.write_app(BROKEN, "broken.lua")
+        d.set_pool("more", app=d.dir + "/broken.lua")
+        d.write_conf()
+        equal(ask(d, "reload"), (False, "pool more: no worker comes up\n"))
+        equal(d.fetch().status, 200)
+        d.drop_pool("more")
+        d.write_conf()
+        equal(ask(d, "reload")[0], True)
+
+
+@test
+def reload_twice():
+    """two at the same time both get an answer, each of a reload that began
+    after it had asked; so do a signal and many more"""
+    with controlled(workers=ONE) as d:
+        path = d.dir + "/rw/fifo"
+        os.mkfifo(path)
+        os.chmod(path, 0o666)
+        gate = os.open(path, os.O_RDWR)
+        d.write_app("local f = io.open('%s') if f then f:read('a') f:close() "
+                    "end %s" % (path, app_source("eval.lua")))
+        d.set_pool("www", workers=TWO)
+        d.write_conf()
+        first = Background(ask, d, "reload")
+        d.wait_log("reloading")
+        askers = [Background(ask, d, "reload") for _ in range(15)]
+        until(lambda: d.count_fds()[0] >= d.fds_before + 15, "they wait")
+        good, said = ask(d, "reload")
+        equal((good, said), (False, "busy: 16 others wait already\n"))
+        mark = d.log_mark()
+        d.write_app(app_source("eval.lua"))
+        os.unlink(path)
+        os.close(gate)
+        equal(first.result()[0], True)
+        d.wait_log("reloading", mark)
+        for asker in askers:
+            equal(asker.result()[0], True)
+        equal(d.read_log(mark).count("] reloading"), 1)
+
+
+@test
+def reload_and_leave():
+    """a client that leaves changes nothing"""
+    with controlled(workers=ONE) as d:
+        d.set_pool("www", workers=TWO)
+        d.write_conf()
+        with Asker(d) as c:
+            c.send(b"reload\n")
+        d.wait_workers(2)
+        d.wait_note("READY=1")
+        equal(ask(d, "ping")[0], True)
+
+
+@test
+def moved():
+    """a reload can move the socket, and cannot move it to a bad place"""
+    with controlled() as d:
+        old = d.control
+        d.top["control"] = d.control = d.dir + "/other.sock"
+        d.sockets.add(d.control)
+        d.write_conf()
+        equal(ask(d, "reload", old)[0], True)
+        equal(ask(d, "ping")[0], True)
+        assert not os.path.exists(old), "the old one is gone"
+        d.expect("nowhere")
+        d.top["control"] = d.dir + "/nowhere/sock"
+        d.write_conf()
+        good, said = ask(d, "reload")
+        equal(good, False)
+        matches("cannot make %s/nowhere/sock" % d.dir, said)
+        equal(ask(d, "ping")[0], True)
+        d.top["control"] = ""
+        d.write_conf()
+        equal(ask(d, "reload")[0], True)
+        assert not os.path.exists(d.control), "no socket any more"
+
+
+# ---- the rest -----------------------------------------------------------------
+
+
+@test
+def reopen():
+    """reopen opens the log again, and says if it could not"""
+    d = controlled()
+    d.top["error_log"] = d.dir + "/rw/error.log"
+    with d:
+        os.rename(d.dir + "/rw/error.log", d.dir + "/rw/error.log.1")
+        equal(ask(d, "reopen"), (True, "log files opened again\n"))
+        assert os.path.exists(d.dir + "/rw/error.log")
+
+
+@test
+def stop():
+    """stop answers once everything is done; what was begun is finished"""
+    with controlled(workers=ONE) as d:
+        gate = d.gate()
+        busy = Background(d.lua, gate.lua + "return text('whole')")
+        gate.wait()
+        stopper = Background(ask, d, "stop")
+        d.wait_log("stopping")
+        matches("pid %d, stopping" % d.pid, ask(d, "ping")[1])
+        reloader = ask(d, "reload")
+        equal(reloader, (False, "the daemon stops\n"))
+        gate.open()
+        equal(busy.result().body, b"whole")
+        equal(stopper.result(), (True, "stopped\n"))
+        d.ended(0)
+        d.check_log()
+        d.destroy()
+
+
+@test
+def scale_static():
+    """scale: a static pool has that many workers; a reload without a change
+    keeps it so, one with a change does not"""
+    with controlled(workers={"mode": "static", "max": 2}) as d:
+        equal(ask(d, "scale www 4"), (True, "pool www: 4 workers\n"))
+        d.wait_workers(4)
+        for n in ("0", "5", "-1", "x", "1e1"):
+            good, said = ask(d, "scale www " + n)
+            equal(good, False)
+            matches(r"from 1 to 4 .*found %s\n" % n, said)
+        equal(ask(d, "scale www 1")[0], True)
+        d.wait_workers(1)
+        equal(ask(d, "reload")[0], True)
+        equal(len(d.workers()), 1)
+        d.set_pool("www", workers={"mode": "static", "max": 2},
+                   timeouts={"stop": "9s"})
+        d.write_conf()
+        equal(ask(d, "reload")[0], True)
+        d.wait_workers(2)
+
+
+@test
+def scale_dynamic():
+    """scale: a dynamic pool has at most that many"""
+    with controlled(workers={"mode": "dynamic", "max": 4, "start": 3,
+                             "min_spare": 2, "max_spare": 3}) as d:
+        equal(ask(d, "scale www 1"), (True, "pool www: at most 1 workers\n"))
+        d.wait_workers(1)
+        equal(d.fetch().status, 200)
+        equal(ask(d, "scale www 8")[0], True)
+        gates = [d.gate() for _ in range(6)]
+        busy = [Background(d.lua, g.lua + "return text('x')") for g in gates]
+        for g in gates:
+            g.wait()
+        for g in gates:
+            g.open()
+        for b in busy:
+            equal(b.result().status, 200)
+
+
+@test
+def drain_and_resume():
+    """drain: what was begun and what waits is served, then nobody listens; a
+    reload does not bring it back, resume does"""
+    with controlled(pools={"www": {"workers": ONE}, "b": {"workers": ONE}}) \
+            as d:
+        gate = d.gate()
+        busy = Background(d.lua, gate.lua + "return text('whole')")
+        gate.wait()
+        waiting = Conn(d.address())
+        waiting.send(request(lua="return text('waited')"))
+        drain = Background(ask, d, "drain www")
+        until(lambda: not os.path.exists(d.address()), "nobody can connect")
+        gate.open()
+        equal(busy.result().body, b"whole")
+        equal(waiting.response().body, b"waited")
+        waiting.close()
+        equal(drain.result(), (True, "pool www: out of service\n"))
+        equal(d.workers("www"), [])
+        equal(d.fetch("b").status, 200)
+        equal(ask(d, "drain www")[0], True, "again")
+        equal(ask(d, "scale www 1")[1], "pool www: is not in service\n")
+        equal(ask(d, "reload"), (True, "reloaded: 1 of 1 pools serve\n"))
+        equal(d.workers("www"), [])
+        equal(ask(d, "resume www"), (True, "pool www: in service\n"))
+        equal(d.fetch().status, 200)
+        equal(ask(d, "resume www")[0], True, "again")
+
+
+@test
+def drain_the_only_one():
+    """the daemon stays when its only pool is drained; resume waits for the
+    last worker to leave, and takes the newest configuration"""
+    with controlled(workers=ONE) as d:
+        gate = d.gate()
+        busy = Background(d.lua, gate.lua + "return text('whole')")
+        gate.wait()
+        drain = Background(ask, d, "drain www")
+        until(lambda: not os.path.exists(d.address()), "drained")
+        d.set_pool("www", workers=TWO)
+        d.write_conf()
+        equal(ask(d, "reload"), (True, "reloaded: 0 of 0 pools serve\n"))
+        resume = Background(ask, d, "resume www")
+        until(lambda: d.count_fds()[0] >= d.fds_before + 2, "it has asked")
+        gate.open()
+        equal(busy.result().body, b"whole")
+        equal(resume.result(), (True, "pool www: in service\n"))
+        drain.result()
+        d.wait_workers(2)
+        equal(d.fetch().status, 200)
+
+
+@test
+def resume_fails():
+    """resume says so if no worker comes up"""
+    with controlled(workers=ONE) as d:
+        equal(ask(d, "drain www")[0], True)
+        d.expect("broken", "before it was ready")
+        d.write_app(BROKEN)
+        equal(ask(d, "resume www"), (False, "pool www: no worker comes up, "
+                                     "the log says why\n"))
+        d.write_app(app_source("eval.lua"))
+        until(lambda: os.path.exists(d.address()) and
+              d.fetch().status == 200, "it recovers")
+
+
+if __name__ == "__main__":
+    run()
