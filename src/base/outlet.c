@@ -25,7 +25,6 @@ outlet_set(struct outlet *o, int fd)
 	o->blocks = (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)) &&
 	    (flags & O_NONBLOCK) == 0;
 	o->torn = 0;
-	o->stalled = false;
 }
 
 /* O_NONBLOCK belongs to what all copies of a descriptor share, the shell's
@@ -101,7 +100,10 @@ outlet_write(struct outlet *o, const char *line, size_t n)
 {
 	size_t done = 0;
 
-	if (o->torn == 0 || outlet_push(o, "\n", 1) == 1) {
+	/* A short line might fit in what a full pipe has left, to no use. */
+	errno = EAGAIN;
+	if ((!o->stalled || outlet_wait(o, 0)) &&
+	    (o->torn == 0 || outlet_push(o, "\n", 1) == 1)) {
 		o->torn = 0;
 		done = outlet_push(o, line, n);
 	}

@@ -24,7 +24,8 @@ struct outlet {
 	int error;     /* errno of the last that was lost */
 };
 
-/* Lead to fd from now on, which may be -1.  What was lost stays counted. */
+/* Lead to fd from now on, which may be -1.  What was lost stays counted, and
+ * patience ended. */
 void outlet_set(struct outlet *o, int fd);
 
 /*

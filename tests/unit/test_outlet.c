@@ -68,10 +68,16 @@ check_stall(void)
 		ck_assert_int_eq(outlet_write(&o, line, sizeof(line)), -1);
 	ck_assert_int_lt(clock_ms() - begun, OUTLET_PATIENCE);
 	ck_assert_uint_eq(o.lost, 1001);
+	/* Nor is a line that would fit in what is left of it taken, nor is it
+	 * forgotten when the same is opened again. */
+	ck_assert_int_eq(outlet_write(&o, "x\n", 2), -1);
+	outlet_set(&o, o.fd);
+	ck_assert_int_eq(outlet_write(&o, "x\n", 2), -1);
+	ck_assert_uint_eq(o.lost, 1003);
 	drain(ends[0], text, sizeof(text));
 	ck_assert_int_eq(outlet_write(&o, "taken\n", 6), 0);
 	ck_assert_uint_eq(drain(ends[0], text, sizeof(text)), 6);
-	ck_assert_uint_eq(o.lost, 1001);
+	ck_assert_uint_eq(o.lost, 1003);
 }
 
 START_TEST(a_full_pipe_holds_nobody_up)
