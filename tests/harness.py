@@ -960,7 +960,8 @@ class Server:
 
 
 class Nginx(Server):
-    """nginx in front of a FastCGI socket; location: more directives."""
+    """nginx in front of a FastCGI socket; keep: connections, True for some;
+    location: more directives."""
 
     stop_signal = signal.SIGQUIT
 
@@ -992,7 +993,8 @@ http {
 }
 """ % {"user": "user %s;" % pool_user() if ROOT else "", "dir": self.dir,
                 "temp": temp, "upstream": upstream, "port": self.port,
-                "pool": "keepalive 8;" if keep else "",
+                "pool": "keepalive %d;" % (8 if keep is True else keep)
+                if keep else "",
                 "keep": "fastcgi_keep_conn on;" if keep else "",
                 "location": location})
         self.launch([shutil.which("nginx") or "/usr/sbin/nginx", "-p",
