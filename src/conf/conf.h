@@ -41,6 +41,7 @@ struct conf_workers {
 struct conf_timeouts { /* ms */
 	int64_t start;	   /* from fork to READY */
 	int64_t request;   /* to serve one, 0: for ever */
+	int64_t slow;	   /* from which on one is logged, 0: never */
 	int64_t read;	   /* for a whole request head; between body bytes */
 	int64_t write;	   /* for the peer to take any output */
 	int64_t keepalive; /* an idle kept connection */
@@ -66,6 +67,7 @@ struct conf_lua { /* what applications may reach */
 struct conf_logs { /* of a pool; NULL: none (sink.h) */
 	char *access;
 	char *slow;
+	int64_t slow_depth; /* frames of a traceback */
 };
 
 struct conf_pool {

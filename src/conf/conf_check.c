@@ -268,6 +268,22 @@ check_request(struct judge *judge)
 		    "timeout_status is none of 408, 503 and 504");
 }
 
+/* A slow request that would be stopped before it is slow has no entry. */
+static void
+check_slow(struct judge *judge)
+{
+	const struct conf_timeouts *t = &judge->pool->timeouts;
+
+	if (t->slow == 0)
+		return;
+	if (t->slow < 100)
+		blame(judge, GROUP_TIMEOUTS, "slow",
+		    "timeouts.slow is below 100ms");
+	if (t->request > 0 && t->slow >= t->request)
+		blame(judge, GROUP_TIMEOUTS, "slow", "timeouts.slow is not "
+		    "below timeouts.request");
+}
+
 /* ---- what Lua code may reach -------------------------------------------- */
 
 static void
@@ -361,6 +377,7 @@ conf_check(const struct conf *conf, const struct conf_origin *origins,
 		check_recycling(&judge);
 		check_process(&judge);
 		check_request(&judge);
+		check_slow(&judge);
 		check_clients(&judge);
 		check_disable(&judge);
 		check_libraries(&judge);

@@ -105,6 +105,8 @@ const struct conf_key conf_keys[] = {
 	    "30s", SHORTEST, DAY, CLASS_TUNE, NULL },
 	{ GROUP_TIMEOUTS, "request", KEY_DURATION, POOL(timeouts.request),
 	    "0", 0, DAY, CLASS_REPLACE, NULL },
+	{ GROUP_TIMEOUTS, "slow", KEY_DURATION, POOL(timeouts.slow),
+	    "0", 0, DAY, CLASS_REPLACE, NULL },
 	{ GROUP_TIMEOUTS, "read", KEY_DURATION, POOL(timeouts.read),
 	    "60s", SHORTEST, DAY, CLASS_REPLACE, NULL },
 	{ GROUP_TIMEOUTS, "write", KEY_DURATION, POOL(timeouts.write),
@@ -124,6 +126,11 @@ const struct conf_key conf_keys[] = {
 	    "0", 0, FILES_MOST, CLASS_REPLACE, NULL },
 	{ GROUP_LIMITS, "core", KEY_SIZE, POOL(limits.core),
 	    "", CONF_UNSET, CONF_UNLIMITED, CLASS_REPLACE, NULL },
+
+	{ GROUP_LOGS, "slow", KEY_STRING, POOL(logs.slow),
+	    "error_log", 0, PATH_MOST, CLASS_TUNE, NULL },
+	{ GROUP_LOGS, "slow_depth", KEY_INTEGER, POOL(logs.slow_depth),
+	    "20", 1, 100, CLASS_REPLACE, NULL },
 
 	{ GROUP_LUA, "path", KEY_STRING, POOL(lua.path),
 	    ";;", 0, PATH_MOST, CLASS_REPLACE, NULL },

@@ -3,9 +3,12 @@
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <time.h>
+
+#include "base/clock.h"
 
 #define STACK_SIZE (128 * 1024)
 #define INSISTENCE 5 /* an interpreter may miss a hook that is set in the
@@ -16,6 +19,7 @@ static struct {
 	sem_t wake;
 	atomic_bool asleep;   /* the guard waits for `wake` */
 	atomic_uint serial;   /* odd: a request is running */
+	atomic_llong begun;   /* of that, clock_us() */
 	struct guard_options options;
 } self = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -79,25 +83,58 @@ act(unsigned running, void (*what)(void))
 	pthread_mutex_unlock(&self.lock);
 }
 
-/* A request that has been running for a while. */
-static void
-accompany(unsigned running)
+/* Sleep until it has been running for ms.  False: it has ended. */
+static bool
+reach(unsigned running, int64_t ms)
 {
-	int64_t limit = self.options.limit;
+	int64_t left = atomic_load(&self.begun) / 1000 + ms - clock_ms();
 
-	act(running, self.options.late);
-	if (limit > 0)
-		limit = limit > GUARD_TICK ? limit - GUARD_TICK : 0;
-	else
-		limit = -1;
-	if (!sleep_after(running, limit))
-		return;
+	return left <= 0 || sleep_after(running, left);
+}
+
+/* False: it has ended. */
+static bool
+look(unsigned running)
+{
+	bool again = false;
+
+	do {
+		pthread_mutex_lock(&self.lock);
+		if (atomic_load(&self.serial) == running)
+			again = self.options.look();
+		pthread_mutex_unlock(&self.lock);
+		if (again && !sleep_after(running, GUARD_TICK))
+			return false;
+	} while (again);
+	return true;
+}
+
+/* Its time is over. */
+static void
+stop(unsigned running)
+{
 	for (int i = 0; i < INSISTENCE; i++) {
 		act(running, self.options.overdue);
 		if (!sleep_after(running, GUARD_GRACE / INSISTENCE))
 			return;
 	}
 	act(running, self.options.stuck);
+}
+
+/* A request that has been running for a while. */
+static void
+accompany(unsigned running)
+{
+	const struct guard_options *options = &self.options;
+
+	act(running, options->late);
+	if (options->slow > 0 &&
+	    !(reach(running, options->slow) && look(running)))
+		return;
+	if (options->limit == 0)
+		sleep_after(running, -1);
+	else if (reach(running, options->limit))
+		stop(running);
 }
 
 static void *
@@ -123,6 +160,7 @@ int
 guard_start(const struct guard_options *options)
 {
 	pthread_attr_t attributes;
+	sigset_t all, before;
 	pthread_t thread;
 	int error;
 
@@ -133,15 +171,20 @@ guard_start(const struct guard_options *options)
 	pthread_attr_init(&attributes);
 	pthread_attr_setstacksize(&attributes, STACK_SIZE);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	/* Signals are the main thread's. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
 	error = pthread_create(&thread, &attributes, watch, NULL);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attributes);
 	errno = error;
 	return error == 0 ? 0 : -1;
 }
 
 void
-guard_enter(void)
+guard_enter(int64_t begun)
 {
+	atomic_store_explicit(&self.begun, begun, memory_order_relaxed);
 	atomic_fetch_add(&self.serial, 1);
 	if (atomic_load(&self.asleep) && atomic_exchange(&self.asleep, false))
 		sem_post(&self.wake);

@@ -10,6 +10,7 @@
  * holds it always but while it serves; then the guard may take it.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define GUARD_TICK  50	/* ms; a request is long after one to two of them */
@@ -17,7 +18,10 @@
 
 struct guard_options {
 	int64_t limit; /* ms a request may take, 0: for ever */
+	int64_t slow;  /* ms from which on it is slow, 0: never */
 	void (*late)(void);    /* it is a long one; must not log */
+	bool (*look)(void);    /* it is a slow one; true: once more, a tick
+				  later */
 	void (*overdue)(void); /* its time is over: stop it */
 	void (*stuck)(void);   /* it does not stop: end the process */
 };
@@ -26,8 +30,8 @@ struct guard_options {
  * and stuck at most once for a request.  0, or -1 with errno. */
 int guard_start(const struct guard_options *options);
 
-/* A request begins; it has ended. */
-void guard_enter(void);
+/* A request that began at clock_us() `begun` is in hand; it has ended. */
+void guard_enter(int64_t begun);
 void guard_leave(void);
 
 #endif

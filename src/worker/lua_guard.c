@@ -3,13 +3,15 @@
 #include <lauxlib.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stddef.h>
 
 #define STEPS (LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT)
 
 static struct {
 	pthread_t thread;
-	lua_State *volatile running; /* NULL: none */
+	struct lua_runner outermost;
+	const struct lua_runner *_Atomic runner; /* NULL: none */
 	volatile sig_atomic_t expired;
 } self;
 
@@ -24,14 +26,30 @@ raise_expired(lua_State *L, lua_Debug *where)
 		luaL_error(L, "the request exceeds timeouts.request");
 }
 
+const struct lua_runner *
+lua_guard_runner(void)
+{
+	return atomic_load_explicit(&self.runner, memory_order_acquire);
+}
+
+/* A signal may come between any two instructions: whom the pointer leads to
+ * is complete before it does. */
+static void
+run(const struct lua_runner *runner)
+{
+	atomic_store_explicit(&self.runner, runner, memory_order_release);
+}
+
 static void
 expire(int signo)
 {
+	const struct lua_runner *runner = lua_guard_runner();
+
 	(void)signo;
-	if (self.running == NULL)
+	if (runner == NULL)
 		return;
 	self.expired = 1;
-	lua_sethook(self.running, raise_expired, STEPS, 1);
+	lua_sethook(runner->L, raise_expired, STEPS, 1);
 }
 
 void
@@ -50,13 +68,14 @@ void
 lua_guard_begin(lua_State *L)
 {
 	self.expired = 0;
-	self.running = L;
+	self.outermost.L = L;
+	run(&self.outermost);
 }
 
 void
 lua_guard_end(lua_State *L)
 {
-	self.running = NULL;
+	run(NULL);
 	if (self.expired)
 		lua_sethook(L, NULL, 0, 0);
 }
@@ -71,7 +90,7 @@ lua_guard_end(lua_State *L)
 static int
 resume(lua_State *L, lua_State *co, int nargs)
 {
-	lua_State *before = self.running;
+	const struct lua_runner runner = { co, lua_guard_runner() };
 	int status, n;
 
 	if (!lua_checkstack(co, nargs)) {
@@ -79,9 +98,9 @@ resume(lua_State *L, lua_State *co, int nargs)
 		return -1;
 	}
 	lua_xmove(L, co, nargs);
-	self.running = co;
+	run(&runner);
 	status = lua_resume(co, L, nargs, &n);
-	self.running = before;
+	run(runner.resumer);
 	if (self.expired)
 		lua_sethook(L, raise_expired, STEPS, 1);
 	if (status != LUA_OK && status != LUA_YIELD) {

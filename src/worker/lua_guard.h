@@ -13,6 +13,11 @@
 #include <lua.h>
 #include <stdbool.h>
 
+struct lua_runner {
+	lua_State *L;
+	const struct lua_runner *resumer; /* waits for it; NULL: nobody */
+};
+
 /* Put our coroutine.resume and coroutine.wrap in place, and take the signal.
  * To be called inside lua_state_call. */
 void lua_guard_setup(lua_State *L);
@@ -20,6 +25,10 @@ void lua_guard_setup(lua_State *L);
 /* From here on L runs; it has ended, whichever way. */
 void lua_guard_begin(lua_State *L);
 void lua_guard_end(lua_State *L);
+
+/* What runs, NULL: nothing does.  It is true for the thread that runs it, a
+ * signal handler of that, or a copy of the process. */
+const struct lua_runner *lua_guard_runner(void);
 
 /* The time is over: send the main thread the signal.  From any thread. */
 void lua_guard_expire(void);

@@ -17,6 +17,7 @@
 #include "worker/guard.h"
 #include "worker/lua_guard.h"
 #include "worker/retire.h"
+#include "worker/slow.h"
 
 #define RECEIVE_CHUNK 4096	   /* holds most request heads */
 #define RECEIVE_MAX   (128 * 1024) /* from one peer before others */
@@ -108,6 +109,13 @@ over(const struct request *request, int64_t now, bool late)
 	};
 
 	score_served(self.birth->score, self.birth->slot, &outcome);
+	slow_end(request, now);
+}
+
+static bool
+look(void)
+{
+	return slow_look(self.request);
 }
 
 /* It hangs where no Lua code runs.  The client is answered, the master told;
@@ -127,13 +135,16 @@ serve_init(const struct birth *birth, struct lua_app *app)
 {
 	const struct guard_options options = {
 		.limit = birth->pool->timeouts.request,
+		.slow = birth->pool->timeouts.slow,
 		.late = late,
+		.look = look,
 		.overdue = lua_guard_expire,
 		.stuck = stuck,
 	};
 
 	self.birth = birth;
 	self.app = app;
+	slow_init(birth);
 	return guard_start(&options);
 }
 
@@ -159,7 +170,7 @@ serve(struct conn *c)
 	if (shared())
 		conn_give_fresh(self.birth->exchange[1], FRESH_MS);
 	self.request = request;
-	guard_enter();
+	guard_enter(request->begun);
 	lua_app_serve(self.app, request);
 	guard_leave();
 	end = fcgi_end(request);

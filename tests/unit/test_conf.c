@@ -59,6 +59,7 @@ START_TEST(defaults_are_filled_in)
 	    "\t\ttimeouts: {\n"
 	    "\t\t\tstart = \"30s\";\n"
 	    "\t\t\trequest = \"0\";\n"
+	    "\t\t\tslow = \"0\";\n"
 	    "\t\t\tread = \"1m\";\n"
 	    "\t\t\twrite = \"1m\";\n"
 	    "\t\t\tkeepalive = \"75s\";\n"
@@ -72,6 +73,8 @@ START_TEST(defaults_are_filled_in)
 	    "\t\t\tcore = \"\";\n"
 	    "\t\t};\n"
 	    "\t\tlogs: {\n"
+	    "\t\t\tslow = \"error_log\";\n"
+	    "\t\t\tslow_depth = 20;\n"
 	    "\t\t};\n"
 	    "\t\tlua: {\n"
 	    "\t\t\tpath = \";;\";\n"
@@ -182,6 +185,8 @@ static const struct row {
 	    "expected a duration from 10ms to 1d, found -1" },
 	{ "timeouts.request", "\"30s\"", "\"30s\"", "\"2d\"",
 	    "expected a duration from 0 to 1d, found \"2d\"" },
+	{ "timeouts.slow", "\"2s\"", "\"2s\"", "\"25h\"",
+	    "expected a duration from 0 to 1d, found \"25h\"" },
 	{ "timeouts.read", "\"10ms\"", "\"10ms\"", "\"9ms\"",
 	    "expected a duration from 10ms to 1d, found \"9ms\"" },
 	{ "timeouts.write", "\"1d\"", "\"1d\"", "86401",
@@ -190,6 +195,10 @@ static const struct row {
 	    "expected a duration from 10ms to 1d, found \"10 s\"" },
 	{ "timeouts.stop", "\"2h\"", "\"2h\"", "9223372036854775807L",
 	    "expected a duration from 10ms to 1d, found 9223372036854775807" },
+	{ "logs.slow", "\"/l\"", "\"/l\"", "1",
+	    "expected a string of 0 to 4095 bytes, found 1" },
+	{ "logs.slow_depth", "100", "100", "101",
+	    "expected an integer from 1 to 100, found 101" },
 	{ "limits.files", "64", "64", "\"1K\"",
 	    "expected an integer from 0 to 1073741824, found \"1K\"" },
 	{ "limits.core", "\"unlimited\"", "\"unlimited\"", "\"infinite\"",

@@ -66,6 +66,10 @@ static const struct {
 	    "c:3: pool www: directory: \"./d\" does not begin with '/'\n"
 	    "c:4: pool www: limits.files (63) is below 64, of which a worker "
 	    "needs some itself\n" },
+	{ POOL("timeouts: {\nslow = \"90ms\"; };"),
+	    "c:2: pool www: timeouts.slow is below 100ms\n" },
+	{ POOL("timeouts: {\nslow = \"5s\";\nrequest = \"5s\"; };"),
+	    "c:2: pool www: timeouts.slow is not below timeouts.request\n" },
 	{ POOL("environment: {\nA-B = \"x\";\nC = 5;\nD = ( ); };"),
 	    "c:2: pool www: environment.A-B: no name of a variable: letters, "
 	    "digits and '_'\n"
