@@ -41,8 +41,8 @@ struct arguments {
 
 static const char usage_text[] =
     "usage: lua-fpm [-D] [-R] [-c file]\n"
-    "       lua-fpm -t | -T [-c file]\n"
     "       lua-fpm -l address [-n workers] [-u user] [-D] [-R] app.lua\n"
+    "       lua-fpm -t | -T, and what else the daemon is started with\n"
     "       lua-fpm app.lua         (listening socket on descriptor 0)\n"
     "       lua-fpm -h | -V\n";
 
@@ -118,8 +118,7 @@ parse(int argc, char **argv, struct arguments *a)
 	if (argc - optind > 1 || (a->address != NULL && a->app == NULL) ||
 	    (a->file != NULL && a->app != NULL) ||
 	    (a->address == NULL && (a->workers != 0 || a->user != NULL)) ||
-	    (testing && (a->daemonize || a->app != NULL)) ||
-	    (standalone && (a->daemonize || a->allow_root)))
+	    (standalone && (testing || a->daemonize || a->allow_root)))
 		usage();
 	if (a->file == NULL)
 		a->file = DEFAULT_FILE;
@@ -163,16 +162,18 @@ main(int argc, char **argv)
 	struct arguments a = { 0 };
 	struct master_options options = { .worker = worker_main };
 	struct conf *conf;
+	bool succeeds;
 	int code;
 
 	fd_standard();
 	title_init(argc, argv);
 	inherit_init();
+	succeeds = master_succeeds();
 	parse(argc, argv, &a);
 	if (a.app != NULL && a.address == NULL)
 		standalone_main(a.app);
 	conf = configure(&a);
-	if (conf == NULL)
+	if (conf == NULL && !succeeds)
 		return EX_CONFIG;
 	if (a.test || a.dump) {
 		code = test(conf, a.dump);
@@ -182,5 +183,6 @@ main(int argc, char **argv)
 	options.file = a.address == NULL ? a.file : NULL;
 	options.daemonize = a.daemonize;
 	options.allow_root = a.allow_root;
+	options.argv = argv;
 	return master_run(conf, &options);
 }

@@ -429,3 +429,22 @@ conf_read(const char *file, struct conf_faults *faults)
 	conf_free(conf);
 	return NULL;
 }
+
+struct conf *
+conf_recall(const char *dump, size_t n)
+{
+	struct conf *conf = calloc(1, sizeof(*conf));
+	struct conf_faults none = { 0 };
+	struct reader r = { .conf = conf, .faults = &none, .file = "a dump" };
+	struct buf text = { 0 };
+
+	if (conf != NULL && conf_value_defaults(conf) == 0 &&
+	    (r.base = conf_file_directory("")) != NULL &&
+	    buf_add(&text, dump, n) == 0)
+		read_text(&r, &text);
+	buf_free(&text);
+	free(r.origins);
+	free(r.base);
+	conf_faults_free(&none);
+	return conf;
+}

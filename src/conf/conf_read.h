@@ -17,4 +17,11 @@
  */
 struct conf *conf_read(const char *file, struct conf_faults *faults);
 
+/*
+ * Read what conf_dump wrote, perhaps by another build: what is not understood
+ * keeps its default, and nothing is judged.  To be freed with conf_free; NULL:
+ * no memory.
+ */
+struct conf *conf_recall(const char *dump, size_t n);
+
 #endif

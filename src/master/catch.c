@@ -86,6 +86,8 @@ catch_open(struct catch *c, struct loop *loop, int fd, const char *pool,
 {
 	*c = (struct catch){ .loop = loop, .fd = fd, .pid = pid };
 	snprintf(c->pool, sizeof(c->pool), "%s", pool);
+	if (fd == -1)
+		return 0;
 	if (buf_reserve(&c->line, CATCH_ROOM) != NULL &&
 	    fd_nonblock(fd, true) == 0 &&
 	    loop_watch(loop, fd, POLLIN, catch_ready, c) == 0)

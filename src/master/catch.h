@@ -24,7 +24,8 @@ struct catch {
 /*
  * Watch fd, the read end of a pipe, which is taken over and made
  * non-blocking.  End of file closes it.  The catch must stay where it is
- * until then.  -1 with errno, and fd is closed.
+ * until then.  fd -1: it was closed before.  -1 with errno, and fd is
+ * closed.
  */
 int catch_open(struct catch *c, struct loop *loop, int fd, const char *pool,
     pid_t pid);

@@ -179,18 +179,83 @@ listen_refuse(struct listener *listener)
 	sock_refuse(listener->fd, &listener->address);
 }
 
-void
-listen_put(struct listener *listener)
+static void
+discard(struct listener *listener)
 {
 	struct listener **link = &listeners;
 
-	if (--listener->users > 0)
-		return;
 	while (*link != listener)
 		link = &(*link)->next;
 	*link = listener->next;
 	listen_refuse(listener);
-	close(listener->fd);
+	if (listener->address.kind != SOCK_FD) /* or it could not be had again */
+		close(listener->fd);
 	free(listener->text);
 	free(listener);
+}
+
+void
+listen_put(struct listener *listener)
+{
+	if (--listener->users == 0)
+		discard(listener);
+}
+
+/* ---- over an upgrade in place -------------------------------------------- */
+
+void
+listen_hand_over(struct buf *out)
+{
+	const struct listener *l;
+
+	for (l = listeners; l != NULL; l = l->next) {
+		struct buf record = { 0 };
+
+		record_put_text(&record, "pool", l->pool);
+		record_put_text(&record, "text", l->text);
+		record_put_fd(&record, "fd", l->fd);
+		record_put_number(&record, "dev", (int64_t)l->address.dev);
+		record_put_number(&record, "ino", (int64_t)l->address.ino);
+		record_put(out, "listener", record.data, record.len);
+		out->failed |= record.failed;
+		buf_free(&record);
+	}
+}
+
+int
+listen_take_over(const struct record *record)
+{
+	struct listener *l = calloc(1, sizeof(*l));
+	char *pool = record_text(record, "pool");
+	struct why why;
+	int result = -1;
+
+	if (l != NULL && pool != NULL &&
+	    (l->text = record_text(record, "text")) != NULL &&
+	    sock_parse(l->text, &l->address, &why) == 0) {
+		l->fd = (int)record_number(record, "fd", -1);
+		l->address.dev = (dev_t)record_number(record, "dev", 0);
+		l->address.ino = (ino_t)record_number(record, "ino", 0);
+		snprintf(l->pool, sizeof(l->pool), "%s", pool);
+		l->next = listeners;
+		listeners = l;
+		result = 0;
+	} else if (l != NULL) {
+		free(l->text);
+		free(l);
+	}
+	free(pool);
+	return result;
+}
+
+void
+listen_sweep(void)
+{
+	struct listener *l, *next;
+
+	for (l = listeners; l != NULL; l = next) {
+		next = l->next;
+		if (l->users == 0)
+			discard(l);
+	}
 }

@@ -9,6 +9,7 @@
 
 #include "base/why.h"
 #include "conf/conf.h"
+#include "share/record.h"
 #include "share/sock.h"
 
 struct listener {
@@ -33,7 +34,17 @@ struct listener *listen_get(const struct conf_pool *pool, const char *text,
 /* No new connections from here on (sock_refuse). */
 void listen_refuse(struct listener *listener);
 
-/* Give it back.  With its last user it refuses and closes. */
+/* Give it back.  With its last user it refuses and closes; a socket that was
+ * passed to the daemon stays open, for a pool that may ask for it again. */
 void listen_put(struct listener *listener);
+
+/*
+ * Over an upgrade in place: append a record "listener" for each, their
+ * descriptors staying open over exec(3); take over what such a record says,
+ * as a listener that nobody holds yet; close those that nobody came for.
+ */
+void listen_hand_over(struct buf *out);
+int listen_take_over(const struct record *record);
+void listen_sweep(void);
 
 #endif

@@ -1,5 +1,7 @@
 #include "master/master.h"
 
+#include "config.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -13,25 +15,30 @@
 #include "base/title.h"
 #include "master/command.h"
 #include "master/daemon.h"
+#include "master/handover.h"
+#include "master/listen.h"
 #include "master/notify.h"
 #include "master/phase.h"
 #include "master/pools.h"
 #include "master/reload.h"
 #include "master/steer.h"
+#include "master/upgrade.h"
 
-#define SHORT_LIMIT 3000 /* ms; INT, or TERM again */
+#define SHORT_LIMIT 3000  /* ms; INT, or TERM again */
 
 static struct {
 	const struct master_options *options;
 	struct loop *loop;
 	struct pools pools;
 	enum phase phase;
-	bool hup_waits; /* a HUP came while there was no time for it */
+	struct upgrade upgrade;
+	bool upgrading; /* at the end of this turn */
+	struct handover handover;
+	bool succeeds; /* another image, whose handover it is */
 	int verdict;	/* whoever started us with -D waits at its other end */
-	int pidfile;
-	char *pid_path;
+	struct handover_own own;
 	int code; /* to exit with */
-} self = { .verdict = -1, .pidfile = -1 };
+} self = { .verdict = -1, .own = { .pidfile = -1 } };
 
 static const struct conf *
 conf_now(void)
@@ -47,25 +54,34 @@ static const struct command_world world = { .pools = &self.pools,
 
 /* ---- phases -------------------------------------------------------------- */
 
+/* What could not be done at its time is done now. */
 static void
-announce(void)
+go_on(void)
 {
 	const char *trouble = self.pools.trouble.text;
+	bool *waits = self.own.hup_waits ? &self.own.hup_waits :
+					   &self.own.usr2_waits;
 
 	notify_send("READY=1\nMAINPID=%d\nSTATUS=%zu of %zu pools serve%s%s",
 	    (int)getpid(), pools_proven(&self.pools),
 	    pools_serving(&self.pools), *trouble != '\0' ? "; " : "",
 	    trouble);
 	command_reloaded();
+	if (*waits) {
+		*waits = false;
+		event(waits == &self.own.hup_waits ? EVENT_HUP : EVENT_USR2);
+	}
+}
+
+static void
+announce(void)
+{
 	log_notice("ready: %zu of %zu pools serve", pools_proven(&self.pools),
 	    pools_serving(&self.pools));
 	if (self.verdict != -1 && strcmp(conf_now()->error_log, "stderr") != 0)
 		daemon_silence();
 	daemon_verdict(&self.verdict, EX_OK);
-	if (self.hup_waits) {
-		self.hup_waits = false;
-		event(EVENT_HUP);
-	}
+	go_on();
 }
 
 /* The log goes where the new configuration says; the pid file is written
@@ -84,19 +100,10 @@ apply_globals(void)
 		log_error("%s", why.text);
 		trouble_add(&self.pools.trouble, NULL, "%s", why.text);
 	}
-	if ((conf->pid_file == NULL) != (self.pid_path == NULL) ||
-	    (self.pid_path != NULL &&
-		strcmp(conf->pid_file, self.pid_path) != 0))
+	if ((conf->pid_file == NULL) != (self.own.pid_path == NULL) ||
+	    (self.own.pid_path != NULL &&
+		strcmp(conf->pid_file, self.own.pid_path) != 0))
 		log_warning("pid_file changes only with a restart");
-}
-
-static void
-restart_all(void)
-{
-	struct pool *pool;
-
-	for (pool = self.pools.first; pool != NULL; pool = pool->next)
-		pool_hup(pool);
 }
 
 static void
@@ -106,7 +113,7 @@ reload(void)
 	    (long long)clock_us());
 	log_notice("reloading");
 	if (self.options->file == NULL)
-		restart_all();
+		pools_hup(&self.pools);
 	else if (reload_begin(&self.pools, self.options->file,
 		     self.options->allow_root) == 0)
 		apply_globals();
@@ -114,8 +121,55 @@ reload(void)
 		log_error("reload refused: nothing has changed");
 }
 
+/* ---- upgrade in place ---------------------------------------------------- */
+
 static void
-act(enum phase_action action)
+trial_said(const char *line)
+{
+	log_error("upgrade refused: %s", line);
+	trouble_add(&self.pools.trouble, "upgrade refused", "%s", line);
+}
+
+static void
+trial_over(bool good)
+{
+	event(good ? EVENT_GOOD : EVENT_BAD);
+}
+
+static void
+try_binary(void)
+{
+	trouble_clear(&self.pools.trouble);
+	log_notice("upgrading: trying %s", self.upgrade.binary);
+	if (upgrade_try(&self.upgrade, conf_now()) == 0)
+		return;
+	trial_said(strerror(errno));
+	event(EVENT_BAD);
+}
+
+/* At the end of a turn: no signal that has arrived is forgotten, no child that
+ * has ended is without its judgement. */
+static void
+become_binary(void)
+{
+	self.upgrading = false;
+	self.own.version = PACKAGE_VERSION;
+	upgrade_exec(&self.upgrade, &self.pools, &self.own);
+	trial_said(strerror(errno));
+	event(EVENT_BAD);
+}
+
+static void
+remember(enum phase_event what)
+{
+	self.own.hup_waits |= what == EVENT_HUP;
+	self.own.usr2_waits |= what == EVENT_USR2;
+}
+
+/* ---- what an event makes of it ------------------------------------------- */
+
+static void
+act(enum phase_action action, enum phase_event what)
 {
 	switch (action) {
 	case ACTION_NONE:
@@ -126,8 +180,18 @@ act(enum phase_action action)
 	case ACTION_RELOAD:
 		reload();
 		break;
+	case ACTION_TRY:
+		try_binary();
+		break;
+	case ACTION_UPGRADE:
+		self.upgrading = true;
+		break;
+	case ACTION_REFUSE:
+		log_error("upgrade refused: nothing has changed");
+		go_on();
+		break;
 	case ACTION_REMEMBER:
-		self.hup_waits = true;
+		remember(what);
 		break;
 	case ACTION_STOP:
 		notify_send("STOPPING=1");
@@ -152,7 +216,7 @@ event(enum phase_event what)
 	struct phase_step step = phase_step(self.phase, what);
 
 	self.phase = step.next;
-	act(step.action);
+	act(step.action, what);
 }
 
 /* ---- signals ------------------------------------------------------------- */
@@ -188,7 +252,7 @@ signalled(void *arg, int signo)
 		reopen_logs();
 		break;
 	case SIGUSR2:
-		log_notice("upgrade in place is not supported yet");
+		event(EVENT_USR2);
 		break;
 	default:
 		break;
@@ -210,27 +274,20 @@ take_signals(void)
 
 /* ---- start and end ------------------------------------------------------- */
 
-/* Every pool that cannot be made is named, not only the first. */
 static int
-make_pools(void)
+take_pid_file(const char *path)
 {
-	const struct conf *conf = conf_now();
-	struct pool *pool;
 	struct why why;
-	int result = 0;
 
-	for (size_t i = 0; i < conf->npools; i++) {
-		pool = pool_new(&conf->pools[i], conf, &self.pools.options,
-		    NULL, &why);
-		if (pool == NULL) {
-			log_error("pool %s: %s", conf->pools[i].name,
-			    why.text);
-			result = -1;
-			continue;
-		}
-		pools_add(&self.pools, pool);
+	if (path == NULL)
+		return 0;
+	self.own.pidfile = pidfile_open(path, &why);
+	if (self.own.pidfile == -1) {
+		log_error("%s", why.text);
+		return -1;
 	}
-	return result;
+	self.own.pid_path = strdup(path);
+	return 0;
 }
 
 /* What the daemon is to the system around it. */
@@ -239,18 +296,10 @@ set_up(const struct conf *conf)
 {
 	struct why why;
 
-	if (log_open(conf->error_log, (enum log_level)conf->log_level, &why) ==
-	    -1) {
+	if (conf != NULL && log_open(conf->error_log,
+		(enum log_level)conf->log_level, &why) == -1) {
 		log_error("%s", why.text);
 		return -1;
-	}
-	if (conf->pid_file != NULL) {
-		self.pidfile = pidfile_open(conf->pid_file, &why);
-		if (self.pidfile == -1) {
-			log_error("%s", why.text);
-			return -1;
-		}
-		self.pid_path = strdup(conf->pid_file);
 	}
 	self.loop = loop_new();
 	if (self.loop == NULL || take_signals() == -1) {
@@ -260,14 +309,54 @@ set_up(const struct conf *conf)
 	notify_watchdog(self.loop);
 	self.pools.options.loop = self.loop;
 	self.pools.options.quota = &self.pools.quota;
-	pools_limit(&self.pools, conf->process_max);
 	self.pools.options.worker = self.options->worker;
+	self.pools.stranger = upgrade_reap;
+	self.upgrade = (struct upgrade){ .argv = self.options->argv,
+		.binary = upgrade_binary(self.options->argv[0]),
+		.loop = self.loop, .tried = trial_over, .said = trial_said };
+	title_set("lua-fpm: master%s%s", self.options->file != NULL ? " " : "",
+	    self.options->file != NULL ? self.options->file : "");
+	return 0;
+}
+
+/* The daemon comes up: with pools of its own. */
+static int
+begin(struct conf *conf)
+{
+	struct why why;
+
+	if (pools_adopt(&self.pools, conf) == -1 || set_up(conf) == -1 ||
+	    take_pid_file(conf->pid_file) == -1)
+		return -1;
 	if (command_open(&world, conf->control, &why) == -1) {
 		log_error("%s", why.text);
 		return -1;
 	}
-	title_set("lua-fpm: master%s%s", self.options->file != NULL ? " " : "",
-	    self.options->file != NULL ? self.options->file : "");
+	pools_limit(&self.pools, conf->process_max);
+	if (pools_make(&self.pools, conf) == -1)
+		return -1;
+	pools_start(&self.pools);
+	return 0;
+}
+
+/* The daemon goes on: with those of another image, until its own are up. */
+static int
+succeed(struct conf *conf)
+{
+	if (set_up(conf) == -1)
+		return -1;
+	handover_revive(&self.handover, &self.pools, &self.own);
+	self.phase = PHASE_RELOADING;
+	log_notice("upgraded from %s to %s", self.own.version, PACKAGE_VERSION);
+	if (conf == NULL || reload_apply(&self.pools, conf, true) == -1) {
+		log_error("the configuration cannot be put into effect: what "
+		    "was in force stays, and so do its workers");
+		conf_free(conf);
+	}
+	if (self.pools.sources == NULL)
+		return -1;
+	listen_sweep();
+	apply_globals();
 	return 0;
 }
 
@@ -275,9 +364,10 @@ static void
 tear_down(void)
 {
 	command_close();
+	upgrade_cancel();
 	pools_free(&self.pools);
-	pidfile_close(self.pidfile, self.pid_path);
-	free(self.pid_path);
+	pidfile_close(self.own.pidfile, self.own.pid_path);
+	free(self.own.pid_path);
 	loop_free(self.loop);
 	daemon_verdict(&self.verdict, self.code);
 }
@@ -321,30 +411,38 @@ run(void)
 		steer_turn(&self.pools);
 		command_turn();
 		pools_step(&self.pools);
+		if (self.upgrading)
+			become_binary();
 	}
 	log_notice("stopped");
+}
+
+bool
+master_succeeds(void)
+{
+	self.succeeds = handover_take(&self.handover);
+	return self.succeeds;
 }
 
 int
 master_run(struct conf *conf, const struct master_options *options)
 {
-	struct pool *pool;
+	int result;
 
 	self.options = options;
 	notify_init();
-	if (options->daemonize && (self.verdict = daemon_detach()) == -1) {
+	if (!self.succeeds && options->daemonize &&
+	    (self.verdict = daemon_detach()) == -1) {
 		log_error("cannot detach: %s", strerror(errno));
 		conf_free(conf);
 		return EX_OSERR;
 	}
-	if (pools_adopt(&self.pools, conf) == -1 || set_up(conf) == -1 ||
-	    make_pools() == -1) {
+	result = self.succeeds ? succeed(conf) : begin(conf);
+	if (result == -1) {
 		self.code = EX_OSERR;
 		tear_down();
 		return self.code;
 	}
-	for (pool = self.pools.first; pool != NULL; pool = pool->next)
-		pool_start(pool, 0);
 	pools_step(&self.pools);
 	run();
 	tear_down();

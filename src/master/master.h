@@ -16,13 +16,19 @@ struct master_options {
 	const char *file;  /* configuration, read again on HUP; NULL: none */
 	bool daemonize;	   /* detach once every pool is up */
 	bool allow_root;   /* pools may run as root */
+	char **argv;	   /* as started: USR2 starts the binary on disk so */
 	void (*worker)(const struct birth *) __attribute__((noreturn));
 };
 
+/* Was this image executed by another one that has workers (an upgrade in
+ * place)?  To be asked first, and once. */
+bool master_succeeds(void);
+
 /*
- * Run until stopped.  Takes conf over.  Returns the exit code: 0, 70 if no
- * pool could be brought up, 71 for the system's refusals (sockets, pid
- * file), 78 for the configuration.
+ * Run until stopped.  Takes conf over; NULL, if master_succeeds, leaves in
+ * force what was.  Returns the exit code: 0, 70 if no pool could be brought
+ * up, 71 for the system's refusals (sockets, pid file), 78 for the
+ * configuration.
  */
 int master_run(struct conf *conf, const struct master_options *options);
 

@@ -50,6 +50,12 @@ notify_init(void)
 	/* Without a pid it is for whoever reads it. */
 	if (number("WATCHDOG_PID", getpid()) == getpid())
 		self.interval = number("WATCHDOG_USEC", 0);
+	notify_take_back();
+}
+
+void
+notify_take_back(void)
+{
 	unsetenv("NOTIFY_SOCKET");
 	unsetenv("WATCHDOG_USEC");
 	unsetenv("WATCHDOG_PID");

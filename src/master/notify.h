@@ -13,9 +13,10 @@
  * (workers must not see them). */
 void notify_init(void);
 
-/* Put back what notify_init took: for an image that this process is about to
- * execute, or for nobody if the last was. */
+/* Put back what notify_init took, for an image that this process is about to
+ * execute; and take it out again when that came to nothing. */
 void notify_hand_on(void);
+void notify_take_back(void);
 
 /*
  * If the service manager wants signs of life, give it one now and at half the

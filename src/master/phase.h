@@ -11,6 +11,7 @@ enum phase {
 	PHASE_STARTING,	 /* not every pool has had its first attempt */
 	PHASE_RUNNING,
 	PHASE_RELOADING,
+	PHASE_TRYING,	 /* the binary on disk, before an upgrade */
 	PHASE_STOPPING,	 /* gracefully: timeouts.stop */
 	PHASE_HURRYING,	 /* gracefully, with a short limit */
 	PHASE_KILLING
@@ -19,16 +20,23 @@ enum phase {
 enum phase_event {
 	EVENT_UP,	/* every pool has had its first attempt */
 	EVENT_HUP,
+	EVENT_USR2,
 	EVENT_RELOADED, /* the plan is carried out, or given up */
+	EVENT_GOOD,	/* the binary on disk accepts the configuration */
+	EVENT_BAD,	/* it does not, or could not be executed */
 	EVENT_TERM,	/* or QUIT */
-	EVENT_INT
+	EVENT_INT,
+	EVENTS
 };
 
 enum phase_action {
 	ACTION_NONE,
 	ACTION_ANNOUNCE, /* ready; then do what was remembered */
 	ACTION_RELOAD,
-	ACTION_REMEMBER, /* this HUP, until the daemon runs */
+	ACTION_TRY,	 /* the binary on disk */
+	ACTION_UPGRADE,	 /* become it */
+	ACTION_REFUSE,	 /* the upgrade; then do what was remembered */
+	ACTION_REMEMBER, /* this signal, until the daemon runs */
 	ACTION_STOP,
 	ACTION_HURRY,
 	ACTION_KILL

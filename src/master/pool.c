@@ -39,7 +39,6 @@ free_slot(struct pool *pool)
 	return NULL;
 }
 
-static void heard(void *arg, struct slot *slot, enum birth_word word);
 
 /* A failing fork is said once, then tried again, every second at least: the
  * machine is to blame and not what would be forked. */
@@ -78,11 +77,12 @@ fork_worker(struct pool *pool)
 		.worker = pool->options->worker,
 	};
 
-	if (slot == NULL)
+	/* The scoreboard of another build has no room for workers of this. */
+	if (slot == NULL || pool_number(pool, slot) >= score_slots(pool->score))
 		return NULL;
 	order.birth.slot = pool_number(pool, slot);
 	logs_lend(&pool->logs, order.birth.slot, sinks);
-	if (slot_fork(slot, &order, pool->conf->timeouts.start, heard, pool) ==
+	if (slot_fork(slot, &order, pool->conf->timeouts.start, pool_heard, pool) ==
 	    0) {
 		fork_worked(pool);
 		return slot;
@@ -192,8 +192,8 @@ log_stuck(const struct pool *pool, const struct slot *slot)
 		    (int)pool->conf->timeout_status);
 }
 
-static void
-heard(void *arg, struct slot *slot, enum birth_word word)
+void
+pool_heard(void *arg, struct slot *slot, enum birth_word word)
 {
 	struct pool *pool = arg;
 	bool attention = pool->attention;
@@ -250,16 +250,13 @@ timer_fired(void *arg)
 }
 
 struct pool *
-pool_new(const struct conf_pool *conf, const struct conf *source,
-    const struct pool_options *options, const struct pool *before,
-    struct why *why)
+pool_make(const struct conf_pool *conf, const struct conf *source,
+    const struct pool_options *options, unsigned nslots)
 {
 	struct pool *pool = calloc(1, sizeof(*pool));
 
-	if (pool == NULL) {
-		why_set(why, "out of memory");
+	if (pool == NULL)
 		return NULL;
-	}
 	pool->conf = conf;
 	pool->source = source;
 	pool->workers = conf->workers;
@@ -267,14 +264,32 @@ pool_new(const struct conf_pool *conf, const struct conf *source,
 	pool->idle_since = -1;
 	pool->timer.fire = timer_fired;
 	pool->timer.arg = pool;
-	pool->nslots = 2 * (unsigned)conf->workers.max + 1;
-	pool->slots = calloc(pool->nslots, sizeof(*pool->slots));
+	pool->nslots = nslots;
+	pool->slots = calloc(nslots, sizeof(*pool->slots));
+	if (pool->slots != NULL)
+		return pool;
+	free(pool);
+	return NULL;
+}
+
+struct pool *
+pool_new(const struct conf_pool *conf, const struct conf *source,
+    const struct pool_options *options, const struct pool *before,
+    struct why *why)
+{
+	struct pool *pool = pool_make(conf, source, options,
+	    2 * (unsigned)conf->workers.max + 1);
+
+	if (pool == NULL) {
+		why_set(why, "out of memory");
+		return NULL;
+	}
 	pool->score = score_new(pool->nslots,
 	    before == NULL ? NULL : before->score);
 	why_set(why, "%s", strerror(errno));
 	if (pool->score != NULL)
 		score_add_fact(pool->score, FACT_GENERATION);
-	if (pool->slots != NULL && pool->score != NULL &&
+	if (pool->score != NULL &&
 	    inlet_open(&pool->inlet, conf,
 		before == NULL ? NULL : &before->inlet, why) == 0 &&
 	    logs_open(&pool->logs, conf, pool->nslots, why) == 0)

@@ -61,6 +61,16 @@ struct pool *pool_new(const struct conf_pool *conf, const struct conf *source,
     const struct pool_options *options, const struct pool *before,
     struct why *why);
 
+/* The same without sockets, scoreboard and logs, for who has them already
+ * (an upgrade in place).  NULL: no memory. */
+struct pool *pool_make(const struct conf_pool *conf,
+    const struct conf *source, const struct pool_options *options,
+    unsigned nslots);
+
+/* What a worker of the pool (arg) has said: for slot_fork and
+ * slot_take_over. */
+void pool_heard(void *arg, struct slot *slot, enum birth_word word);
+
 /* Give everything back; there must be no worker left. */
 void pool_free(struct pool *pool);
 

@@ -41,6 +41,45 @@ pools_add(struct pools *pools, struct pool *pool)
 	*link = pool;
 }
 
+int
+pools_make(struct pools *pools, const struct conf *conf)
+{
+	struct pool *pool;
+	struct why why;
+	int result = 0;
+
+	for (size_t i = 0; i < conf->npools; i++) {
+		pool = pool_new(&conf->pools[i], conf, &pools->options, NULL,
+		    &why);
+		if (pool == NULL) {
+			log_error("pool %s: %s", conf->pools[i].name,
+			    why.text);
+			result = -1;
+			continue;
+		}
+		pools_add(pools, pool);
+	}
+	return result;
+}
+
+void
+pools_start(struct pools *pools)
+{
+	struct pool *pool;
+
+	for (pool = pools->first; pool != NULL; pool = pool->next)
+		pool_start(pool, 0);
+}
+
+void
+pools_hup(struct pools *pools)
+{
+	struct pool *pool;
+
+	for (pool = pools->first; pool != NULL; pool = pool->next)
+		pool_hup(pool);
+}
+
 static bool
 serving(const struct pool *pool)
 {
@@ -78,7 +117,7 @@ pools_limit(struct pools *pools, int64_t max)
 }
 
 /* Children of a library or of a wrapper that became the master are reaped
- * as well, and are nobody's. */
+ * as well. */
 void
 pools_reap(struct pools *pools)
 {
@@ -90,8 +129,8 @@ pools_reap(struct pools *pools)
 		for (pool = pools->first; pool != NULL; pool = pool->next)
 			if (pool_reap(pool, pid, status))
 				break;
-		if (pool == NULL)
-			log_debug("child %d is nobody's", (int)pid);
+		if (pool == NULL && pools->stranger != NULL)
+			pools->stranger(pid, status);
 	}
 	tell_room(pools);
 }
@@ -219,7 +258,8 @@ send_logs(struct pool *pool)
 	for (unsigned i = 0; i < pool->nslots; i++) {
 		const struct slot *slot = &pool->slots[i];
 
-		if (slot->state == SLOT_FREE || slot->channel == -1)
+		if (slot->state == SLOT_FREE || slot->channel == -1 ||
+		    slot->foreign)
 			continue;
 		log_send(slot->channel);
 		logs_send(&pool->logs, i, slot->channel);

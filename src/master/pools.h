@@ -16,6 +16,7 @@
 
 struct pools {
 	struct pool *first;
+	void (*stranger)(pid_t pid, int status); /* a child of no pool ended */
 	struct pool_options options; /* its quota is the one here */
 	struct quota quota;
 	struct trouble trouble; /* of the last reload */
@@ -37,6 +38,14 @@ int pools_adopt(struct pools *pools, struct conf *conf);
 
 /* The newest configuration goes back to the caller: it came to nothing. */
 void pools_disown(struct pools *pools);
+
+/* Make every pool of a configuration; no worker yet.  0, or -1 and every one
+ * that cannot be made was logged. */
+int pools_make(struct pools *pools, const struct conf *conf);
+
+/* Fork the first workers of all; forward HUP to all. */
+void pools_start(struct pools *pools);
+void pools_hup(struct pools *pools);
 
 void pools_add(struct pools *pools, struct pool *pool);
 

@@ -145,32 +145,54 @@ follow(struct pools *pools, const struct conf *conf,
 	return ready == n ? 0 : -1;
 }
 
-int
-reload_begin(struct pools *pools, const char *file, bool allow_root)
+/* Workers of another build are replaced even if nothing else has changed. */
+static void
+replace_all(struct diff_step *steps, size_t n)
 {
-	struct conf *conf, before = { 0 };
+	for (size_t i = 0; i < n; i++)
+		if (steps[i].verb == DIFF_KEEP || steps[i].verb == DIFF_TUNE)
+			steps[i].verb = DIFF_REPLACE;
+}
+
+int
+reload_apply(struct pools *pools, struct conf *conf, bool all)
+{
+	struct conf before = { 0 };
 	struct diff_step *steps = NULL;
 	size_t n = 0;
 	int result = -1;
 
 	trouble_clear(&pools->trouble);
-	conf = read_new(pools, file, allow_root);
-	if (conf == NULL)
-		return -1;
 	before.pools = present(pools, &before.npools);
 	if (before.pools != NULL)
 		steps = conf_diff(&before, conf, &n);
+	if (steps != NULL && all)
+		replace_all(steps, n);
 	if (steps != NULL && pools_adopt(pools, conf) == 0) {
 		result = follow(pools, conf, steps, n);
 		if (result == -1)
 			pools_disown(pools);
-		conf = result == 0 ? NULL : conf;
 	}
 	if (result == -1 && pools->trouble.text[0] == '\0')
 		trouble_add(&pools->trouble, REFUSED, "out of memory");
 	free(steps);
 	free(before.pools);
-	conf_free(conf);
+	return result;
+}
+
+int
+reload_begin(struct pools *pools, const char *file, bool allow_root)
+{
+	struct conf *conf;
+	int result;
+
+	trouble_clear(&pools->trouble);
+	conf = read_new(pools, file, allow_root);
+	if (conf == NULL)
+		return -1;
+	result = reload_apply(pools, conf, false);
+	if (result == -1)
+		conf_free(conf);
 	return result;
 }
 

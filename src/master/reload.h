@@ -24,6 +24,13 @@ bool reload_refuses(const struct conf *conf, bool allow_root,
  */
 int reload_begin(struct pools *pools, const char *file, bool allow_root);
 
+/*
+ * Begin with a configuration that has been read and judged.  all: every pool
+ * gets new workers, changed or not (an upgrade in place).  0: under way, and
+ * conf is taken over.  -1: as above, and conf stays the caller's.
+ */
+int reload_apply(struct pools *pools, struct conf *conf, bool all);
+
 /* Go on after something has happened: generations that are complete take
  * over, those that failed are given up.  True: nothing is left to do. */
 bool reload_done(struct pools *pools);

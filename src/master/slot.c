@@ -43,6 +43,22 @@ channel_ready(void *arg, int fd, short revents)
 	slot_hear(arg);
 }
 
+/* Without memory for a watch the worker would be deaf and dumb: it is killed,
+ * and its death judged like any other. */
+static void
+attend(struct slot *slot, struct loop *loop, int output, const char *pool)
+{
+	slot->loop = loop;
+	if (catch_open(&slot->output, loop, output, pool, slot->pid) == 0 &&
+	    (slot->channel == -1 ||
+		loop_watch(loop, slot->channel, POLLIN, channel_ready,
+		    slot) == 0))
+		return;
+	slot_log(slot, LEVEL_ERROR, "cannot be watched: %s: killed",
+	    strerror(errno));
+	slot_kill(slot);
+}
+
 int
 slot_fork(struct slot *slot, const struct spawn_order *order, int64_t limit,
     void (*heard)(void *arg, struct slot *slot, enum birth_word word),
@@ -58,19 +74,9 @@ slot_fork(struct slot *slot, const struct spawn_order *order, int64_t limit,
 	slot->channel = child.channel;
 	slot->born = clock_ms();
 	slot->due = slot->born + limit;
-	slot->loop = order->loop;
+	attend(slot, order->loop, child.output, order->birth.pool->name);
 	slot->heard = heard;
 	slot->arg = arg;
-	/* Without memory for a watch the worker would be deaf and dumb: it is
-	 * killed, and its death judged like any other. */
-	if (catch_open(&slot->output, order->loop, child.output,
-		order->birth.pool->name, child.pid) == -1 ||
-	    loop_watch(order->loop, slot->channel, POLLIN, channel_ready,
-		slot) == -1) {
-		slot_log(slot, LEVEL_ERROR, "cannot be watched: %s: killed",
-		    strerror(errno));
-		slot_kill(slot);
-	}
 	return 0;
 }
 
@@ -123,6 +129,51 @@ slot_bury(struct slot *slot)
 	slot->due = -1;
 	slot->succeeds = NULL;
 	slot->wish = false;
+}
+
+/* ---- over an upgrade in place -------------------------------------------- */
+
+void
+slot_hand_over(const struct slot *slot, struct buf *out)
+{
+	record_put_number(out, "state", slot->state);
+	record_put_number(out, "pid", slot->pid);
+	record_put_fd(out, "channel", slot->channel);
+	record_put_fd(out, "output", slot->output.fd);
+	record_put_number(out, "born", slot->born);
+	record_put_number(out, "due", slot->due);
+	record_put_number(out, "killed", slot->killed);
+	record_put_number(out, "wish", slot->wish);
+	record_put_number(out, "protocol",
+	    slot->foreign ? 0 : BIRTH_PROTOCOL);
+	record_put(out, "line", slot->output.line.data,
+	    slot->output.line.len);
+}
+
+void
+slot_take_over(struct slot *slot, const struct record *record,
+    struct loop *loop, const char *pool,
+    void (*heard)(void *arg, struct slot *slot, enum birth_word word),
+    void *arg)
+{
+	struct record line;
+
+	memset(slot, 0, sizeof(*slot));
+	slot->state = (enum slot_state)record_number(record, "state",
+	    SLOT_UP);
+	slot->pid = (pid_t)record_number(record, "pid", 0);
+	slot->channel = (int)record_number(record, "channel", -1);
+	slot->born = record_number(record, "born", clock_ms());
+	slot->due = record_number(record, "due", -1);
+	slot->killed = record_number(record, "killed", 0) != 0;
+	slot->wish = record_number(record, "wish", 0) != 0;
+	slot->foreign = record_number(record, "protocol", 0) !=
+	    BIRTH_PROTOCOL;
+	slot->heard = heard;
+	slot->arg = arg;
+	attend(slot, loop, (int)record_number(record, "output", -1), pool);
+	if (record_find(record, "line", &line))
+		buf_add(&slot->output.line, line.value, line.len);
 }
 
 const char *

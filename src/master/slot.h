@@ -17,6 +17,7 @@
 #include "master/catch.h"
 #include "master/spawn.h"
 #include "share/birth.h"
+#include "share/record.h"
 #include "share/score.h"
 
 enum slot_state {
@@ -36,6 +37,7 @@ struct slot {
 	bool killed;
 	struct slot *succeeds; /* STARTING: the worker that leaves for it */
 	bool wish;	       /* UP: to be succeeded, when there is room */
+	bool foreign; /* another build's: speaks another BIRTH_PROTOCOL */
 	struct loop *loop;
 	void (*heard)(void *arg, struct slot *slot, enum birth_word word);
 	void *arg;
@@ -65,6 +67,15 @@ void slot_log(const struct slot *slot, enum log_level level, const char *fmt,
 
 /* Its process was reaped: log what it still had to say; the slot is free. */
 void slot_bury(struct slot *slot);
+
+/* Over an upgrade in place: append the fields of a record, descriptors
+ * staying open over exec(3); become what such a record says of a child that
+ * is ours still.  `succeeds` is left to the pool. */
+void slot_hand_over(const struct slot *slot, struct buf *out);
+void slot_take_over(struct slot *slot, const struct record *record,
+    struct loop *loop, const char *pool,
+    void (*heard)(void *arg, struct slot *slot, enum birth_word word),
+    void *arg);
 
 /* How a process ended, in words: "exited with code 3", "was killed by signal
  * 9 (Killed)".  Returns out. */

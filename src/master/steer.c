@@ -54,8 +54,8 @@ steer_empty(const struct pools *pools, const char *name)
 	return pool == NULL;
 }
 
-static int
-park(struct pools *pools, const char *name)
+int
+steer_park(struct pools *pools, const char *name)
 {
 	struct pools_parked *parked = steer_parked(pools, name);
 
@@ -72,7 +72,7 @@ park(struct pools *pools, const char *name)
 }
 
 static void
-unpark(struct pools *pools, struct pools_parked *parked)
+unsteer_park(struct pools *pools, struct pools_parked *parked)
 {
 	struct pools_parked **link = &pools->parked;
 
@@ -87,7 +87,7 @@ steer_drain(struct pools *pools, const char *name)
 {
 	struct pool *pool;
 
-	if (park(pools, name) == -1)
+	if (steer_park(pools, name) == -1)
 		return -1;
 	for (pool = pools->first; pool != NULL; pool = pool->next) {
 		if (pool->draining || strcmp(pool->conf->name, name) != 0)
@@ -126,7 +126,7 @@ bring_back(struct pools *pools, struct pools_parked *parked)
 		return;
 	}
 	log_notice("pool %s: back in service, as asked for", parked->name);
-	unpark(pools, parked);
+	unsteer_park(pools, parked);
 	pools_add(pools, pool);
 	pool_start(pool, 0);
 }

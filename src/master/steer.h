@@ -26,6 +26,10 @@ void steer_scale(struct pool *pool, unsigned n);
  */
 int steer_drain(struct pools *pools, const char *name);
 
+/* The same for a pool that is not there yet: no reload brings it in.  0 or -1
+ * (memory). */
+int steer_park(struct pools *pools, const char *name);
+
 /* Bring a drained pool back, as the newest configuration has it, as soon as
  * the last of its workers has left. */
 void steer_resume(struct pools *pools, const char *name);

@@ -25,6 +25,14 @@ struct birth {
 	unsigned slot;
 };
 
+/*
+ * What passes over the channel may change from build to build, and workers of
+ * one build may have a master of the next after an upgrade in place.  To be
+ * raised with every change of what the master sends; the words of the workers
+ * keep their meaning for ever.
+ */
+#define BIRTH_PROTOCOL 1
+
 /* What a worker says on its channel, one byte each. */
 enum birth_word {
 	WORD_READY = 'R',   /* the application is loaded and started */

@@ -1,6 +1,7 @@
 #include "share/inherit.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,6 +29,14 @@ number(const char *variable, int64_t max)
 }
 
 void
+inherit_revoke(void)
+{
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_FDNAMES");
+}
+
+void
 inherit_init(void)
 {
 	const char *names = getenv("LISTEN_FDNAMES");
@@ -38,9 +47,7 @@ inherit_init(void)
 		self.names = strdup(names);
 	for (int i = 0; i < self.n; i++)
 		fd_cloexec(FIRST + i, true);
-	unsetenv("LISTEN_PID");
-	unsetenv("LISTEN_FDS");
-	unsetenv("LISTEN_FDNAMES");
+	inherit_revoke();
 }
 
 int
@@ -57,4 +64,21 @@ inherit_find(const char *name)
 		at = at[part] == ':' ? at + part + 1 : NULL;
 	}
 	return found;
+}
+
+void
+inherit_leave(void)
+{
+	char number[16];
+
+	if (self.n == 0)
+		return;
+	for (int i = 0; i < self.n; i++)
+		fd_cloexec(FIRST + i, false);
+	snprintf(number, sizeof(number), "%ld", (long)getpid());
+	setenv("LISTEN_PID", number, 1);
+	snprintf(number, sizeof(number), "%d", self.n);
+	setenv("LISTEN_FDS", number, 1);
+	if (self.names != NULL)
+		setenv("LISTEN_FDNAMES", self.names, 1);
 }

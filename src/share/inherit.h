@@ -14,4 +14,9 @@ void inherit_init(void);
  * which of them is meant cannot be told. */
 int inherit_find(const char *name);
 
+/* Before exec(3) of another image in this process: all as it was before
+ * inherit_init.  And when that came to nothing: out of the environment. */
+void inherit_leave(void);
+void inherit_revoke(void);
+
 #endif

@@ -352,9 +352,11 @@ open_notes(void)
 static inline _Noreturn void
 be_master(int log, bool detached)
 {
+	static char program[] = "/bin/false";
+	char *argv[] = { program, NULL };
 	struct master_options options = { .file = "conf",
 		.daemonize = detached, .allow_root = true,
-		.worker = worker_main };
+		.argv = argv, .worker = worker_main };
 	struct conf_faults faults = { 0 };
 	struct conf *conf;
 	char path[PATH_MAX];

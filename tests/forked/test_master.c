@@ -688,7 +688,8 @@ START_TEST(signals_without_a_meaning_do_no_harm)
 	tell(SIGUSR2);
 	tell(SIGPIPE);
 	tell(SIGCHLD);
-	wait_log(1, "notice .*not supported");
+	wait_log(1, "error .*upgrade refused: the new binary exited with code 1");
+	wait_log(1, "error .*upgrade refused: nothing has changed");
 	reload();
 	stop();
 }

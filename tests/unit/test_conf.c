@@ -293,6 +293,31 @@ START_TEST(a_dump_reads_back)
 }
 END_TEST
 
+/* A dump of another build: a key that this one does not know, a value that is
+ * none any more, a user who is gone. */
+START_TEST(a_dump_of_another_build_is_recalled)
+{
+	static const char text[] = "from_the_future = 1;\npools: { www: { "
+	    "app = \"/a\"; listen = \"/s\"; user = \"nobody-of-that-name\"; "
+	    "backlog = 99; umask = \"sky-blue\"; later: { a = ( ); }; "
+	    "timeouts: { stop = \"7s\"; }; }; };\n";
+	struct conf *recalled = conf_recall(text, sizeof(text) - 1);
+	const struct conf_pool *pool = conf_find(recalled, "www");
+
+	ck_assert_ptr_nonnull(pool);
+	ck_assert_str_eq(pool->app, "/a");
+	ck_assert_str_eq(pool->user, "nobody-of-that-name");
+	ck_assert_int_eq(pool->backlog, 99);
+	ck_assert_int_eq(pool->umask, CONF_UNSET);
+	ck_assert_int_eq(pool->timeouts.stop, 7000);
+	ck_assert_int_eq(pool->timeouts.start, 30000);
+	conf_free(recalled);
+	recalled = conf_recall("no { syntax", 11);
+	ck_assert_uint_eq(recalled->npools, 0);
+	conf_free(recalled);
+}
+END_TEST
+
 START_TEST(levels_are_those_of_the_log)
 {
 	for (int level = LEVEL_DEBUG; level <= LEVEL_ALERT; level++) {
@@ -488,6 +513,7 @@ suite(void)
 	tcase_add_loop_test(tc, a_key_is_read_and_dumped, 0, nrows);
 	tcase_add_loop_test(tc, a_bad_value_is_a_fault, 0, nrows);
 	tcase_add_test(tc, a_dump_reads_back);
+	tcase_add_test(tc, a_dump_of_another_build_is_recalled);
 	tcase_add_test(tc, levels_are_those_of_the_log);
 	tcase_add_test(tc, what_is_not_set_can_be_said);
 	tcase_add_test(tc, an_app_in_another_root_is_found_there);

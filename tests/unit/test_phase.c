@@ -32,13 +32,32 @@ START_TEST(a_hup_too_early_is_remembered)
 }
 END_TEST
 
+START_TEST(a_binary_is_tried_and_becomes_us_or_not)
+{
+	assert_step(PHASE_RUNNING, EVENT_USR2, PHASE_TRYING, ACTION_TRY);
+	assert_step(PHASE_TRYING, EVENT_GOOD, PHASE_TRYING, ACTION_UPGRADE);
+	assert_step(PHASE_TRYING, EVENT_BAD, PHASE_RUNNING, ACTION_REFUSE);
+}
+END_TEST
+
+START_TEST(what_comes_during_a_trial_is_remembered)
+{
+	assert_step(PHASE_STARTING, EVENT_USR2, PHASE_STARTING,
+	    ACTION_REMEMBER);
+	assert_step(PHASE_RELOADING, EVENT_USR2, PHASE_RELOADING,
+	    ACTION_REMEMBER);
+	assert_step(PHASE_TRYING, EVENT_USR2, PHASE_TRYING, ACTION_REMEMBER);
+	assert_step(PHASE_TRYING, EVENT_HUP, PHASE_TRYING, ACTION_REMEMBER);
+}
+END_TEST
+
 START_TEST(stops_ever_more_urgently)
 {
 	static const enum phase alive[] = { PHASE_STARTING, PHASE_RUNNING,
-		PHASE_RELOADING };
+		PHASE_RELOADING, PHASE_TRYING };
 	size_t i;
 
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < sizeof(alive) / sizeof(alive[0]); i++) {
 		assert_step(alive[i], EVENT_TERM, PHASE_STOPPING, ACTION_STOP);
 		assert_step(alive[i], EVENT_INT, PHASE_HURRYING, ACTION_HURRY);
 	}
@@ -59,8 +78,14 @@ START_TEST(what_has_no_business_changes_nothing)
 			assert_step(p, EVENT_UP, p, ACTION_NONE);
 		if (p != PHASE_RELOADING)
 			assert_step(p, EVENT_RELOADED, p, ACTION_NONE);
-		if (p >= PHASE_STOPPING)
+		if (p != PHASE_TRYING) {
+			assert_step(p, EVENT_GOOD, p, ACTION_NONE);
+			assert_step(p, EVENT_BAD, p, ACTION_NONE);
+		}
+		if (p >= PHASE_STOPPING) {
 			assert_step(p, EVENT_HUP, p, ACTION_NONE);
+			assert_step(p, EVENT_USR2, p, ACTION_NONE);
+		}
 	}
 	assert_step(PHASE_KILLING, EVENT_TERM, PHASE_KILLING, ACTION_NONE);
 	assert_step(PHASE_KILLING, EVENT_INT, PHASE_KILLING, ACTION_NONE);
@@ -75,6 +100,8 @@ suite(void)
 
 	tcase_add_test(t, comes_up_and_reloads);
 	tcase_add_test(t, a_hup_too_early_is_remembered);
+	tcase_add_test(t, a_binary_is_tried_and_becomes_us_or_not);
+	tcase_add_test(t, what_comes_during_a_trial_is_remembered);
 	tcase_add_test(t, stops_ever_more_urgently);
 	tcase_add_test(t, what_has_no_business_changes_nothing);
 	suite_add_tcase(s, t);

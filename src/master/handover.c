@@ -1,0 +1,251 @@
+#include "master/handover.h"
+
+#include <sys/mman.h>
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "conf/conf_dump.h"
+#include "conf/conf_read.h"
+#include "master/listen.h"
+#include "master/pool_handover.h"
+#include "master/steer.h"
+
+#define VARIABLE "LUA_FPM_HANDOVER"
+
+/* ---- leaving ------------------------------------------------------------- */
+
+static void
+put_source(const struct conf *conf, struct buf *out)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *file = open_memstream(&text, &len);
+	bool dumped = file != NULL && conf_dump(conf, file) == 0;
+
+	if (file != NULL)
+		fclose(file);
+	if (dumped)
+		record_put(out, "source", text, len);
+	else
+		out->failed = true;
+	free(text);
+}
+
+static int64_t
+source_number(const struct pools *pools, const struct conf *conf)
+{
+	const struct pools_source *source = pools->sources;
+	int64_t n = 0;
+
+	for (; source != NULL && source->conf != conf; source = source->next)
+		n++;
+	return n;
+}
+
+static void
+put_pool(const struct pools *pools, const struct pool *pool, struct buf *out)
+{
+	struct buf record = { 0 };
+
+	pool_hand_over(pool, source_number(pools, pool->source), &record);
+	record_put(out, "generation", record.data, record.len);
+	out->failed |= record.failed;
+	buf_free(&record);
+}
+
+/* The number of a memfd with the text; -1 with errno. */
+static int
+store(const struct buf *text)
+{
+	int fd = memfd_create("lua-fpm-handover", 0);
+
+	if (fd != -1 && fd_write_all(fd, text->data, text->len) == -1)
+		fd_close(&fd);
+	return fd;
+}
+
+static void
+put_own(const struct handover_own *own, struct buf *out)
+{
+	record_put_text(out, "version", own->version);
+	record_put_number(out, "hup_waits", own->hup_waits);
+	record_put_number(out, "usr2_waits", own->usr2_waits);
+	record_put_fd(out, "pid_file", own->pidfile);
+	if (own->pid_path != NULL)
+		record_put_text(out, "pid_path", own->pid_path);
+}
+
+int
+handover_leave(const struct pools *pools, const struct handover_own *own)
+{
+	const struct pools_source *source;
+	const struct pools_parked *parked;
+	const struct pool *pool;
+	struct buf text = { 0 };
+	char number[16];
+	int fd = -1;
+
+	for (source = pools->sources; source != NULL; source = source->next)
+		put_source(source->conf, &text);
+	listen_hand_over(&text);
+	for (pool = pools->first; pool != NULL; pool = pool->next)
+		put_pool(pools, pool, &text);
+	for (parked = pools->parked; parked != NULL; parked = parked->next)
+		record_put_text(&text, "parked", parked->name);
+	put_own(own, &text);
+	errno = ENOMEM;
+	if (!text.failed)
+		fd = store(&text);
+	buf_free(&text);
+	snprintf(number, sizeof(number), "%d", fd);
+	return fd == -1 ? -1 : setenv(VARIABLE, number, 1);
+}
+
+/* Every descriptor of the master's own is close-on-exec by rule. */
+static void
+close_all_on_exec(void)
+{
+	close_range(STDERR_FILENO + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC);
+}
+
+static int
+take_variable(void)
+{
+	const char *text = getenv(VARIABLE);
+	int64_t fd = -1;
+
+	if (text != NULL)
+		num_integer(text, STDERR_FILENO + 1, INT_MAX, &fd);
+	unsetenv(VARIABLE);
+	return (int)fd;
+}
+
+void
+handover_revoke(void)
+{
+	int fd = take_variable();
+
+	fd_close(&fd);
+	close_all_on_exec();
+}
+
+/* ---- coming back to life ------------------------------------------------- */
+
+bool
+handover_take(struct handover *handover)
+{
+	struct buf *text = &handover->text;
+	int fd = take_variable();
+	char *room;
+	ssize_t n = 0;
+
+	*handover = (struct handover){ 0 };
+	if (fd == -1)
+		return false;
+	close_all_on_exec();
+	while ((room = buf_reserve(text, BUFSIZ)) != NULL &&
+	    (n = pread(fd, room, BUFSIZ, (off_t)text->len)) > 0)
+		text->len += (size_t)n;
+	close(fd);
+	handover->all = (struct record){ .value = text->data,
+		.len = text->len };
+	return n == 0 && text->len > 0;
+}
+
+/* The newest came first, and pools_adopt puts the last to the front. */
+static void
+revive_sources(const char *rest, size_t len, struct pools *pools)
+{
+	struct record record;
+	struct conf *conf;
+
+	if (!record_next(&rest, &len, &record))
+		return;
+	revive_sources(rest, len, pools);
+	if (!record_is(&record, "source"))
+		return;
+	conf = conf_recall(record.value, record.len);
+	if (conf != NULL && pools_adopt(pools, conf) == -1)
+		conf_free(conf);
+}
+
+static const struct conf *
+source_at(const struct pools *pools, int64_t n)
+{
+	const struct pools_source *source = pools->sources;
+
+	for (; n > 0 && source != NULL; n--)
+		source = source->next;
+	return n < 0 || source == NULL ? NULL : source->conf;
+}
+
+static void
+revive_pool(const struct record *record, struct pools *pools)
+{
+	char *name = record_text(record, "name");
+	struct pool *pool;
+	struct why why;
+
+	pool = pool_take_over(record,
+	    source_at(pools, pool_handover_source(record)), &pools->options,
+	    &why);
+	if (pool != NULL)
+		pools_add(pools, pool);
+	else
+		log_error("pool %s: its workers cannot be taken over: %s",
+		    name == NULL ? "?" : name, why.text);
+	free(name);
+}
+
+static void
+revive_parked(const struct record *record, struct pools *pools)
+{
+	char *name = strndup(record->value, record->len);
+
+	if (name == NULL || steer_park(pools, name) == -1)
+		log_error("a pool that is out of service is forgotten: no "
+		    "memory");
+	free(name);
+}
+
+static void
+revive_own(const struct record *all, struct handover_own *own)
+{
+	own->version = record_text(all, "version");
+	if (own->version == NULL)
+		own->version = "?";
+	own->hup_waits = record_number(all, "hup_waits", 0) != 0;
+	own->usr2_waits = record_number(all, "usr2_waits", 0) != 0;
+	own->pidfile = (int)record_number(all, "pid_file", -1);
+	own->pid_path = record_text(all, "pid_path");
+}
+
+void
+handover_revive(struct handover *handover, struct pools *pools,
+    struct handover_own *own)
+{
+	const char *rest = handover->all.value;
+	size_t len = handover->all.len;
+	struct record record;
+
+	revive_own(&handover->all, own);
+	revive_sources(rest, len, pools);
+	while (record_next(&rest, &len, &record)) {
+		if (record_is(&record, "listener") &&
+		    listen_take_over(&record) == -1)
+			log_error("a listening socket cannot be taken over");
+		else if (record_is(&record, "generation"))
+			revive_pool(&record, pools);
+		else if (record_is(&record, "parked"))
+			revive_parked(&record, pools);
+	}
+	buf_free(&handover->text);
+}

@@ -1,0 +1,49 @@
+#ifndef MASTER_HANDOVER_H
+#define MASTER_HANDOVER_H
+
+/*
+ * All that one image of the daemon leaves to the next one in the same process
+ * (an upgrade in place): configurations, listeners, generations of pools and
+ * their workers, as records in a memfd whose number stands in the environment.
+ * Runs in the master.
+ */
+
+#include "base/buf.h"
+#include "master/pools.h"
+#include "share/record.h"
+
+struct handover_own { /* the master's own part */
+	const char *version; /* of the image that leaves it */
+	bool hup_waits, usr2_waits; /* signals to be acted on */
+	int pidfile;		    /* locked; -1: none */
+	char *pid_path;
+};
+
+struct handover { /* what came; all zero: nothing did */
+	struct buf text;
+	struct record all;
+};
+
+/*
+ * Write everything and name it in the environment.  From here on every
+ * descriptor in it stays open over exec(3).  0, or -1 with errno.
+ */
+int handover_leave(const struct pools *pools,
+    const struct handover_own *own);
+
+/* There will be no exec(3): close all descriptors to it, and leave nothing in
+ * the environment. */
+void handover_revoke(void);
+
+/* Take what was left to this process, if anything was, out of the environment
+ * and make every descriptor close-on-exec.  True: something was. */
+bool handover_take(struct handover *handover);
+
+/* Bring pools, and the configurations they point into, to life; listeners
+ * wait to be asked for.  Pools that cannot be are logged: their workers leave
+ * by themselves.  The strings of *own are the caller's.  The handover is
+ * empty then. */
+void handover_revive(struct handover *handover, struct pools *pools,
+    struct handover_own *own);
+
+#endif

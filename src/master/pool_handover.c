@@ -1,0 +1,211 @@
+#include "master/pool_handover.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+
+#define SLOTS_MOST (1 << 20)
+
+static void
+put_slot(const struct pool *pool, const struct slot *slot, struct buf *out)
+{
+	struct buf record = { 0 };
+
+	record_put_number(&record, "number", pool_number(pool, slot));
+	record_put_number(&record, "succeeds", slot->succeeds == NULL ? -1 :
+	    (int64_t)pool_number(pool, slot->succeeds));
+	record_put_fd(&record, "access",
+	    pool->logs.own[pool_number(pool, slot)]);
+	slot_hand_over(slot, &record);
+	record_put(out, "slot", record.data, record.len);
+	out->failed |= record.failed;
+	buf_free(&record);
+}
+
+void
+pool_hand_over(const struct pool *pool, int64_t source, struct buf *out)
+{
+	record_put_text(out, "name", pool->conf->name);
+	record_put_number(out, "source", source);
+	record_put_number(out, "slots", pool->nslots);
+	record_put_fd(out, "score", score_fd(pool->score));
+	record_put_number(out, "index", score_index(pool->score));
+	record_put_fd(out, "exchange_in", pool->inlet.exchange[0]);
+	record_put_fd(out, "exchange_out", pool->inlet.exchange[1]);
+	record_put_number(out, "failures", pool->backoff.failures);
+	record_put_number(out, "until", pool->backoff.until);
+	record_put_number(out, "wanted", pool->wanted);
+	record_put_number(out, "draining", pool->draining);
+	record_put_number(out, "last", pool->last);
+	record_put_number(out, "drained", pool->drained);
+	record_put_number(out, "proven", pool->proven);
+	record_put_number(out, "failed", pool->failed);
+	for (unsigned i = 0; i < pool->nslots; i++)
+		if (pool->slots[i].state != SLOT_FREE)
+			put_slot(pool, &pool->slots[i], out);
+}
+
+int64_t
+pool_handover_source(const struct record *record)
+{
+	return record_number(record, "source", -1);
+}
+
+/* ---- taking over ---------------------------------------------------------- */
+
+static void
+close_fd(const struct record *record, const char *name)
+{
+	int fd = (int)record_number(record, name, -1);
+
+	fd_close(&fd);
+}
+
+/* A pool that cannot be adopted: its workers see that nobody is there. */
+static void
+let_go(const struct record *record)
+{
+	const char *rest = record->value;
+	size_t len = record->len;
+	struct record slot;
+
+	while (record_next(&rest, &len, &slot)) {
+		if (!record_is(&slot, "slot"))
+			continue;
+		close_fd(&slot, "channel");
+		close_fd(&slot, "output");
+		close_fd(&slot, "access");
+	}
+}
+
+/* The board of another build still takes what its workers are to be told. */
+static struct score *
+take_score(const struct record *record, unsigned nslots)
+{
+	int fd = (int)record_number(record, "score", -1);
+	unsigned index = (unsigned)record_number(record, "index", 0);
+	struct score *score = score_adopt(fd, index, nslots);
+
+	if (score == NULL && errno == EPROTO)
+		score = score_adopt_foreign(fd, index);
+	if (score == NULL)
+		fd_close(&fd);
+	return score;
+}
+
+/* It keeps copies of the exchange. */
+static int
+take_inlet(struct pool *pool, const struct record *record, struct why *why)
+{
+	const struct inlet before = { .exchange = {
+		(int)record_number(record, "exchange_in", -1),
+		(int)record_number(record, "exchange_out", -1) } };
+	int result = inlet_open(&pool->inlet, pool->conf, &before, why);
+
+	close_fd(record, "exchange_in");
+	close_fd(record, "exchange_out");
+	return result;
+}
+
+/* A log that cannot be opened is no reason to let workers go. */
+static int
+take_logs(struct pool *pool, struct why *why)
+{
+	if (logs_open(&pool->logs, pool->conf, pool->nslots, why) == 0)
+		return 0;
+	log_error("pool %s: %s", pool->conf->name, why->text);
+	return pool->logs.nslots == pool->nslots ? 0 : -1;
+}
+
+static void
+take_slot(struct pool *pool, const struct record *record)
+{
+	int64_t i = record_number(record, "number", -1);
+	int64_t other = record_number(record, "succeeds", -1);
+
+	if (i < 0 || i >= pool->nslots)
+		return;
+	pool->logs.own[i] = (int)record_number(record, "access", -1);
+	slot_take_over(&pool->slots[i], record, pool->options->loop,
+	    pool->conf->name, pool_heard, pool);
+	quota_add(pool->options->quota);
+	if (other >= 0 && other < pool->nslots)
+		pool->slots[i].succeeds = &pool->slots[other];
+}
+
+static void
+take_slots(struct pool *pool, const struct record *record)
+{
+	const char *rest = record->value;
+	size_t len = record->len;
+	struct record part;
+
+	while (record_next(&rest, &len, &part))
+		if (record_is(&part, "slot"))
+			take_slot(pool, &part);
+}
+
+static void
+take_state(struct pool *pool, const struct record *record)
+{
+	pool->backoff.failures = (unsigned)record_number(record, "failures",
+	    0);
+	pool->backoff.until = record_number(record, "until", 0);
+	pool->wanted = (unsigned)record_number(record, "wanted", 0);
+	pool->draining = record_number(record, "draining", 0) != 0;
+	pool->last = record_number(record, "last", 0) != 0;
+	pool->drained = record_number(record, "drained", 0);
+	pool->proven = record_number(record, "proven", 1) != 0;
+	pool->failed = record_number(record, "failed", 0) != 0;
+	pool->attention = true;
+}
+
+static struct pool *
+adopt(const struct record *record, const struct conf_pool *conf,
+    const struct conf *source, const struct pool_options *options,
+    struct why *why)
+{
+	int64_t nslots = record_number(record, "slots", 0);
+	struct pool *pool = NULL;
+
+	if (nslots > 0 && nslots <= SLOTS_MOST)
+		pool = pool_make(conf, source, options, (unsigned)nslots);
+	if (pool == NULL) {
+		why_set(why, "%" PRId64 " slots cannot be made", nslots);
+		return NULL;
+	}
+	pool->score = take_score(record, pool->nslots);
+	if (pool->score == NULL)
+		why_set(why, "its scoreboard: %s", strerror(errno));
+	if (take_inlet(pool, record, why) == 0 && pool->score != NULL &&
+	    take_logs(pool, why) == 0)
+		return pool;
+	pool_free(pool);
+	return NULL;
+}
+
+struct pool *
+pool_take_over(const struct record *record, const struct conf *source,
+    const struct pool_options *options, struct why *why)
+{
+	char *name = record_text(record, "name");
+	const struct conf_pool *conf = source == NULL || name == NULL ? NULL :
+	    conf_find(source, name);
+	struct pool *pool = NULL;
+
+	why_set(why, "nothing is known of its configuration");
+	free(name);
+	if (conf != NULL)
+		pool = adopt(record, conf, source, options, why);
+	if (pool == NULL) {
+		let_go(record);
+		return NULL;
+	}
+	take_state(pool, record);
+	take_slots(pool, record);
+	return pool;
+}
