@@ -3,9 +3,10 @@
 
 /*
  * libconfig text -> struct conf, by the table of keys (conf_key.h).  This and
- * conf_setting.h know libconfig.  Runs in the master and in -t.  Reports every
- * fault of every file at once: unknown keys, wrong types, values out of
- * range, contradictions across keys (conf_check.h).
+ * what it is made of (conf_reader.h, conf_setting.h) know libconfig.  Runs in
+ * the master and in -t.  Reports every fault of every file at once: unknown
+ * keys, wrong types, values out of range, contradictions across keys
+ * (conf_check.h).
  */
 
 #include "conf/conf.h"

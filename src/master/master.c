@@ -31,8 +31,7 @@ static struct {
 	struct loop *loop;
 	struct pools pools;
 	enum phase phase;
-	struct upgrade upgrade;
-	bool upgrading; /* at the end of this turn */
+	struct upgrade_world upgrade;
 	struct handover handover;
 	bool succeeds; /* another image, whose handover it is */
 	int verdict;	/* whoever started us with -D waits at its other end */
@@ -121,52 +120,12 @@ reload(void)
 		log_error("reload refused: nothing has changed");
 }
 
-/* ---- upgrade in place ---------------------------------------------------- */
-
-static void
-trial_said(const char *line)
-{
-	log_error("upgrade refused: %s", line);
-	trouble_add(&self.pools.trouble, "upgrade refused", "%s", line);
-}
-
-static void
-trial_over(bool good)
-{
-	event(good ? EVENT_GOOD : EVENT_BAD);
-}
-
-static void
-try_binary(void)
-{
-	trouble_clear(&self.pools.trouble);
-	log_notice("upgrading: trying %s", self.upgrade.binary);
-	if (upgrade_try(&self.upgrade, conf_now()) == 0)
-		return;
-	trial_said(strerror(errno));
-	event(EVENT_BAD);
-}
-
-/* At the end of a turn: no signal that has arrived is forgotten, no child that
- * has ended is without its judgement. */
-static void
-become_binary(void)
-{
-	self.upgrading = false;
-	self.own.version = PACKAGE_VERSION;
-	upgrade_exec(&self.upgrade, &self.pools, &self.own);
-	trial_said(strerror(errno));
-	event(EVENT_BAD);
-}
-
 static void
 remember(enum phase_event what)
 {
 	self.own.hup_waits |= what == EVENT_HUP;
 	self.own.usr2_waits |= what == EVENT_USR2;
 }
-
-/* ---- what an event makes of it ------------------------------------------- */
 
 static void
 act(enum phase_action action, enum phase_event what)
@@ -181,10 +140,10 @@ act(enum phase_action action, enum phase_event what)
 		reload();
 		break;
 	case ACTION_TRY:
-		try_binary();
+		upgrade_try(conf_now());
 		break;
 	case ACTION_UPGRADE:
-		self.upgrading = true;
+		upgrade_begin();
 		break;
 	case ACTION_REFUSE:
 		log_error("upgrade refused: nothing has changed");
@@ -310,10 +269,10 @@ set_up(const struct conf *conf)
 	self.pools.options.loop = self.loop;
 	self.pools.options.quota = &self.pools.quota;
 	self.pools.options.worker = self.options->worker;
-	self.pools.stranger = upgrade_reap;
-	self.upgrade = (struct upgrade){ .argv = self.options->argv,
-		.binary = upgrade_binary(self.options->argv[0]),
-		.loop = self.loop, .tried = trial_over, .said = trial_said };
+	self.upgrade = (struct upgrade_world){ .argv = self.options->argv,
+		.loop = self.loop, .pools = &self.pools, .own = &self.own,
+		.raise = event };
+	upgrade_init(&self.upgrade);
 	title_set("lua-fpm: master%s%s", self.options->file != NULL ? " " : "",
 	    self.options->file != NULL ? self.options->file : "");
 	return 0;
@@ -411,8 +370,7 @@ run(void)
 		steer_turn(&self.pools);
 		command_turn();
 		pools_step(&self.pools);
-		if (self.upgrading)
-			become_binary();
+		upgrade_turn();
 	}
 	log_notice("stopped");
 }

@@ -55,7 +55,7 @@ pool_handover_source(const struct record *record)
 	return record_number(record, "source", -1);
 }
 
-/* ---- taking over ---------------------------------------------------------- */
+/* ---- taking over --------------------------------------------------------- */
 
 static void
 close_fd(const struct record *record, const char *name)

@@ -1,234 +1,112 @@
 #include "master/upgrade.h"
 
-#include <sys/wait.h>
+#include "config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/buf.h"
-#include "base/clock.h"
-#include "base/fd.h"
+#include "base/log.h"
 #include "master/notify.h"
-#include "master/slot.h"
+#include "master/probe.h"
 #include "share/inherit.h"
 
-#define SAID_MOST 65536	  /* bytes of a trial's output that are kept */
-#define TRIAL_LIMIT 10000 /* ms that a trial has beyond every timeouts.start */
-
 static struct {
-	const struct upgrade *upgrade; /* of the trial that runs, or NULL */
-	pid_t pid;
-	int output;
-	struct buf said;
-	struct loop_timer timer;
-	bool late;
-} self = { .output = -1 };
+	const struct upgrade_world *world;
+	struct probe probe;
+	bool due; /* at the end of this turn */
+} self;
 
-char *
-upgrade_binary(const char *argv0)
+/* By the name that the daemon was called by: it may be a link that is to point
+ * to another version.  Absolute, to be freed. */
+static char *
+find_binary(const char *name)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], *directory, *whole = NULL;
 	ssize_t n;
 
-	/* By the name it was called: it may be a link that is to point to
-	 * another version. */
-	if (argv0 != NULL && strchr(argv0, '/') != NULL) {
-		char *directory, *name = NULL;
-
-		if (argv0[0] == '/')
-			return strdup(argv0);
-		directory = getcwd(NULL, 0);
-		if (directory != NULL &&
-		    asprintf(&name, "%s/%s", directory, argv0) == -1)
-			name = NULL;
-		free(directory);
-		return name;
+	if (name[0] == '/')
+		return strdup(name);
+	if (strchr(name, '/') == NULL) {
+		n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+		return n == -1 ? NULL : strndup(path, (size_t)n);
 	}
-	n = readlink("/proc/self/exe", path, sizeof(path) - 1);
-	return n == -1 ? NULL : strndup(path, (size_t)n);
-}
-
-/* ---- the trial ----------------------------------------------------------- */
-
-/* The command line of the daemon with -t in front. */
-static _Noreturn void
-become_trial(const struct upgrade *upgrade, int output)
-{
-	int null = open("/dev/null", O_RDONLY | O_CLOEXEC), n = 0;
-	sigset_t none;
-
-	setpgid(0, 0);
-	dup2(null, STDIN_FILENO);
-	dup2(output, STDOUT_FILENO);
-	dup2(output, STDERR_FILENO);
-	loop_leave(upgrade->loop);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	while (upgrade->argv[n] != NULL)
-		n++;
-	{
-		char *argv[n + 2];
-
-		argv[0] = upgrade->argv[0];
-		argv[1] = (char[]){ "-t" };
-		for (int i = 1; i <= n; i++)
-			argv[i + 1] = upgrade->argv[i];
-		execv(upgrade->binary, argv);
-	}
-	dprintf(STDERR_FILENO, "%s: %s\n", upgrade->binary, strerror(errno));
-	_exit(127);
-}
-
-/* More than is kept is read all the same: the trial must not wait for us. */
-static void
-hear(void)
-{
-	char chunk[4096];
-	ssize_t n;
-
-	while ((n = read(self.output, chunk, sizeof(chunk))) > 0)
-		if (self.said.len + (size_t)n <= SAID_MOST)
-			buf_add(&self.said, chunk, (size_t)n);
-	if (n == 0 || errno != EAGAIN)
-		loop_unwatch(self.upgrade->loop, self.output);
+	directory = getcwd(NULL, 0);
+	if (directory == NULL || asprintf(&whole, "%s/%s", directory, name) ==
+	    -1)
+		whole = NULL;
+	free(directory);
+	return whole;
 }
 
 static void
-output_ready(void *arg, int fd, short revents)
+refuse(const char *reason)
 {
-	(void)arg;
-	(void)fd;
-	(void)revents;
-	hear();
+	log_error("upgrade refused: %s", reason);
+	trouble_add(&self.world->pools->trouble, "upgrade refused", "%s",
+	    reason);
 }
 
 static void
-too_late(void *arg)
+probed(bool good)
 {
-	(void)arg;
-	self.late = true;
-	kill(-self.pid, SIGKILL);
-	kill(self.pid, SIGKILL);
-}
-
-/* Applications load one after the other. */
-static int64_t
-patience(const struct conf *conf)
-{
-	int64_t limit = TRIAL_LIMIT;
-
-	for (size_t i = 0; i < conf->npools; i++)
-		limit += conf->pools[i].timeouts.start;
-	return limit;
-}
-
-int
-upgrade_try(const struct upgrade *upgrade, const struct conf *conf)
-{
-	int fds[2], error;
-
-	if (fd_pipe(fds) == -1)
-		return -1;
-	self.pid = fork();
-	if (self.pid == 0)
-		become_trial(upgrade, fds[1]);
-	error = errno;
-	close(fds[1]);
-	if (self.pid == -1) {
-		close(fds[0]);
-		errno = error;
-		return -1;
-	}
-	self.upgrade = upgrade;
-	self.output = fds[0];
-	self.late = false;
-	buf_clear(&self.said);
-	self.timer = (struct loop_timer){ .fire = too_late };
-	loop_timer_set(upgrade->loop, &self.timer, clock_ms() +
-	    patience(conf));
-	fd_nonblock(self.output, true);
-	/* Unwatched it would be heard at its end, if it is not too long. */
-	loop_watch(upgrade->loop, self.output, POLLIN, output_ready, NULL);
-	return 0;
-}
-
-static void
-forget(void)
-{
-	loop_timer_clear(self.upgrade->loop, &self.timer);
-	loop_unwatch(self.upgrade->loop, self.output);
-	fd_close(&self.output);
-	self.upgrade = NULL;
-	self.pid = 0;
-}
-
-/* Its own words, and how it ended if that is not clear from them. */
-static void
-tell(const struct upgrade *upgrade, int status)
-{
-	char *text = (char *)buf_string(&self.said), *line, *rest = NULL;
-	char end[64], last[128];
-
-	for (line = text == NULL ? NULL : strtok_r(text, "\n", &rest);
-	    line != NULL; line = strtok_r(NULL, "\n", &rest))
-		upgrade->said(line);
-	if (WIFEXITED(status) && self.said.len > 0)
-		return;
-	snprintf(last, sizeof(last), "the new binary %s%s",
-	    slot_end_text(status, end, sizeof(end)),
-	    self.late ? ": it was not ready in time" : "");
-	upgrade->said(last);
+	self.world->raise(good ? EVENT_GOOD : EVENT_BAD);
 }
 
 void
-upgrade_reap(pid_t pid, int status)
+upgrade_init(const struct upgrade_world *world)
 {
-	const struct upgrade *upgrade = self.upgrade;
-	bool good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	self.world = world;
+	self.probe = (struct probe){ .argv = world->argv,
+		.binary = find_binary(world->argv[0]), .loop = world->loop,
+		.said = refuse, .over = probed };
+	world->pools->stranger = probe_reap;
+}
 
-	if (upgrade == NULL || pid != self.pid)
+void
+upgrade_try(const struct conf *conf)
+{
+	trouble_clear(&self.world->pools->trouble);
+	if (self.probe.binary == NULL)
+		refuse("the place of the binary is not known");
+	else if (probe_begin(&self.probe, conf) == -1)
+		refuse(strerror(errno));
+	else {
+		log_notice("upgrading: trying %s", self.probe.binary);
 		return;
-	hear();
-	forget();
-	if (!good)
-		tell(upgrade, status);
-	buf_free(&self.said);
-	upgrade->tried(good);
+	}
+	probed(false);
+}
+
+void
+upgrade_begin(void)
+{
+	self.due = true;
+}
+
+void
+upgrade_turn(void)
+{
+	if (!self.due)
+		return;
+	self.due = false;
+	self.world->own->version = PACKAGE_VERSION;
+	notify_hand_on();
+	inherit_leave();
+	if (handover_leave(self.world->pools, self.world->own) == 0)
+		execv(self.probe.binary, self.probe.argv);
+	refuse(strerror(errno));
+	handover_revoke();
+	inherit_revoke();
+	notify_take_back();
+	probed(false);
 }
 
 void
 upgrade_cancel(void)
 {
-	if (self.upgrade == NULL)
-		return;
-	too_late(NULL);
-	forget();
-	buf_free(&self.said);
-}
-
-/* ---- becoming it --------------------------------------------------------- */
-
-int
-upgrade_exec(const struct upgrade *upgrade, const struct pools *pools,
-    const struct handover_own *own)
-{
-	int error;
-
-	notify_hand_on();
-	inherit_leave();
-	if (handover_leave(pools, own) == 0)
-		execv(upgrade->binary, upgrade->argv);
-	error = errno;
-	handover_revoke();
-	inherit_revoke();
-	notify_take_back();
-	errno = error;
-	return -1;
+	probe_cancel();
 }

@@ -1,0 +1,199 @@
+#include "conf/conf_reader.h"
+
+#include <errno.h>
+#include <libconfig.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/num.h"
+#include "conf/conf_setting.h"
+#include "conf/conf_value.h"
+
+/* ---- faults ------------------------------------------------------------- */
+
+void
+reader_fault(struct reader *r, int line, const char *fmt, ...)
+{
+	char text[320];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	r->failed = true;
+	conf_fault(r->faults, r->file, line, "%s", text);
+}
+
+void
+reader_fault_memory(struct reader *r)
+{
+	reader_fault(r, 0, "%s", strerror(ENOMEM));
+}
+
+/* "pool www: workers.max", whatever of it there is; for faults. */
+static const char *
+full_name(const struct target *target, enum key_group group, const char *name,
+    char out[128])
+{
+	const char *within = conf_group_name(group);
+	const char *pool = target->pool;
+
+	snprintf(out, 128, "%s%.32s%s%s%s%.48s", pool != NULL ? "pool " : "",
+	    pool != NULL ? pool : "", pool != NULL ? ": " : "", within,
+	    *within != '\0' ? "." : "", name);
+	return out;
+}
+
+/* ---- one setting -------------------------------------------------------- */
+
+static int
+fault_value(struct reader *r, const struct target *target,
+    const struct conf_key *key, const config_setting_t *setting)
+{
+	char name[128], expects[VALUE_TEXT], found[SETTING_TEXT];
+
+	reader_fault(r, (int)config_setting_source_line(setting),
+	    "%s: expected %s, found %s",
+	    full_name(target, key->group, key->name, name),
+	    conf_value_expects(key, expects), conf_setting_found(setting, found));
+	return -1;
+}
+
+static int
+read_value(struct reader *r, const struct target *target,
+    const struct conf_key *key, const config_setting_t *setting)
+{
+	char scratch[NUM_TEXT];
+
+	if (!conf_setting_fits(key->type, setting))
+		return fault_value(r, target, key, setting);
+	if (conf_value_set(key, target->object,
+	    conf_setting_text(setting, scratch)) == 0)
+		return 0;
+	if (errno != ENOMEM)
+		return fault_value(r, target, key, setting);
+	reader_fault_memory(r);
+	return -1;
+}
+
+static int
+read_list(struct reader *r, const struct target *target,
+    const struct conf_key *key, const config_setting_t *setting)
+{
+	int n = config_setting_length(setting), result = 0;
+
+	if (n == 0 && key->min > 0)
+		return fault_value(r, target, key, setting);
+	for (int i = 0; i < n; i++) {
+		if (read_value(r, target, key,
+		    config_setting_get_elem(setting, i)) == -1)
+			result = -1;
+	}
+	return result;
+}
+
+static int
+read_variable(struct reader *r, const struct target *target,
+    const struct conf_key *key, const config_setting_t *setting)
+{
+	const char *name = config_setting_name(setting);
+	const char *value = config_setting_get_string(setting);
+	char within[128], found[SETTING_TEXT], *text = NULL;
+	int result = -1;
+
+	full_name(target, key->group, key->name, within);
+	if (value == NULL)
+		reader_fault(r, (int)config_setting_source_line(setting),
+		    "%s.%.64s: expected a string, found %s", within, name,
+		    conf_setting_found(setting, found));
+	else if (asprintf(&text, "%s=%s", name, value) == -1)
+		reader_fault_memory(r);
+	else if ((result = conf_value_set(key, target->object, text)) == -1)
+		reader_fault(r, (int)config_setting_source_line(setting),
+		    "%s.%.64s: no name of a variable: letters, digits and "
+		    "'_'", within, name);
+	free(text);
+	return result;
+}
+
+static int
+read_variables(struct reader *r, const struct target *target,
+    const struct conf_key *key, const config_setting_t *setting)
+{
+	int result = 0;
+
+	if (!config_setting_is_group(setting))
+		return fault_value(r, target, key, setting);
+	for (int i = 0; i < config_setting_length(setting); i++) {
+		if (read_variable(r, target, key,
+		    config_setting_get_elem(setting, (unsigned)i)) == -1)
+			result = -1;
+	}
+	return result;
+}
+
+void
+reader_key(struct reader *r, const struct target *target,
+    const struct conf_key *key, const config_setting_t *setting)
+{
+	int line = (int)config_setting_source_line(setting);
+	bool many = key->type == KEY_STRINGS &&
+	    (config_setting_is_list(setting) || config_setting_is_array(setting));
+	int result;
+
+	conf_value_clear(key, target->object);
+	if (key->type == KEY_VARIABLES)
+		result = read_variables(r, target, key, setting);
+	else
+		result = (many ? read_list : read_value)(r, target, key,
+		    setting);
+	target->origin->line[key - conf_keys] = result == 0 ? line : -line;
+}
+
+/* ---- groups ------------------------------------------------------------- */
+
+void
+reader_fault_unknown(struct reader *r, const struct target *target,
+    enum key_group group, const config_setting_t *setting)
+{
+	char name[128];
+
+	reader_fault(r, (int)config_setting_source_line(setting), "%s: unknown key",
+	    full_name(target, group, config_setting_name(setting), name));
+}
+
+bool
+reader_is_group(struct reader *r, const struct target *target,
+    const config_setting_t *setting)
+{
+	char name[128], found[SETTING_TEXT];
+
+	if (config_setting_is_group(setting))
+		return true;
+	reader_fault(r, (int)config_setting_source_line(setting),
+	    "%s: expected a group in braces, found %s",
+	    full_name(target, GROUP_TOP, config_setting_name(setting), name),
+	    conf_setting_found(setting, found));
+	return false;
+}
+
+void
+reader_group(struct reader *r, const struct target *target,
+    enum key_group group, const config_setting_t *setting)
+{
+	for (int i = 0; i < config_setting_length(setting); i++) {
+		const config_setting_t *child =
+		    config_setting_get_elem(setting, (unsigned)i);
+		const char *name = config_setting_name(child);
+		const struct conf_key *key = conf_key_find(group, name);
+		int inner = group == GROUP_POOL ? conf_group_find(name) : -1;
+
+		if (key != NULL)
+			reader_key(r, target, key, child);
+		else if (inner == -1)
+			reader_fault_unknown(r, target, group, child);
+		else if (reader_is_group(r, target, child))
+			reader_group(r, target, (enum key_group)inner, child);
+	}
+}
