@@ -24,11 +24,15 @@
 #define BURST_MAX     32 /* requests taken from a listener in one go, */
 #define BURST_MS      20 /* or so long, before others are looked at */
 #define FRESH_MS      100 /* a peer that has not sent a head by then is slow */
+#define LONG_US	      1000 /* what takes less is not worth a question */
+#define NAP	      1 /* ms; a wait that did not sleep took less */
 
 static struct {
 	const struct birth *birth;
 	struct lua_app *app;
 	struct request *request; /* the present one */
+	bool waited; /* what this turn brings may have waited for others, */
+	bool behind; /* what the next one brings may */
 } self;
 
 /* There may be others who could take a connection. */
@@ -148,6 +152,18 @@ serve_init(const struct birth *birth, struct lua_app *app)
 	return guard_start(&options);
 }
 
+/* Has its client gone before it is begun?  Only a request that has waited can
+ * be such a one: who is not busy asks nobody. */
+static bool
+is_abandoned(struct request *request)
+{
+	if (!self.waited || !request->ops->gone(request))
+		return false;
+	self.behind = true;
+	score_more(self.birth->score, self.birth->slot, SCORE_ABANDONED);
+	return true;
+}
+
 /* One request, whose head is complete.  True: the connection goes on and may
  * hold more; false: it has been ended. */
 static bool
@@ -163,6 +179,11 @@ serve(struct conn *c)
 		conn_close(c);
 		return false;
 	}
+	if (is_abandoned(request)) {
+		fcgi_end(request);
+		conn_close(c);
+		return false;
+	}
 	log_request(request->id);
 	note_busy(request);
 	/* Connections are accepted before their request has come.  Those must
@@ -175,6 +196,8 @@ serve(struct conn *c)
 	guard_leave();
 	end = fcgi_end(request);
 	now = clock_us();
+	if (now - request->begun >= LONG_US)
+		self.waited = self.behind = true;
 	over(request, now, lua_guard_expired());
 	log_request(NULL);
 	score_idle(self.birth->score, self.birth->slot);
@@ -213,6 +236,21 @@ advance(struct conn *c)
 			return;
 		}
 	}
+}
+
+/* A wait that slept began with nothing to do. */
+void
+serve_turn(int64_t before)
+{
+	self.waited = self.behind && clock_ms() - before <= NAP;
+	self.behind = false;
+}
+
+void
+serve_adopted(struct conn *c)
+{
+	self.waited = true;
+	serve_receive(c);
 }
 
 void
@@ -282,8 +320,9 @@ serve_accept(int listener)
 		}
 		welcome(fd);
 		if (clock_ms() >= until)
-			return;
+			break;
 	}
+	self.behind |= self.waited; /* the rest has waited as well */
 }
 
 /* Not what goes on coming: a socket that others share might never end. */

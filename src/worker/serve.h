@@ -13,9 +13,16 @@
 /* Once, when the application has started.  0, or -1 with errno. */
 int serve_init(const struct birth *birth, struct lua_app *app);
 
+/* A turn begins: the wait for what it brings has been since clock_ms()
+ * `before`. */
+void serve_turn(int64_t before);
+
 /* Something came on a connection, or it ended: go as far as that leads.  The
  * connection is parked or gone afterwards. */
 void serve_receive(struct conn *c);
+
+/* The same for one that another worker has handed over. */
+void serve_adopted(struct conn *c);
 
 /* Take connections from a listener until it is empty, or others are due. */
 void serve_accept(int listener);

@@ -93,7 +93,7 @@ take_over(void)
 	struct conn *c = conn_adopt(self.birth->exchange[0]);
 
 	if (c != NULL)
-		serve_receive(c);
+		serve_adopted(c);
 	else if (errno != ENOMSG)
 		door_failed();
 	else
@@ -148,6 +148,7 @@ turn(int64_t until)
 	if (due != -1)
 		timeout = (int)within(due - now, 0, INT_MAX);
 	n = wait_turn(self.wait_set, keys, timeout);
+	serve_turn(now);
 	for (int i = 0; i < n; i++)
 		handle(keys[i]);
 	now = clock_ms();
@@ -170,7 +171,7 @@ empty_queues(void)
 	while (b->exchange[0] != -1 &&
 	    ((c = conn_adopt(b->exchange[0])) != NULL || errno == ENOMSG))
 		if (c != NULL)
-			serve_receive(c);
+			serve_adopted(c);
 }
 
 /* Take no more, finish what has begun, ask the application.  Returns only if
