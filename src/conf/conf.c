@@ -105,6 +105,9 @@ pool_clear(struct conf_pool *pool)
 	free(pool->group);
 	free(pool->chroot);
 	free(pool->request_id);
+	free(pool->status_path);
+	free(pool->ping_path);
+	free(pool->ping_response);
 	free(pool->directory);
 	conf_list_free(&pool->environment);
 	free(pool->logs.access);

@@ -94,6 +94,9 @@ struct conf_pool {
 	bool clear_environment;
 	bool errors_to_server;
 	char *request_id; /* parameter that carries it, NULL: none does */
+	char *status_path; /* of URLs that we answer ourselves, NULL: none */
+	char *ping_path;
+	char *ping_response;
 	int64_t timeout_status; /* HTTP status that answers timeouts.request */
 	struct conf_workers workers;
 	struct conf_timeouts timeouts;

@@ -149,6 +149,12 @@ check_process(struct judge *judge)
 
 	check_absolute(judge, "chroot", pool->chroot);
 	check_absolute(judge, "directory", pool->directory);
+	check_absolute(judge, "status_path", pool->status_path);
+	check_absolute(judge, "ping_path", pool->ping_path);
+	if (pool->status_path != NULL && pool->ping_path != NULL &&
+	    strcmp(pool->status_path, pool->ping_path) == 0)
+		blame(judge, GROUP_POOL, "ping_path",
+		    "ping_path is the same as status_path");
 	if (pool->limits.files > 0 && pool->limits.files < FILES_LEAST)
 		blame(judge, GROUP_LIMITS, "files",
 		    "limits.files (%" PRId64 ") is below %d, of which a worker "

@@ -76,6 +76,12 @@ const struct conf_key conf_keys[] = {
 	    "false", 0, 1, CLASS_REPLACE, NULL },
 	{ GROUP_POOL, "request_id", KEY_STRING, POOL(request_id),
 	    "", 0, NAME_MOST, CLASS_REPLACE, NULL },
+	{ GROUP_POOL, "status_path", KEY_STRING, POOL(status_path),
+	    "", 0, NAME_MOST, CLASS_REPLACE, NULL },
+	{ GROUP_POOL, "ping_path", KEY_STRING, POOL(ping_path),
+	    "", 0, NAME_MOST, CLASS_REPLACE, NULL },
+	{ GROUP_POOL, "ping_response", KEY_STRING, POOL(ping_response),
+	    "pong", 1, NAME_MOST, CLASS_REPLACE, NULL },
 	{ GROUP_POOL, "timeout_status", KEY_INTEGER, POOL(timeout_status),
 	    "408", 408, 504, CLASS_REPLACE, NULL },
 

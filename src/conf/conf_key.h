@@ -57,7 +57,7 @@ struct conf_key {
 /* Ends with a row whose name is NULL. */
 extern const struct conf_key conf_keys[];
 
-#define KEY_COUNT 64 /* at least the number of rows */
+#define KEY_COUNT 80 /* at least the number of rows */
 
 /* The key of that name in a group, or NULL. */
 const struct conf_key *conf_key_find(enum key_group group, const char *name);

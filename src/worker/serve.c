@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "share/sock_queue.h"
+#include "worker/answer.h"
 #include "worker/clients.h"
 #include "worker/door.h"
 #include "worker/fcgi.h"
@@ -149,6 +150,7 @@ serve_init(const struct birth *birth, struct lua_app *app)
 	self.birth = birth;
 	self.app = app;
 	slow_init(birth);
+	answer_init(birth);
 	return guard_start(&options);
 }
 
@@ -172,6 +174,7 @@ serve(struct conn *c)
 	struct request *request;
 	enum fcgi_end end;
 	int64_t now;
+	bool ours;
 
 	conn_take(c);
 	request = fcgi_begin(c);
@@ -192,13 +195,15 @@ serve(struct conn *c)
 		conn_give_fresh(self.birth->exchange[1], FRESH_MS);
 	self.request = request;
 	guard_enter(request->begun);
-	lua_app_serve(self.app, request);
+	ours = answer_serve(request);
+	if (!ours)
+		lua_app_serve(self.app, request);
 	guard_leave();
 	end = fcgi_end(request);
 	now = clock_us();
 	if (now - request->begun >= LONG_US)
 		self.waited = self.behind = true;
-	over(request, now, lua_guard_expired());
+	over(request, now, !ours && lua_guard_expired());
 	log_request(NULL);
 	score_idle(self.birth->score, self.birth->slot);
 	retire_served(now / 1000, lua_app_exhausted(self.app));

@@ -44,6 +44,9 @@ START_TEST(defaults_are_filled_in)
 	    "\t\tclear_environment = true;\n"
 	    "\t\terrors_to_server = false;\n"
 	    "\t\trequest_id = \"\";\n"
+	    "\t\tstatus_path = \"\";\n"
+	    "\t\tping_path = \"\";\n"
+	    "\t\tping_response = \"pong\";\n"
 	    "\t\ttimeout_status = 408;\n"
 	    "\t\tworkers: {\n"
 	    "\t\t\tmode = \"dynamic\";\n"
@@ -160,6 +163,12 @@ static const struct row {
 	    "expected true or false, found \"true\"" },
 	{ "request_id", "\"HTTP_X_REQUEST_ID\"", "\"HTTP_X_REQUEST_ID\"", "7",
 	    "expected a string of 0 to 255 bytes, found 7" },
+	{ "status_path", "\"/fpm-status\"", "\"/fpm-status\"", "true",
+	    "expected a string of 0 to 255 bytes, found true" },
+	{ "ping_path", "\"/fpm-ping\"", "\"/fpm-ping\"", "7",
+	    "expected a string of 0 to 255 bytes, found 7" },
+	{ "ping_response", "\"yes\"", "\"yes\"", "\"\"",
+	    "expected a string of 1 to 255 bytes, found \"\"" },
 	{ "timeout_status", "503", "503", "600",
 	    "expected an integer from 408 to 504, found 600" },
 	{ "workers.mode", "\"static\"", "\"static\"", "\"statics\"",

@@ -66,6 +66,10 @@ static const struct {
 	    "c:3: pool www: directory: \"./d\" does not begin with '/'\n"
 	    "c:4: pool www: limits.files (63) is below 64, of which a worker "
 	    "needs some itself\n" },
+	{ POOL("\nstatus_path = \"s\";\nping_path = \"s\";"),
+	    "c:2: pool www: status_path: \"s\" does not begin with '/'\n"
+	    "c:3: pool www: ping_path: \"s\" does not begin with '/'\n"
+	    "c:3: pool www: ping_path is the same as status_path\n" },
 	{ POOL("timeouts: {\nslow = \"90ms\"; };"),
 	    "c:2: pool www: timeouts.slow is below 100ms\n" },
 	{ POOL("timeouts: {\nslow = \"5s\";\nrequest = \"5s\"; };"),

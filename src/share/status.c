@@ -1,0 +1,188 @@
+#include "share/status.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/show.h"
+#include "share/sock_queue.h"
+#include "share/status_writer.h"
+
+static const struct {
+	const char *word; /* in the query */
+	const char *type;
+} formats[STATUS_FORMATS] = {
+	[STATUS_TEXT] = { "text", "text/plain; charset=utf-8" },
+	[STATUS_HTML] = { "html", "text/html; charset=utf-8" },
+	[STATUS_JSON] = { "json", "application/json" },
+	[STATUS_XML] = { "xml", "text/xml; charset=utf-8" },
+	[STATUS_OPENMETRICS] = { "openmetrics", "application/openmetrics-text; "
+	    "version=1.0.0; charset=utf-8" },
+};
+
+const char status_formats[] = "Unknown format. Ask with ?text, ?html, ?json, "
+    "?xml or ?openmetrics, and &full for every worker.\n";
+
+const char *
+status_type(enum status_format format)
+{
+	return formats[format].type;
+}
+
+/* ---- the query ----------------------------------------------------------- */
+
+static bool
+is_word(const char *text, size_t len, const char *word)
+{
+	return strlen(word) == len && memcmp(text, word, len) == 0;
+}
+
+static int
+find_format(const char *text, size_t len)
+{
+	for (int i = 0; i < STATUS_FORMATS; i++)
+		if (is_word(text, len, formats[i].word))
+			return i;
+	return -1;
+}
+
+/* One word of it, with a value or without.  -1: it is not known, or not the
+ * first format. */
+static int
+take_word(const char *text, size_t len, struct status_query *out,
+    bool *chosen)
+{
+	const char *equals = memchr(text, '=', len);
+	size_t name_len = equals != NULL ? (size_t)(equals - text) : len;
+	int format = find_format(text, name_len);
+
+	if (is_word(text, name_len, "full")) {
+		out->full = true;
+		return 0;
+	}
+	if (format == -1)
+		return equals != NULL || len == 0 ? 0 : -1;
+	if (*chosen && out->format != (enum status_format)format)
+		return -1;
+	out->format = (enum status_format)format;
+	*chosen = true;
+	return 0;
+}
+
+int
+status_query(const char *text, size_t len, struct status_query *out)
+{
+	const char *end = text + len, *stop;
+	bool chosen = false;
+
+	*out = (struct status_query){ .format = STATUS_TEXT };
+	while (text < end) {
+		stop = memchr(text, '&', (size_t)(end - text));
+		if (stop == NULL)
+			stop = end;
+		if (take_word(text, (size_t)(stop - text), out, &chosen) == -1)
+			return -1;
+		text = stop + 1;
+	}
+	return 0;
+}
+
+/* ---- collecting ---------------------------------------------------------- */
+
+void
+status_collect(struct status *status, const struct conf_pool *pool,
+    struct score *score, const int *listeners, size_t nlisteners)
+{
+	*status = (struct status){ .pool = pool, .score = score,
+		.now = clock_us(), .wall = (int64_t)time(NULL) };
+	for (size_t i = 0; i < nlisteners; i++) {
+		int n = sock_queue_length(listeners[i]);
+
+		status->queue += n > 0 ? n : 0;
+	}
+	score_raise_fact(score, FACT_MAX_QUEUE, status->queue);
+	score_sum(score, &status->sum);
+}
+
+int
+status_write(const struct status *status, const struct status_query *query,
+    struct buf *out)
+{
+	const char *page;
+	size_t len;
+
+	switch (query->format) {
+	case STATUS_HTML:
+		page = status_page(&len);
+		buf_add(out, page, len);
+		break;
+	case STATUS_JSON:
+		status_json(status, query->full, out);
+		buf_putc(out, '\n');
+		break;
+	case STATUS_XML:
+		status_xml(status, query->full, out);
+		break;
+	case STATUS_OPENMETRICS:
+		status_metrics(status, 1, out);
+		break;
+	default:
+		status_text(status, query->full, out);
+		break;
+	}
+	return out->failed ? -1 : 0;
+}
+
+/* ---- what the formats share ---------------------------------------------- */
+
+void
+status_put_decimal(struct buf *out, int64_t value, int digits)
+{
+	int64_t scale = 1;
+
+	for (int i = 0; i < digits; i++)
+		scale *= 10;
+	if (value < 0)
+		buf_putc(out, '-');
+	value = value < 0 ? -value : value;
+	buf_addf(out, "%lld.%0*lld", (long long)(value / scale), digits,
+	    (long long)(value % scale));
+}
+
+void
+status_put_seconds(struct buf *out, int64_t us)
+{
+	status_put_decimal(out, us, 6);
+	while (!out->failed && out->data[out->len - 1] == '0')
+		out->len--;
+	if (!out->failed && out->data[out->len - 1] == '.')
+		out->len--;
+}
+
+static const char *
+replacement(const struct status_escape *special, char byte)
+{
+	for (; special->text != NULL; special++)
+		if (special->byte == byte)
+			return special->text;
+	return NULL;
+}
+
+void
+status_put_escaped(struct buf *out, const char *text, size_t len,
+    const struct status_escape *special)
+{
+	struct buf shown = { 0 };
+	const char *other;
+
+	show_text(&shown, text, len);
+	for (size_t i = 0; i < shown.len; i++) {
+		other = replacement(special, shown.data[i]);
+		if (other != NULL)
+			buf_puts(out, other);
+		else
+			buf_putc(out, shown.data[i]);
+	}
+	out->failed |= shown.failed;
+	buf_free(&shown);
+}

@@ -1,0 +1,21 @@
+#ifndef WORKER_ANSWER_H
+#define WORKER_ANSWER_H
+
+/*
+ * Requests that the worker answers itself, before any Lua code runs: the
+ * pool's status and its ping.  Runs in the worker.
+ */
+
+#include <stdbool.h>
+
+#include "share/birth.h"
+#include "worker/request.h"
+
+/* Once, before the first request. */
+void answer_init(const struct birth *birth);
+
+/* Is the request for status_path or ping_path?  Then it has been answered,
+ * as far as its client took it. */
+bool answer_serve(struct request *request);
+
+#endif
