@@ -43,6 +43,16 @@ buf_reserve(struct buf *b, size_t n)
 	return b->data + b->len;
 }
 
+/* volatile: or the compiler knows that nobody uses it, and asks nobody. */
+bool
+buf_possible(size_t n)
+{
+	void *volatile room = malloc(n);
+
+	free(room);
+	return room != NULL;
+}
+
 int
 buf_add(struct buf *b, const void *data, size_t n)
 {

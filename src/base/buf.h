@@ -31,6 +31,10 @@ int buf_addf(struct buf *b, const char *fmt, ...)
 int buf_addv(struct buf *b, const char *fmt, va_list ap)
     __attribute__((format(printf, 2, 0)));
 
+/* Whether n bytes can be had now: asked before a library is called that does
+ * not survive it if they cannot. */
+bool buf_possible(size_t n);
+
 /* Drop the first n bytes (n <= len), keeping the rest and the memory. */
 void buf_consume(struct buf *b, size_t n);
 

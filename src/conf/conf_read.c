@@ -194,6 +194,8 @@ read_all(struct reader *r, const char *file)
 	}
 	read_file(r, file);
 	read_included(r, file);
+	if (r->exhausted)
+		return;
 	if (r->conf->npools == 0 && !r->failed)
 		reader_fault(r, 0, "there is no pool");
 	if (conf_check(r->conf, r->origins, r->faults) == -1 ||

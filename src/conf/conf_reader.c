@@ -28,6 +28,7 @@ reader_fault(struct reader *r, int line, const char *fmt, ...)
 void
 reader_fault_memory(struct reader *r)
 {
+	r->exhausted = true;
 	reader_fault(r, 0, "%s", strerror(ENOMEM));
 }
 

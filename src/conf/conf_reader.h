@@ -20,6 +20,7 @@ struct reader {
 	char *base;	  /* its directory, absolute */
 	bool included;
 	bool failed;
+	bool exhausted; /* out of memory: values may be missing */
 };
 
 struct target { /* what a group of settings is read into */

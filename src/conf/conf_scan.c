@@ -7,6 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
+
+#define MEMORY (256 * 1024) /* bytes that libconfig may need for any text */
+
 struct text {
 	const char *start;
 	const char *end;
@@ -125,5 +129,8 @@ conf_scan(const char *start, size_t len, struct why *why)
 		if (next == NULL)
 			return refuse(&text, p, why, wrong);
 	}
-	return 0;
+	if (buf_possible(MEMORY + 32 * len))
+		return 0;
+	why_set(why, "%s", strerror(ENOMEM));
+	return -1;
 }

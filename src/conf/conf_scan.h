@@ -5,8 +5,9 @@
  * What libconfig 1.5 would get wrong without a word, found before it reads:
  * an integer that does not fit an int becomes another number, a NUL ends the
  * text early, a comment without an end swallows the rest, a string without
- * one leaks, and @include of a directory ends the process.  Pure: bytes in, verdict out; everything else about the text
- * is libconfig's to judge.
+ * one leaks, and @include of a directory ends the process, as does a want of
+ * memory.  Pure: bytes in, verdict out; everything else about the text is
+ * libconfig's to judge.
  */
 
 #include <stddef.h>

@@ -14,7 +14,6 @@
 static int
 open_exchange(struct inlet *inlet, const struct inlet *before)
 {
-	inlet->exchange[0] = inlet->exchange[1] = -1;
 	if (before == NULL)
 		return fd_pair(inlet->exchange);
 	for (int i = 0; i < 2; i++) {
@@ -32,10 +31,11 @@ inlet_open(struct inlet *inlet, const struct conf_pool *conf,
 {
 	const struct conf_list *list = &conf->listen;
 
+	inlet->exchange[0] = inlet->exchange[1] = -1;
 	inlet->listeners = calloc(list->n, sizeof(*inlet->listeners));
 	inlet->fds = calloc(list->n, sizeof(*inlet->fds));
-	if (open_exchange(inlet, before) == -1 || inlet->listeners == NULL ||
-	    inlet->fds == NULL) {
+	if (inlet->listeners == NULL || inlet->fds == NULL ||
+	    open_exchange(inlet, before) == -1) {
 		why_set(why, "%s", strerror(errno));
 		return -1;
 	}

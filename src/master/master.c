@@ -234,19 +234,23 @@ take_signals(void)
 /* ---- start and end ------------------------------------------------------- */
 
 static int
+fail(const char *what)
+{
+	log_error("%s", what);
+	return -1;
+}
+
+static int
 take_pid_file(const char *path)
 {
 	struct why why;
 
 	if (path == NULL)
 		return 0;
+	if ((self.own.pid_path = strdup(path)) == NULL)
+		return fail(strerror(errno));
 	self.own.pidfile = pidfile_open(path, &why);
-	if (self.own.pidfile == -1) {
-		log_error("%s", why.text);
-		return -1;
-	}
-	self.own.pid_path = strdup(path);
-	return 0;
+	return self.own.pidfile == -1 ? fail(why.text) : 0;
 }
 
 /* What the daemon is to the system around it. */
@@ -256,15 +260,11 @@ set_up(const struct conf *conf)
 	struct why why;
 
 	if (conf != NULL && log_open(conf->error_log,
-		(enum log_level)conf->log_level, &why) == -1) {
-		log_error("%s", why.text);
-		return -1;
-	}
+		(enum log_level)conf->log_level, &why) == -1)
+		return fail(why.text);
 	self.loop = loop_new();
-	if (self.loop == NULL || take_signals() == -1) {
-		log_error("%s", strerror(errno));
-		return -1;
-	}
+	if (self.loop == NULL || take_signals() == -1)
+		return fail(strerror(errno));
 	notify_watchdog(self.loop);
 	self.pools.options.loop = self.loop;
 	self.pools.options.quota = &self.pools.quota;
@@ -284,13 +284,15 @@ begin(struct conf *conf)
 {
 	struct why why;
 
-	if (pools_adopt(&self.pools, conf) == -1 || set_up(conf) == -1 ||
-	    take_pid_file(conf->pid_file) == -1)
-		return -1;
-	if (command_open(&world, conf->control, &why) == -1) {
-		log_error("%s", why.text);
+	if (pools_adopt(&self.pools, conf) == -1) {
+		log_error("%s", strerror(errno));
+		conf_free(conf);
 		return -1;
 	}
+	if (set_up(conf) == -1 || take_pid_file(conf->pid_file) == -1)
+		return -1;
+	if (command_open(&world, conf->control, &why) == -1)
+		return fail(why.text);
 	pools_limit(&self.pools, conf->process_max);
 	if (pools_make(&self.pools, conf) == -1)
 		return -1;

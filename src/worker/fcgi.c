@@ -23,6 +23,7 @@
 #define BUFFERED    8000		 /* bytes that libfcgi surely keeps at first */
 #define END_SIZE    32		 /* the records that end a response */
 #define WRITE_CHUNK (1 << 30)	 /* libfcgi counts in int */
+#define LIB_MEMORY  32768 /* bytes that libfcgi needs, or it aborts */
 #define PARAMS_KEEP 1024	 /* places kept for the next request */
 
 struct fcgi_request {
@@ -319,8 +320,11 @@ fcgi_begin(struct conn *c)
 	r->flushed = false;
 	r->base.ops = &fcgi_ops;
 	r->base.begun = clock_us();
-	if (params_parse(r) == -1) {
-		fcgi_peer_blame(c, "malformed parameters");
+	errno = 0;
+	if (params_parse(r) == -1 || !buf_possible(LIB_MEMORY)) {
+		fcgi_peer_blame(c, errno == ENOMEM ?
+		    "no memory for its request: closed" :
+		    "malformed parameters");
 		return NULL;
 	}
 	fcgi_body_begin(&r->body, c);

@@ -8,7 +8,7 @@ from faults import *
 
 TWO = {"mode": "static", "max": 2}
 LOST = r"the log took no lines for a while, (\d+) from this process are lost"
-TALK = """return { accept = function(env)
+TALK = """return { restart = function() end, accept = function(env)
     if env.REQUEST_URI == "/talk" then
         for i = 1, 1000 do print(("x"):rep(100)) end
     end
@@ -48,7 +48,7 @@ class Piped(Daemon):
 def goes_on(d):
     """The master does its work: a reload, and a worker that dies."""
     d.reload()
-    victim = d.workers()[0]
+    victim = d.wait_workers(2)[0]
     kill(victim, signal.SIGKILL)
     until(lambda: len(d.workers()) == 2 and victim not in d.workers(),
           "a new worker")

@@ -103,6 +103,13 @@ START_TEST(failure_sticks)
 }
 END_TEST
 
+START_TEST(tells_what_can_be_had)
+{
+	ck_assert(buf_possible(1 << 20));
+	ck_assert(!buf_possible(SIZE_MAX / 2));
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -115,6 +122,7 @@ suite(void)
 	tcase_add_test(t, consumes_from_the_front);
 	tcase_add_test(t, reserves_without_adding);
 	tcase_add_test(t, failure_sticks);
+	tcase_add_test(t, tells_what_can_be_had);
 	suite_add_tcase(s, t);
 	return s;
 }
