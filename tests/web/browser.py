@@ -1,0 +1,106 @@
+"""A real Chromium without a screen, steered over WebDriver: plain HTTP and
+JSON to chromedriver.  Everything it starts is in one session of its own, and
+gone with stop()."""
+
+import base64
+import http.client
+import json
+import os
+import shutil
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                ".."))
+from harness import PATIENCE, Server, free_port, until
+
+NEEDS = ("chromium", "chromedriver")
+OPTIONS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run",
+           "--disable-dev-shm-usage", "--disable-extensions",
+           "--disable-background-networking", "--no-proxy-server",
+           "--hide-scrollbars")
+
+
+class Browser(Server):
+    """chromedriver, and one window."""
+
+    def __init__(self, width=1280, height=900):
+        super().__init__(tempfile.mkdtemp(prefix="lua-fpm-browser-",
+                                          dir="/tmp"))
+        self.port = free_port()
+        self.session = ""
+        self.launch(["chromedriver", "--port=%d" % self.port],
+                    env={**os.environ, "TMPDIR": self.dir, "HOME": self.dir})
+        until(self.answers, "chromedriver answers", 60)
+        self.session = "/session/" + self.ask("POST", "/session", {
+            "capabilities": {"alwaysMatch": {
+                "goog:loggingPrefs": {"browser": "ALL"},
+                "goog:chromeOptions": {"args": [
+                    *OPTIONS, "--window-size=%d,%d" % (width, height),
+                    "--user-data-dir=%s/profile" % self.dir]},
+            }}})["sessionId"]
+
+    def stop(self):
+        """chromedriver ends its browser with itself."""
+        if self.session:
+            self.ask("DELETE", "")
+            self.session = ""
+        self.destroy()
+
+    def destroy(self):
+        super().destroy()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def answers(self):
+        try:
+            return self.ask("GET", "/status")["ready"]
+        except OSError:
+            return False
+
+    def ask(self, method, path, what=None):
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=90)
+        try:
+            c.request(method, self.session + path,
+                      None if what is None else json.dumps(what),
+                      {"Content-Type": "application/json"})
+            value = json.loads(c.getresponse().read())["value"]
+        finally:
+            c.close()
+        assert not (isinstance(value, dict) and "error" in value), value
+        return value
+
+    def open(self, url):
+        self.ask("POST", "/url", {"url": url})
+
+    def js(self, script, *args):
+        """What the function body returns, run in the page."""
+        return self.ask("POST", "/execute/sync", {"script": script,
+                                                  "args": list(args)})
+
+    def until(self, script, *args, what=""):
+        return until(lambda: self.js(script, *args), what or script,
+                     3 * PATIENCE)
+
+    def devtools(self, command, **params):
+        return self.ask("POST", "/goog/cdp/execute", {"cmd": command,
+                                                      "params": params})
+
+    def look(self, width, height, scheme):
+        """Another size of the window, another taste of its user."""
+        self.devtools("Emulation.setDeviceMetricsOverride", width=width,
+                      height=height, deviceScaleFactor=1, mobile=width < 600)
+        self.devtools("Emulation.setEmulatedMedia", features=[
+            {"name": "prefers-color-scheme", "value": scheme}])
+
+    def picture(self, path):
+        """All of the page as PNG, into a file; its bytes."""
+        png = base64.b64decode(self.devtools(
+            "Page.captureScreenshot", captureBeyondViewport=True)["data"])
+        with open(path, "wb") as f:
+            f.write(png)
+        return png
+
+    def complaints(self):
+        """What the console has been told since the last time."""
+        return ["%(level)s %(message)s" % e for e in
+                self.ask("POST", "/se/log", {"type": "browser"})]
