@@ -60,6 +60,7 @@ fork_worked(struct pool *pool)
 		    pool->conf->name);
 	pool->fork_failed = false;
 	quota_add(pool->options->quota);
+	score_add_fact(pool->score, FACT_FORKED);
 }
 
 static struct slot *
@@ -95,7 +96,15 @@ fork_worker(struct pool *pool)
 struct slot *
 pool_fork(struct pool *pool)
 {
-	return quota_room(pool->options->quota) ? fork_worker(pool) : NULL;
+	struct slot *slot = NULL;
+
+	if (quota_room(pool->options->quota))
+		slot = fork_worker(pool);
+	if (slot != NULL && pool->missing > 0) {
+		pool->missing--;
+		score_add_fact(pool->score, FACT_RESTARTS);
+	}
+	return slot;
 }
 
 /*
@@ -168,8 +177,10 @@ send_successor(struct pool *pool, struct slot *slot)
 			return;
 	successor = fork_worker(pool);
 	slot->wish = successor == NULL;
-	if (successor != NULL)
-		successor->succeeds = slot;
+	if (successor == NULL)
+		return;
+	successor->succeeds = slot;
+	score_add_fact(pool->score, FACT_RESTARTS);
 }
 
 void
@@ -214,6 +225,7 @@ pool_heard(void *arg, struct slot *slot, enum birth_word word)
 	case WORD_STUCK:
 		log_stuck(pool, slot);
 		slot->state = SLOT_LEAVING;
+		pool->missing++;
 		break;
 	case WORD_CROWDED:
 		pool->attention = attention;

@@ -46,6 +46,7 @@ struct pool {
 	bool draining;
 	bool last;	    /* nobody takes over: the queues are to be emptied */
 	int64_t drained;    /* clock_ms() by which it is to be empty */
+	unsigned missing;   /* workers that died; the next are in their place */
 	bool proven;	    /* a worker has been READY */
 	bool failed;	    /* a worker died before it was READY */
 	bool fork_failed;   /* and this has been said */

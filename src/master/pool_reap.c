@@ -30,6 +30,8 @@ lose(struct pool *pool, const struct slot *slot)
 		slot_log(slot->succeeds, LEVEL_ERROR,
 		    "has no successor and stays");
 	pool->failed |= slot->state == SLOT_STARTING;
+	pool->missing += slot->succeeds == NULL;
+	score_add_fact(pool->score, FACT_CRASHES);
 	backoff_failed(&pool->backoff, now, slot->state == SLOT_UP,
 	    now - slot->born);
 	if (backoff_active(&pool->backoff, now))

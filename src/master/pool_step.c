@@ -162,6 +162,15 @@ kill_hanging(struct pool *pool, int64_t now)
 	return next;
 }
 
+/* What its workers show of it. */
+static void
+tell_status(const struct pool *pool)
+{
+	score_set_limit(pool->score, (unsigned)pool->workers.max);
+	score_set_fact(pool->score, FACT_FAILURES, pool->backoff.failures);
+	score_set_fact(pool->score, FACT_RETRY, pool->backoff.until);
+}
+
 void
 pool_step(struct pool *pool)
 {
@@ -171,6 +180,7 @@ pool_step(struct pool *pool)
 	kill_overdue(pool, now);
 	if (!pool->draining) {
 		due = manage(pool, now);
+		tell_status(pool);
 		if (backoff_active(&pool->backoff, clock_ms()))
 			due = sooner(due, pool->backoff.until);
 	}

@@ -129,6 +129,8 @@ claim(struct score *score, unsigned slots)
 	SET(score->mine->wake_below, 0);
 	SET(score->mine->last, false);
 	SET(score->mine->replaced, false);
+	SET(score->mine->limit, 0);
+	SET(score->mine->full, false);
 	SET(score->mine->first, first);
 	atomic_store(&score->mine->slots, slots);
 	return 0;

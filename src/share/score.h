@@ -54,8 +54,8 @@ enum score_counter {
 	SCORE_COUNTERS = SCORE_SERVED + SCORE_CLASSES * SCORE_BUCKETS
 };
 
-/* What the master (but for the maxima, which anyone raises) knows of the
- * pool, for whoever shows it. */
+/* What the master knows of the pool (but for the maxima, which workers see
+ * themselves), for whoever shows it. */
 enum score_fact {
 	FACT_STARTED,	 /* seconds since 1970: counts begin here */
 	FACT_GENERATION, /* of the newest workers; the first is 1 */
@@ -66,7 +66,8 @@ enum score_fact {
 	FACT_RECYCLED_END = FACT_RECYCLED + 4,
 	FACT_FAILURES,	   /* of workers to start or to live, in a row */
 	FACT_RETRY,	   /* clock_ms() before which none is forked */
-	FACT_MAX_CHILDREN, /* times that more than workers.max were wanted */
+	FACT_MAX_CHILDREN, /* times that so many workers became active as the
+			      limit allows (score_set_limit) */
 	FACT_MAX_ACTIVE,   /* the most workers of a generation active at once */
 	FACT_MAX_QUEUE,	   /* the longest listen queue that was seen */
 	FACT_PEAK,	   /* the largest Lua heap of a worker, bytes */
@@ -115,7 +116,8 @@ struct score_outcome { /* what has become of it */
 enum score_gauge { /* of a worker; what it was when it was last looked at */
 	GAUGE_HEAP, /* bytes of its Lua heap */
 	GAUGE_RSS,  /* bytes of resident memory */
-	GAUGE_CPU,  /* us of processor time of a request, -1: not measured */
+	GAUGE_CPU,  /* of a request: processor time by duration, in 1/10000;
+		       -1: not measured */
 	GAUGE_CONNECTIONS, /* kept alive and idle */
 	SCORE_GAUGES
 };
@@ -226,6 +228,9 @@ bool score_last(const struct score *score);
  * go on serving when those that are leaving have left? */
 void score_set_replaced(struct score *score, bool replaced);
 bool score_heirs(const struct score *score);
+
+/* This generation is to have no more workers than that. */
+void score_set_limit(struct score *score, unsigned limit);
 
 /* A fact about the pool; one more; at least so much (anyone). */
 void score_set_fact(struct score *score, enum score_fact fact, int64_t value);

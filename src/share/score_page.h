@@ -34,7 +34,10 @@ struct score_generation {
 	_Atomic bool replaced;
 	_Atomic uint32_t first; /* slot on the board */
 	_Atomic uint32_t slots; /* 0: nobody's */
-	char room[48];
+	/* from here on as SCORE_VERSION says, with room for more */
+	_Atomic uint32_t limit; /* of workers, 0: none */
+	_Atomic bool full;	/* so many are active */
+	char room[40];
 };
 
 struct score_word { /* 64 slots, all of one generation */

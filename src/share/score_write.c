@@ -167,6 +167,8 @@ score_idle(struct score *score, unsigned slot)
 
 	enter(page, SCORE_IDLE, clock_ms());
 	end(page);
+	if (GET(score->mine->full))
+		atomic_store(&score->mine->full, false);
 	atomic_fetch_or(&word->idle, score_bit(slot));
 	if (first)
 		atomic_fetch_or(&word->ready, score_bit(slot));
@@ -208,6 +210,19 @@ crossed(struct score *score)
 		0);
 }
 
+/* Of those that make the last place taken, one notes it. */
+static void
+note_active(struct score *score)
+{
+	unsigned active = count_active(score);
+	uint32_t limit = GET(score->mine->limit);
+
+	score_raise_fact(score, FACT_MAX_ACTIVE, active);
+	if (limit != 0 && active >= limit &&
+	    !atomic_exchange(&score->mine->full, true))
+		atomic_fetch_add(&score->head->facts[FACT_MAX_CHILDREN], 1);
+}
+
 bool
 score_busy(struct score *score, unsigned slot,
     const struct score_request *request)
@@ -222,7 +237,7 @@ score_busy(struct score *score, unsigned slot,
 		put_text(page, i, request->text[i].data, request->text[i].len);
 	end(page);
 	atomic_fetch_and(&score_word(score, slot)->idle, ~score_bit(slot));
-	score_raise_fact(score, FACT_MAX_ACTIVE, count_active(score));
+	note_active(score);
 	return crossed(score);
 }
 
@@ -296,6 +311,13 @@ void
 score_set_replaced(struct score *score, bool replaced)
 {
 	atomic_store(&score->mine->replaced, replaced);
+}
+
+void
+score_set_limit(struct score *score, unsigned limit)
+{
+	if (score->capacity != 0)
+		SET(score->mine->limit, limit);
 }
 
 void

@@ -21,6 +21,7 @@
 struct queue { /* oldest first; every member has the same patience, so the
 		  order of arrival is the order of deadlines */
 	struct conn *first, *last;
+	unsigned n;
 };
 
 static struct {
@@ -92,6 +93,7 @@ enqueue(struct conn *c)
 {
 	struct queue *q = &set.queue[c->state];
 
+	q->n++;
 	c->next = NULL;
 	c->prev = q->last;
 	if (q->last != NULL)
@@ -106,6 +108,7 @@ dequeue(struct conn *c)
 {
 	struct queue *q = &set.queue[c->state];
 
+	q->n--;
 	if (c->prev != NULL)
 		c->prev->next = c->next;
 	else
@@ -277,6 +280,12 @@ conn_expire(int64_t now, void (*late)(struct conn *))
 			conn_close(c);
 		}
 	}
+}
+
+unsigned
+conn_count(enum conn_state state)
+{
+	return set.queue[state].n;
 }
 
 struct conn *

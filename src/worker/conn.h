@@ -86,6 +86,9 @@ bool conn_discard(struct conn *c);
 int64_t conn_next_due(void);
 void conn_expire(int64_t now, void (*late)(struct conn *));
 
+/* How many are in a state. */
+unsigned conn_count(enum conn_state state);
+
 /* The oldest connection in a state, NULL if there is none. */
 struct conn *conn_oldest(enum conn_state state);
 

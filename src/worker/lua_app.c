@@ -261,6 +261,13 @@ lua_app_exhausted(const struct lua_app *app)
 	return app->exhausted;
 }
 
+/* In steps of a kilobyte: a second call would tell the rest. */
+size_t
+lua_app_memory(const struct lua_app *app)
+{
+	return (size_t)lua_gc(app->L, LUA_GCCOUNT) * 1024;
+}
+
 bool
 lua_app_stop(struct lua_app *app)
 {

@@ -50,6 +50,9 @@ bool lua_app_changed(const struct lua_app *app);
  * application made of that is not to be relied on. */
 bool lua_app_exhausted(const struct lua_app *app);
 
+/* Bytes of its Lua heap. */
+size_t lua_app_memory(const struct lua_app *app);
+
 /* app.stop.  True: leave (also if there is none, or it raised, which is
  * logged).  False: it returned anything but nothing or 0 and declines. */
 bool lua_app_stop(struct lua_app *app);

@@ -13,11 +13,14 @@
 #include "base/num.h"
 #include "worker/recycle.h"
 
+#define SHOW_EVERY 100 /* ms */
+
 static struct {
 	const struct birth *birth;
 	struct recycle recycle;
 	uint64_t served;
-	int statm; /* /proc/self/statm, -1: not needed */
+	int statm; /* /proc/self/statm, -1: not there */
+	int64_t shown; /* clock_ms() of the last look for the status */
 	bool told; /* the log */
 } self = { .recycle = { .again = -1 }, .statm = -1 };
 
@@ -25,20 +28,21 @@ void
 retire_prepare(const struct birth *birth)
 {
 	self.birth = birth;
-	if (birth->channel == -1 || birth->pool->limits.rss == 0)
+	if (birth->channel == -1)
 		return;
 	self.statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-	if (self.statm == -1)
+	if (self.statm == -1 && birth->pool->limits.rss > 0)
 		log_warning("limits.rss has no effect: /proc/self/statm: %s",
 		    strerror(errno));
 }
 
-/* Bytes of resident memory; 0 if that is not known. */
+/* Bytes of resident memory, for the status too; 0 if that is not known. */
 static int64_t
 resident(void)
 {
 	char text[128];
 	ssize_t n = pread(self.statm, text, sizeof(text) - 1, 0);
+	int64_t bytes;
 	long pages;
 
 	if (n <= 0)
@@ -46,19 +50,20 @@ resident(void)
 	text[n] = '\0';
 	if (sscanf(text, "%*s %ld", &pages) != 1)
 		return 0;
-	return (int64_t)pages * sysconf(_SC_PAGESIZE);
+	bytes = (int64_t)pages * sysconf(_SC_PAGESIZE);
+	score_gauge(self.birth->score, self.birth->slot, GAUGE_RSS, bytes);
+	return bytes;
 }
 
 /* A limit that a fresh worker is above would replace workers without end. */
 static int64_t
 rss_limit(void)
 {
-	int64_t limit = self.birth->pool->limits.rss, now;
+	int64_t limit = self.birth->pool->limits.rss, now = resident();
 	char one[NUM_TEXT], other[NUM_TEXT];
 
-	if (self.statm == -1)
+	if (self.statm == -1 || limit == 0)
 		return 0;
-	now = resident();
 	if (now <= limit)
 		return limit;
 	log_warning("limits.rss, %s, is ignored: a fresh worker has %s",
@@ -118,8 +123,11 @@ retire_served(int64_t now, bool exhausted)
 	recycle_requests(r, ++self.served);
 	if (exhausted)
 		recycle_memory(r);
-	if (recycle_wants_rss(r, now))
+	if (recycle_wants_rss(r, now) ||
+	    (self.statm != -1 && now - self.shown >= SHOW_EVERY)) {
 		recycle_rss(r, resident(), now);
+		self.shown = now;
+	}
 	ask(now);
 }
 

@@ -24,6 +24,7 @@
 #define RECEIVE_MAX   (128 * 1024) /* from one peer before others */
 #define BURST_MAX     32 /* requests taken from a listener in one go, */
 #define BURST_MS      20 /* or so long, before others are looked at */
+#define SAMPLE_US     10000 /* between two looks at the processor time */
 #define FRESH_MS      100 /* a peer that has not sent a head by then is slow */
 #define LONG_US	      1000 /* what takes less is not worth a question */
 #define NAP	      1 /* ms; a wait that did not sleep took less */
@@ -32,6 +33,8 @@ static struct {
 	const struct birth *birth;
 	struct lua_app *app;
 	struct request *request; /* the present one */
+	int64_t cpu;	 /* clock_cpu_us() at its beginning; -1 */
+	int64_t sampled; /* clock_us() when that was last looked at */
 	bool waited; /* what this turn brings may have waited for others, */
 	bool behind; /* what the next one brings may */
 } self;
@@ -97,6 +100,18 @@ note_busy(const struct request *request)
 		birth_say(self.birth, WORD_CROWDED);
 }
 
+/* Its processor time is a sample: quick requests are not slowed down for it,
+ * of those that come slowly each is measured. */
+static void
+note_cpu(const struct request *request)
+{
+	self.cpu = -1;
+	if (request->begun - self.sampled < SAMPLE_US)
+		return;
+	self.cpu = clock_cpu_us();
+	self.sampled = request->begun;
+}
+
 /*
  * The one place where a request is over: its response has been sent, or will
  * never be.  `now` in us.  The worker may be about to end.
@@ -114,6 +129,10 @@ over(const struct request *request, int64_t now, bool late)
 	};
 
 	score_served(self.birth->score, self.birth->slot, &outcome);
+	if (self.cpu != -1)
+		score_gauge(self.birth->score, self.birth->slot, GAUGE_CPU,
+		    (clock_cpu_us() - self.cpu) * 10000 /
+		    (outcome.took > 0 ? outcome.took : 1));
 	slow_end(request, now);
 }
 
@@ -189,6 +208,7 @@ serve(struct conn *c)
 	}
 	log_request(request->id);
 	note_busy(request);
+	note_cpu(request);
 	/* Connections are accepted before their request has come.  Those must
 	 * not wait for this one: whoever is idle first takes them. */
 	if (shared())
@@ -204,6 +224,8 @@ serve(struct conn *c)
 	if (now - request->begun >= LONG_US)
 		self.waited = self.behind = true;
 	over(request, now, !ours && lua_guard_expired());
+	score_gauge(self.birth->score, self.birth->slot, GAUGE_HEAP,
+	    (int64_t)lua_app_memory(self.app));
 	log_request(NULL);
 	score_idle(self.birth->score, self.birth->slot);
 	retire_served(now / 1000, lua_app_exhausted(self.app));

@@ -147,6 +147,8 @@ turn(int64_t until)
 	due = sooner(sooner(until, door_due()), conn_next_due());
 	if (due != -1)
 		timeout = (int)within(due - now, 0, INT_MAX);
+	score_gauge(self.birth->score, self.birth->slot, GAUGE_CONNECTIONS,
+	    conn_count(CONN_IDLE));
 	n = wait_turn(self.wait_set, keys, timeout);
 	serve_turn(now);
 	for (int i = 0; i < n; i++)
