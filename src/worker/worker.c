@@ -322,6 +322,8 @@ worker_main(const struct birth *birth)
 		exit(EX_OSERR);
 	}
 	retire_begin();
+	score_gauge(birth->score, birth->slot, GAUGE_HEAP,
+	    (int64_t)lua_app_memory(self.app));
 	door_init(birth, self.wait_set, KEY_EXCHANGE);
 	door_open();
 	score_idle(birth->score, birth->slot);
