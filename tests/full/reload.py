@@ -1,0 +1,50 @@
+#!/usr/bin/env python3
+"""20 reloads with a change each while 100,000 requests are asked, on fresh and
+on kept connections, directly and through nginx: none fails."""
+
+from full import *
+
+
+def change(d, i):
+    """By turns another configuration and another application."""
+    if i % 2 == 0:
+        d.set_pool("www", workers={"mode": "static", "max": 3},
+                   environment={"NUMBER": str(i)})
+        d.write_conf()
+    else:
+        d.write_app(HELLO + "-- %d\n" % i)
+    old = d.workers()
+    d.reload()
+    until(lambda: not set(old) & set(d.workers()), "all workers are new", 60)
+
+
+def reloads(way):
+    with Daemon(app=HELLO, workers={"mode": "static", "max": 3}) as d:
+        under_storm(d, way, lambda i: change(d, i), "reloads")
+
+
+@test
+def fresh():
+    """fresh connections"""
+    reloads("fresh connections")
+
+
+@test
+def kept():
+    """kept connections"""
+    reloads("kept connections")
+
+
+@test
+def nginx_fresh():
+    """through nginx, fresh connections"""
+    reloads("nginx, fresh connections")
+
+
+@test
+def nginx_kept():
+    """through nginx, kept connections"""
+    reloads("nginx, kept connections")
+
+
+run(1800 if FULL else 120, needs=(LUA_FCGI, "nginx"))

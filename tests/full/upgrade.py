@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""20 upgrades in place, by turns to a newer build and back, while 100,000
+requests are asked, on fresh and on kept connections, directly and through
+nginx: none fails."""
+
+from full import *
+
+NEXT = os.path.join(BUILD, "tests/upgrade/lua-fpm-next")
+
+
+def install(d, program):
+    """As a package manager does it: a new file under the old name."""
+    path = d.dir + "/lua-fpm"
+    shutil.copy2(program, path + ".new")
+    os.rename(path + ".new", path)
+    return path
+
+
+def upgrade(d, i):
+    old, mark = d.workers(), d.log_mark()
+    install(d, (NEXT, LUA_FPM)[i % 2])
+    d.kill(signal.SIGUSR2)
+    d.wait_log(" upgraded from ", mark, 60)
+    d.wait_log(" ready: ", mark, 60)
+    until(lambda: len(d.workers()) == 3 and not set(old) & set(d.workers()),
+          "all workers are new", 60)
+
+
+def upgrades(way):
+    d = Daemon(app=HELLO, workers={"mode": "static", "max": 3})
+    pid = d.start(program=install(d, LUA_FPM)).pid
+    under_storm(d, way, lambda i: upgrade(d, i), "upgrades")
+    equal(d.process.poll(), None)
+    with open(d.top["pid_file"]) as f:
+        equal(int(f.read()), pid)
+    d.stop()
+
+
+@test
+def fresh():
+    """fresh connections"""
+    upgrades("fresh connections")
+
+
+@test
+def kept():
+    """kept connections"""
+    upgrades("kept connections")
+
+
+@test
+def nginx_fresh():
+    """through nginx, fresh connections"""
+    upgrades("nginx, fresh connections")
+
+
+@test
+def nginx_kept():
+    """through nginx, kept connections"""
+    upgrades("nginx, kept connections")
+
+
+run(1800 if FULL else 120, needs=(LUA_FCGI, "nginx"))
