@@ -1,134 +1,79 @@
 #include "base/log.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <syslog.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/fd.h"
-#include "base/outlet.h"
-#include "base/show.h"
+#include "base/log_fold.h"
+#include "base/log_target.h"
+
+#define KEEP_MOST 65536 /* memory kept for the next line */
 
 static struct log_state {
 	enum log_level min;
-	struct outlet out; /* without a descriptor: syslog */
-	char *path;	/* NULL: nothing to reopen */
+	struct log_target target;
 	char *pool;	/* log_identity */
 	const char *request; /* log_request */
+	struct log_fold fold;
+	pid_t owner;	 /* of what is in fold: not a child that was forked */
 	struct buf text; /* as formatted */
 	struct buf line; /* as written */
-} state = { .min = LEVEL_NOTICE, .out.fd = STDERR_FILENO };
+} state = { .min = LEVEL_NOTICE, .target.out.fd = STDERR_FILENO };
 
-static const struct {
-	const char *name;
-	int priority;
-} levels[] = {
-	[LEVEL_DEBUG] = { "debug", LOG_DEBUG },
-	[LEVEL_INFO] = { "info", LOG_INFO },
-	[LEVEL_NOTICE] = { "notice", LOG_NOTICE },
-	[LEVEL_WARNING] = { "warning", LOG_WARNING },
-	[LEVEL_ERROR] = { "error", LOG_ERR },
-	[LEVEL_ALERT] = { "alert", LOG_ALERT },
-};
+/* ---- where to ------------------------------------------------------------ */
 
 int
-log_level_parse(const char *name)
+log_open(const char *target, enum log_level min, enum log_form form,
+    struct why *why)
 {
-	int level;
+	static bool once;
 
-	for (level = LEVEL_ALERT; level >= LEVEL_DEBUG; level--)
-		if (strcmp(levels[level].name, name) == 0)
-			break;
-	return level;
-}
-
-const char *
-log_level_name(enum log_level level)
-{
-	return levels[level].name;
-}
-
-static int
-log_open_file(const char *path)
-{
-	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
-	    0640);
-}
-
-/* Take a new target over; the one before it, descriptor 2 apart, closes. */
-static void
-log_take(int fd, char *path)
-{
-	if (state.out.fd > STDERR_FILENO)
-		close(state.out.fd);
-	free(state.path);
-	outlet_set(&state.out, fd);
-	state.path = path;
-}
-
-int
-log_open(const char *target, enum log_level min, struct why *why)
-{
-	bool to_stderr = strcmp(target, "stderr") == 0;
-	bool to_syslog = strcmp(target, "syslog") == 0;
-	char *path = NULL;
-	int fd = -1;
-
-	if (to_syslog)
-		openlog("lua-fpm", LOG_NDELAY, LOG_DAEMON);
-	else if (to_stderr) /* a copy: a worker's own 2 leads elsewhere */
-		fd = outlet_own(STDERR_FILENO);
-	else if ((path = strdup(target)) != NULL)
-		fd = log_open_file(path);
-	if (fd == -1 && !to_syslog) {
+	log_flush();
+	if (log_target_open(&state.target, target, form) == -1) {
 		why_set(why, "cannot open the log %s: %s", target,
 		    strerror(errno));
-		free(path);
 		return -1;
 	}
-	log_take(fd, path);
 	state.min = min;
+	if (!once)
+		once = atexit(log_flush) == 0;
 	return 0;
 }
 
 int
 log_reopen(void)
 {
-	int fd;
-
-	if (state.path == NULL)
-		return 0;
-	if ((fd = log_open_file(state.path)) == -1)
-		return -1;
-	close(state.out.fd);
-	outlet_set(&state.out, fd);
-	return 0;
+	log_flush();
+	return log_target_reopen(&state.target);
 }
 
 int
 log_send(int sock)
 {
-	const unsigned char data[] = { LOG_TAG, (unsigned char)state.min };
+	const unsigned char data[] = { LOG_TAG, (unsigned char)state.min,
+		(unsigned char)state.target.form };
 
-	return fd_send(sock, state.out.fd, data, sizeof(data)) == -1 ? -1 : 0;
+	return fd_send(sock, state.target.out.fd, data, sizeof(data)) == -1 ?
+	    -1 : 0;
 }
 
 void
 log_adopt(int fd, const unsigned char *data, size_t n)
 {
+	log_flush();
 	if (n > 1 && data[1] <= LEVEL_ALERT)
 		state.min = (enum log_level)data[1];
-	if (fd == -1 && state.out.fd != -1)
-		openlog("lua-fpm", 0, LOG_DAEMON);
-	log_take(fd, NULL);
+	if (fd != -1)
+		log_target_take(&state.target, fd, n > 2 &&
+		    data[2] < FORM_COUNT ? (enum log_form)data[2] : FORM_TEXT);
 }
 
 void
@@ -136,13 +81,7 @@ log_identity(const char *pool)
 {
 	free(state.pool);
 	state.pool = strdup(pool);
-	state.out.lost = 0; /* the master tells of its own */
-	/* syslog(3) keeps a descriptor that nobody can spare: let it open one
-	 * of its own when it is needed. */
-	if (state.out.fd == -1) {
-		closelog();
-		openlog("lua-fpm", 0, LOG_DAEMON);
-	}
+	state.target.out.lost = 0; /* the master tells of its own */
 }
 
 void
@@ -151,75 +90,97 @@ log_request(const char *id)
 	state.request = id;
 }
 
+const char *
+log_request_now(void)
+{
+	return state.request;
+}
+
 int
 log_fd(void)
 {
-	return state.out.fd;
+	return state.target.out.fd;
 }
 
-/* As it will be written: in state.line. */
-static void
-log_format(enum log_level level, const char *pool, pid_t pid,
-    const char *request, const char *text, size_t len)
+/* ---- writing ------------------------------------------------------------- */
+
+static int
+put(const struct log_entry *entry)
 {
 	struct buf *line = &state.line;
-	char now[CLOCK_TEXT];
+	int result = -1;
 
-	buf_clear(line);
-	if (state.out.fd != -1)
-		buf_addf(line, "%s %s ", clock_text(now), levels[level].name);
-	if (pool != NULL)
-		buf_addf(line, "[pool %s] ", pool);
-	buf_addf(line, "[pid %d] ", (int)pid);
-	if (request != NULL)
-		buf_addf(line, "[request %s] ", request);
-	show_text(line, text, len);
-	buf_putc(line, '\n');
-	/* Out of memory, a line is cut, not lost. */
-	if (line->len > 0)
-		line->data[line->len - 1] = '\n';
+	if (log_line_make(line, state.target.form, entry) == 0)
+		result = log_target_write(&state.target, line->data,
+		    line->len);
+	if (line->cap > KEEP_MOST)
+		buf_free(line);
+	return result;
 }
 
 /* Before the first line that a log takes again.  If it does not take this
  * one either, nothing has changed. */
 static void
-log_tell_loss(void)
+tell_loss(void)
 {
-	uint64_t lost = state.out.lost;
-	int error = state.out.error;
+	uint64_t lost = state.target.out.lost;
+	int error = state.target.out.error;
 	char text[160];
-	int n = snprintf(text, sizeof(text), "the log took no lines for a "
-	    "while, %" PRIu64 " from this process are lost: %s", lost,
-	    error == EAGAIN ? "nobody read it" : strerror(error));
+	struct log_entry entry = { .level = LEVEL_WARNING, .pool = state.pool,
+		.pid = getpid(), .text = text };
 
-	log_format(LEVEL_WARNING, state.pool, getpid(), NULL, text,
-	    (size_t)n);
-	state.out.lost = 0;
-	if (outlet_write(&state.out, state.line.data, state.line.len) == -1)
-		state.out.lost = lost;
+	entry.len = (size_t)snprintf(text, sizeof(text), "the log took no "
+	    "lines for a while, %" PRIu64 " from this process are lost: %s",
+	    lost, error == EAGAIN ? "nobody read it" : strerror(error));
+	state.target.out.lost = 0;
+	if (put(&entry) == -1)
+		state.target.out.lost = lost;
 }
 
-static void
-log_line(enum log_level level, const char *pool, pid_t pid,
-    const char *request, const char *text, size_t len)
+static int
+write_entry(const struct log_entry *entry)
 {
-	struct buf *line = &state.line;
+	if (state.target.out.lost > 0)
+		tell_loss();
+	return put(entry);
+}
 
-	if (state.out.fd != -1 && state.out.lost > 0)
-		log_tell_loss();
-	log_format(level, pool, pid, request, text, len);
-	if (line->len == 0)
+/* What a parent has counted is the parent's to tell. */
+static void
+own_fold(void)
+{
+	pid_t pid = getpid();
+
+	if (state.owner != pid) {
+		state.fold.set = false;
+		state.fold.count = 0;
+	}
+	state.owner = pid;
+}
+
+/* Every line comes through here. */
+static void
+take(const struct log_entry *entry)
+{
+	int64_t now = clock_ms();
+	int error = errno;
+
+	if (entry->level < state.min)
 		return;
-	if (state.out.fd != -1)
-		outlet_write(&state.out, line->data, line->len);
-	else
-		syslog(levels[level].priority, "%.*s", (int)line->len - 1,
-		    line->data);
+	own_fold();
+	if (!log_fold_takes(&state.fold, entry, now)) {
+		log_flush();
+		if (write_entry(entry) == 0)
+			log_fold_begin(&state.fold, entry, now);
+	}
+	errno = error;
 }
 
 void
 log_write(enum log_level level, const char *fmt, ...)
 {
+	struct log_entry entry = { .level = level, .pool = state.pool,
+		.pid = getpid(), .request = state.request };
 	int error = errno;
 	va_list ap;
 
@@ -229,22 +190,75 @@ log_write(enum log_level level, const char *fmt, ...)
 	va_start(ap, fmt);
 	buf_addv(&state.text, fmt, ap);
 	va_end(ap);
-	if (state.text.failed) /* the format alone says something */
-		log_line(level, state.pool, getpid(), state.request, fmt,
-		    strlen(fmt));
-	else
-		log_line(level, state.pool, getpid(), state.request,
-		    state.text.data, state.text.len);
+	entry.text = state.text.data;
+	entry.len = state.text.len;
+	if (state.text.failed) { /* the format alone says something */
+		entry.text = fmt;
+		entry.len = strlen(fmt);
+	}
+	take(&entry);
 	errno = error;
 }
 
 void
-log_relay(enum log_level level, const char *pool, pid_t pid,
-    const char *text, size_t len)
+log_about(enum log_level level, const char *method, const char *uri,
+    const char *text, size_t n)
 {
-	int error = errno;
+	const struct log_entry entry = { level, getpid(), state.pool,
+		state.request, method, uri, text, n };
 
-	if (level >= state.min)
-		log_line(level, pool, pid, NULL, text, len);
-	errno = error;
+	take(&entry);
+}
+
+void
+log_relay(const struct log_entry *entry)
+{
+	take(entry);
+}
+
+/* ---- repeats ------------------------------------------------------------- */
+
+int64_t
+log_due(void)
+{
+	return state.fold.count > 0 ? state.fold.until : -1;
+}
+
+void
+log_tick(int64_t now)
+{
+	if (state.fold.count > 0 && now >= state.fold.until)
+		log_flush();
+}
+
+void
+log_flush(void)
+{
+	struct log_entry entry;
+	char text[FOLD_TEXT];
+	uint64_t count;
+
+	own_fold();
+	count = state.fold.count;
+	if (log_fold_end(&state.fold, &entry, text) &&
+	    write_entry(&entry) == -1)
+		state.target.out.lost += count - 1;
+	if (state.fold.copy.cap > KEEP_MOST)
+		buf_free(&state.fold.copy);
+}
+
+void
+log_share(_Atomic uint64_t *shared)
+{
+	state.fold.shared = shared;
+}
+
+void
+log_bury(_Atomic uint64_t *shared, const char *pool, pid_t pid)
+{
+	struct log_entry entry = { .pool = pool, .pid = pid };
+	char text[FOLD_TEXT];
+
+	if (log_fold_left(shared, &entry, text))
+		take(&entry);
 }

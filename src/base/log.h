@@ -2,42 +2,30 @@
 #define BASE_LOG_H
 
 /*
- * The error log.  One event is one line and one write(2); control bytes in a
- * text are shown as \n, \t, \xHH, so that nothing from a request can forge a
- * line.  Master and workers write to the same descriptor (O_APPEND).
- *
- *   2026-11-20T13:24:01.123+00:00 notice [pool www] [pid 4711] text
- *
- * `[pool ...]` is there in a worker or on behalf of one, `[request ID]` after
- * the pid while a worker has one in hand.  To syslog goes the text without
- * time and level.  Before log_open: stderr, level notice.  A log that takes no
- * lines (nobody reads the pipe, the disk is full) holds nobody up:
- * base/outlet.h; how many were lost is said as soon as it takes one.
+ * The error log.  One event is one line and one write(2), in the form that
+ * base/log_line.h knows; master and workers write to the same descriptor.
+ * What repeats the line before is counted (base/log_fold.h), and the count
+ * written before the next line, at the latest ten seconds after the first.
+ * Before log_open: stderr, as text, level notice.  A log that takes no lines
+ * (nobody reads the pipe, the disk is full) holds nobody up: base/outlet.h;
+ * how many were lost is said as soon as it takes one.
  */
 
+#include <stdatomic.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
+#include "base/log_line.h"
 #include "base/why.h"
 
-enum log_level {
-	LEVEL_DEBUG,
-	LEVEL_INFO,
-	LEVEL_NOTICE,
-	LEVEL_WARNING,
-	LEVEL_ERROR,
-	LEVEL_ALERT
-};
-
-/* "debug" .. "alert" -> level; -1 if it is none of them.  And back. */
-int log_level_parse(const char *name);
-const char *log_level_name(enum log_level level);
-
 /*
- * Send everything of `min` and above to "stderr", "syslog" or a file, which
- * is created with mode 0640.  On failure (-1, why) the log stays as it was.
+ * Send everything of `min` and above to "stderr", "syslog", "journal" or a
+ * file, in `form` (base/log_target.h).  On failure (-1, why) the log stays as
+ * it was.
  */
-int log_open(const char *target, enum log_level min, struct why *why);
+int log_open(const char *target, enum log_level min, enum log_form form,
+    struct why *why);
 
 /* Open the file anew (after a rotation).  0, or -1 and the old one stays. */
 int log_reopen(void);
@@ -48,7 +36,7 @@ int log_reopen(void);
  * never opens the file itself, which it may not be able to.  log_send: 0, or
  * -1 with errno; the message begins with LOG_TAG, since other things travel
  * there as well (share/sink.h, which receives them).  log_adopt: what such a
- * message of n bytes brought; fd, -1 for syslog, is the log's from then on.
+ * message of n bytes brought; fd is the log's from then on.
  */
 #define LOG_TAG 'E'
 int log_send(int sock);
@@ -59,18 +47,38 @@ void log_adopt(int fd, const unsigned char *data, size_t n);
 void log_identity(const char *pool);
 
 /* From now on every line is about the request of that id, which is borrowed
- * and needs no escaping; NULL: about none any more. */
+ * and needs no escaping; NULL: about none any more.  And which it is. */
 void log_request(const char *id);
+const char *log_request_now(void);
 
-/* The descriptor that is written to, -1 for syslog: a worker spares it. */
+/* The descriptor that is written to: a worker spares it. */
 int log_fd(void);
 
 void log_write(enum log_level level, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* One line on behalf of another process, `text` not being terminated. */
-void log_relay(enum log_level level, const char *pool, pid_t pid,
-    const char *text, size_t len);
+/* The same for n bytes of any kind about METHOD and URI. */
+void log_about(enum log_level level, const char *method, const char *uri,
+    const char *text, size_t n);
+
+/* An entry on behalf of another process. */
+void log_relay(const struct log_entry *entry);
+
+/*
+ * Repeats that were counted are to be told of: when (clock_ms(), -1: there are
+ * none), and do it, if it is time or at once.  At the end of the process that
+ * happens by itself.
+ */
+int64_t log_due(void);
+void log_tick(int64_t now);
+void log_flush(void);
+
+/*
+ * Keep that count in `shared` as well, which begins as 0: a process that is
+ * killed cannot tell of it, so whoever buries it does, in its name.
+ */
+void log_share(_Atomic uint64_t *shared);
+void log_bury(_Atomic uint64_t *shared, const char *pool, pid_t pid);
 
 #define log_debug(...)	 log_write(LEVEL_DEBUG, __VA_ARGS__)
 #define log_info(...)	 log_write(LEVEL_INFO, __VA_ARGS__)

@@ -40,23 +40,53 @@ show_byte(struct buf *out, unsigned char byte)
 		buf_addf(out, "\\x%02x", byte);
 }
 
-void
-show_text(struct buf *out, const char *text, size_t len)
+/* Append what may stand as it is, and the rest through `byte`, a byte each. */
+static void
+show(struct buf *out, const char *text, size_t len, const char *special,
+    void (*byte)(struct buf *out, unsigned char byte))
 {
 	const unsigned char *p = (const unsigned char *)text;
 	size_t size, plain = 0;
 
 	while (plain < len) {
 		size = show_character(p + plain, len - plain);
-		if (size > 0) {
+		if (size > 0 && strchr(special, p[plain]) == NULL) {
 			plain += size;
 			continue;
 		}
 		buf_add(out, p, plain);
-		show_byte(out, p[plain]);
+		byte(out, p[plain]);
 		p += plain + 1;
 		len -= plain + 1;
 		plain = 0;
 	}
 	buf_add(out, p, plain);
+}
+
+void
+show_text(struct buf *out, const char *text, size_t len)
+{
+	show(out, text, len, "", show_byte);
+}
+
+static void
+show_json_byte(struct buf *out, unsigned char byte)
+{
+	static const char names[] = "n\nt\tr\r";
+	const char *name = byte == 0 ? NULL : strchr(names, byte);
+
+	if (byte == '"' || byte == '\\')
+		buf_addf(out, "\\%c", byte);
+	else if (byte < 0x20 && name != NULL)
+		buf_addf(out, "\\%c", name[-1]);
+	else
+		buf_addf(out, byte < 0x80 ? "\\u%04x" : "\\\\x%02x", byte);
+}
+
+void
+show_json(struct buf *out, const char *text, size_t len)
+{
+	buf_putc(out, '"');
+	show(out, text, len, "\"\\", show_json_byte);
+	buf_putc(out, '"');
 }

@@ -15,4 +15,8 @@
  * or \xHH, all else as it is. */
 void show_text(struct buf *out, const char *text, size_t n);
 
+/* Append n bytes as a JSON string, in its quotes.  A byte that is not UTF-8
+ * appears as the four characters \xHH. */
+void show_json(struct buf *out, const char *text, size_t n);
+
 #endif

@@ -110,6 +110,7 @@ struct conf {
 	char *control; /* NULL: none */
 	char *error_log;
 	int64_t log_level; /* enum log_level */
+	int64_t log_format; /* enum log_form */
 	int64_t process_max; /* workers of all pools, 0: no limit */
 	char *include;	   /* NULL: none, or what it named is in pools */
 	struct conf_pool *pools;

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/log_line.h"
+
 #define TOP(member)  offsetof(struct conf, member)
 #define POOL(member) offsetof(struct conf_pool, member)
 
@@ -14,8 +16,6 @@
 #define DAY	     86400000 /* ms */
 #define SIZE_MOST    ((int64_t)1 << 40)
 
-static const char *const level_words[] = { "debug", "info", "notice",
-	"warning", "error", "alert", NULL }; /* enum log_level */
 static const char *const mode_words[] = { "static", "dynamic", "ondemand",
 	NULL }; /* enum conf_mode */
 
@@ -30,7 +30,9 @@ const struct conf_key conf_keys[] = {
 	{ GROUP_TOP, "error_log", KEY_STRING, TOP(error_log),
 	    "stderr", 1, PATH_MOST, CLASS_TUNE, NULL },
 	{ GROUP_TOP, "log_level", KEY_WORD, TOP(log_level),
-	    "notice", 0, 0, CLASS_TUNE, level_words },
+	    "notice", 0, 0, CLASS_TUNE, log_level_names },
+	{ GROUP_TOP, "log_format", KEY_WORD, TOP(log_format),
+	    "text", 0, 0, CLASS_TUNE, log_form_names },
 	{ GROUP_TOP, "process_max", KEY_INTEGER, TOP(process_max),
 	    "0", 0, 1000000, CLASS_TUNE, NULL },
 	{ GROUP_TOP, "include", KEY_STRING, TOP(include),

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -11,44 +12,152 @@
 #include "base/fd.h"
 #include "base/log.h"
 
-#define CATCH_LINE 65536	    /* longest line, without its newline */
-#define CATCH_TURN 65536	    /* most bytes taken in one turn */
-#define CATCH_ROOM (CATCH_LINE + 1) /* with it: such a line is not split */
+#define CATCH_LINE 1048576 /* longest line, without its newline */
+#define CATCH_TURN 65536   /* most bytes taken in one turn */
+#define CATCH_READ 16384   /* at once */
+#define CATCH_KEEP (2 * CATCH_READ) /* memory kept for the next line */
+#define CATCH_LEFT 64	   /* most catches without a worker */
+
+#define GOES_ON	 " [line goes on]"
+#define WENT_ON	 "[line goes on] "
+
+struct left { /* its worker is gone, some child of that still writes */
+	struct catch catch;
+	struct left *next;
+};
+
+static struct {
+	struct left *left;
+	unsigned n;
+} self;
+
+/* ---- lines --------------------------------------------------------------- */
 
 static void
-catch_log(struct catch *c, const char *text, size_t len)
+catch_log(const struct catch *c, const char *text, size_t len)
 {
-	log_relay(LEVEL_NOTICE, c->pool, c->pid, text, len);
+	log_relay(&(struct log_entry) { .level = LEVEL_NOTICE, .pid = c->pid,
+	    .pool = c->pool, .text = text, .len = len,
+	    .request = c->request[0] != '\0' ? c->request : NULL });
 }
 
-/* Log every whole line; a full buffer without one is a line by decree. */
+/* A mark begins a line of its own, even behind what another process wrote
+ * without a newline. */
+static void
+catch_line(struct catch *c, const char *text, size_t len)
+{
+	const char *end = text + len, *from = text, *at = text;
+	char request[MARK_ID];
+	size_t mark;
+
+	for (; (at = memchr(at, MARK_BEGIN, (size_t)(end - at))) != NULL;
+	    at += mark > 0 ? mark : 1) {
+		mark = mark_parse(at, (size_t)(end - at), request);
+		if (mark == 0)
+			continue;
+		if (at > from)
+			catch_log(c, from, (size_t)(at - from));
+		from = at + mark;
+		memcpy(c->request, request, sizeof(request));
+	}
+	catch_log(c, from, (size_t)(end - from));
+}
+
+/* Up to where p[0..n) holds no half of a character. */
+static size_t
+whole_characters(const unsigned char *p, size_t n)
+{
+	size_t i, size;
+
+	for (i = 1; i <= 3 && i <= n && p[n - i] >= 0x80; i++) {
+		if (p[n - i] < 0xc0)
+			continue;
+		size = p[n - i] >= 0xf0 ? 4 : p[n - i] >= 0xe0 ? 3 : 2;
+		return size > i ? n - i : n;
+	}
+	return n;
+}
+
+/* The line is too long, or there is no memory for more of it: log what is
+ * there as a part. */
+static void
+catch_split(struct catch *c)
+{
+	struct buf *line = &c->line;
+	char rest[3];
+	size_t n = whole_characters((const unsigned char *)line->data,
+	    line->len), left = line->len - n;
+
+	memcpy(rest, line->data + n, left);
+	line->len = n;
+	buf_puts(line, GOES_ON);
+	catch_line(c, line->data, line->len);
+	buf_clear(line);
+	buf_puts(line, WENT_ON);
+	buf_add(line, rest, left);
+	c->seen = line->len;
+}
+
+/* Log every whole line. */
 static void
 catch_lines(struct catch *c)
 {
-	const char *start = c->line.data, *end = start + c->line.len, *nl;
+	struct buf *line = &c->line;
+	size_t start = 0, at = c->seen;
+	const char *nl;
 
-	while ((nl = memchr(start, '\n', (size_t)(end - start))) != NULL) {
-		catch_log(c, start, (size_t)(nl - start));
-		start = nl + 1;
+	while (at < line->len && (nl = memchr(line->data + at, '\n',
+	    line->len - at)) != NULL) {
+		at = (size_t)(nl - line->data);
+		catch_line(c, line->data + start, at - start);
+		c->request[0] = '\0';
+		start = ++at;
 	}
-	if (end - start == CATCH_ROOM) {
-		catch_log(c, start, CATCH_LINE);
-		start += CATCH_LINE;
+	buf_consume(line, start);
+	c->seen = line->len;
+	if (line->len > CATCH_LINE)
+		catch_split(c);
+	if (line->cap > CATCH_KEEP && line->len == 0) {
+		buf_free(line);
+		buf_reserve(line, CATCH_KEEP);
 	}
-	buf_consume(&c->line, (size_t)(start - c->line.data));
+}
+
+/* ---- reading ------------------------------------------------------------- */
+
+static size_t
+least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Room for what may be read; without memory, that of what is there. */
+static char *
+catch_room(struct catch *c)
+{
+	char *room = buf_reserve(&c->line, CATCH_READ);
+
+	if (room != NULL)
+		return room;
+	if (c->line.len > 0)
+		catch_split(c);
+	return buf_reserve(&c->line, CATCH_READ);
 }
 
 /* Take up to budget bytes.  False at end of file. */
 static bool
 catch_read(struct catch *c, size_t budget)
 {
-	size_t room;
+	char *room;
 	ssize_t n;
 
 	for (; budget > 0; budget -= (size_t)n) {
-		room = CATCH_ROOM - c->line.len;
-		n = read(c->fd, c->line.data + c->line.len,
-		    room < budget ? room : budget);
+		room = catch_room(c);
+		if (room == NULL) { /* another turn may have some */
+			c->line.failed = false;
+			return true;
+		}
+		n = read(c->fd, room, least(CATCH_READ, budget));
 		if (n == -1)
 			return errno == EAGAIN || errno == EINTR;
 		if (n == 0)
@@ -59,11 +168,25 @@ catch_read(struct catch *c, size_t budget)
 	return true;
 }
 
+/* Take what is there now, no more: whoever holds the other end may write for
+ * ever.  An unfinished line is one. */
+static void
+catch_rest(struct catch *c)
+{
+	int waiting;
+
+	if (ioctl(c->fd, FIONREAD, &waiting) == 0 && waiting > 0)
+		catch_read(c, (size_t)waiting);
+	if (c->line.len > 0)
+		catch_line(c, c->line.data, c->line.len);
+	c->request[0] = '\0';
+	buf_clear(&c->line);
+	c->seen = 0;
+}
+
 static void
 catch_end(struct catch *c)
 {
-	if (c->line.len > 0)
-		catch_log(c, c->line.data, c->line.len);
 	loop_unwatch(c->loop, c->fd);
 	fd_close(&c->fd);
 	buf_free(&c->line);
@@ -77,7 +200,19 @@ catch_ready(void *arg, int fd, short revents)
 	(void)fd;
 	(void)revents;
 	if (!catch_read(c, CATCH_TURN))
-		catch_end(c);
+		catch_close(c);
+}
+
+static int
+catch_watch(struct catch *c, void (*ready)(void *arg, int fd, short revents),
+    void *arg)
+{
+	if (buf_reserve(&c->line, CATCH_KEEP) != NULL &&
+	    loop_watch(c->loop, c->fd, POLLIN, ready, arg) == 0)
+		return 0;
+	buf_free(&c->line);
+	fd_close(&c->fd);
+	return -1;
 }
 
 int
@@ -88,24 +223,85 @@ catch_open(struct catch *c, struct loop *loop, int fd, const char *pool,
 	snprintf(c->pool, sizeof(c->pool), "%s", pool);
 	if (fd == -1)
 		return 0;
-	if (buf_reserve(&c->line, CATCH_ROOM) != NULL &&
-	    fd_nonblock(fd, true) == 0 &&
-	    loop_watch(loop, fd, POLLIN, catch_ready, c) == 0)
-		return 0;
-	buf_free(&c->line);
+	if (fd_nonblock(fd, true) == 0)
+		return catch_watch(c, catch_ready, c);
 	fd_close(&c->fd);
 	return -1;
 }
 
-/* No more than is there now: whoever holds the other end may write for ever. */
 void
 catch_close(struct catch *c)
 {
-	int waiting;
+	if (c->fd == -1)
+		return;
+	catch_rest(c);
+	catch_end(c);
+}
+
+/* ---- after the worker ----------------------------------------------------- */
+
+static void
+forget(struct left *left)
+{
+	struct left **p;
+
+	for (p = &self.left; *p != left; p = &(*p)->next)
+		;
+	*p = left->next;
+	self.n--;
+	free(left);
+}
+
+static void
+left_ready(void *arg, int fd, short revents)
+{
+	struct left *left = arg;
+
+	catch_ready(&left->catch, fd, revents);
+	if (left->catch.fd == -1)
+		forget(left);
+}
+
+/* Does anybody hold the other end? */
+static bool
+is_held(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 0 || (p.revents & POLLHUP) == 0;
+}
+
+void
+catch_leave(struct catch *c)
+{
+	struct left *left = NULL;
 
 	if (c->fd == -1)
 		return;
-	if (ioctl(c->fd, FIONREAD, &waiting) == 0 && waiting > 0)
-		catch_read(c, (size_t)waiting);
-	catch_end(c);
+	catch_rest(c);
+	if (is_held(c->fd) && self.n < CATCH_LEFT)
+		left = calloc(1, sizeof(*left));
+	if (left == NULL) {
+		catch_end(c);
+		return;
+	}
+	loop_unwatch(c->loop, c->fd);
+	left->catch = *c;
+	*c = (struct catch){ .fd = -1 };
+	if (catch_watch(&left->catch, left_ready, left) == -1) {
+		free(left);
+		return;
+	}
+	left->next = self.left;
+	self.left = left;
+	self.n++;
+}
+
+void
+catch_finish(void)
+{
+	while (self.left != NULL) {
+		catch_close(&self.left->catch);
+		forget(self.left);
+	}
 }

@@ -3,20 +3,25 @@
 
 /*
  * What a worker writes to stdout and stderr, line by line into the log at
- * level notice, in its name.  A line is whole up to 64 KiB and split beyond.
- * Runs in the master, allocates at catch_open only, and reads a bounded
- * amount in a turn, so that a flood keeps nobody waiting.
+ * level notice, in its name, and with the id of the request that it says it
+ * is about (share/mark.h).  A line is whole up to 1 MiB; a longer one is split
+ * and its parts are marked.  Runs in the master, and reads a bounded amount in
+ * a turn, so that a flood keeps nobody waiting; memory grows with a line that
+ * is longer than usual, and is given back after it.
  */
 
 #include <sys/types.h>
 
 #include "base/buf.h"
 #include "base/loop.h"
+#include "share/mark.h"
 
 struct catch {
 	struct loop *loop;
 	int fd; /* read end, -1: closed */
-	struct buf line; /* what has come of the next line */
+	struct buf line; /* what has come of the next line, */
+	size_t seen;	 /* so much of it without its end */
+	char request[MARK_ID]; /* whose it is; "" */
 	char pool[33];
 	pid_t pid;
 };
@@ -36,5 +41,13 @@ int catch_open(struct catch *c, struct loop *loop, int fd, const char *pool,
  * happens.
  */
 void catch_close(struct catch *c);
+
+/*
+ * Its worker is gone.  The same, but as long as a child of that worker holds
+ * the other end, what it writes is logged all the same: beside c, which is
+ * free, and for no more than 64 such workers.  catch_finish: close those too.
+ */
+void catch_leave(struct catch *c);
+void catch_finish(void);
 
 #endif

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/title.h"
+#include "master/catch.h"
 #include "master/command.h"
 #include "master/daemon.h"
 #include "master/handover.h"
@@ -83,6 +84,13 @@ announce(void)
 	go_on();
 }
 
+static int
+open_log(const struct conf *conf, struct why *why)
+{
+	return log_open(conf->error_log, (enum log_level)conf->log_level,
+	    (enum log_form)conf->log_format, why);
+}
+
 /* The log goes where the new configuration says; the pid file is written
  * once and for all. */
 static void
@@ -91,8 +99,7 @@ apply_globals(void)
 	const struct conf *conf = conf_now();
 	struct why why;
 
-	if (log_open(conf->error_log, (enum log_level)conf->log_level, &why) ==
-	    -1)
+	if (open_log(conf, &why) == -1)
 		log_error("%s", why.text);
 	pools_send_logs(&self.pools);
 	if (command_open(&world, conf->control, &why) == -1) {
@@ -259,8 +266,7 @@ set_up(const struct conf *conf)
 {
 	struct why why;
 
-	if (conf != NULL && log_open(conf->error_log,
-		(enum log_level)conf->log_level, &why) == -1)
+	if (conf != NULL && open_log(conf, &why) == -1)
 		return fail(why.text);
 	self.loop = loop_new();
 	if (self.loop == NULL || take_signals() == -1)
@@ -327,6 +333,7 @@ tear_down(void)
 	command_close();
 	upgrade_cancel();
 	pools_free(&self.pools);
+	catch_finish();
 	pidfile_close(self.own.pidfile, self.own.pid_path);
 	free(self.own.pid_path);
 	loop_free(self.loop);
@@ -357,15 +364,27 @@ over(void)
 	return self.phase >= PHASE_STOPPING && self.pools.first == NULL;
 }
 
+/* Milliseconds until the log wants to be looked after; -1: it does not. */
+static int
+patience(void)
+{
+	int64_t due = log_due(), now = clock_ms();
+
+	if (due == -1)
+		return -1;
+	return due > now ? (int)(due - now) : 0;
+}
+
 static void
 run(void)
 {
 	while (!over()) {
-		if (loop_turn(self.loop, -1) == -1) {
+		if (loop_turn(self.loop, patience()) == -1) {
 			log_alert("ppoll: %s", strerror(errno));
 			self.code = EX_OSERR;
 			return;
 		}
+		log_tick(clock_ms());
 		pools_reap(&self.pools);
 		look_around();
 		pools_sweep(&self.pools);

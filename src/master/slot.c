@@ -116,13 +116,14 @@ slot_log(const struct slot *slot, enum log_level level, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	log_relay(level, slot->output.pool, slot->pid, text, strlen(text));
+	log_relay(&(struct log_entry) { .level = level, .pid = slot->pid,
+	    .pool = slot->output.pool, .text = text, .len = strlen(text) });
 }
 
 void
 slot_bury(struct slot *slot)
 {
-	catch_close(&slot->output);
+	catch_leave(&slot->output);
 	close_channel(slot);
 	slot->state = SLOT_FREE;
 	slot->pid = 0;

@@ -94,6 +94,7 @@ upgrade_turn(void)
 		return;
 	self.due = false;
 	self.world->own->version = PACKAGE_VERSION;
+	log_flush(); /* what it holds does not live through it */
 	notify_hand_on();
 	inherit_leave();
 	if (handover_leave(self.world->pools, self.world->own) == 0)

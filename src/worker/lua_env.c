@@ -7,7 +7,8 @@
 #include "worker/lua_input.h"
 
 #define ERRORS	       "lua-fpm.errors"
-#define ERROR_LINE_MAX 8192 /* a longer line is cut into such */
+#define ERROR_LINE_MAX 1048576 /* a longer line is cut into such */
+#define ERROR_LINE_KEEP 65536  /* memory kept for the next */
 
 /* ---- the parameters ------------------------------------------------------ */
 
@@ -130,6 +131,17 @@ lua_env_flush(struct lua_req *req)
 		lua_req_log(req, LEVEL_ERROR, req->errors.data,
 		    req->errors.len);
 	buf_clear(&req->errors);
+	if (req->errors.cap > ERROR_LINE_KEEP)
+		buf_free(&req->errors);
+}
+
+/* As the master does with what is printed. */
+static void
+split_errors(struct lua_req *req)
+{
+	buf_puts(&req->errors, " [line goes on]");
+	lua_env_flush(req);
+	buf_puts(&req->errors, "[line goes on] ");
 }
 
 static void
@@ -145,8 +157,10 @@ add_errors(struct lua_req *req, const char *text, size_t n)
 		if (newline != NULL)
 			part = (size_t)(newline - text);
 		buf_add(&req->errors, text, part);
-		if (newline != NULL || req->errors.len == ERROR_LINE_MAX)
+		if (newline != NULL)
 			lua_env_flush(req);
+		else if (req->errors.len == ERROR_LINE_MAX)
+			split_errors(req);
 		part += newline != NULL;
 		text += part;
 		n -= part;

@@ -1,7 +1,5 @@
 #include "worker/lua_req.h"
 
-#include <string.h>
-
 struct handle {
 	struct lua_req *req;
 	uint64_t serial;
@@ -74,34 +72,16 @@ lua_req_check(lua_State *L, int arg, const char *type)
 
 /* ---- log lines ----------------------------------------------------------- */
 
-/* The log ends a text at a NUL. */
-static void
-add_without_nul(struct buf *out, const char *text, size_t len)
-{
-	const char *nul;
-
-	while ((nul = memchr(text, '\0', len)) != NULL) {
-		buf_add(out, text, (size_t)(nul - text));
-		buf_puts(out, "\\x00");
-		len -= (size_t)(nul - text) + 1;
-		text = nul + 1;
-	}
-	buf_add(out, text, len);
-}
-
 void
 lua_req_log(struct lua_req *req, enum log_level level, const char *text,
     size_t len)
 {
 	struct request *request = req->request;
-	struct buf shown = { 0 };
-	char line[512];
+	char method[REQUEST_METHOD], uri[REQUEST_URI];
 
-	add_without_nul(&shown, text, len);
-	log_write(level, "%s: %s",
-	    request_line(request, line, sizeof(line)),
-	    buf_string(&shown) != NULL ? shown.data : "out of memory");
-	buf_free(&shown);
+	request_method(request, method);
+	request_uri(request, uri);
+	log_about(level, method, uri, text, len);
 	if (!req->errors_to_server || level < LEVEL_ERROR)
 		return;
 	request->ops->complain(request, text, len);

@@ -18,24 +18,14 @@ request_param(const struct request *request, const char *name, size_t *len)
 	return NULL;
 }
 
-static bool
-is_safe(char c)
-{
-	return c > ' ' && c < 0x7f && c != '"' && c != '\'' && c != '`' &&
-	    c != '\\';
-}
-
 bool
 request_take_id(struct request *request, const char *name)
 {
-	size_t len = 0, i;
+	size_t len = 0;
 	const char *value = request_param(request, name, &len);
 
-	if (len == 0 || len >= REQUEST_ID)
+	if (!mark_is_id(value, len))
 		return false;
-	for (i = 0; i < len; i++)
-		if (!is_safe(value[i]))
-			return false;
 	memcpy(request->id, value, len);
 	request->id[len] = '\0';
 	return true;
@@ -78,38 +68,39 @@ request_index(struct request *request)
 }
 
 /* What fits of a parameter, "-" for one that is missing or empty.  A NUL
- * must not hide what follows it.  Returns the place after it. */
-static char *
-add_param(const struct request *request, const char *name, char *out,
-    const char *end)
+ * must not hide what follows it. */
+static const char *
+take_param(const struct request *request, const char *name, char *out,
+    size_t n)
 {
-	size_t len = 0;
+	size_t len = 0, i;
 	const char *value = request_param(request, name, &len);
 
 	if (len == 0) {
 		value = "-";
 		len = 1;
 	}
-	if (len > (size_t)(end - out))
-		len = (size_t)(end - out);
-	for (; len > 0; len--, value++)
-		*out++ = *value == '\0' ? '?' : *value;
+	if (len > n - 1)
+		len = n - 1;
+	for (i = 0; i < len; i++)
+		out[i] = value[i] == '\0' ? '?' : value[i];
+	out[len] = '\0';
 	return out;
 }
 
 const char *
-request_line(const struct request *request, char *out, size_t n)
+request_method(const struct request *request, char out[REQUEST_METHOD])
 {
-	const char *end = out + n - 1;
-	const char *uri = "REQUEST_URI";
-	size_t len = 0;
-	char *p;
+	return take_param(request, "REQUEST_METHOD", out, REQUEST_METHOD);
+}
 
-	p = add_param(request, "REQUEST_METHOD", out, end);
-	if (p < end)
-		*p++ = ' ';
-	if (request_param(request, uri, &len) == NULL || len == 0)
-		uri = "SCRIPT_NAME";
-	*add_param(request, uri, p, end) = '\0';
-	return out;
+const char *
+request_uri(const struct request *request, char out[REQUEST_URI])
+{
+	const char *name = "REQUEST_URI";
+	size_t len = 0;
+
+	if (request_param(request, name, &len) == NULL || len == 0)
+		name = "SCRIPT_NAME";
+	return take_param(request, name, out, REQUEST_URI);
 }

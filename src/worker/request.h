@@ -12,7 +12,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define REQUEST_ID 64 /* with its NUL */
+#include "share/mark.h"
+
+#define REQUEST_ID     MARK_ID /* these with their NUL */
+#define REQUEST_METHOD 32
+#define REQUEST_URI    512
 
 struct request;
 
@@ -80,16 +84,18 @@ const char *request_param(const struct request *request, const char *name,
     size_t *len);
 
 /*
- * Let the request be known by what the parameter `name` says, if that is 1 to
- * 63 printable ASCII characters without space, quotes and backslash: nothing
- * of it needs escaping anywhere.  False: it has no such parameter, and no id.
+ * Let the request be known by what the parameter `name` says, if that is
+ * an id (mark_is_id).  False: it has no such parameter, and no id.
  */
 bool request_take_id(struct request *request, const char *name);
 
 /* Note in `known` which of the parameters are where, in one pass. */
 void request_index(struct request *request);
 
-/* METHOD URI for a log line, cut to n - 1 bytes and terminated. */
-const char *request_line(const struct request *request, char *out, size_t n);
+/* Method and URI for a log line, cut to fit; "-" for one that is missing.
+ * Return out. */
+const char *request_method(const struct request *request,
+    char out[REQUEST_METHOD]);
+const char *request_uri(const struct request *request, char out[REQUEST_URI]);
 
 #endif

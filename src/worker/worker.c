@@ -18,6 +18,7 @@
 #include "worker/door.h"
 #include "worker/fcgi.h"
 #include "worker/lua_app.h"
+#include "worker/output.h"
 #include "worker/privs.h"
 #include "worker/retire.h"
 #include "worker/serve.h"
@@ -145,6 +146,7 @@ turn(int64_t until)
 	int timeout = -1, n;
 
 	due = sooner(sooner(until, door_due()), conn_next_due());
+	due = sooner(due, log_due());
 	if (due != -1)
 		timeout = (int)within(due - now, 0, INT_MAX);
 	score_gauge(self.birth->score, self.birth->slot, GAUGE_CONNECTIONS,
@@ -156,6 +158,7 @@ turn(int64_t until)
 	now = clock_ms();
 	conn_expire(now, serve_late);
 	door_tick(now);
+	log_tick(now);
 }
 
 /* ---- leaving ------------------------------------------------------------- */
@@ -308,7 +311,7 @@ worker_main(const struct birth *birth)
 	struct why why;
 
 	self.birth = birth;
-	setvbuf(stdout, NULL, _IOLBF, 0);
+	output_begin(birth->channel != -1);
 	retire_prepare(birth);
 	if (privs_drop(birth->pool, &why) == -1) {
 		log_error("%s", why.text);

@@ -10,7 +10,7 @@ TWO = {"mode": "static", "max": 2}
 LOST = r"the log took no lines for a while, (\d+) from this process are lost"
 TALK = """return { restart = function() end, accept = function(env)
     if env.REQUEST_URI == "/talk" then
-        for i = 1, 1000 do print(("x"):rep(100)) end
+        for i = 1, 1000 do print(("x"):rep(100) .. i) end
     end
     return {}, "hello"
 end }"""

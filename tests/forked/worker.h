@@ -134,7 +134,8 @@ worker_prepare(void)
 static inline void
 worker_flood(void)
 {
-	static const char line[] = "flood flood flood flood flood flood\n";
+	/* No line is the one before: those would only be counted. */
+	static const char line[] = "a flood flood flood\nb flood flood flood\n";
 
 	while (write(STDOUT_FILENO, line, sizeof(line) - 1) > 0)
 		;

@@ -73,7 +73,7 @@ def output_is_logged():
     equal((r.out.count(b"from"), r.body, r.errors), (0, b"clean", b""))
     for said in (r"from print\\t1", "from stderr",
                  "from stdout", "in two writes"):
-        d.wait_log(r"^\S+ \w+ \[pool www\] \[pid %d\] (%s)$" %
+        d.wait_log(r"^\S+ \w+ \[pool www\] \[pid %d\] \[request \S+\] (%s)$" %
                    (d.workers()[0], said), mark)
 
 

@@ -170,7 +170,7 @@ def old_worker_is_still_ours():
         d.wait_log(" ready: ", mark)
         d.wait_log(r"\[pid %d\] does not leave in time: killed" % old, mark)
         until(lambda: not alive(old), "it is gone")
-        d.wait_log(r"\[pid %d\] half" % old, mark)
+        d.wait_log(r"\[pid %d\] \[request \S+\] half" % old, mark)
         held.join(5)
         d.wait_workers(1)
         equal(zombies(d.pid), [])

@@ -198,7 +198,7 @@ setup(void)
 	ck_assert_ptr_nonnull(mkdtemp(scene.dir));
 	snprintf(scene.file, sizeof(scene.file), "%s/app.lua", scene.dir);
 	snprintf(path, sizeof(path), "%s/log", scene.dir);
-	ck_assert_int_eq(log_open(path, LEVEL_INFO, NULL), 0);
+	ck_assert_int_eq(log_open(path, LEVEL_INFO, FORM_TEXT, NULL), 0);
 	client.request.head_only = false;
 	new_request();
 }
@@ -210,7 +210,7 @@ teardown(void)
 
 	lua_app_free(scene.app);
 	scene.app = NULL;
-	log_open("stderr", LEVEL_NOTICE, NULL);
+	log_open("stderr", LEVEL_NOTICE, FORM_TEXT, NULL);
 	snprintf(command, sizeof(command), "rm -r %s", scene.dir);
 	ck_assert_int_eq(system(command), 0);
 	buf_free(&scene.log);

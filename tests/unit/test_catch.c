@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,7 +10,8 @@
 
 #include "unit.h"
 
-#define LINE 65536 /* longest that is not split */
+#define LINE (1 << 20) /* longest that is not split */
+#define TURN 65536     /* most that is taken at once */
 
 static char path[64];
 static struct loop *loop;
@@ -24,7 +26,7 @@ setup(void)
 	strcpy(path, "/tmp/lua-fpm-catch.XXXXXX");
 	ck_assert_int_ne(fd = mkstemp(path), -1);
 	close(fd);
-	ck_assert_int_eq(log_open(path, LEVEL_NOTICE, NULL), 0);
+	ck_assert_int_eq(log_open(path, LEVEL_NOTICE, FORM_TEXT, NULL), 0);
 	ck_assert_ptr_nonnull(loop = loop_new());
 	ck_assert_int_eq(fd_pipe(fds), 0);
 	ck_assert_int_eq(catch_open(&c, loop, fds[0], "www", 4711), 0);
@@ -58,7 +60,7 @@ static const char *
 logged(void)
 {
 	static const char head[] = " notice [pool www] [pid 4711] ";
-	static char line[4 * LINE], all[8 * LINE];
+	static char line[2 * LINE], all[4 * LINE];
 	FILE *f = fopen(path, "r");
 	size_t len = 0, n;
 	char *text;
@@ -124,38 +126,85 @@ START_TEST(control_bytes_forge_nothing)
 }
 END_TEST
 
-/* Write a line of n bytes and another; what is to be logged of them. */
+/* Write n times x and a newline; what is logged of it. */
 static const char *
 long_line(size_t n)
 {
-	static char text[LINE + 10], want[2 * LINE];
-	size_t half = n / 2;
+	static char text[TURN];
+	size_t part;
 
-	memset(text, 'x', n);
-	text[n] = '\0';
-	ck_assert_int_eq(fd_write_all(out, text, half), 0);
+	memset(text, 'x', sizeof(text));
+	for (; n > 0; n -= part) {
+		part = n < TURN / 2 ? n : TURN / 2;
+		ck_assert_int_eq(fd_write_all(out, text, part), 0);
+		turn();
+	}
+	say("\n");
 	turn();
-	ck_assert_int_eq(fd_write_all(out, text + half, n - half), 0);
-	turn();
-	say("\ny\n");
-	turn();
-	if (n <= LINE)
-		sprintf(want, "%s\ny\n", text);
-	else
-		sprintf(want, "%.*s\n%s\ny\n", LINE, text, text + LINE);
-	return want;
+	return logged();
 }
 
-START_TEST(long_lines_are_split_only_above_the_limit)
+START_TEST(long_lines_are_whole)
 {
-	const char *want;
+	const char *got = long_line(LINE - 1);
 
-	want = long_line(LINE - 1);
-	ck_assert(strcmp(logged(), want) == 0);
-	want = long_line(LINE);
-	ck_assert(strcmp(logged(), want) == 0);
-	want = long_line(LINE + 1);
-	ck_assert(strcmp(logged(), want) == 0);
+	ck_assert_uint_eq(strspn(got, "x"), LINE - 1);
+	ck_assert_str_eq(got + LINE - 1, "\n");
+	got = long_line(LINE);
+	ck_assert_uint_eq(strspn(got, "x"), LINE);
+	ck_assert_str_eq(got + LINE, "\n");
+	ck_assert_uint_lt(c.line.cap, 2 * TURN); /* given back */
+}
+END_TEST
+
+START_TEST(endless_lines_come_in_marked_parts)
+{
+	const char *got = long_line(3 * LINE);
+	size_t n, all = 0;
+
+	for (int part = 0; *got != '\0'; part++) {
+		if (part > 0) {
+			ck_assert_mem_eq(got, "[line goes on] ", 15);
+			got += 15;
+		}
+		n = strspn(got, "x");
+		all += n;
+		got += n;
+		if (all < 3 * LINE) {
+			ck_assert_uint_ge(n, LINE);
+			ck_assert_mem_eq(got, " [line goes on]\n", 16);
+			got += 15;
+		}
+		ck_assert_int_eq(*got, '\n');
+		got++;
+	}
+	ck_assert_uint_eq(all, 3 * LINE);
+}
+END_TEST
+
+/* Splitting does not make good text bad. */
+START_TEST(no_character_is_cut_in_two)
+{
+	static const char euro[] = "\xe2\x82\xac";
+	const char *got, *p;
+	size_t n = 0;
+
+	for (int i = 0; i < LINE / 30000 + 1; i++) {
+		char text[30000];
+
+		for (size_t k = 0; k < sizeof(text); k++)
+			text[k] = euro[k % 3];
+		ck_assert_int_eq(fd_write_all(out, text, sizeof(text)), 0);
+		turn();
+	}
+	say("\n");
+	turn();
+	got = logged();
+	ck_assert_ptr_null(strstr(got, "\\x"));
+	ck_assert_ptr_nonnull(strstr(got, "[line goes on]"));
+	for (p = got; (p = strstr(p, euro)) != NULL; p++)
+		n++;
+	ck_assert_uint_eq(n, (LINE / 30000 + 1) * 10000);
 }
 END_TEST
 
@@ -164,16 +213,20 @@ END_TEST
 static size_t
 flood(void)
 {
-	char text[4096];
-	size_t all = 0, i;
+	char text[128];
+	size_t all = 0;
 	ssize_t n;
 
-	ck_assert_int_ge(fcntl(out, F_SETPIPE_SZ, 4 * LINE), 4 * LINE);
+	ck_assert_int_ge(fcntl(out, F_SETPIPE_SZ, 4 * TURN), 4 * TURN);
 	ck_assert_int_eq(fd_nonblock(out, true), 0);
-	for (i = 0; i < sizeof(text); i++)
-		text[i] = i % 128 == 127 ? '\n' : 'x';
-	while ((n = write(out, text, sizeof(text))) > 0)
-		all += (size_t)n;
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = '\n';
+	do {
+		snprintf(text, 9, "%08zu", all);
+		text[8] = ' ';
+		n = write(out, text, sizeof(text));
+		all += n > 0 ? (size_t)n : 0;
+	} while (n > 0);
 	return all;
 }
 
@@ -181,11 +234,11 @@ START_TEST(a_turn_takes_a_bounded_amount)
 {
 	size_t all = flood();
 
-	ck_assert_uint_ge(all, 4 * LINE);
+	ck_assert_uint_ge(all, 4 * TURN);
 	turn();
-	ck_assert_uint_eq(strlen(logged()), LINE);
+	ck_assert_uint_eq(strlen(logged()), TURN);
 	turn();
-	ck_assert_uint_eq(strlen(logged()), LINE);
+	ck_assert_uint_eq(strlen(logged()), TURN);
 }
 END_TEST
 
@@ -200,6 +253,75 @@ START_TEST(closing_takes_all_that_is_there_and_waits_for_nobody)
 	catch_close(&c); /* out is open still, as in a grandchild */
 	ck_assert_uint_eq(strlen(logged()), all);
 	ck_assert_int_eq(c.fd, -1);
+}
+END_TEST
+
+START_TEST(a_mark_names_the_request)
+{
+	say("\x1eid-1\x1fone\nnone\n\x1eid-2\x1ftwo\n");
+	turn();
+	ck_assert_str_eq(logged(), "[request id-1] one\nnone\n"
+	    "[request id-2] two\n");
+	say("half\x1eid-3\x1fthree\n"); /* a child wrote before */
+	turn();
+	ck_assert_str_eq(logged(), "half\n[request id-3] three\n");
+	say("\x1e");
+	turn();
+	say("id-4\x1f");
+	turn();
+	say("four");
+	catch_close(&c);
+	ck_assert_str_eq(logged(), "[request id-4] four\n");
+}
+END_TEST
+
+START_TEST(what_is_no_mark_is_text)
+{
+	say("\036\037a\n\036a b\037\n\036a\n\036");
+	fd_close(&out);
+	while (c.fd != -1)
+		turn();
+	ck_assert_str_eq(logged(), "\\x1e\\x1fa\n\\x1ea b\\x1f\n\\x1ea\n"
+	    "\\x1e\n");
+}
+END_TEST
+
+START_TEST(children_of_a_dead_worker_are_heard)
+{
+	say("first\nlast words");
+	turn();
+	catch_leave(&c); /* out is open still, as in a grandchild */
+	ck_assert_int_eq(c.fd, -1);
+	ck_assert_str_eq(logged(), "first\nlast words\n");
+	say("from a child\nand");
+	turn();
+	ck_assert_str_eq(logged(), "from a child\n");
+	fd_close(&out);
+	turn();
+	ck_assert_str_eq(logged(), "and\n");
+}
+END_TEST
+
+START_TEST(at_the_end_children_are_left_alone)
+{
+	catch_leave(&c);
+	say("said in time\nor almost");
+	catch_finish();
+	ck_assert_str_eq(logged(), "said in time\nor almost\n");
+	signal(SIGPIPE, SIG_IGN);
+	ck_assert_int_eq(write(out, "x", 1), -1);
+}
+END_TEST
+
+START_TEST(nobody_waits_for_children_that_are_not_there)
+{
+	int fd = c.fd;
+
+	say("bye");
+	fd_close(&out);
+	catch_leave(&c);
+	ck_assert_str_eq(logged(), "bye\n");
+	ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
 }
 END_TEST
 
@@ -238,7 +360,14 @@ suite(void)
 	tcase_add_test(t, a_line_that_comes_in_pieces_is_whole);
 	tcase_add_test(t, what_remains_is_logged_at_the_end);
 	tcase_add_test(t, control_bytes_forge_nothing);
-	tcase_add_test(t, long_lines_are_split_only_above_the_limit);
+	tcase_add_test(t, long_lines_are_whole);
+	tcase_add_test(t, endless_lines_come_in_marked_parts);
+	tcase_add_test(t, no_character_is_cut_in_two);
+	tcase_add_test(t, a_mark_names_the_request);
+	tcase_add_test(t, what_is_no_mark_is_text);
+	tcase_add_test(t, children_of_a_dead_worker_are_heard);
+	tcase_add_test(t, at_the_end_children_are_left_alone);
+	tcase_add_test(t, nobody_waits_for_children_that_are_not_there);
 	tcase_add_test(t, a_turn_takes_a_bounded_amount);
 	tcase_add_test(t,
 	    closing_takes_all_that_is_there_and_waits_for_nobody);

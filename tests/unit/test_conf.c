@@ -19,6 +19,7 @@ START_TEST(defaults_are_filled_in)
 	    "control = \"\";\n"
 	    "error_log = \"stderr\";\n"
 	    "log_level = \"notice\";\n"
+	    "log_format = \"text\";\n"
 	    "process_max = 0;\n"
 	    "include = \"\";\n"
 	    "\n"
@@ -114,6 +115,8 @@ static const struct row {
 	{ "log_level", "\"debug\"", "\"debug\"", "\"Debug\"",
 	    "expected one of \"debug\", \"info\", \"notice\", \"warning\", "
 	    "\"error\", \"alert\", found \"Debug\"" },
+	{ "log_format", "\"json\"", "\"json\"", "\"JSON\"",
+	    "expected one of \"text\", \"json\", found \"JSON\"" },
 	{ "include", "\"*.none\"", "\"\"", "true",
 	    "expected a string of 0 to 4095 bytes, found true" },
 	{ "app", "\"/x/\\\"\\\\\\x07\\xc3\\xa9\"", "\"/x/\\\"\\\\\\x07é\"",
@@ -333,7 +336,7 @@ START_TEST(levels_are_those_of_the_log)
 		char value[32];
 
 		snprintf(value, sizeof(value), "\"%s\"",
-		    log_level_name((enum log_level)level));
+		    log_level_names[level]);
 		read_text(with("log_level", value));
 		assert_good();
 		ck_assert_int_eq(conf->log_level, level);

@@ -4,10 +4,13 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #include "unit.h"
@@ -74,23 +77,17 @@ static void
 open_log(void)
 {
 	make_directory();
-	ck_assert_int_eq(log_open(path, LEVEL_INFO, NULL), 0);
+	ck_assert_int_eq(log_open(path, LEVEL_INFO, FORM_TEXT, NULL), 0);
 }
 
 START_TEST(names_levels)
 {
 	static const char *names[] = { "debug", "info", "notice", "warning",
 		"error", "alert" };
-	int level;
 
-	for (level = LEVEL_DEBUG; level <= LEVEL_ALERT; level++) {
-		ck_assert_int_eq(log_level_parse(names[level]), level);
-		ck_assert_str_eq(log_level_name((enum log_level)level),
-		    names[level]);
-	}
-	ck_assert_int_eq(log_level_parse("verbose"), -1);
-	ck_assert_int_eq(log_level_parse(""), -1);
-	ck_assert_int_eq(log_level_parse("Error"), -1);
+	for (int level = LEVEL_DEBUG; level <= LEVEL_ALERT; level++)
+		ck_assert_str_eq(log_level_names[level], names[level]);
+	ck_assert_ptr_null(log_level_names[LEVEL_ALERT + 1]);
 }
 END_TEST
 
@@ -119,7 +116,8 @@ START_TEST(a_level_is_a_threshold)
 {
 	open_log();
 	log_debug("not this");
-	log_relay(LEVEL_DEBUG, "www", 1, "nor this", 8);
+	log_relay(&(struct log_entry) { LEVEL_DEBUG, 1, "www", NULL, NULL,
+	    NULL, "nor this", 8 });
 	ck_assert_str_eq(content(path), "");
 	log_error("%s", "this");
 	check_text("this");
@@ -155,7 +153,8 @@ END_TEST
 START_TEST(relays_for_another)
 {
 	open_log();
-	log_relay(LEVEL_WARNING, "www", 4711, "a\0b and the rest", 3);
+	log_relay(&(struct log_entry) { LEVEL_WARNING, 4711, "www", NULL,
+	    NULL, NULL, "a\0b and the rest", 3 });
 	check_line("warning", "[pool www] [pid 4711] a\\x00b");
 }
 END_TEST
@@ -220,7 +219,7 @@ START_TEST(a_failed_open_changes_nothing)
 
 	open_log();
 	snprintf(other, sizeof(other), "%s/none/error.log", directory);
-	ck_assert_int_eq(log_open(other, LEVEL_DEBUG, &why), -1);
+	ck_assert_int_eq(log_open(other, LEVEL_DEBUG, FORM_TEXT, &why), -1);
 	ck_assert_ptr_nonnull(strstr(why.text, other));
 	ck_assert_ptr_nonnull(strstr(why.text, strerror(ENOENT)));
 	log_debug("not this");
@@ -236,7 +235,7 @@ START_TEST(stderr_stays_where_it_was)
 	make_directory();
 	file = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
 	ck_assert_int_eq(dup2(file, STDERR_FILENO), STDERR_FILENO);
-	ck_assert_int_eq(log_open("stderr", LEVEL_INFO, NULL), 0);
+	ck_assert_int_eq(log_open("stderr", LEVEL_INFO, FORM_TEXT, NULL), 0);
 	ck_assert_int_eq(dup2(open("/dev/null", O_WRONLY), STDERR_FILENO),
 	    STDERR_FILENO);
 	log_error("text");
@@ -259,7 +258,7 @@ START_TEST(a_reader_that_is_gone_is_no_error)
 	errno = 0;
 	log_error("text");
 	ck_assert_int_eq(errno, 0);
-	ck_assert_int_eq(log_open("/dev/full", LEVEL_INFO, NULL), 0);
+	ck_assert_int_eq(log_open("/dev/full", LEVEL_INFO, FORM_TEXT, NULL), 0);
 	log_error("text");
 	ck_assert_int_eq(errno, 0);
 }
@@ -277,10 +276,11 @@ START_TEST(lines_of_many_stay_whole)
 	for (child = 0; child < 4; child++) {
 		if (fork() != 0)
 			continue;
-		memset(text, 'a' + child, sizeof(text) - 1);
-		text[sizeof(text) - 1] = '\0';
-		for (i = 0; i < 8; i++)
+		for (i = 0; i < 8; i++) {
+			memset(text, 'a' + child * 2 + i % 2, sizeof(text) - 1);
+			text[sizeof(text) - 1] = '\0';
 			log_error("%s", text);
+		}
 		_exit(0);
 	}
 	while (wait(NULL) != -1)
@@ -316,7 +316,7 @@ START_TEST(a_log_that_nobody_reads_is_told_of_once)
 	make_directory();
 	ck_assert_int_eq(pipe2(fds, O_NONBLOCK), 0);
 	dup2(fds[1], STDERR_FILENO);
-	ck_assert_int_eq(log_open("stderr", LEVEL_NOTICE, NULL), 0);
+	ck_assert_int_eq(log_open("stderr", LEVEL_NOTICE, FORM_TEXT, NULL), 0);
 	dup2(saved, STDERR_FILENO);
 	for (int i = 0; i < 2000; i++)
 		log_notice("line %d", i);
@@ -334,6 +334,175 @@ START_TEST(a_log_that_nobody_reads_is_told_of_once)
 	ck_assert_ptr_nonnull(strstr(loss, "and again\n"));
 	ck_assert_ptr_null(strstr(loss + 1, " warning "));
 	close(saved);
+}
+END_TEST
+
+/* ---- repeats ------------------------------------------------------------- */
+
+/* How often a text is there. */
+static int
+times(const char *text)
+{
+	const char *p = content(path);
+	int n = 0;
+
+	for (; (p = strstr(p, text)) != NULL; p++)
+		n++;
+	return n;
+}
+
+START_TEST(repeats_are_counted)
+{
+	char want[100];
+
+	open_log();
+	log_identity("www");
+	for (int i = 0; i < 10000; i++)
+		log_warning("the same");
+	ck_assert_int_eq(times("the same\n"), 1);
+	ck_assert_int_eq(times("repeated"), 0);
+	log_info("another");
+	snprintf(want, sizeof(want), " warning [pool www] [pid %d] last "
+	    "message repeated 9999 times\n", (int)getpid());
+	ck_assert_int_eq(times(want), 1);
+	ck_assert_int_eq(times("another\n"), 1);
+	log_info("another");
+	log_info("a third");
+	ck_assert_int_eq(times("last message repeated 1 time\n"), 1);
+	ck_assert_int_eq(times("\n"), 5);
+}
+END_TEST
+
+/* Another level, request, process or pool, and it is another event. */
+START_TEST(what_differs_is_no_repeat)
+{
+	struct log_entry e = { .level = LEVEL_NOTICE, .pid = 1, .pool = "a",
+		.text = "text", .len = 4 };
+
+	open_log();
+	log_relay(&e);
+	e.level = LEVEL_INFO;
+	log_relay(&e);
+	e.pid = 2;
+	log_relay(&e);
+	e.pool = "b";
+	log_relay(&e);
+	e.pool = NULL;
+	log_relay(&e);
+	e.request = "1";
+	log_relay(&e);
+	e.request = "2";
+	log_relay(&e);
+	e.method = "GET";
+	e.uri = "/";
+	log_relay(&e);
+	e.uri = "/2";
+	log_relay(&e);
+	e.len = 3;
+	log_relay(&e);
+	ck_assert_int_eq(times("\n"), 10);
+	log_alert("an alert");
+	log_alert("an alert");
+	ck_assert_int_eq(times("an alert\n"), 2);
+	ck_assert_int_eq(times("repeated"), 0);
+}
+END_TEST
+
+START_TEST(repeats_are_told_of_in_time)
+{
+	int64_t due;
+
+	open_log();
+	ck_assert_int_eq(log_due(), -1);
+	log_error("text");
+	ck_assert_int_eq(log_due(), -1);
+	log_error("text");
+	due = log_due();
+	ck_assert_int_gt(due, clock_ms());
+	ck_assert_int_le(due, clock_ms() + 10000);
+	log_tick(due - 1);
+	ck_assert_int_eq(times("repeated"), 0);
+	log_tick(due);
+	ck_assert_int_eq(times("repeated 1 time\n"), 1);
+	ck_assert_int_eq(log_due(), -1);
+	log_error("text"); /* the operator sees that it goes on */
+	ck_assert_int_eq(times("] text\n"), 2);
+}
+END_TEST
+
+START_TEST(repeats_are_told_of_at_the_end)
+{
+	open_log();
+	log_error("text");
+	log_error("text");
+	if (fork() == 0)
+		exit(0); /* not ours to tell */
+	wait(NULL);
+	ck_assert_int_eq(times("repeated"), 0);
+	if (fork() == 0) {
+		log_error("child");
+		log_error("child");
+		log_error("child");
+		exit(0);
+	}
+	wait(NULL);
+	ck_assert_int_eq(times("repeated 2 times\n"), 1);
+	ck_assert_int_eq(log_reopen(), 0);
+	ck_assert_int_eq(times("repeated 1 time\n"), 1);
+}
+END_TEST
+
+START_TEST(repeats_survive_a_kill)
+{
+	_Atomic uint64_t *shared = mmap(NULL, sizeof(*shared),
+	    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	char want[100];
+	pid_t pid;
+
+	ck_assert_ptr_ne(shared, MAP_FAILED);
+	open_log();
+	pid = fork();
+	if (pid == 0) {
+		log_share(shared);
+		log_info("other");
+		log_info("other");
+		for (int i = 0; i < 6; i++)
+			log_error("text");
+		raise(SIGKILL);
+	}
+	waitpid(pid, NULL, 0);
+	ck_assert_int_eq(times("repeated"), 1);
+	log_bury(shared, "www", pid);
+	snprintf(want, sizeof(want), " error [pool www] [pid %d] last message "
+	    "repeated 5 times\n", (int)pid);
+	ck_assert_int_eq(times(want), 1);
+	log_bury(shared, "www", pid);
+	ck_assert_int_eq(times("repeated"), 2);
+	munmap((void *)shared, sizeof(*shared));
+}
+END_TEST
+
+/* ---- JSON ---------------------------------------------------------------- */
+
+START_TEST(an_object_to_a_line)
+{
+	struct log_entry e = { LEVEL_ERROR, 7, "www", "id-1", "GET",
+		"/\"\\\x1b\xff\xc3\xa4", "a\tb\n\0c\x7f\xc2", 8 };
+
+	make_directory();
+	ck_assert_int_eq(log_open(path, LEVEL_INFO, FORM_JSON, NULL), 0);
+	log_relay(&e);
+	ck_assert_str_eq(strstr(content(path), ",\"level\""),
+	    ",\"level\":\"error\",\"pool\":\"www\",\"pid\":7,"
+	    "\"request_id\":\"id-1\",\"method\":\"GET\",\"uri\":"
+	    "\"/\\\"\\\\\\u001b\\\\xff\xc3\xa4\",\"message\":"
+	    "\"a\\tb\\n\\u0000c\\u007f\\\\xc2\"}\n");
+	ck_assert_int_eq(truncate(path, 0), 0);
+	e = (struct log_entry) { .pid = 1, .level = LEVEL_INFO };
+	log_relay(&e);
+	ck_assert_mem_eq(content(path), "{\"time\":\"20", 11);
+	ck_assert_str_eq(strstr(content(path), ",\"level\""),
+	    ",\"level\":\"info\",\"pid\":1,\"message\":\"\"}\n");
 }
 END_TEST
 
@@ -359,6 +528,12 @@ suite(void)
 	tcase_add_test(t, a_reader_that_is_gone_is_no_error);
 	tcase_add_test(t, lines_of_many_stay_whole);
 	tcase_add_test(t, a_log_that_nobody_reads_is_told_of_once);
+	tcase_add_test(t, repeats_are_counted);
+	tcase_add_test(t, what_differs_is_no_repeat);
+	tcase_add_test(t, repeats_are_told_of_in_time);
+	tcase_add_test(t, repeats_are_told_of_at_the_end);
+	tcase_add_test(t, repeats_survive_a_kill);
+	tcase_add_test(t, an_object_to_a_line);
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -261,7 +261,7 @@ START_TEST(loses_nothing_to_errors)
 	char text[256];
 	long i, j, before;
 
-	log_open("/dev/null", LEVEL_ALERT, NULL);
+	log_open("/dev/null", LEVEL_ALERT, FORM_TEXT, NULL);
 	for (i = 0; i < 8; i++) {
 		snprintf(text, sizeof(text), "if env.COUNT then "
 		    "collectgarbage() return {}, collectgarbage('count') // 1 "

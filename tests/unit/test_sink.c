@@ -197,10 +197,10 @@ START_TEST(the_error_log_travels_among_them)
 	struct sink here[SINK_COUNT] = { { .out.fd = -1 }, { .out.fd = -1 } };
 	int channel[2];
 
-	ck_assert_int_eq(log_open(file, LEVEL_ERROR, &why), 0);
+	ck_assert_int_eq(log_open(file, LEVEL_ERROR, FORM_TEXT, &why), 0);
 	ck_assert_int_eq(fd_pair(channel), 0);
 	ck_assert_int_eq(log_send(channel[0]), 0);
-	ck_assert_int_eq(log_open("stderr", LEVEL_DEBUG, &why), 0);
+	ck_assert_int_eq(log_open("stderr", LEVEL_DEBUG, FORM_TEXT, &why), 0);
 	ck_assert_int_eq(sink_receive(channel[1], here), 1);
 	log_error("said");
 	log_notice("not said");

@@ -1,0 +1,193 @@
+#include "base/log_target.h"
+
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+#define SYSLOG_SOCKET  "/dev/log"
+#define JOURNAL_SOCKET "/run/systemd/journal/socket"
+#define DATAGRAM_MOST  65536
+
+/* ---- opening ------------------------------------------------------------- */
+
+static int
+connect_to(const char *path)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), error;
+
+	snprintf(to.sun_path, sizeof(to.sun_path), "%s", path);
+	if (fd == -1 ||
+	    connect(fd, (const struct sockaddr *)&to, sizeof(to)) == 0)
+		return fd;
+	error = errno;
+	close(fd);
+	errno = error;
+	return -1;
+}
+
+static int
+open_file(const char *path)
+{
+	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
+	    0640);
+}
+
+/* Does the journal read what we write to stderr?  systemd.exec(5) */
+static bool
+is_journal(int fd)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	uintmax_t device, inode;
+	struct stat st;
+
+	return stream != NULL &&
+	    sscanf(stream, "%ju:%ju", &device, &inode) == 2 &&
+	    fstat(fd, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+}
+
+/* Under systemd the journal itself, which takes fields; where it cannot be
+ * reached its stream, which takes levels. */
+static int
+open_stderr(enum log_form *form)
+{
+	int fd;
+
+	if (is_journal(STDERR_FILENO)) {
+		*form = FORM_JOURNAL;
+		fd = connect_to(JOURNAL_SOCKET);
+		if (fd != -1)
+			return fd;
+		*form = FORM_PREFIX;
+	}
+	return outlet_own(STDERR_FILENO); /* a worker's own 2 leads elsewhere */
+}
+
+static void
+take(struct log_target *target, int fd, enum log_form form, char *path)
+{
+	if (target->out.fd > STDERR_FILENO)
+		close(target->out.fd);
+	free(target->path);
+	target->path = path;
+	target->form = form;
+	outlet_set(&target->out, fd);
+}
+
+int
+log_target_open(struct log_target *target, const char *name,
+    enum log_form form)
+{
+	char *path = NULL;
+	int fd = -1, error;
+
+	if (strcmp(name, "stderr") == 0) {
+		fd = open_stderr(&form);
+	} else if (strcmp(name, "syslog") == 0) {
+		form = FORM_SYSLOG;
+		fd = connect_to(SYSLOG_SOCKET);
+	} else if (strcmp(name, "journal") == 0) {
+		form = FORM_JOURNAL;
+		fd = connect_to(JOURNAL_SOCKET);
+	} else if ((path = strdup(name)) != NULL) {
+		fd = open_file(path);
+	}
+	if (fd == -1) {
+		error = errno;
+		free(path);
+		errno = error;
+		return -1;
+	}
+	take(target, fd, form, path);
+	return 0;
+}
+
+static const char *
+socket_of(const struct log_target *target)
+{
+	if (target->form == FORM_SYSLOG)
+		return SYSLOG_SOCKET;
+	return target->form == FORM_JOURNAL ? JOURNAL_SOCKET : NULL;
+}
+
+int
+log_target_reopen(struct log_target *target)
+{
+	const char *to = socket_of(target);
+	int fd;
+
+	if (target->path == NULL && to == NULL)
+		return 0;
+	fd = to != NULL ? connect_to(to) : open_file(target->path);
+	if (fd == -1)
+		return -1;
+	close(target->out.fd);
+	outlet_set(&target->out, fd);
+	return 0;
+}
+
+void
+log_target_take(struct log_target *target, int fd, enum log_form form)
+{
+	take(target, fd, form, NULL);
+}
+
+/* ---- writing ------------------------------------------------------------- */
+
+/* What does not fit into a datagram goes to the journal as a sealed file. */
+static int
+send_as_file(int sock, const char *data, size_t n)
+{
+	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE |
+	    F_SEAL_SEAL;
+	int fd = memfd_create("lua-fpm log", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int result = -1;
+
+	if (fd == -1)
+		return -1;
+	if (fd_write_all(fd, data, n) == 0 &&
+	    fcntl(fd, F_ADD_SEALS, seals) == 0 &&
+	    fd_send(sock, fd, "", 0) != -1)
+		result = 0;
+	close(fd);
+	return result;
+}
+
+/* The other end of a socket is gone, and may have come back. */
+static bool
+is_deserted(int error)
+{
+	return error == ECONNREFUSED || error == ENOTCONN ||
+	    error == ECONNRESET || error == EPIPE;
+}
+
+int
+log_target_write(struct log_target *target, const char *line, size_t n)
+{
+	struct outlet *out = &target->out;
+
+	if (target->form == FORM_JOURNAL && n > DATAGRAM_MOST &&
+	    send_as_file(out->fd, line, n) == 0)
+		return 0;
+	if (target->form == FORM_SYSLOG && n > DATAGRAM_MOST)
+		n = DATAGRAM_MOST; /* which is more than most of them take */
+	if (outlet_write(out, line, n) == 0)
+		return 0;
+	if (socket_of(target) == NULL || !is_deserted(out->error) ||
+	    log_target_reopen(target) == -1)
+		return -1;
+	out->lost--;
+	return outlet_write(out, line, n);
+}

@@ -1,0 +1,39 @@
+#ifndef BASE_LOG_TARGET_H
+#define BASE_LOG_TARGET_H
+
+/*
+ * Where the lines of the error log go: a descriptor and the form that is
+ * understood there.  The master opens it and workers get the descriptor, so
+ * that one in a chroot or without rights reaches files and sockets all the
+ * same.  Knows nothing of what the lines say.
+ */
+
+#include "base/log_line.h"
+#include "base/outlet.h"
+
+struct log_target {
+	struct outlet out;
+	enum log_form form;
+	char *path; /* of the file, NULL: it is none */
+};
+
+/*
+ * "stderr", "syslog", "journal", or a file, which is created with mode 0640
+ * and written in `form`.  A stderr that systemd has connected to the journal
+ * (JOURNAL_STREAM) means the journal.  0, or -1 with errno, and *target is not
+ * touched.
+ */
+int log_target_open(struct log_target *target, const char *name,
+    enum log_form form);
+
+/* Open a file anew, connect to a socket anew.  0, or -1 with errno and the
+ * old one stays. */
+int log_target_reopen(struct log_target *target);
+
+/* Take over what another process opened. */
+void log_target_take(struct log_target *target, int fd, enum log_form form);
+
+/* One line in the target's form, as outlet_write. */
+int log_target_write(struct log_target *target, const char *line, size_t n);
+
+#endif
