@@ -1,5 +1,7 @@
 #include "master/backoff.h"
 
+#include <limits.h>
+
 #define BACKOFF_FIRST 100    /* ms */
 #define BACKOFF_MOST  30000
 #define BACKOFF_READY 1000 /* the most after one that had been ready */
@@ -17,14 +19,17 @@ backoff_wait(unsigned n, int64_t most)
 	return wait < most ? wait : most;
 }
 
-void
+bool
 backoff_failed(struct backoff *backoff, int64_t now, bool ready,
     int64_t lived)
 {
 	if (ready && lived >= BACKOFF_LONG) {
 		*backoff = (struct backoff){ 0 };
-		return;
+		return false;
 	}
+	backoff->trial |= !ready;
+	if (backoff_active(backoff, now))
+		return false;
 	if (backoff->failures < UINT16_MAX)
 		backoff->failures++;
 	/* Those who serve before they die say nothing against those who are
@@ -33,12 +38,27 @@ backoff_failed(struct backoff *backoff, int64_t now, bool ready,
 		backoff->failures = READY_FAILURES;
 	backoff->until = now + backoff_wait(backoff->failures,
 	    ready ? BACKOFF_READY : BACKOFF_MOST);
+	return true;
+}
+
+unsigned
+backoff_allows(const struct backoff *backoff, int64_t now, unsigned wanted,
+    unsigned starting)
+{
+	unsigned most = UINT_MAX;
+
+	if (backoff_active(backoff, now))
+		most = 0;
+	else if (backoff->trial)
+		most = starting == 0 ? 1 : 0;
+	return wanted < most ? wanted : most;
 }
 
 void
 backoff_ready(struct backoff *backoff)
 {
 	backoff->until = 0;
+	backoff->trial = false;
 }
 
 bool

@@ -154,6 +154,9 @@ became_ready(struct pool *pool, struct slot *slot)
 	slot->state = SLOT_UP;
 	slot->due = -1;
 	pool->proven = true;
+	if (pool->backoff.trial)
+		log_notice("pool %s: a worker has come up again",
+		    pool->conf->name);
 	backoff_ready(&pool->backoff);
 	slot_log(slot, LEVEL_DEBUG, "is ready");
 	if (slot->succeeds != NULL) {

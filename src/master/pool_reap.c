@@ -32,11 +32,13 @@ lose(struct pool *pool, const struct slot *slot)
 	pool->failed |= slot->state == SLOT_STARTING;
 	pool->missing += slot->succeeds == NULL;
 	score_add_fact(pool->score, FACT_CRASHES);
-	backoff_failed(&pool->backoff, now, slot->state == SLOT_UP,
-	    now - slot->born);
-	if (backoff_active(&pool->backoff, now))
-		log_notice("pool %s: the next worker starts in %lld ms",
-		    pool->conf->name, (long long)(pool->backoff.until - now));
+	if (backoff_failed(&pool->backoff, now, slot->state == SLOT_UP,
+		now - slot->born))
+		log_notice("pool %s: %u failure%s in a row, the next worker "
+		    "starts in %lld ms", pool->conf->name,
+		    pool->backoff.failures,
+		    pool->backoff.failures == 1 ? "" : "s",
+		    (long long)(pool->backoff.until - now));
 }
 
 /* Who was killed has had its line then. */

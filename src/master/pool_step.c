@@ -101,7 +101,11 @@ manage(struct pool *pool, int64_t now)
 	struct pm_view view = look(pool, now);
 	bool throttled = backoff_active(&pool->backoff, now);
 	struct pm_step step = pm_step(&pool->workers, &view, throttled);
-	bool pending = throttled || view.starting + step.spawn > 0;
+	bool pending;
+
+	step.spawn = backoff_allows(&pool->backoff, now, step.spawn,
+	    view.starting);
+	pending = throttled || view.starting + step.spawn > 0;
 
 	if (!throttled)
 		pool_send_successors(pool);

@@ -136,7 +136,9 @@ def one_bad_pool():
 
 @test
 def respawn_backs_off():
-    """workers that die at once are forked ever more slowly"""
+    """workers that die at once are forked ever more slowly, from the first
+    death on, with one line for each step; the other pool keeps its worker and
+    is as quick as ever; once repaired, the pool is as large as it should be"""
     d = Daemon(pools={"good": {"workers": ONE}, "bad": {"workers": ONE}},
                app=GOOD)
     d.expect(r"\[pool bad\]|pool bad|bad\.lua")
@@ -144,11 +146,47 @@ def respawn_backs_off():
                app=d.dir + "/bad.lua")
     d.write_app("error('dead on arrival')", "bad.lua")
     with d:
-        began = time.monotonic()
-        until(lambda: time.monotonic() - began > 2, "two seconds")
-        n = len(re.findall(r"dead on arrival", d.read_log()))
-        assert 2 <= n <= 40, "%d deaths in 2 s" % n
-        equal(d.fetch("good").body, b"good")
+        good, times = d.workers("good"), []
+        for n, wait in enumerate((100, 200, 400, 800, 1600), 1):
+            line = r"notice .*pool bad: %d failures? in a row, the next " \
+                "worker starts in %d ms" % (n, wait)
+            while not re.search(line, d.read_log()):
+                began = time.monotonic()
+                equal(d.fetch("good").body, b"good")
+                times.append(time.monotonic() - began)
+        times.sort()
+        diag("other pool: %d requests meanwhile, median %.1f ms, worst %.1f"
+             % (len(times), times[len(times) // 2] * 1e3, times[-1] * 1e3))
+        assert times[len(times) // 2] < (0.5 if SANITIZED else 0.1), times
+        text = d.read_log()
+        # four at the start, then one by one
+        assert text.count("dead on arrival") <= 4 + 5, text
+        equal(len(re.findall("next worker starts", text)), 5)
+        d.write_app(GOOD, "bad.lua")
+        equal(d.fetch("bad").body, b"good")
+        d.wait_log(r"notice .*pool bad: a worker has come up again")
+        d.wait_workers(4, "bad")
+        equal(d.workers("good"), good)
+        d.fds_before = d.count_fds()[0]
+
+
+@test
+def dies_when_asked():
+    """workers that come up and die of each request are replaced within a
+    second, for ever; the other pool does not notice"""
+    d = Daemon(pools={"good": {"workers": ONE}, "bad": {"workers": ONE}})
+    d.expect(r"\[pool bad\]")
+    with d:
+        good = d.workers("good")
+        for _ in range(8):
+            with d.connect("bad") as c:
+                c.send(request(lua="os.exit(3)"))
+                assert not c.response().complete
+        waits = [int(w) for w in re.findall(r"pool bad: \d+ failures? in a "
+                 r"row, the next worker starts in (\d+) ms", d.read_log())]
+        equal(waits[:5], [100, 200, 400, 800, 1000])
+        assert max(waits) == 1000, waits
+        equal((d.fetch("bad").body, d.workers("good")), (b"hello", good))
 
 
 @test
