@@ -16,8 +16,11 @@ class Asker:
 
     def __init__(self, d, path=None):
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(PATIENCE)
+        # Blocking, so that a full queue makes us wait (unix(7): EAGAIN).
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO,
+                             struct.pack("ll", PATIENCE, 0))
         self.sock.connect(path or d.control)
+        self.sock.settimeout(PATIENCE)
 
     def __enter__(self):
         return self
@@ -47,3 +50,64 @@ def ask(d, line, path=None):
     with Asker(d, path) as c:
         c.send(line.encode() + b"\n")
         return c.answer()
+
+
+class Fake:
+    """A control socket that says what a test wants it to say."""
+
+    def __init__(self, text=b"ok\n"):
+        self.dir = scratch()
+        self.path = self.dir + "/control.sock"
+        self.text = text  # or a function of the line
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.bind(self.path)
+        self.sock.listen(16)
+        self.asked = []
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                conn, _ = self.sock.accept()
+            except OSError:
+                return
+            with conn, contextlib.suppress(OSError):
+                line = conn.makefile("rb").readline()
+                self.asked.append(line)
+                conn.sendall(self.text(line) if callable(self.text)
+                             else self.text)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
+        self.sock.close()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def worker(pid, state="Idle", uri="/", took=1000, **more):
+    return {"pid": pid, "state": state, "requests": 10,
+            "request duration": took, "request method": "GET",
+            "request uri": uri, "lua heap": 100000,
+            "resident memory": 5000000, **more}
+
+
+def pool_status(name, workers=(), **more):
+    return {"pool": name, "state": "serving", "process manager": "static",
+            "start since": 100, "requests": 1000, "listen queue": 0,
+            "idle processes": sum(w["state"] == "Idle" for w in workers),
+            "active processes": sum(w["state"] == "Running" for w in workers),
+            "total processes": len(workers), "slow requests": 1,
+            "timeouts": 2, "crashes": 3, "backoff": {"state": "none"},
+            "processes": list(workers), **more}
+
+
+def status(*pools):
+    """What the daemon says to "status"."""
+    import json
+    return b"ok\n" + json.dumps({
+        "version": "0.1.0", "pid": 4711, "state": "running",
+        "start time": int(time.time()) - 100,
+        "pools": pools}).encode() + b"\n"

@@ -29,6 +29,7 @@ SRC = os.environ.get("TOP_SRCDIR") or os.path.dirname(HERE)
 BUILD = os.environ.get("TOP_BUILDDIR") or os.getcwd()
 LUA_FPM = os.path.join(BUILD, "lua-fpm")
 LUA_FCGI = os.path.join(BUILD, "lua-fcgi")
+LUA_FPMCTL = os.path.join(BUILD, "lua-fpmctl")
 ROOT = os.geteuid() == 0
 
 

@@ -8,22 +8,24 @@
 
 #include "base/num.h"
 #include "master/control.h"
+#include "master/report.h"
 #include "master/steer.h"
 
 #define WORDS	3
 #define WAITING 16 /* clients; who is more is told so */
 
-enum wish { WISH_NONE, WISH_RELOAD, WISH_STOP, WISH_DRAIN, WISH_RESUME };
+enum wish { WISH_NONE, WISH_RELOAD, WISH_UPGRADE, WISH_STOP, WISH_DRAIN, WISH_RESUME };
 
 struct command {
 	const char *name;
-	int words; /* its own included */
+	int least, most; /* words, its own included */
 	void (*run)(struct control_client *client, char **word);
 };
 
 static struct {
 	const struct command_world *world;
 	unsigned waiting;
+	enum wish begins;
 } self;
 
 /* ---- those who wait ------------------------------------------------------ */
@@ -47,30 +49,47 @@ wait_for(struct control_client *client, enum wish wish, const char *pool)
 		return false;
 	}
 	client->wish = (int)wish;
+	client->begun = false;
 	snprintf(client->note, sizeof(client->note), "%s", pool);
 	return true;
 }
 
 static void
-answer_reload(struct control_client *client)
+mark(struct control_client *client)
+{
+	client->begun |= client->wish == (int)self.begins;
+}
+
+/* Who asks while one is under way is not marked: what it is about may have
+ * come too late for that one, and there will be another. */
+void
+command_begins(enum phase_event what)
+{
+	self.begins = what == EVENT_USR2 ? WISH_UPGRADE : WISH_RELOAD;
+	control_each(mark);
+}
+
+static void
+answer(struct control_client *client)
 {
 	const struct trouble *trouble = &self.world->pools->trouble;
 
-	if (client->wish != WISH_RELOAD || --client->ticket > 0)
+	if (!client->begun)
 		return;
 	if (trouble->text[0] != '\0')
 		control_answer(client, false, trouble->all.data,
 		    trouble->all.len);
 	else
-		control_answerf(client, true, "reloaded: %zu of %zu pools "
-		    "serve", pools_proven(self.world->pools),
+		control_answerf(client, true, "%s: %zu of %zu pools serve",
+		    client->wish == WISH_RELOAD ? "reloaded" :
+		    "upgraded to " PACKAGE_VERSION, pools_proven(self.world->pools),
 		    pools_serving(self.world->pools));
 }
 
 void
-command_reloaded(void)
+command_over(void)
 {
-	control_each(answer_reload);
+	control_each(answer);
 }
 
 static void
@@ -138,6 +157,8 @@ phase_text(void)
 		return "running";
 	case PHASE_RELOADING:
 		return "reloading";
+	case PHASE_TRYING:
+		return "upgrading";
 	default:
 		return "stopping";
 	}
@@ -151,16 +172,46 @@ run_ping(struct control_client *client, char **word)
 	    (int)getpid(), phase_text());
 }
 
-/* A reload that runs already may not see what this one is about: another is
- * remembered, and its end is that of the second from here. */
+static bool
+configured(struct control_client *client, const char *name)
+{
+	if (conf_find(self.world->pools->sources->conf, name) != NULL)
+		return true;
+	control_answerf(client, false, "there is no pool %.64s", name);
+	return false;
+}
+
+static void
+run_status(struct control_client *client, char **word)
+{
+	const struct report report = { PACKAGE_VERSION, phase_text(),
+		*self.world->started };
+	struct buf text = { 0 };
+
+	if (word[1] != NULL && !configured(client, word[1]))
+		return;
+	report_json(&report, self.world->pools, word[1], &text);
+	if (text.failed)
+		control_answerf(client, false, "out of memory");
+	else
+		control_answer(client, true, text.data, text.len);
+	buf_free(&text);
+}
+
 static void
 run_reload(struct control_client *client, char **word)
 {
 	(void)word;
-	if (!wait_for(client, WISH_RELOAD, ""))
-		return;
-	client->ticket = *self.world->phase == PHASE_RUNNING ? 1 : 2;
-	self.world->raise(EVENT_HUP);
+	if (wait_for(client, WISH_RELOAD, ""))
+		self.world->raise(EVENT_HUP);
+}
+
+static void
+run_upgrade(struct control_client *client, char **word)
+{
+	(void)word;
+	if (wait_for(client, WISH_UPGRADE, ""))
+		self.world->raise(EVENT_USR2);
 }
 
 static void
@@ -184,15 +235,6 @@ run_reopen(struct control_client *client, char **word)
 }
 
 /* ---- one pool ------------------------------------------------------------ */
-
-static bool
-configured(struct control_client *client, const char *name)
-{
-	if (conf_find(self.world->pools->sources->conf, name) != NULL)
-		return true;
-	control_answerf(client, false, "there is no pool %.64s", name);
-	return false;
-}
 
 /* Pools come and go in other phases: an answer would not be true for long. */
 static bool
@@ -251,14 +293,16 @@ run_resume(struct control_client *client, char **word)
 /* ---- lines --------------------------------------------------------------- */
 
 static const struct command commands[] = {
-	{ "ping", 1, run_ping },
-	{ "reload", 1, run_reload },
-	{ "reopen", 1, run_reopen },
-	{ "stop", 1, run_stop },
-	{ "scale", 3, run_scale },
-	{ "drain", 2, run_drain },
-	{ "resume", 2, run_resume },
-	{ NULL, 0, NULL }
+	{ "status", 1, 2, run_status },
+	{ "ping", 1, 1, run_ping },
+	{ "reload", 1, 1, run_reload },
+	{ "upgrade", 1, 1, run_upgrade },
+	{ "reopen", 1, 1, run_reopen },
+	{ "stop", 1, 1, run_stop },
+	{ "scale", 3, 3, run_scale },
+	{ "drain", 2, 2, run_drain },
+	{ "resume", 2, 2, run_resume },
+	{ NULL, 0, 0, NULL }
 };
 
 static void
@@ -275,10 +319,9 @@ asked(struct control_client *client, char *line)
 		command++;
 	if (n == 0 || command->name == NULL)
 		control_answerf(client, false, "unknown command");
-	else if (n != command->words)
-		control_answerf(client, false, "%s: expected %d words, found "
-		    "%s%d", command->name, command->words,
-		    n > WORDS ? "more than " : "", n > WORDS ? WORDS : n);
+	else if (n < command->least || n > command->most)
+		control_answerf(client, false, "%s: too %s words",
+		    command->name, n < command->least ? "few" : "many");
 	else
 		command->run(client, word);
 }

@@ -13,6 +13,7 @@
 struct command_world {
 	struct pools *pools;
 	const enum phase *phase;
+	const int64_t *started; /* seconds since 1970 */
 	void (*raise)(enum phase_event event);
 	int (*reopen)(void); /* 0, or -1: failed, which is logged */
 };
@@ -26,8 +27,11 @@ int command_open(const struct command_world *world, const char *path,
  * after. */
 void command_turn(void);
 
-/* A reload has come to its end, and pools->trouble says how. */
-void command_reloaded(void);
+/* A reload (EVENT_HUP) or an upgrade (EVENT_USR2) begins: for all who have
+ * asked for one so far.  What has begun has come to its end, and
+ * pools->trouble says how. */
+void command_begins(enum phase_event what);
+void command_over(void);
 
 /* The daemon ends, as some have asked for. */
 void command_close(void);

@@ -270,6 +270,74 @@ listener_ready(void *arg, int listener, short revents)
 		wait_for_descriptors();
 }
 
+/* ---- from one image to the next ------------------------------------------ */
+
+void
+control_hand_over(struct buf *out)
+{
+	const struct control_client *client;
+	struct buf record = { 0 };
+
+	if (self.path == NULL)
+		return;
+	record_put_text(&record, "path", self.path);
+	record_put_number(&record, "dev", (int64_t)self.address.dev);
+	record_put_number(&record, "ino", (int64_t)self.address.ino);
+	record_put_fd(&record, "fd", self.listener);
+	record_put(out, "control", record.data, record.len);
+	out->failed |= record.failed;
+	for (client = self.clients; client < self.clients + CLIENTS; client++)
+		if (client->state != CONTROL_FREE)
+			control_client_put(client, out);
+	buf_free(&record);
+}
+
+static void
+take_over_socket(const struct record *record)
+{
+	char *path = record_text(record, "path");
+	int fd = (int)record_number(record, "fd", -1);
+
+	if (path == NULL || fd == -1 ||
+	    sock_parse(path, &self.address, NULL) == -1) {
+		free(path);
+		return;
+	}
+	self.address.dev = (dev_t)record_number(record, "dev", 0);
+	self.address.ino = (ino_t)record_number(record, "ino", 0);
+	self.listener = fd;
+	self.path = path;
+}
+
+/* Its time begins anew. */
+static void
+take_over_client(const struct record *record)
+{
+	static const short events[] = { [CONTROL_ASKS] = POLLIN,
+		[CONTROL_WAITS] = 0, [CONTROL_TAKES] = POLLOUT };
+	struct control_client *client = room();
+
+	if (client == NULL)
+		return;
+	control_client_recall(record, client);
+	client->timer.fire = too_late;
+	client->timer.arg = client;
+	if (client->state != CONTROL_FREE &&
+	    (client->answer.failed || expect(client, events[client->state],
+		client->state == CONTROL_WAITS ? 0 : PATIENCE) == -1))
+		drop(client);
+}
+
+void
+control_take_over(const struct record *record, struct loop *loop)
+{
+	self.loop = loop;
+	if (record_is(record, "control"))
+		take_over_socket(record);
+	else if (record_is(record, "asker"))
+		take_over_client(record);
+}
+
 /* ---- the socket ---------------------------------------------------------- */
 
 static void
@@ -313,14 +381,16 @@ control_open(const char *path, struct loop *loop,
 	char *copy = NULL;
 	int fd = -1;
 
-	if (path != NULL && self.path != NULL && strcmp(path, self.path) == 0)
+	self.loop = loop;
+	self.asked = asked;
+	if (path != NULL && self.path != NULL && strcmp(path, self.path) == 0) {
+		watch_listener(room() != NULL && !self.pause.set);
 		return 0;
+	}
 	if (path != NULL &&
 	    (fd = listen_at(path, &address, &copy, why)) == -1)
 		return -1;
 	close_listener();
-	self.loop = loop;
-	self.asked = asked;
 	if (fd == -1)
 		return 0;
 	self.listener = fd;

@@ -11,23 +11,9 @@
 
 #include <stdbool.h>
 
-#include "base/buf.h"
 #include "base/loop.h"
 #include "base/why.h"
-
-#define CONTROL_NOTE 64
-
-struct control_client {
-	int fd;
-	enum { CONTROL_FREE, CONTROL_ASKS, CONTROL_WAITS, CONTROL_TAKES } state;
-	char line[512];
-	size_t len; /* of line; then, of the answer what has been sent */
-	struct buf answer;
-	struct loop_timer timer;
-	int wish; /* WAITS: what for, who asked() it notes here; 0: nothing */
-	unsigned ticket;
-	char note[CONTROL_NOTE];
-};
+#include "master/control_client.h"
 
 /*
  * Listen at `path` instead of where it did before; NULL: nowhere.  asked is
@@ -49,6 +35,13 @@ void control_answerf(struct control_client *client, bool good,
 
 /* Call fn for every client with a wish; it may answer. */
 void control_each(void (*fn)(struct control_client *client));
+
+/*
+ * Leave the socket and its clients to another image of the daemon; take over
+ * what a record says, and leave it to control_open to go on.
+ */
+void control_hand_over(struct buf *out);
+void control_take_over(const struct record *record, struct loop *loop);
 
 /* Serve nobody any more, and give everything back; answers that were given are
  * sent as far as that goes at once. */

@@ -14,6 +14,7 @@
 #include "base/num.h"
 #include "conf/conf_dump.h"
 #include "conf/conf_read.h"
+#include "master/control.h"
 #include "master/listen.h"
 #include "master/pool_handover.h"
 #include "master/steer.h"
@@ -78,6 +79,7 @@ put_own(const struct handover_own *own, struct buf *out)
 	record_put_text(out, "version", own->version);
 	record_put_number(out, "hup_waits", own->hup_waits);
 	record_put_number(out, "usr2_waits", own->usr2_waits);
+	record_put_number(out, "started", own->started);
 	record_put_fd(out, "pid_file", own->pidfile);
 	if (own->pid_path != NULL)
 		record_put_text(out, "pid_path", own->pid_path);
@@ -100,6 +102,7 @@ handover_leave(const struct pools *pools, const struct handover_own *own)
 		put_pool(pools, pool, &text);
 	for (parked = pools->parked; parked != NULL; parked = parked->next)
 		record_put_text(&text, "parked", parked->name);
+	control_hand_over(&text);
 	put_own(own, &text);
 	errno = ENOMEM;
 	if (!text.failed)
@@ -226,6 +229,7 @@ revive_own(const struct record *all, struct handover_own *own)
 	own->usr2_waits = record_number(all, "usr2_waits", 0) != 0;
 	own->pidfile = (int)record_number(all, "pid_file", -1);
 	own->pid_path = record_text(all, "pid_path");
+	own->started = record_number(all, "started", 0);
 }
 
 void
@@ -246,6 +250,8 @@ handover_revive(struct handover *handover, struct pools *pools,
 			revive_pool(&record, pools);
 		else if (record_is(&record, "parked"))
 			revive_parked(&record, pools);
+		else
+			control_take_over(&record, pools->options.loop);
 	}
 	buf_free(&handover->text);
 }

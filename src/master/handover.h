@@ -17,6 +17,7 @@ struct handover_own { /* the master's own part */
 	bool hup_waits, usr2_waits; /* signals to be acted on */
 	int pidfile;		    /* locked; -1: none */
 	char *pid_path;
+	int64_t started; /* seconds since 1970: the daemon */
 };
 
 struct handover { /* what came; all zero: nothing did */

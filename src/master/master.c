@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -50,7 +51,7 @@ static void event(enum phase_event what);
 static int reopen_logs(void);
 
 static const struct command_world world = { .pools = &self.pools,
-	.phase = &self.phase, .raise = event, .reopen = reopen_logs };
+	.phase = &self.phase, .started = &self.own.started, .raise = event, .reopen = reopen_logs };
 
 /* ---- phases -------------------------------------------------------------- */
 
@@ -66,7 +67,7 @@ go_on(void)
 	    (int)getpid(), pools_proven(&self.pools),
 	    pools_serving(&self.pools), *trouble != '\0' ? "; " : "",
 	    trouble);
-	command_reloaded();
+	command_over();
 	if (*waits) {
 		*waits = false;
 		event(waits == &self.own.hup_waits ? EVENT_HUP : EVENT_USR2);
@@ -118,6 +119,7 @@ reload(void)
 	notify_send("RELOADING=1\nMONOTONIC_USEC=%lld",
 	    (long long)clock_us());
 	log_notice("reloading");
+	command_begins(EVENT_HUP);
 	if (self.options->file == NULL)
 		pools_hup(&self.pools);
 	else if (reload_begin(&self.pools, self.options->file,
@@ -147,6 +149,7 @@ act(enum phase_action action, enum phase_event what)
 		reload();
 		break;
 	case ACTION_TRY:
+		command_begins(EVENT_USR2);
 		upgrade_try(conf_now());
 		break;
 	case ACTION_UPGRADE:
@@ -290,6 +293,7 @@ begin(struct conf *conf)
 {
 	struct why why;
 
+	self.own.started = (int64_t)time(NULL);
 	if (pools_adopt(&self.pools, conf) == -1) {
 		log_error("%s", strerror(errno));
 		conf_free(conf);
@@ -318,6 +322,8 @@ succeed(struct conf *conf)
 	if (conf == NULL || reload_apply(&self.pools, conf, true) == -1) {
 		log_error("the configuration cannot be put into effect: what "
 		    "was in force stays, and so do its workers");
+		trouble_add(&self.pools.trouble, NULL, "upgraded, but the "
+		    "configuration cannot be put into effect");
 		conf_free(conf);
 	}
 	if (self.pools.sources == NULL)

@@ -72,7 +72,7 @@ steer_park(struct pools *pools, const char *name)
 }
 
 static void
-unsteer_park(struct pools *pools, struct pools_parked *parked)
+unpark(struct pools *pools, struct pools_parked *parked)
 {
 	struct pools_parked **link = &pools->parked;
 
@@ -126,7 +126,7 @@ bring_back(struct pools *pools, struct pools_parked *parked)
 		return;
 	}
 	log_notice("pool %s: back in service, as asked for", parked->name);
-	unsteer_park(pools, parked);
+	unpark(pools, parked);
 	pools_add(pools, pool);
 	pool_start(pool, 0);
 }

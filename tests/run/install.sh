@@ -18,7 +18,7 @@ directories() {
 	    sbindir sbindir bindir bindir sysconfdir sysconfdir \
 	    datarootdir datarootdir datadir datadir mandir mandir \
 	    units systemdsystemunitdir tmpfiles tmpfilesdir \
-	    sysusers sysusersdir |
+	    sysusers sysusersdir completions bashcompletiondir |
 	    (cd "$build" && ./config.status -q --file=-)
 }
 
@@ -91,7 +91,8 @@ nothing_left() {
 eval "$(directories)"
 ok 'make install' run_make install
 ok 'programs, manuals and configuration are where they belong' has \
-    "$sbindir/lua-fpm" "$bindir/lua-fcgi" \
+    "$sbindir/lua-fpm" "$sbindir/lua-fpmctl" "$bindir/lua-fcgi" \
+    "$completions/lua-fpmctl" "$mandir/man8/lua-fpmctl.8" \
     "$mandir/man8/lua-fpm.8" "$mandir/man8/lua-simple-fcgi.8" \
     "$mandir/man5/lua-fpm.conf.5" "$mandir/man1/lua-fcgi.1" \
     "$sysconfdir/lua-fpm/lua-fpm.conf" "$sysconfdir/lua-fpm/pools.d/shop.conf.example" \
@@ -100,6 +101,7 @@ ok 'programs, manuals and configuration are where they belong' has \
     "$datadir/lua-fpm/example/app.lua" "$datadir/lua-fpm/example/style.css"
 ok 'the daemon runs' runs "$sbindir/lua-fpm"
 ok 'the client runs' runs "$bindir/lua-fcgi"
+ok 'the control tool runs' runs "$sbindir/lua-fpmctl"
 ok 'lua-simple-fcgi is the daemon by a second name' second_name
 ok 'the service names real paths' \
     no_placeholder "$root$units/lua-fpm.service"
