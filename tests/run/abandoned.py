@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Requests whose clients have gone before they were begun."""
 
+import json
 import os
 import sys
 
@@ -44,17 +45,30 @@ def saturated(d, keep=False):
         return f.read().split()
 
 
+def counted(d, asked):
+    """How many requests were served, those for the status apart, and how
+    many abandoned."""
+    status = json.loads(d.fetch(uri="/status?json").body)
+    asked.append(status)
+    return (status["requests"] - (len(asked) - 1),
+            status["abandoned requests"])
+
+
 def check_saturated(**pool):
-    with Daemon(workers={"mode": "static", "max": WORKERS}, **pool) as d:
+    with Daemon(workers={"mode": "static", "max": WORKERS},
+                status_path="/status", **pool) as d:
         d.wait_workers(WORKERS)
         equal(sorted(saturated(d)), sorted("stay%d" % i for i in range(STAY)))
+        asked = []
+        until(lambda: counted(d, asked) == (WORKERS + STAY, GONE),
+              "all are counted")
         # nobody is worse for it
         equal(d.fetch().body, b"hello")
 
 
 @test
 def over_unix():
-    """are skipped, and exactly the others are run (unix)"""
+    """are skipped and counted, and exactly the others are run (unix)"""
     check_saturated()
 
 
