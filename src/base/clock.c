@@ -30,6 +30,15 @@ clock_ms(void)
 	return clock_us() / 1000;
 }
 
+int64_t
+clock_wall_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
 const char *
 clock_text(char out[CLOCK_TEXT])
 {

@@ -17,6 +17,9 @@ int64_t clock_us(void);
 /* Microseconds of processor time of this process.  A system call. */
 int64_t clock_cpu_us(void);
 
+/* Microseconds since 1970, for people. */
+int64_t clock_wall_us(void);
+
 /* Now as RFC 3339 with milliseconds, local zone:
  * "2026-11-20T13:24:01.123+01:00".  Returns out. */
 const char *clock_text(char out[CLOCK_TEXT]);

@@ -2,10 +2,10 @@
 
 #include <string.h>
 
-/* Bytes of the well-formed UTF-8 character at p, controls excluded; 0. */
-static size_t
-show_character(const unsigned char *p, size_t n)
+size_t
+show_character(const char *text, size_t n)
 {
+	const unsigned char *p = (const unsigned char *)text;
 	unsigned code = p[0];
 	size_t size, i;
 
@@ -49,7 +49,7 @@ show(struct buf *out, const char *text, size_t len, const char *special,
 	size_t size, plain = 0;
 
 	while (plain < len) {
-		size = show_character(p + plain, len - plain);
+		size = show_character((const char *)p + plain, len - plain);
 		if (size > 0 && strchr(special, p[plain]) == NULL) {
 			plain += size;
 			continue;

@@ -11,6 +11,10 @@
 
 #include "base/buf.h"
 
+/* Bytes of the well-formed UTF-8 character that n > 0 bytes begin with, 0 if
+ * they do not, or if it is a control character. */
+size_t show_character(const char *text, size_t n);
+
 /* Append n bytes: control bytes and what is not UTF-8 appear as \n, \t, \r
  * or \xHH, all else as it is. */
 void show_text(struct buf *out, const char *text, size_t n);

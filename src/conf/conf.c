@@ -111,6 +111,8 @@ pool_clear(struct conf_pool *pool)
 	free(pool->directory);
 	conf_list_free(&pool->environment);
 	free(pool->logs.access);
+	free(pool->logs.access_format);
+	conf_list_free(&pool->logs.access_suppress);
 	free(pool->logs.slow);
 	free(pool->lua.path);
 	free(pool->lua.cpath);

@@ -66,6 +66,8 @@ struct conf_lua { /* what applications may reach */
 
 struct conf_logs { /* of a pool; NULL: none (sink.h) */
 	char *access;
+	char *access_format;		  /* format.h */
+	struct conf_list access_suppress; /* paths */
 	char *slow;
 	int64_t slow_depth; /* frames of a traceback */
 };

@@ -7,7 +7,7 @@
 
 #include "base/cidr.h"
 #include "base/user.h"
-#include "conf/conf_lua.h"
+#include "conf/conf_rules.h"
 
 #define NAME_MOST 32
 #define FILES_LEAST 64
@@ -290,38 +290,12 @@ check_slow(struct judge *judge)
 		    "below timeouts.request");
 }
 
-/* ---- what Lua code may reach -------------------------------------------- */
+/* ---- the rest of its groups ---------------------------------------------- */
 
 static void
-check_disable(struct judge *judge)
+say(void *arg, enum key_group group, const char *key, const char *text)
 {
-	const struct conf_list *list = &judge->pool->lua.disable;
-
-	for (size_t i = 0; i < list->n; i++) {
-		if (!conf_lua_is(conf_lua_functions, list->item[i]) &&
-		    !conf_lua_is(conf_lua_libraries, list->item[i]))
-			blame(judge, GROUP_LUA, "disable", "lua.disable: "
-			    "\"%.128s\" is no function and no library of Lua",
-			    list->item[i]);
-	}
-}
-
-static void
-check_libraries(struct judge *judge)
-{
-	const struct conf_list *list = &judge->pool->lua.libraries;
-
-	for (size_t i = 0; i < list->n; i++) {
-		if (strcmp(list->item[i], CONF_LUA_ALL) == 0) {
-			if (list->n > 1)
-				blame(judge, GROUP_LUA, "libraries",
-				    "lua.libraries: \"all\" stands alone");
-		} else if (!conf_lua_is(conf_lua_libraries, list->item[i])) {
-			blame(judge, GROUP_LUA, "libraries", "lua.libraries: "
-			    "\"%.128s\" is no library of Lua",
-			    list->item[i]);
-		}
-	}
+	blame(arg, group, key, "%s.%s: %s", conf_group_name(group), key, text);
 }
 
 /* ---- across pools ------------------------------------------------------- */
@@ -385,8 +359,7 @@ conf_check(const struct conf *conf, const struct conf_origin *origins,
 		check_request(&judge);
 		check_slow(&judge);
 		check_clients(&judge);
-		check_disable(&judge);
-		check_libraries(&judge);
+		conf_rules(judge.pool, say, &judge);
 		check_across(&judge, conf);
 	}
 	return judge.verdict;

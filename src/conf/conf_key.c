@@ -135,6 +135,13 @@ const struct conf_key conf_keys[] = {
 	{ GROUP_LIMITS, "core", KEY_SIZE, POOL(limits.core),
 	    "", CONF_UNSET, CONF_UNLIMITED, CLASS_REPLACE, NULL },
 
+	{ GROUP_LOGS, "access", KEY_STRING, POOL(logs.access),
+	    "", 0, PATH_MOST, CLASS_TUNE, NULL },
+	{ GROUP_LOGS, "access_format", KEY_STRING, POOL(logs.access_format),
+	    "default", 1, PATH_MOST, CLASS_REPLACE, NULL },
+	{ GROUP_LOGS, "access_suppress", KEY_STRINGS,
+	    POOL(logs.access_suppress),
+	    NULL, 0, PATH_MOST, CLASS_REPLACE, NULL },
 	{ GROUP_LOGS, "slow", KEY_STRING, POOL(logs.slow),
 	    "error_log", 0, PATH_MOST, CLASS_TUNE, NULL },
 	{ GROUP_LOGS, "slow_depth", KEY_INTEGER, POOL(logs.slow_depth),

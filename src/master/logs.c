@@ -1,10 +1,13 @@
 #include "master/logs.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 
@@ -24,6 +27,8 @@ logs_open(struct logs *logs, const struct conf_pool *pool, unsigned nslots,
 		for (; logs->nslots < nslots; logs->nslots++)
 			logs->own[logs->nslots] = -1;
 	}
+	if (format_compile(&logs->format, pool->logs.access_format, why) == -1)
+		result = -1;
 	for (int id = 0; id < SINK_COUNT; id++) {
 		if (sink_open(&logs->sinks[id], sink_target(pool, id),
 			&one) == 0)
@@ -41,6 +46,8 @@ logs_close(struct logs *logs)
 		sink_close(&logs->sinks[id]);
 	for (unsigned slot = 0; slot < logs->nslots; slot++)
 		fd_close(&logs->own[slot]);
+	format_free(&logs->format);
+	buf_free(&logs->line);
 	free(logs->own);
 	logs->own = NULL;
 	logs->nslots = 0;
@@ -71,6 +78,101 @@ logs_send(struct logs *logs, unsigned slot, int channel)
 	logs_lend(logs, slot, sinks);
 	for (int id = 0; id < SINK_COUNT; id++)
 		sink_send(channel, id, &sinks[id]);
+}
+
+/* ---- for a worker that died ---------------------------------------------- */
+
+struct dead {
+	const struct score_slot *seen;
+	char length[24];
+};
+
+static struct access_text
+param(const void *from, const char *name, size_t len)
+{
+	const struct dead *dead = from;
+	const struct score_slot *seen = dead->seen;
+	const struct {
+		const char *name;
+		const char *text;
+	} known[] = {
+		{ "REQUEST_METHOD", seen->method },
+		{ "REQUEST_URI", seen->uri },
+		{ "SCRIPT_FILENAME", seen->script },
+		{ "REMOTE_USER", seen->user },
+		{ "REMOTE_ADDR", seen->remote },
+		{ "CONTENT_LENGTH", dead->length },
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strlen(known[i].name) == len &&
+		    memcmp(known[i].name, name, len) == 0 &&
+		    *known[i].text != '\0')
+			return (struct access_text){ known[i].text,
+				strlen(known[i].text) };
+	return (struct access_text){ NULL, 0 };
+}
+
+static struct access_text
+no_header(const void *from, const char *name, size_t len)
+{
+	(void)from;
+	(void)name;
+	(void)len;
+	return (struct access_text){ NULL, 0 };
+}
+
+/* It was about to write it: the file tells whether it did.  Where nothing
+ * tells, it most likely did. */
+static bool
+written(const struct logs *logs, unsigned slot, const struct score_slot *seen)
+{
+	if (seen->line == SCORE_NO_LINE)
+		return false;
+	return seen->line == -1 || logs->own[slot] == -1 ||
+	    lseek(logs->own[slot], 0, SEEK_CUR) != seen->line;
+}
+
+static void
+write_line(struct logs *logs, const struct conf_pool *pool,
+    const struct score_slot *seen, struct score *score)
+{
+	struct sink *sink = &logs->sinks[SINK_ACCESS];
+	struct dead dead = { seen, "" };
+	const struct access_record record = { .param = param,
+		.header = no_header, .from = &dead, .pool = pool->name,
+		.id = seen->id, .end = "killed", .pid = seen->pid,
+		.parent = getpid(), .ended = clock_wall_us(),
+		.status = seen->status != 0 ? seen->status : ACCESS_KILLED,
+		.duration = clock_us() - seen->begun, .first = -1 };
+
+	if (seen->length >= 0)
+		snprintf(dead.length, sizeof(dead.length), "%" PRId64,
+		    seen->length);
+	buf_clear(&logs->line);
+	access_line(&logs->format, &record, &logs->line);
+	if (logs->line.len == 0)
+		return;
+	if (sink->way == SINK_ERROR_LOG)
+		log_relay(&(struct log_entry) { .level = LEVEL_NOTICE,
+		    .pid = seen->pid, .pool = pool->name,
+		    .request = seen->id, .text = logs->line.data,
+		    .len = logs->line.len - 1 });
+	else
+		sink_tell(score, SINK_ACCESS, sink_write(sink, SINK_ACCESS,
+		    logs->line.data, logs->line.len));
+}
+
+void
+logs_account(struct logs *logs, unsigned slot, const struct conf_pool *pool,
+    struct score *score)
+{
+	struct score_slot seen;
+
+	if (logs->sinks[SINK_ACCESS].way != SINK_NONE &&
+	    score_read_last(score, slot, &seen) &&
+	    seen.requests > seen.done && !written(logs, slot, &seen))
+		write_line(logs, pool, &seen, score);
 }
 
 /* ---- changes ------------------------------------------------------------- */

@@ -7,6 +7,8 @@
  * or a reload.  Runs in the master; knows nothing of what is written.
  */
 
+#include "share/access.h"
+#include "share/score.h"
 #include "share/sink.h"
 
 struct logs {
@@ -14,6 +16,8 @@ struct logs {
 	int *own; /* by slot: the descriptor that its worker writes the access
 		     log to, which tells how far it came; -1: none */
 	unsigned nslots;
+	struct format format; /* of the access log */
+	struct buf line;
 };
 
 /* Open what the pool's configuration names.  0, or -1 and why; to be closed
@@ -25,6 +29,13 @@ void logs_close(struct logs *logs);
 /* What a worker is born with; its slot was free. */
 void logs_lend(struct logs *logs, unsigned slot,
     struct sink out[SINK_COUNT]);
+
+/*
+ * The worker of that slot was reaped: if it died over a request and has not
+ * written its line of the access log, that is written now.
+ */
+void logs_account(struct logs *logs, unsigned slot,
+    const struct conf_pool *pool, struct score *score);
 
 /* The worker of that slot is gone, or was never born. */
 void logs_return(struct logs *logs, unsigned slot);

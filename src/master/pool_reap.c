@@ -79,6 +79,8 @@ pool_reap(struct pool *pool, pid_t pid, int status)
 	judge(pool, slot, status);
 	left = slot->state == SLOT_LEAVING && status == 0;
 	slot_bury(slot);
+	logs_account(&pool->logs, pool_number(pool, slot), pool->conf,
+	    pool->score);
 	logs_return(&pool->logs, pool_number(pool, slot));
 	quota_remove(pool->options->quota);
 	score_dead(pool->score, pool_number(pool, slot));

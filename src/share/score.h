@@ -93,6 +93,9 @@ enum score_text {
 	SCORE_TEXTS
 };
 
+#define SCORE_NO_LINE INT64_MIN
+#define SCORE_LOGS    2
+
 struct score;
 
 struct score_request { /* what a worker is about to serve */
@@ -133,6 +136,8 @@ struct score_slot { /* a snapshot of one worker */
 	int64_t begun;	   /* clock_us(): the last request began */
 	int64_t took;	   /* us; the last request that is over */
 	int64_t length;	   /* CONTENT_LENGTH of the last, -1: not given */
+	int status;	   /* the last is answered with; 0: not yet known */
+	int64_t line;	   /* score_line of the last, or SCORE_NO_LINE */
 	int64_t gauge[SCORE_GAUGES];
 	char method[16];   /* of the last request; cut, a NUL byte is "?" */
 	char uri[512];
@@ -201,6 +206,11 @@ bool score_busy(struct score *score, unsigned slot,
 /* It is over: counted.  The worker is not idle before it says so. */
 void score_served(struct score *score, unsigned slot,
     const struct score_outcome *outcome);
+/* What becomes of it, should the worker die before it says so: with this
+ * status it is about to be answered; its line of the access log is about to
+ * be written, at this position of the file (-1: not known). */
+void score_answer(struct score *score, unsigned slot, int status);
+void score_line(struct score *score, unsigned slot, int64_t position);
 /* One more of what score_served does not count: SCORE_SLOW,
  * SCORE_ABANDONED.  Each is counted by one thread only. */
 void score_more(struct score *score, unsigned slot,
@@ -239,6 +249,13 @@ void score_raise_fact(struct score *score, enum score_fact fact,
     int64_t value);
 int64_t score_fact(const struct score *score, enum score_fact fact);
 
+/* ---- lines that a log does not take: anyone ------------------------------ */
+
+/* One more is lost; how many were before.  All have been told of; how many
+ * they were. */
+uint64_t score_lose_line(struct score *score, unsigned log);
+uint64_t score_forget_lost(struct score *score, unsigned log);
+
 /* ---- reading: anyone ----------------------------------------------------- */
 
 /* Counts over all slots of this generation; a snapshot of one: false if its
@@ -247,6 +264,11 @@ void score_count(const struct score *score, struct score_counts *counts);
 bool score_read(const struct score *score, unsigned slot,
     struct score_slot *out);
 unsigned score_slots(const struct score *score);
+
+/* Master: the slot of a worker that was reaped, which has died in the middle
+ * of writing it perhaps: then texts may be mixed up.  False: no such slot. */
+bool score_read_last(const struct score *score, unsigned slot,
+    struct score_slot *out);
 
 /*
  * All generations on the board.  What was ever counted, and of each gauge the

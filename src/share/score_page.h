@@ -12,7 +12,7 @@
 #include "share/score.h"
 
 /* Changes with anything below but the first two structures. */
-#define SCORE_VERSION	  2
+#define SCORE_VERSION	  3
 #define SCORE_GENERATIONS 16
 #define SCORE_TRIES	  100
 #define WORD_BITS	  64
@@ -56,6 +56,7 @@ struct score_head {
 	_Atomic uint32_t folding; /* odd: totals and a slot are at odds */
 	_Atomic uint64_t totals[SCORE_COUNTERS];
 	_Atomic int64_t facts[SCORE_FACTS];
+	_Atomic uint64_t lost[SCORE_LOGS];
 	struct score_word words[];
 };
 
@@ -84,6 +85,8 @@ struct score_page {
 	_Atomic int64_t begun;
 	_Atomic int64_t took;
 	_Atomic int64_t length;
+	_Atomic int64_t line;
+	_Atomic int status;
 	_Atomic int64_t gauge[SCORE_GAUGES];
 	_Atomic uint64_t n[SCORE_COUNTERS];
 	_Atomic uint16_t text_len[SCORE_TEXTS];

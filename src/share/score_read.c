@@ -119,6 +119,8 @@ copy(const struct score_page *page, struct score_slot *out)
 	out->begun = GET(page->begun);
 	out->took = GET(page->took);
 	out->length = GET(page->length);
+	out->status = GET(page->status);
+	out->line = GET(page->line);
 	read_requests(page, out);
 	for (unsigned i = 0; i < SCORE_GAUGES; i++)
 		out->gauge[i] = GET(page->gauge[i]);
@@ -151,6 +153,19 @@ score_read(const struct score *score, unsigned slot, struct score_slot *out)
 {
 	return slot < score->slots && read_page(score_word(score, slot),
 	    &score->pages[slot], slot, out);
+}
+
+bool
+score_read_last(const struct score *score, unsigned slot,
+    struct score_slot *out)
+{
+	const struct score_page *page = &score->pages[slot];
+
+	if (slot >= score->slots)
+		return false;
+	out->state = seen_state(score_word(score, slot), page, slot);
+	copy(page, out);
+	return true;
 }
 
 /* ---- the board ----------------------------------------------------------- */

@@ -73,6 +73,8 @@ reset(struct score *score, unsigned slot, enum score_state state, pid_t pid)
 	SET(page->begun, 0);
 	SET(page->took, 0);
 	SET(page->length, -1);
+	SET(page->status, 0);
+	SET(page->line, SCORE_NO_LINE);
 	for (unsigned i = 0; i < SCORE_GAUGES; i++)
 		SET(page->gauge[i], i == GAUGE_CPU ? -1 : 0);
 	for (unsigned i = 0; i < SCORE_TEXTS; i++)
@@ -233,6 +235,8 @@ score_busy(struct score *score, unsigned slot,
 	add(&page->n[SCORE_BEGUN], 1);
 	SET(page->begun, request->begun);
 	SET(page->length, request->length);
+	SET(page->status, 0);
+	SET(page->line, SCORE_NO_LINE);
 	for (unsigned i = 0; i < SCORE_TEXTS; i++)
 		put_text(page, i, request->text[i].data, request->text[i].len);
 	end(page);
@@ -258,6 +262,33 @@ score_served(struct score *score, unsigned slot,
 	add(&page->n[SCORE_LATENCY], (uint64_t)o->took);
 	SET(page->took, o->took);
 	add(&page->n[score_served_as(o->status, o->took)], 1);
+}
+
+void
+score_answer(struct score *score, unsigned slot, int status)
+{
+	SET(score->pages[slot].status, status);
+}
+
+/* Before the line itself, whatever a compiler or a processor thinks. */
+void
+score_line(struct score *score, unsigned slot, int64_t position)
+{
+	atomic_store(&score->pages[slot].line, position);
+}
+
+uint64_t
+score_lose_line(struct score *score, unsigned log)
+{
+	return atomic_fetch_add(&score->head->lost[log], 1);
+}
+
+uint64_t
+score_forget_lost(struct score *score, unsigned log)
+{
+	if (GET(score->head->lost[log]) == 0)
+		return 0;
+	return atomic_exchange(&score->head->lost[log], 0);
 }
 
 void

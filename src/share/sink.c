@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
@@ -369,6 +370,23 @@ sink_write(struct sink *sink, enum sink_id id, const char *line, size_t n)
 	if (sink->crowded)
 		return write_locked(sink, line, n);
 	return write_file(sink, line, n);
+}
+
+void
+sink_tell(struct score *score, enum sink_id id, int result)
+{
+	int error = errno;
+	uint64_t lost;
+
+	if (result == -1) {
+		if (score_lose_line(score, id) == 0)
+			log_error("%s takes no lines, they are lost: %s",
+			    kinds[id].name, error == EAGAIN ?
+			    "nobody reads it" : strerror(error));
+	} else if ((lost = score_forget_lost(score, id)) > 0) {
+		log_warning("%s takes lines again, %" PRIu64 " are lost",
+		    kinds[id].name, lost);
+	}
 }
 
 int64_t

@@ -14,8 +14,10 @@
 
 #include "base/outlet.h"
 #include "conf/conf.h"
+#include "share/score.h"
 
 enum sink_id { SINK_ACCESS, SINK_SLOW, SINK_COUNT };
+_Static_assert(SINK_COUNT == SCORE_LOGS, "the score counts for each");
 
 enum sink_way {
 	SINK_NONE,
@@ -68,6 +70,11 @@ int sink_receive(int channel, struct sink sinks[SINK_COUNT]);
  * moment only (outlet.h).
  */
 int sink_write(struct sink *sink, enum sink_id id, const char *line, size_t n);
+
+/* Say in the error log, once for all workers of a pool, that lines of a log
+ * are being lost, and that it takes them again: by what sink_write returned,
+ * errno still as it was. */
+void sink_tell(struct score *score, enum sink_id id, int result);
 
 /* Where its own last line ended: another value after a line was written.  -1
  * where that cannot be known. */

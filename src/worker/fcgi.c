@@ -123,6 +123,8 @@ put(struct fcgi_request *r, FCGX_Stream *stream, const char *data, size_t n)
 	}
 	fcgi_peer_limit(r->conn, n);
 	if (stream == r->lib.out) {
+		if (r->base.timed && r->base.first == 0)
+			r->base.first = clock_us();
 		r->put += n;
 		r->base.bytes_out += n;
 	}
@@ -375,11 +377,19 @@ fcgi_end(struct request *request)
 	whole = lib_end(r);
 	ended = whole && fcgi_body_drain(&r->body);
 	request->bytes_in = r->body.taken;
-	fcgi_body_end(&r->body);
-	forget_params(r);
+	request->aborted |= !whole;
 	if (!whole)
 		return FCGI_END_CLOSE;
 	if (!ended)
 		return FCGI_END_LINGER;
 	return keep ? FCGI_END_KEEP : FCGI_END_CLOSE;
+}
+
+void
+fcgi_release(struct request *request)
+{
+	struct fcgi_request *r = fcgi_of(request);
+
+	fcgi_body_end(&r->body);
+	forget_params(r);
 }

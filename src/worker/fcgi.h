@@ -51,12 +51,16 @@ int fcgi_init(const struct fcgi_options *options, struct why *why);
  */
 enum scan_verdict fcgi_judge(struct conn *c);
 
-/* The request whose head is complete on c; it lives until fcgi_end.  NULL:
- * its parameters are malformed, close the connection (logged). */
+/* The request whose head is complete on c; it lives until fcgi_release.
+ * NULL: its parameters are malformed, close the connection (logged). */
 struct request *fcgi_begin(struct conn *c);
 
 /* Finish the response, with request->app_status, and drain what is left of
- * the body if that is cheap.  c->in then holds what came after the request. */
+ * the body if that is cheap.  The request tells for the last time what has
+ * become of it. */
 enum fcgi_end fcgi_end(struct request *request);
+
+/* It is not needed any more.  c->in then holds what came after it. */
+void fcgi_release(struct request *request);
 
 #endif

@@ -24,6 +24,8 @@ send_head(struct lua_reply *reply, struct request *request, int64_t body_len,
 	}
 	request->sent = true;
 	request->status = r->status;
+	request->head = reply->head.data;
+	request->head_len = reply->head.len;
 	reply->left = r->length;
 	if (request->ops->write(request, reply->head.data, reply->head.len) ==
 	    -1)

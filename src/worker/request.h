@@ -71,6 +71,11 @@ struct request {
 	uint64_t bytes_in;  /* body bytes read so far, or drained */
 	uint64_t bytes_out; /* bytes written, headers included */
 	char id[REQUEST_ID]; /* for logs, known before anything is logged */
+	const char *head; /* of the response, as sent; kept until the request
+			     is released */
+	size_t head_len;
+	int64_t first;	 /* clock_us() of the head, 0: not yet, or not timed */
+	bool timed;	 /* whoever began it wants to know */
 	int status;	 /* HTTP status sent, 0 before that */
 	int app_status;	 /* 0, or not: the response is incomplete */
 	bool head_only;	 /* REQUEST_METHOD is HEAD */

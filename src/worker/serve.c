@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "share/sock_queue.h"
+#include "worker/access_log.h"
 #include "worker/answer.h"
 #include "worker/clients.h"
 #include "worker/door.h"
@@ -117,17 +118,18 @@ note_cpu(const struct request *request)
  * never be.  `now` in us.  The worker may be about to end.
  */
 static void
-over(const struct request *request, int64_t now, bool late)
+over(const struct request *request, int64_t now, enum access_late late)
 {
 	const struct score_outcome outcome = {
 		.took = now - request->begun,
 		.status = request->status,
 		.failed = request->failed || request->app_status != 0,
-		.late = late,
+		.late = late != LATE_NOT,
 		.bytes_in = request->bytes_in,
 		.bytes_out = request->bytes_out,
 	};
 
+	access_log_end(request, now, late);
 	score_served(self.birth->score, self.birth->slot, &outcome);
 	if (self.cpu != -1)
 		score_gauge(self.birth->score, self.birth->slot, GAUGE_CPU,
@@ -149,7 +151,7 @@ stuck(void)
 {
 	self.request->ops->abandon(self.request,
 	    (int)self.birth->pool->timeout_status);
-	over(self.request, clock_us(), true);
+	over(self.request, clock_us(), LATE_STUCK);
 	birth_say(self.birth, WORD_STUCK);
 	_exit(EX_OK);
 }
@@ -170,6 +172,8 @@ serve_init(const struct birth *birth, struct lua_app *app)
 	self.app = app;
 	slow_init(birth);
 	answer_init(birth);
+	if (access_log_init(birth, app) == -1)
+		return -1;
 	return guard_start(&options);
 }
 
@@ -183,6 +187,22 @@ is_abandoned(struct request *request)
 	self.behind = true;
 	score_more(self.birth->score, self.birth->slot, SCORE_ABANDONED);
 	return true;
+}
+
+/* A request begins. */
+static void
+enter(struct request *request)
+{
+	log_request(request->id);
+	note_busy(request);
+	note_cpu(request);
+	access_log_begin(request);
+	/* Connections are accepted before their request has come.  Those must
+	 * not wait for this one: whoever is idle first takes them. */
+	if (shared())
+		conn_give_fresh(self.birth->exchange[1], FRESH_MS);
+	self.request = request;
+	guard_enter(request->begun);
 }
 
 /* One request, whose head is complete.  True: the connection goes on and may
@@ -203,27 +223,23 @@ serve(struct conn *c)
 	}
 	if (is_abandoned(request)) {
 		fcgi_end(request);
+		fcgi_release(request);
 		conn_close(c);
 		return false;
 	}
-	log_request(request->id);
-	note_busy(request);
-	note_cpu(request);
-	/* Connections are accepted before their request has come.  Those must
-	 * not wait for this one: whoever is idle first takes them. */
-	if (shared())
-		conn_give_fresh(self.birth->exchange[1], FRESH_MS);
-	self.request = request;
-	guard_enter(request->begun);
+	enter(request);
 	ours = answer_serve(request);
 	if (!ours)
 		lua_app_serve(self.app, request);
 	guard_leave();
+	score_answer(self.birth->score, self.birth->slot, request->status);
 	end = fcgi_end(request);
 	now = clock_us();
 	if (now - request->begun >= LONG_US)
 		self.waited = self.behind = true;
-	over(request, now, !ours && lua_guard_expired());
+	over(request, now, !ours && lua_guard_expired() ? LATE_STOPPED :
+							  LATE_NOT);
+	fcgi_release(request);
 	score_gauge(self.birth->score, self.birth->slot, GAUGE_HEAP,
 	    (int64_t)lua_app_memory(self.app));
 	log_request(NULL);

@@ -321,7 +321,7 @@ worker_main(const struct birth *birth)
 	set_up_requests();
 	start_application();
 	if (serve_init(birth, self.app) == -1) {
-		log_error("cannot start a thread: %s", strerror(errno));
+		log_error("cannot begin to serve: %s", strerror(errno));
 		exit(EX_OSERR);
 	}
 	retire_begin();

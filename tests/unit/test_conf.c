@@ -77,6 +77,9 @@ START_TEST(defaults_are_filled_in)
 	    "\t\t\tcore = \"\";\n"
 	    "\t\t};\n"
 	    "\t\tlogs: {\n"
+	    "\t\t\taccess = \"\";\n"
+	    "\t\t\taccess_format = \"default\";\n"
+	    "\t\t\taccess_suppress = ( );\n"
 	    "\t\t\tslow = \"error_log\";\n"
 	    "\t\t\tslow_depth = 20;\n"
 	    "\t\t};\n"
@@ -221,6 +224,12 @@ static const struct row {
 	    "expected a size from 0 to 1024G, found \"128MB\"" },
 	{ "limits.rss", "\"1G\"", "\"1G\"", "\"1025G\"",
 	    "expected a size from 0 to 1024G, found \"1025G\"" },
+	{ "logs.access", "\"/var/log/x\"", "\"/var/log/x\"", "1",
+	    "expected a string of 0 to 4095 bytes, found 1" },
+	{ "logs.access_format", "\"%R %{%s}t\"", "\"%R %{%s}t\"", "\"\"",
+	    "expected a string of 1 to 4095 bytes, found \"\"" },
+	{ "logs.access_suppress", "[ \"/a\", \"/b\" ]", "( \"/a\", \"/b\" )",
+	    "1", "expected a string or a list of strings, none empty, found 1" },
 	{ "lua.path", "\"/srv/lib/?.lua;;\"", "\"/srv/lib/?.lua;;\"",
 	    "( \"/a\" )",
 	    "expected a string of 0 to 4095 bytes, found a list" },

@@ -74,6 +74,15 @@ static const struct {
 	    "c:2: pool www: timeouts.slow is below 100ms\n" },
 	{ POOL("timeouts: {\nslow = \"5s\";\nrequest = \"5s\"; };"),
 	    "c:2: pool www: timeouts.slow is not below timeouts.request\n" },
+	{ POOL("logs: {\naccess = \"sdterr\";\naccess_format = \"%m %y\";\n"
+	    "access_suppress = ( \"/a\", \"b\" ); };"),
+	    "c:2: pool www: logs.access: \"sdterr\" is neither an absolute "
+	    "path nor \"stdout\", \"stderr\", \"syslog\" or "
+	    "\"error_log\"\n"
+	    "c:3: pool www: logs.access_format: no specifier at byte 4: "
+	    "\"%y\"\n"
+	    "c:4: pool www: logs.access_suppress: \"b\" does not begin with "
+	    "'/'\n" },
 	{ POOL("environment: {\nA-B = \"x\";\nC = 5;\nD = ( ); };"),
 	    "c:2: pool www: environment.A-B: no name of a variable: letters, "
 	    "digits and '_'\n"

@@ -1,0 +1,192 @@
+#include "worker/access_log.h"
+
+#include <sys/resource.h>
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "share/access.h"
+
+#define LINE_KEEP 65536 /* bytes kept for the next line */
+
+static struct {
+	const struct birth *birth;
+	const struct lua_app *app;
+	struct format format;
+	struct buf line;
+	pid_t pid, parent;
+	int64_t cpu[3]; /* of the process, when the request began */
+} self;
+
+static struct sink *
+sink(void)
+{
+	return &self.birth->sinks[SINK_ACCESS];
+}
+
+int
+access_log_init(const struct birth *birth, const struct lua_app *app)
+{
+	struct why why;
+
+	self.birth = birth;
+	self.app = app;
+	self.pid = getpid();
+	self.parent = getppid();
+	if (format_compile(&self.format, birth->pool->logs.access_format,
+	    &why) == 0)
+		return 0;
+	errno = ENOMEM; /* it has been found good before */
+	return -1;
+}
+
+/* ---- what is known of a request ------------------------------------------ */
+
+static struct access_text
+param(const void *from, const char *name, size_t len)
+{
+	struct access_text text;
+
+	(void)len;
+	text.data = request_param(from, name, &text.len);
+	if (text.data == NULL)
+		text.len = 0;
+	return text;
+}
+
+/* The first of that name in the head as it was sent, whose lines are whole. */
+static struct access_text
+header(const void *from, const char *name, size_t len)
+{
+	const struct request *request = from;
+	const char *p = request->head, *end = p + request->head_len, *eol;
+
+	for (; p < end; p = eol + 2) {
+		eol = memmem(p, (size_t)(end - p), "\r\n", 2);
+		if (eol == NULL)
+			break;
+		if ((size_t)(eol - p) >= len + 2 && p[len] == ':' &&
+		    strncasecmp(p, name, len) == 0)
+			return (struct access_text){ p + len + 2,
+				(size_t)(eol - p) - len - 2 };
+	}
+	return (struct access_text){ NULL, 0 };
+}
+
+static int64_t
+us(const struct timeval *t)
+{
+	return (int64_t)t->tv_sec * 1000000 + t->tv_usec;
+}
+
+static void
+read_cpu(int64_t cpu[3])
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	cpu[UNIT_MILLI] = us(&usage.ru_utime);
+	cpu[UNIT_MICRO] = us(&usage.ru_stime);
+	cpu[UNIT_ONE] = cpu[UNIT_MILLI] + cpu[UNIT_MICRO];
+}
+
+static const char *
+end_of(const struct request *request, enum access_late late)
+{
+	if (late == LATE_STUCK)
+		return "stuck";
+	if (late == LATE_STOPPED)
+		return "timeout";
+	if (request->aborted)
+		return "aborted";
+	if (request->app_status != 0)
+		return "cut";
+	return request->failed ? "error" : "ok";
+}
+
+static struct access_record
+record_of(const struct request *request, int64_t now, enum access_late late)
+{
+	struct access_record record = { .param = param, .header = header,
+		.from = request, .pool = self.birth->pool->name,
+		.id = request->id, .end = end_of(request, late),
+		.pid = self.pid, .parent = self.parent,
+		.status = request->status, .app_status = request->app_status,
+		.ended = clock_wall_us(), .duration = now - request->begun,
+		.first = request->first != 0 ?
+		    request->first - request->begun : -1,
+		.bytes_in = request->bytes_in,
+		.bytes_out = request->bytes_out, .head = request->head_len };
+
+	if (record.status == 0)
+		record.status = ACCESS_GONE;
+	/* A Lua state that is running is looked at by nobody else. */
+	if (late != LATE_STUCK)
+		record.memory = lua_app_memory(self.app);
+	if (self.format.cpu) {
+		read_cpu(record.cpu);
+		for (int i = 0; i < 3; i++)
+			record.cpu[i] -= self.cpu[i];
+	}
+	return record;
+}
+
+/* ---- writing ------------------------------------------------------------- */
+
+void
+access_log_begin(struct request *request)
+{
+	if (sink()->way == SINK_NONE)
+		return;
+	request->timed = self.format.first;
+	if (self.format.cpu)
+		read_cpu(self.cpu);
+}
+
+/* In the error log it is an entry about the request, which no other repeats.
+ * Beside the thread that serves, which may be within the log, it takes the way
+ * of what the application prints; and says nothing of lines that are lost. */
+static void
+write_line(char *line, size_t n, enum access_late late)
+{
+	int result;
+
+	if (sink()->way == SINK_ERROR_LOG && late != LATE_STUCK) {
+		log_write(LEVEL_NOTICE, "%.*s", (int)n - 1, line);
+		return;
+	}
+	result = sink_write(sink(), SINK_ACCESS, line, n);
+	if (late != LATE_STUCK)
+		sink_tell(self.birth->score, SINK_ACCESS, result);
+}
+
+/* From score_line on the master can tell, should this process be killed in
+ * the middle of it, whether there is a line. */
+void
+access_log_end(const struct request *request, int64_t now,
+    enum access_late late)
+{
+	struct access_record record;
+	struct buf *line = &self.line;
+
+	if (sink()->way == SINK_NONE)
+		return;
+	record = record_of(request, now, late);
+	if (access_suppressed(&self.birth->pool->logs.access_suppress,
+	    &record))
+		return;
+	buf_clear(line);
+	access_line(&self.format, &record, line);
+	if (line->len == 0)
+		return;
+	line->data[line->len - 1] = '\n'; /* out of memory, it is cut */
+	score_line(self.birth->score, self.birth->slot,
+	    sink_position(sink()));
+	write_line(line->data, line->len, late);
+	if (line->cap > LINE_KEEP)
+		buf_free(line);
+}

@@ -1,0 +1,32 @@
+#ifndef WORKER_ACCESS_LOG_H
+#define WORKER_ACCESS_LOG_H
+
+/*
+ * The access log of a pool: a line for every request that is over.  Runs in
+ * the worker; access_log_end beside the thread that serves if that is stuck,
+ * which then does not come here any more.
+ */
+
+#include <stdint.h>
+
+#include "share/birth.h"
+#include "worker/lua_app.h"
+#include "worker/request.h"
+
+/* Once, when the application has started.  0, or -1 with errno. */
+int access_log_init(const struct birth *birth, const struct lua_app *app);
+
+/* A request begins. */
+void access_log_begin(struct request *request);
+
+enum access_late { /* was it stopped by timeouts.request? */
+	LATE_NOT,
+	LATE_STOPPED,
+	LATE_STUCK /* it would not be: the process ends with it */
+};
+
+/* It is over, at clock_us() now; its parameters are still there. */
+void access_log_end(const struct request *request, int64_t now,
+    enum access_late late);
+
+#endif
