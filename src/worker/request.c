@@ -47,8 +47,33 @@ static const struct {
 	KNOWN(PARAM_CONTENT_LENGTH, "CONTENT_LENGTH"),
 };
 
-/* Most parameters are none of these, as their length tells. */
-#define KNOWN_LENGTHS (1u << 9 | 1u << 11 | 1u << 12 | 1u << 14 | 1u << 15)
+/* The ninth byte alone tells them apart; -1: it is none of them. */
+static int
+candidate(char ninth)
+{
+	switch (ninth) {
+	case 'M':
+		return PARAM_METHOD;
+	case 'U':
+		return PARAM_URI;
+	case 'R':
+		return PARAM_QUERY;
+	case 'A':
+		return PARAM_SCRIPT_NAME;
+	case 'I':
+		return PARAM_SCRIPT_FILENAME;
+	case 'O':
+		return PARAM_PATH_INFO;
+	case 'D':
+		return PARAM_REMOTE_ADDR;
+	case 'S':
+		return PARAM_REMOTE_USER;
+	case 'L':
+		return PARAM_CONTENT_LENGTH;
+	default:
+		return -1;
+	}
+}
 
 void
 request_index(struct request *request)
@@ -57,13 +82,12 @@ request_index(struct request *request)
 	const struct param *end = p + request->nparams;
 
 	for (; p < end; p++) {
-		if (p->name_len > 15 || !(KNOWN_LENGTHS >> p->name_len & 1))
-			continue;
-		for (int i = 0; i < REQUEST_KNOWN; i++)
-			if (p->name_len == known[i].len &&
-			    request->known[i] == NULL &&
-			    memcmp(p->name, known[i].name, p->name_len) == 0)
-				request->known[i] = p;
+		int i = p->name_len > 8 ? candidate(p->name[8]) : -1;
+
+		if (i != -1 && p->name_len == known[i].len &&
+		    request->known[i] == NULL &&
+		    memcmp(p->name, known[i].name, p->name_len) == 0)
+			request->known[i] = p;
 	}
 }
 
