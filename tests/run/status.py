@@ -1,12 +1,8 @@
 #!/usr/bin/env python3
-"""The status of a pool in every format, and the ping."""
+"""The status is asked for in every way, and the ping."""
 
-import json
 import os
-import re
-import subprocess
 import sys
-import xml.etree.ElementTree
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
@@ -30,27 +26,6 @@ def only(response, name):
     """The value of a header that is there once."""
     value, = response.header(name)
     return value
-
-
-def body(query=""):
-    r = ask(query)
-    equal((r.status, r.app_status), (200, 0), query)
-    return r.body.decode()
-
-
-def as_json(query="json"):
-    return json.loads(body(query))
-
-
-def as_text(query=""):
-    """The pool's fields; php-fpm's layout."""
-    pool = body(query).split("\n\n")[0]
-    return dict(re.fullmatch(r"([a-zA-Z0-9+. ]+): +(.*)", line).groups()
-                for line in pool.splitlines())
-
-
-def as_xml(query="xml"):
-    return xml.etree.ElementTree.fromstring(body(query))
 
 
 @test
@@ -93,6 +68,50 @@ def ping():
     r = d.fetch(uri="/fpm-ping")
     equal((r.status, r.body), (200, b"pong"))
     equal(only(r, "Content-Type"), "text/plain; charset=utf-8")
+
+
+@test
+def web_servers():
+    """the path is found wherever a web server puts it"""
+    path = "/fpm-ping"
+    for way, script, info, uri in (
+            ("nginx, Apache, HAProxy", path, None, path),
+            ("lighttpd, Caddy", "", path, path),
+            ("divided", "/fpm", "-ping", "/x"),
+            ("neither", None, None, path + "?a=b"),
+            ("empty", "", "", path)):
+        r = d.fetch(uri=uri, params=[("SCRIPT_NAME", script),
+                                     ("PATH_INFO", info)])
+        equal((r.status, r.body), (200, b"pong"), way)
+    r = d.fetch(uri="/fpm-status?json",
+                params=[("QUERY_STRING", None), ("SCRIPT_NAME", None)])
+    equal(only(r, "Content-Type"), "application/json")
+
+
+@test
+def other_paths():
+    """every other path is the application's"""
+    for script, info in (("/fpm-ping/", None), ("/fpm-pin", None),
+                         ("/fpm-ping", "/x"), ("/x", "/fpm-ping"),
+                         ("/fpm-ping\0", None), ("/FPM-PING", None)):
+        r = d.fetch(uri="/fpm-ping", lua="return text('mine')",
+                    params=[("SCRIPT_NAME", script), ("PATH_INFO", info)])
+        equal(r.body, b"mine", repr((script, info)))
+
+
+@test
+def not_unless_configured():
+    """without status_path and ping_path every path is the application's"""
+    with Daemon() as other:
+        for uri in ("/fpm-ping", "/fpm-status", "/", ""):
+            equal(other.lua("return text('mine')", uri=uri).body, b"mine")
+
+
+@test
+def ping_response():
+    """ping_response is what the ping says, byte for byte"""
+    with Daemon(ping_path="/p", ping_response="I am <alive>") as other:
+        equal(other.fetch(uri="/p").body, b"I am <alive>")
 
 
 run()
