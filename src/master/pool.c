@@ -30,15 +30,21 @@ pool_count(const struct pool *pool, enum slot_state state)
 	return n;
 }
 
+/* There is a slot more than twice workers.max, for the successors of a pool
+ * that an operator has scaled to that; nobody else gets it. */
 static struct slot *
 free_slot(struct pool *pool)
 {
-	for (unsigned i = 0; i < pool->nslots; i++)
+	unsigned room = pool->nslots;
+
+	if (pool->workers.max <= pool->conf->workers.max &&
+	    room > 2 * (unsigned)pool->conf->workers.max)
+		room = 2 * (unsigned)pool->conf->workers.max;
+	for (unsigned i = 0; i < room; i++)
 		if (pool->slots[i].state == SLOT_FREE)
 			return &pool->slots[i];
 	return NULL;
 }
-
 
 /* A failing fork is said once, then tried again, every second at least: the
  * machine is to blame and not what would be forked. */
