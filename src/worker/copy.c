@@ -40,9 +40,13 @@ die_quietly(void)
 static _Noreturn void
 be_copy(int to, size_t (*look)(char *, size_t), char *out, size_t n)
 {
+	int status;
+
 	die_quietly();
 	n = look(out, n);
-	_exit(fd_write_all(to, out, n) == 0 ? 0 : 1);
+	status = fd_write_all(to, out, n) == 0 ? 0 : 1;
+	close(to); /* to give back the memory, at exit, takes longer */
+	_exit(status);
 }
 
 /* All that comes until its end.  -1: it did not end in time. */
