@@ -385,11 +385,11 @@ fcgi_end(struct request *request)
 	return keep ? FCGI_END_KEEP : FCGI_END_CLOSE;
 }
 
-void
+int
 fcgi_release(struct request *request)
 {
 	struct fcgi_request *r = fcgi_of(request);
 
-	fcgi_body_end(&r->body);
 	forget_params(r);
+	return fcgi_body_end(&r->body);
 }

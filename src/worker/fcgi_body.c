@@ -18,7 +18,9 @@ fcgi_body_begin(struct fcgi_body *b, struct conn *c)
 	b->error = 0;
 	b->taken = 0;
 	buf_clear(&b->in);
-	buf_add(&b->in, c->in.data + c->scan.at, c->in.len - c->scan.at);
+	if (buf_add(&b->in, c->in.data + c->scan.at,
+		c->in.len - c->scan.at) == -1)
+		b->error = ENOMEM;
 	c->scan.at = 0;
 }
 
@@ -146,15 +148,18 @@ fcgi_body_drain(struct fcgi_body *b)
 	return scan->skip == 0;
 }
 
-void
+int
 fcgi_body_end(struct fcgi_body *b)
 {
 	struct conn *c = b->conn;
+	int result;
 
 	buf_clear(&c->in);
-	buf_add(&c->in, b->in.data + c->scan.at, b->in.len - c->scan.at);
+	result = buf_add(&c->in, b->in.data + c->scan.at,
+	    b->in.len - c->scan.at);
 	c->scan.at = 0;
 	scan_reset(&c->scan);
 	if (b->in.cap > 4 * READ_CHUNK)
 		buf_free(&b->in);
+	return result;
 }

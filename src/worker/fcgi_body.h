@@ -37,7 +37,8 @@ bool fcgi_body_aborted(struct fcgi_body *body);
 bool fcgi_body_drain(struct fcgi_body *body);
 
 /* The request is over: what came after it is in conn->in again, the scan is
- * ready for the next. */
-void fcgi_body_end(struct fcgi_body *body);
+ * ready for the next.  0, or -1 (no memory): some of that is lost, and with it
+ * where the next request begins. */
+int fcgi_body_end(struct fcgi_body *body);
 
 #endif

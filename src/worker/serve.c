@@ -239,7 +239,8 @@ serve(struct conn *c)
 		self.waited = self.behind = true;
 	over(request, now, !ours && lua_guard_expired() ? LATE_STOPPED :
 							  LATE_NOT);
-	fcgi_release(request);
+	if (fcgi_release(request) == -1)
+		end = FCGI_END_CLOSE;
 	score_gauge(self.birth->score, self.birth->slot, GAUGE_HEAP,
 	    (int64_t)lua_app_memory(self.app));
 	log_request(NULL);

@@ -65,7 +65,7 @@ concerns(const struct order *o, int fd)
 {
 	int64_t who = o->who;
 
-	if (o->error == 0 || (o->fd != -1 && o->fd != fd))
+	if (o->fd != -1 && o->fd != fd)
 		return false;
 	if (who == WHO_ALL)
 		return true;
@@ -84,9 +84,9 @@ static bool
 fails(int call, int fd)
 {
 	struct order *o = &orders[call];
-	int64_t left;
+	int64_t left, error = o->error; /* once: the test may end it */
 
-	if (!concerns(o, fd) || (call == ALLOC && spared > 0))
+	if (error == 0 || !concerns(o, fd) || (call == ALLOC && spared > 0))
 		return false;
 	o->seen++;
 	if (o->skip > 0 && o->skip-- > 0)
@@ -98,7 +98,7 @@ fails(int call, int fd)
 	while (left > 0 &&
 	    !atomic_compare_exchange_weak(&o->left, &left, left - 1));
 	o->failed++;
-	errno = (int)o->error;
+	errno = (int)error;
 	return true;
 }
 
