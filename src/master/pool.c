@@ -226,6 +226,9 @@ pool_heard(void *arg, struct slot *slot, enum birth_word word)
 	case WORD_REPLACE:
 		send_successor(pool, slot);
 		break;
+	case WORD_RESTARTED:
+		slot->told = false;
+		break;
 	case WORD_LEAVING:
 		if (slot->state == SLOT_UP)
 			slot->due = clock_ms() + pool->conf->timeouts.stop;
@@ -370,17 +373,6 @@ bool
 pool_empty(const struct pool *pool)
 {
 	return pool_count(pool, SLOT_FREE) == pool->nslots;
-}
-
-void
-pool_hup(struct pool *pool)
-{
-	for (unsigned i = 0; i < pool->nslots; i++) {
-		const struct slot *slot = &pool->slots[i];
-
-		if (slot->state == SLOT_UP || slot->state == SLOT_STARTING)
-			kill(slot->pid, SIGHUP);
-	}
 }
 
 void

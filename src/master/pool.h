@@ -50,6 +50,9 @@ struct pool {
 	bool proven;	    /* a worker has been READY */
 	bool failed;	    /* a worker died before it was READY */
 	bool fork_failed;   /* and this has been said */
+	bool refused;	    /* a worker did not come up in place of one that
+			       had been told by pool_hup */
+	int64_t patience;   /* clock_ms() until which these are waited for */
 	struct pool *replaces; /* the generation that leaves once this is up */
 };
 
@@ -100,10 +103,6 @@ void pool_watch(struct pool *pool, bool on);
 /* Clients may wait for whom no worker is there (any more): fork one for them
  * if the pool is the last to serve them and still has the time. */
 void pool_serve_last(struct pool *pool, int64_t now);
-
-/* Forward HUP to every worker that is up, or about to be: who has loaded the
- * application already finds it once READY. */
-void pool_hup(struct pool *pool);
 
 /*
  * Tell every worker to leave, and kill those still there after limit ms.

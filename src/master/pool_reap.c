@@ -26,9 +26,12 @@ lose(struct pool *pool, const struct slot *slot)
 {
 	int64_t now = clock_ms();
 
-	if (slot->succeeds != NULL)
+	if (slot->succeeds != NULL) {
 		slot_log(slot->succeeds, LEVEL_ERROR,
 		    "has no successor and stays");
+		pool->refused |= slot->succeeds->told;
+		slot->succeeds->told = false;
+	}
 	pool->failed |= slot->state == SLOT_STARTING;
 	pool->missing += slot->succeeds == NULL;
 	score_add_fact(pool->score, FACT_CRASHES);

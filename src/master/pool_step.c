@@ -189,6 +189,8 @@ pool_step(struct pool *pool)
 			due = sooner(due, pool->backoff.until);
 	}
 	due = sooner(due, kill_hanging(pool, now));
+	if (pool->patience > now)
+		due = sooner(due, pool->patience);
 	for (unsigned i = 0; i < pool->nslots; i++)
 		if (pool->slots[i].state != SLOT_FREE)
 			due = sooner(due, pool->slots[i].due);

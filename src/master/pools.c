@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "master/pool_hup.h"
 #include "master/pool_reap.h"
 #include "master/pool_step.h"
 

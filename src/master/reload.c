@@ -3,10 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "conf/conf_diff.h"
 #include "conf/conf_read.h"
 #include "conf/conf_root.h"
+#include "master/pool_hup.h"
 #include "master/steer.h"
 #include "share/sink.h"
 #include "share/sock_check.h"
@@ -217,6 +219,13 @@ take_over(struct pool *pool)
 	settle(pool, old);
 }
 
+static void
+note_stayed(struct pools *pools, const struct pool *pool)
+{
+	trouble_add(&pools->trouble, NULL, "pool %s: new workers do not come "
+	    "up, the old ones stay", pool->conf->name);
+}
+
 /* Some may have come up and be serving: none of them is killed. */
 static void
 give_up(struct pools *pools, struct pool *pool)
@@ -225,8 +234,7 @@ give_up(struct pools *pools, struct pool *pool)
 
 	log_error("pool %s: new workers do not come up, the old ones stay",
 	    pool->conf->name);
-	trouble_add(&pools->trouble, NULL, "pool %s: new workers do not come "
-	    "up, the old ones stay", pool->conf->name);
+	note_stayed(pools, pool);
 	pool->replaces = NULL;
 	settle(old, pool);
 }
@@ -237,22 +245,30 @@ note_failed(struct pools *pools)
 {
 	const struct pool *pool;
 
-	for (pool = pools->first; pool != NULL; pool = pool->next)
-		if (!pool->draining && !pool->proven)
+	for (pool = pools->first; pool != NULL; pool = pool->next) {
+		if (pool->draining)
+			continue;
+		if (!pool->proven)
 			trouble_add(&pools->trouble, NULL,
 			    "pool %s: no worker comes up", pool->conf->name);
+		else if (pool->refused)
+			note_stayed(pools, pool);
+	}
 }
 
 bool
 reload_done(struct pools *pools)
 {
 	struct pool *pool;
+	int64_t now = clock_ms();
 	bool done = true;
 
 	for (pool = pools->first; pool != NULL; pool = pool->next) {
-		if (pool->replaces == NULL || pool->draining)
+		if (pool->draining)
 			continue;
-		if (pool->failed)
+		if (pool->replaces == NULL)
+			done &= pool_obeyed(pool, now);
+		else if (pool->failed)
 			give_up(pools, pool);
 		else if (pool_complete(pool))
 			take_over(pool);

@@ -130,6 +130,7 @@ slot_bury(struct slot *slot)
 	slot->due = -1;
 	slot->succeeds = NULL;
 	slot->wish = false;
+	slot->told = false;
 }
 
 /* ---- over an upgrade in place -------------------------------------------- */

@@ -36,6 +36,7 @@ struct slot {
 	int64_t due;  /* clock_ms() at which it is killed, -1: never */
 	bool killed;
 	struct slot *succeeds; /* STARTING: the worker that leaves for it */
+	bool told;	       /* HUP, and has not said what comes of it */
 	bool wish;	       /* UP: to be succeeded, when there is room */
 	bool foreign; /* another build's: speaks another BIRTH_PROTOCOL */
 	struct loop *loop;

@@ -40,6 +40,7 @@ enum birth_word {
 	WORD_REPLACE = 'X', /* HUP, but the application has changed on disk or
 			       has no restart; or I have done enough: send a
 			       successor, then TERM me */
+	WORD_RESTARTED = 'H', /* HUP, and I stay as I am */
 	WORD_STUCK = 'S',   /* a request hangs beyond its time: it has been
 			       answered, and I am gone */
 	WORD_LEAVING = 'L'  /* leaving of my own accord */

@@ -56,7 +56,8 @@ restart(void)
 		score_because(self.birth->score, self.birth->slot,
 		    CAUSE_RESTART);
 		birth_say(self.birth, WORD_REPLACE);
-	}
+	} else
+		birth_say(self.birth, WORD_RESTARTED);
 }
 
 static void

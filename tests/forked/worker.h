@@ -231,8 +231,10 @@ worker_signal(int fd)
 		worker_leave();
 	else if (worker_is("stateful"))
 		worker_say(WORD_REPLACE);
-	else
+	else {
 		dprintf(STDOUT_FILENO, "restarted\n");
+		worker_say(WORD_RESTARTED);
+	}
 }
 
 static inline int

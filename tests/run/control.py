@@ -177,6 +177,53 @@ def reload_broken_application():
 
 
 @test
+def reload_deploys():
+    """an application that has changed on disk: reload answers once its workers
+    are up, and says so if they do not come up; the old ones stay"""
+    with controlled(app="return { accept = function() return {}, '1' end }",
+                    workers=TWO) as d:
+        old = d.wait_workers(2)
+        d.write_app("return { accept = function() return {}, '2' end }")
+        equal(ask(d, "reload"), (True, "reloaded: 1 of 1 pools serve\n"))
+        equal({d.fetch().body for _ in range(8)}, {b"2"})
+        until(lambda: len(d.workers()) == 2, "the old ones are gone")
+        old = d.workers()
+        d.expect("broken", "before it was ready", "has no successor")
+        d.write_app(BROKEN)
+        equal(ask(d, "reload"), (False, "pool www: new workers do not come "
+                                 "up, the old ones stay\n"))
+        until(lambda: d.workers() == old, "the old ones alone")
+        equal(d.fetch().body, b"2")
+
+
+@test
+def reload_while_busy():
+    """a worker that is busy is waited for a while, not for ever; it follows
+    later"""
+    app = """
+        local version = "%s"
+        return { restart = function() end, accept = function(env)
+            if env.SCRIPT_NAME == "/held" then
+                local f <close> = io.open(env.LUA) f:read("a")
+            end
+            return {}, version
+        end }"""
+    with controlled(app=app % "1", workers=ONE) as d:
+        path = d.dir + "/rw/fifo"
+        os.mkfifo(path)
+        os.chmod(path, 0o666)
+        gate = os.open(path, os.O_RDWR)
+        busy = Background(d.fetch, uri="/held", lua=path)
+        until(lambda: re.search('"active processes":1,', ask(d, "status")[1]),
+              "it is busy")
+        d.write_app(app % "2")
+        equal(ask(d, "reload")[0], True)
+        os.close(gate)
+        equal(busy.result().body, b"1")
+        until(lambda: d.fetch().body == b"2", "the new version")
+
+
+@test
 def reload_new_pool():
     """a new pool that cannot bind, and one that does not come up"""
     with controlled() as d:
