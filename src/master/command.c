@@ -262,7 +262,8 @@ run_scale(struct control_client *client, char **word)
 		    word[1]);
 	else if (num_integer(word[2], 1, steer_most(pool), &n) == -1)
 		control_answerf(client, false, "pool %s: expected a number of "
-		    "workers from 1 to %u (twice workers.max), found %.64s",
+		    "workers from 1 to %u (below twice "
+		    "workers.max), found %.64s",
 		    word[1], steer_most(pool), word[2]);
 	else {
 		steer_scale(pool, (unsigned)n);

@@ -302,7 +302,7 @@ pool_new(const struct conf_pool *conf, const struct conf *source,
     struct why *why)
 {
 	struct pool *pool = pool_make(conf, source, options,
-	    2 * (unsigned)conf->workers.max + 1);
+	    2 * (unsigned)conf->workers.max);
 
 	if (pool == NULL) {
 		why_set(why, "out of memory");

@@ -16,7 +16,7 @@ least(int64_t a, int64_t b)
 unsigned
 steer_most(const struct pool *pool)
 {
-	return 2 * (unsigned)pool->conf->workers.max;
+	return 2 * (unsigned)pool->conf->workers.max - 1;
 }
 
 void

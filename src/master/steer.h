@@ -9,8 +9,8 @@
 
 #include "master/pools.h"
 
-/* The most workers that a pool can be scaled to: its slots are made for twice
- * workers.max. */
+/* The most workers that a pool can be scaled to: it has slots for twice
+ * workers.max, and a successor needs one. */
 unsigned steer_most(const struct pool *pool);
 
 /*

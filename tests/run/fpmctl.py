@@ -129,7 +129,7 @@ def pool_commands():
         d.wait_workers(3)
         code, out, err = ctl(d, "scale", "www", "9")
         equal((code, out), (1, ""))
-        matches("scale www 9: failed\n.*from 1 to 4", err)
+        matches("scale www 9: failed\n.*from 1 to 3", err)
         equal(ctl(d, "drain", "www"), (0, "pool www: out of service\n", ""))
         equal(ctl(d, "resume", "www"), (0, "pool www: in service\n", ""))
         code, out, err = ctl(d, "drain", "nope")
