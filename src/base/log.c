@@ -259,6 +259,6 @@ log_bury(_Atomic uint64_t *shared, const char *pool, pid_t pid)
 	struct log_entry entry = { .pool = pool, .pid = pid };
 	char text[FOLD_TEXT];
 
-	if (log_fold_left(shared, &entry, text))
+	if (shared != NULL && log_fold_left(shared, &entry, text))
 		take(&entry);
 }

@@ -75,7 +75,8 @@ void log_flush(void);
 
 /*
  * Keep that count in `shared` as well, which begins as 0: a process that is
- * killed cannot tell of it, so whoever buries it does, in its name.
+ * killed cannot tell of it, so whoever buries it does, in its name.  NULL:
+ * nowhere.
  */
 void log_share(_Atomic uint64_t *shared);
 void log_bury(_Atomic uint64_t *shared, const char *pool, pid_t pid);

@@ -42,7 +42,7 @@ catch_log(const struct catch *c, const char *text, size_t len)
 }
 
 /* A mark begins a line of its own, even behind what another process wrote
- * without a newline. */
+ * without a newline.  A second one was printed by the application. */
 static void
 catch_line(struct catch *c, const char *text, size_t len)
 {
@@ -52,7 +52,8 @@ catch_line(struct catch *c, const char *text, size_t len)
 
 	for (; (at = memchr(at, MARK_BEGIN, (size_t)(end - at))) != NULL;
 	    at += mark > 0 ? mark : 1) {
-		mark = mark_parse(at, (size_t)(end - at), request);
+		mark = c->request[0] != '\0' ? 0 :
+		    mark_parse(at, (size_t)(end - at), request);
 		if (mark == 0)
 			continue;
 		if (at > from)

@@ -204,12 +204,13 @@ static void
 log_stuck(const struct pool *pool, const struct slot *slot)
 {
 	struct score_slot seen;
+	char text[128];
 
+	snprintf(text, sizeof(text), "exceeded timeouts.request and did not "
+	    "let itself be stopped: answered with %d, the worker is replaced",
+	    (int)pool->conf->timeout_status);
 	if (score_read(pool->score, pool_number(pool, slot), &seen))
-		slot_log(slot, LEVEL_ERROR, "%s %s exceeded timeouts.request "
-		    "and did not let itself be stopped: answered with %d, the "
-		    "worker is replaced", seen.method, seen.uri,
-		    (int)pool->conf->timeout_status);
+		slot_log_request(slot, LEVEL_ERROR, &seen, text);
 }
 
 void

@@ -1,5 +1,7 @@
 #include "master/pool_reap.h"
 
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -7,15 +9,16 @@ static void
 log_death(const struct pool *pool, const struct slot *slot, int status)
 {
 	struct score_slot seen;
-	char end[64];
+	char end[64], text[128];
 
 	slot_end_text(status, end, sizeof(end));
+	snprintf(text, sizeof(text), "the worker %s while it served this",
+	    end);
 	if (slot->state == SLOT_STARTING)
 		slot_log(slot, LEVEL_ERROR, "%s before it was ready", end);
 	else if (score_read(pool->score, pool_number(pool, slot), &seen) &&
 	    seen.state == SCORE_BUSY)
-		slot_log(slot, LEVEL_WARNING, "%s while it served %s %s", end,
-		    seen.method, seen.uri);
+		slot_log_request(slot, LEVEL_WARNING, &seen, text);
 	else
 		slot_log(slot, LEVEL_WARNING, "%s", end);
 }
@@ -79,6 +82,8 @@ pool_reap(struct pool *pool, pid_t pid, int status)
 		return false;
 	/* What it said before its end counts: READY, or that it was leaving. */
 	slot_hear(slot);
+	log_bury(score_repeats(pool->score, pool_number(pool, slot)),
+	    pool->conf->name, pid);
 	judge(pool, slot, status);
 	left = slot->state == SLOT_LEAVING && status == 0;
 	slot_bury(slot);

@@ -159,8 +159,8 @@ kill_hanging(struct pool *pool, int64_t now)
 			next = sooner(next, due);
 			continue;
 		}
-		slot_log(slot, LEVEL_ERROR, "hangs in %s %s beyond "
-		    "timeouts.request: killed", seen.method, seen.uri);
+		slot_log_request(slot, LEVEL_ERROR, &seen,
+		    "hangs beyond timeouts.request: killed");
 		slot_kill(slot);
 	}
 	return next;

@@ -121,6 +121,17 @@ slot_log(const struct slot *slot, enum log_level level, const char *fmt, ...)
 }
 
 void
+slot_log_request(const struct slot *slot, enum log_level level,
+    const struct score_slot *seen, const char *text)
+{
+	log_relay(&(struct log_entry) { .level = level, .pid = slot->pid,
+	    .pool = slot->output.pool, .method = seen->method,
+	    .uri = seen->uri, .text = text, .len = strlen(text),
+	    .request = mark_is_id(seen->id, strlen(seen->id)) ? seen->id :
+								NULL });
+}
+
+void
 slot_bury(struct slot *slot)
 {
 	catch_leave(&slot->output);

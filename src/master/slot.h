@@ -66,6 +66,10 @@ void slot_kill(struct slot *slot);
 void slot_log(const struct slot *slot, enum log_level level, const char *fmt,
     ...) __attribute__((format(printf, 3, 4)));
 
+/* The same about the request in its hands. */
+void slot_log_request(const struct slot *slot, enum log_level level,
+    const struct score_slot *seen, const char *text);
+
 /* Its process was reaped: log what it still had to say; the slot is free. */
 void slot_bury(struct slot *slot);
 

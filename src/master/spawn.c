@@ -72,6 +72,7 @@ become_worker(const struct spawn_order *order, int channel, int output)
 	score_born(birth.score, birth.slot, getpid());
 	loop_leave(order->loop);
 	log_identity(birth.pool->name);
+	log_share(score_repeats(birth.score, birth.slot));
 	redirect(output);
 	close_others(&birth);
 	title_set("lua-fpm: pool %s", birth.pool->name);

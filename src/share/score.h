@@ -18,6 +18,7 @@
  * Knows nothing of pools or Lua.
  */
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -217,6 +218,9 @@ void score_more(struct score *score, unsigned slot,
     enum score_counter counter);
 void score_gauge(struct score *score, unsigned slot, enum score_gauge gauge,
     int64_t value);
+/* Where it counts log lines that it has not written yet (log_share); NULL on a
+ * board of another version. */
+_Atomic uint64_t *score_repeats(struct score *score, unsigned slot);
 /* It asks to be replaced: the first cause counts.  Master: it has been. */
 void score_because(struct score *score, unsigned slot,
     enum score_cause cause);

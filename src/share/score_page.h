@@ -88,6 +88,7 @@ struct score_page {
 	_Atomic int64_t line;
 	_Atomic int status;
 	_Atomic int64_t gauge[SCORE_GAUGES];
+	_Atomic uint64_t repeats;
 	_Atomic uint64_t n[SCORE_COUNTERS];
 	_Atomic uint16_t text_len[SCORE_TEXTS];
 	_Atomic uint64_t text[TEXT_WORDS];

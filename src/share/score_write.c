@@ -297,6 +297,12 @@ score_more(struct score *score, unsigned slot, enum score_counter counter)
 	add(&score->pages[slot].n[counter], 1);
 }
 
+_Atomic uint64_t *
+score_repeats(struct score *score, unsigned slot)
+{
+	return slot < score->slots ? &score->pages[slot].repeats : NULL;
+}
+
 void
 score_gauge(struct score *score, unsigned slot, enum score_gauge gauge,
     int64_t value)

@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+"""What an application and its children write to stdout and stderr: in the
+error log, line by line, whole, and with nothing lost."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                ".."))
+from harness import *
+
+ONE = {"mode": "static", "max": 1}
+SAID = r"^\S+ notice \[pool www\] \[pid %d\] (?:\[request \S+\] )?%s$"
+LIMIT = 1 << 20
+
+
+def said(d, what, since=0, pid=None):
+    return d.wait_log(SAID % (pid or d.workers()[0], what), since)
+
+
+@test
+def whole_lines():
+    """lines of 5, 100,000 and 1,048,576 bytes are whole, from print, io.write
+    and io.stderr, in their order"""
+    with Daemon(workers=ONE) as d:
+        for n in (5, 100000, LIMIT):
+            mark = d.log_mark()
+            d.lua("local x = ('%d '):rep(%d):sub(1, %d) print(x) "
+                  "io.write(x, '\\n') io.stderr:write(x, '\\n') "
+                  "print('done') return {}" % (n, n, n))
+            said(d, "done", mark)
+            lines = [line.partition("] [request")[2].partition("] ")[2]
+                     for line in d.read_log(mark).splitlines()]
+            line = (("%d " % n) * n)[:n]
+            equal([len(x) for x in lines], [n, len(
+                "last message repeated 2 times"), 4])
+            assert lines[0] == line
+
+
+@test
+def endless_line():
+    """a line without end comes in parts that say so"""
+    with Daemon(workers=ONE) as d:
+        d.lua("for i = 1, 5 << 20 >> 13 do "
+              "io.stderr:write(('%08d'):format(i):rep(1024)) end "
+              "print() print('done') return {}")
+        said(d, "done")
+        text = "".join(
+            line.rpartition("] [request")[2].partition("] ")[2]
+            for line in d.read_log().splitlines()
+            if "line goes on" in line)
+        parts = text.split(" [line goes on][line goes on] ")
+        assert len(parts) > 3, len(parts)
+        equal("".join(parts), "".join(
+            ("%08d" % i) * 1024 for i in range(1, (5 << 20 >> 13) + 1)))
+
+
+@test
+def binary():
+    """bytes that are no text are shown, and forge neither lines nor the
+    request's id"""
+    with Daemon(workers=ONE) as d:
+        d.lua("io.write('a\\0b\\27[0m\\255\\r\\n') "
+              "io.write('\\30forged\\31text\\n') print('done') return {}")
+        said(d, r"a\\x00b\\x1b\[0m\\xff\\r")
+        said(d, "done")
+        said(d, r"\\x1eforged\\x1ftext")
+
+
+@test
+def request_ids():
+    """a line carries the id of the request during which it was begun; what
+    children print has none"""
+    with Daemon(workers=ONE, request_id="HTTP_X_ID") as d:
+        def ask(id, code):
+            d.lua(code + " return {}", params={"HTTP_X_ID": id})
+        ask("one", "print('from print') io.stdout:write('un', 'finished')")
+        ask("two", "io.stderr:write('from stderr\\n') "
+            "os.execute('printf child') print('after a child') "
+            "os.execute('echo another')")
+        worker = d.workers()[0]
+        os.kill(worker, signal.SIGHUP)
+        d.wait_log("restart called")
+        lines = [line.partition(" notice ")[2]
+                 for line in d.read_log().splitlines() if "[pool" in line]
+        head = "[pool www] [pid %d] " % worker
+        equal(lines, [head + x for x in (
+            "[request one] from print", "[request one] unfinished",
+            "[request two] from stderr", "child",
+            "[request two] after a child", "another", "restart called")])
+
+
+@test
+def last_words():
+    """what was written is logged however the worker ends, an unfinished line
+    too"""
+    with Daemon(workers=ONE, lua={"binary_chunks": True}) as d:
+        for end in ("os.exit(3)", "os.exit(3, true)",
+                    "os.execute('kill -KILL $PPID')",
+                    "os.execute('kill -SEGV $PPID')"):
+            pid = d.wait_workers(1)[0]
+            mark = d.log_mark()
+            with contextlib.suppress(OSError, AssertionError):
+                d.lua("for i = 1, 3000 do print('line ' .. i) end "
+                      "io.write('almost') " + end)
+            said(d, "almost", mark, pid)
+            equal(len(re.findall(r"\] line \d+$", d.read_log(mark), re.M)),
+                  3000, end)
+            until(lambda: d.workers() and d.workers() != [pid])
+
+
+@test
+def children_that_stay():
+    """a child in the background is heard although the worker that started it
+    has gone, and while others take its place"""
+    with Daemon(workers=ONE) as d:
+        fifo = d.dir + "/rw/fifo"
+        os.mkfifo(fifo)
+        os.chmod(fifo, 0o666)
+        pid = d.wait_workers(1)[0]
+        d.lua("os.execute('(echo early; read x <%s; echo late; printf rest) "
+              "</dev/null &') return {}" % fifo)
+        said(d, "early", pid=pid)
+        before = len(fds(d.pid))
+        os.kill(pid, signal.SIGTERM)
+        until(lambda: d.workers() and pid not in d.workers())
+        d.lua("print('meanwhile') return {}")
+        said(d, "meanwhile")
+        equal(len(fds(d.pid)), before + 1, "one more pipe is read")
+        with open(fifo, "w") as f:
+            f.write("go\n")
+        said(d, "late", pid=pid)
+        said(d, "rest", pid=pid)
+        until(lambda: len(fds(d.pid)) == before, "the pipe is closed")
+
+
+@test
+def faster_than_the_log():
+    """100,000 lines at once from four workers: every one is there"""
+    with Daemon(workers={"mode": "static", "max": 4}) as d:
+        asked = [Background(d.connect().ask, lua=(
+            "for i = 1, 25000 do print('w%d', i) end return {}" % w))
+            for w in range(4)]
+        for a in asked:
+            equal(a.result().status, 200)
+
+        def lines():
+            found = re.findall(r"w(\d)\\t(\d+)$", d.read_log(), re.M)
+            return len(found) >= 100000 and found
+        found = until(lines, "all lines")
+        for w in range(4):
+            equal([int(i) for v, i in found if int(v) == w],
+                  list(range(1, 25001)), "order")
+
+
+@test
+def without_a_master():
+    """alone, a worker writes to stderr as it is, without marks"""
+    d = Daemon()
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(d.dir + "/alone.sock")
+        s.listen(8)
+        d.spawn(args=(d.dir + "/app.lua",), stdin=s)
+        equal(fetch(d.dir + "/alone.sock", lua="print('one', 1) "
+                    "io.write('two\\n') return text('hello')").body, b"hello")
+        d.wait_log(r"^one\t1\ntwo$")
+    d.kill(signal.SIGTERM)
+    equal(d.wait_exit(), 0)
+    d.destroy()
+
+
+run(120)
