@@ -224,7 +224,14 @@ def families(text):
 @test
 def openmetrics():
     """OpenMetrics: names, types, units and labels as the standard asks"""
-    found = families(body("openmetrics"))
+    def ask():  # once who answered before has nothing in hand
+        found = families(body("openmetrics"))
+        states = {s[1]["state"]: s[2]
+                  for s in found["lua_fpm_workers"]["samples"]}
+        return states == {"starting": 0, "idle": 1, "active": 1,
+                          "leaving": 0} and found
+
+    found = until(ask, "one worker is active, one idle")
     equal(sorted(found), sorted("lua_fpm_" + (
         name[:-len("_total")] if kind == "counter" else name)
         for name, kind in METRICS.items()))
@@ -241,8 +248,6 @@ def openmetrics():
         assert all(s[1]["pool"] == "www" for s in family["samples"]), name
         keys = [tuple(s[1].items()) + (s[0],) for s in family["samples"]]
         equal(len(keys), len(set(keys)), name)
-    states = {s[1]["state"]: s[2] for s in found["lua_fpm_workers"]["samples"]}
-    equal(states, {"starting": 0, "idle": 1, "active": 1, "leaving": 0})
     samples = found["lua_fpm_request_duration_seconds"]["samples"]
     buckets = [s for s in samples if s[0].endswith("_bucket")]
     equal([float(s[1]["le"]) for s in buckets],
