@@ -170,4 +170,34 @@ def full_disk():
     d.stop()
 
 
+@test
+def full_disk_access():
+    """the disk below an access log is full: requests are served, the error
+    log says so once, not for each; lines come again when there is room"""
+    if not ROOT:
+        raise Skip("needs root")
+    d = Daemon(app=HELLO, workers={"mode": "static", "max": 1})
+    d.expect("logs.access takes no lines, they are lost: No space left")
+    disk = FullDisk(d)
+    d.set_pool("www", workers={"mode": "static", "max": 1},
+               logs={"access": disk.at + "/access.log"})
+    disk.start()
+    serves(d, 3)
+    until(lambda: disk.read("access.log").count("\n") == 3)
+    disk.fill()
+    mark = d.log_mark()
+    with Quiet(d, extra=0.5):
+        serves(d, 500)
+    said = d.read_log(mark)
+    assert len(said.splitlines()) <= 2, said
+    matches("No space left on device", said)
+    disk.free()
+    before = disk.read("access.log").count("\n")
+    serves(d, 3)
+    until(lambda: disk.read("access.log").count("\n") >= before + 3)
+    for line in disk.read("access.log").splitlines()[-3:]:
+        matches(r'"GET /" 200$', line)
+    d.stop()
+
+
 run(120)
