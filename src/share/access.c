@@ -8,6 +8,18 @@
 
 static const char *const hex = "0123456789abcdef";
 
+/* buf_add, where there is room without a call of it. */
+static inline void
+put(struct buf *out, const char *data, size_t n)
+{
+	if (out->cap - out->len < n || out->failed) {
+		buf_add(out, data, n);
+		return;
+	}
+	memcpy(out->data + out->len, data, n);
+	out->len += n;
+}
+
 /* ---- numbers ------------------------------------------------------------- */
 
 static void
@@ -18,7 +30,7 @@ add_number(struct buf *out, uint64_t value)
 	do
 		*--p = (char)('0' + value % 10);
 	while ((value /= 10) > 0);
-	buf_add(out, p, (size_t)(text + sizeof(text) - p));
+	put(out, p, (size_t)(text + sizeof(text) - p));
 }
 
 /* value / 10^places, with all its places. */
@@ -32,7 +44,7 @@ add_fraction(struct buf *out, uint64_t value, int places)
 	for (; i > 0; i--, value /= 10)
 		text[i] = (char)('0' + value % 10);
 	add_number(out, value);
-	buf_add(out, text, (size_t)places + 1);
+	put(out, text, (size_t)places + 1);
 }
 
 static void
@@ -92,13 +104,13 @@ add_byte(struct buf *out, unsigned char c, bool json)
 	const char escaped[] = { '\\', (char)c };
 
 	if (!json)
-		buf_add(out, text + 1, sizeof(text) - 1);
+		put(out, text + 1, sizeof(text) - 1);
 	else if (c == '"' || c == '\\')
-		buf_add(out, escaped, sizeof(escaped));
+		put(out, escaped, sizeof(escaped));
 	else if (c < 0x80)
-		buf_add(out, control, sizeof(control));
+		put(out, control, sizeof(control));
 	else
-		buf_add(out, text, sizeof(text));
+		put(out, text, sizeof(text));
 }
 
 static void
@@ -108,14 +120,14 @@ add_escaped(struct buf *out, const char *p, size_t len, bool json)
 
 	for (;;) {
 		n = plain_length(p, len);
-		buf_add(out, p, n);
+		put(out, p, n);
 		p += n;
 		len -= n;
 		if (len == 0)
 			return;
 		n = *p == '"' || *p == '\\' ? 0 : show_character(p, len);
 		if (n > 0)
-			buf_add(out, p, n);
+			put(out, p, n);
 		else
 			add_byte(out, (unsigned char)*p, json);
 		n = n > 0 ? n : 1;
@@ -209,7 +221,7 @@ add_stamp(struct buf *out, struct format_item *item, int64_t us)
 		    item->text, &tm);
 		item->second = second;
 	}
-	buf_add(out, item->stamp, item->stamp_len);
+	put(out, item->stamp, item->stamp_len);
 }
 
 static void
@@ -303,7 +315,7 @@ add_item(struct buf *out, const struct format *f, struct format_item *item,
 	int64_t number;
 
 	if (item->op == 0)
-		buf_add(out, item->text, item->len);
+		put(out, item->text, item->len);
 	else if (text_of(r, item, &text))
 		add_text(out, f, text);
 	else if (number_of(r, item, &number))

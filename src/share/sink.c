@@ -104,7 +104,8 @@ set(struct sink *sink, enum sink_way way, int fd)
 	*sink = (struct sink){ .way = way };
 	outlet_set(&sink->out, fd);
 	if (way == SINK_FILE || way == SINK_STREAM)
-		sink->crowded = fstat(fd, &st) == 0 && !S_ISREG(st.st_mode);
+		sink->crowded = fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) ||
+		    S_ISSOCK(st.st_mode) || isatty(fd));
 }
 
 int

@@ -49,13 +49,11 @@ access_log_init(const struct birth *birth, const struct lua_app *app)
 static struct access_text
 param(const void *from, const char *name, size_t len)
 {
-	struct access_text text;
+	const struct param *p = request_find(from, name, len);
 
-	(void)len;
-	text.data = request_param(from, name, &text.len);
-	if (text.data == NULL)
-		text.len = 0;
-	return text;
+	if (p == NULL)
+		return (struct access_text){ NULL, 0 };
+	return (struct access_text){ p->value, p->value_len };
 }
 
 /* The first of that name in the head as it was sent, whose lines are whole. */

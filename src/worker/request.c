@@ -75,6 +75,17 @@ candidate(char ninth)
 	}
 }
 
+static int
+known_of(const char *name, size_t len)
+{
+	int i = len > 8 ? candidate(name[8]) : -1;
+
+	if (i != -1 && len == known[i].len &&
+	    memcmp(name, known[i].name, len) == 0)
+		return i;
+	return -1;
+}
+
 void
 request_index(struct request *request)
 {
@@ -82,13 +93,26 @@ request_index(struct request *request)
 	const struct param *end = p + request->nparams;
 
 	for (; p < end; p++) {
-		int i = p->name_len > 8 ? candidate(p->name[8]) : -1;
+		int i = known_of(p->name, p->name_len);
 
-		if (i != -1 && p->name_len == known[i].len &&
-		    request->known[i] == NULL &&
-		    memcmp(p->name, known[i].name, p->name_len) == 0)
+		if (i != -1 && request->known[i] == NULL)
 			request->known[i] = p;
 	}
+}
+
+const struct param *
+request_find(const struct request *request, const char *name, size_t len)
+{
+	const struct param *p = request->params;
+	const struct param *end = p + request->nparams;
+	int i = known_of(name, len);
+
+	if (i != -1)
+		return request->known[i];
+	for (; p < end; p++)
+		if (p->name_len == len && memcmp(p->name, name, len) == 0)
+			return p;
+	return NULL;
 }
 
 /* What fits of a parameter, "-" for one that is missing or empty.  A NUL

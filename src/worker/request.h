@@ -97,6 +97,10 @@ bool request_take_id(struct request *request, const char *name);
 /* Note in `known` which of the parameters are where, in one pass. */
 void request_index(struct request *request);
 
+/* After that, the first parameter of a name of len bytes; NULL. */
+const struct param *request_find(const struct request *request,
+    const char *name, size_t len);
+
 /* Method and URI for a log line, cut to fit; "-" for one that is missing.
  * Return out. */
 const char *request_method(const struct request *request,

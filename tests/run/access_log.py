@@ -369,4 +369,35 @@ def unread():
     os.close(reader)
 
 
+@test
+def full():
+    """where there is no room requests are served all the same; the error log
+    says so once for all workers, and how many lines were lost"""
+    d = Daemon(workers={"mode": "static", "max": 4})
+    d.pools["www"]["logs"] = {"access": "/dev/full", "access_format": "%r"}
+    with d:
+        d.expect("takes no lines", "takes lines again")
+        for _ in range(40):
+            equal(d.fetch().status, 200)
+        busy = [d.gate() for _ in range(4)]
+        lost = [Background(d.lua, g.lua + "return text('x')") for g in busy]
+        for g in busy:
+            g.wait()
+        for g, b in zip(busy, lost):
+            g.open()
+            equal(b.result().body, b"x")
+        d.wait_log(r"error .*logs\.access takes no lines, they are lost: "
+                   r"No space left")
+        path = d.dir + "/access.log"
+        d.pools["www"]["logs"]["access"] = path
+        d.write_conf()
+        d.reload()
+        until(lambda: [d.fetch(uri="/room"), "/room" in content(path)][1])
+        found = d.wait_log(r"warning .*takes lines again, (\d+) are lost")
+        assert int(found[1]) >= 44, found[0]
+        equal(d.read_log().count("takes no lines"), 1)
+        # a file is open once more for each worker, a device is not
+        d.stop(leaks=False)
+
+
 run(limit=180)
