@@ -105,6 +105,7 @@ pool_clear(struct conf_pool *pool)
 	free(pool->group);
 	free(pool->chroot);
 	free(pool->request_id);
+	conf_list_free(&pool->status_listen);
 	free(pool->status_path);
 	free(pool->ping_path);
 	free(pool->ping_response);

@@ -96,6 +96,7 @@ struct conf_pool {
 	bool clear_environment;
 	bool errors_to_server;
 	char *request_id; /* parameter that carries it, NULL: none does */
+	struct conf_list status_listen;
 	char *status_path; /* of URLs that we answer ourselves, NULL: none */
 	char *ping_path;
 	char *ping_response;

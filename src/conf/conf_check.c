@@ -381,7 +381,9 @@ conf_check_control(const struct conf *conf, const char *file, int line,
 	for (size_t i = 0; i < conf->npools; i++) {
 		const struct conf_pool *pool = &conf->pools[i];
 
-		if (count_address(&pool->listen, pool->listen.n, path) == 0)
+		if (count_address(&pool->listen, pool->listen.n, path) +
+		    count_address(&pool->status_listen,
+			pool->status_listen.n, path) == 0)
 			continue;
 		conf_fault(faults, file, line, "control: pool %.32s listens "
 		    "on \"%s\" already", pool->name, path);

@@ -80,6 +80,8 @@ const struct conf_key conf_keys[] = {
 	    "", 0, NAME_MOST, CLASS_REPLACE, NULL },
 	{ GROUP_POOL, "status_path", KEY_STRING, POOL(status_path),
 	    "", 0, NAME_MOST, CLASS_REPLACE, NULL },
+	{ GROUP_POOL, "status_listen", KEY_STRINGS, POOL(status_listen),
+	    NULL, 0, PATH_MOST, CLASS_REPLACE, NULL },
 	{ GROUP_POOL, "ping_path", KEY_STRING, POOL(ping_path),
 	    "", 0, NAME_MOST, CLASS_REPLACE, NULL },
 	{ GROUP_POOL, "ping_response", KEY_STRING, POOL(ping_response),

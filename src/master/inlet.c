@@ -26,16 +26,13 @@ open_exchange(struct inlet *inlet, const struct inlet *before)
 }
 
 int
-inlet_open(struct inlet *inlet, const struct conf_pool *conf,
-    const struct inlet *before, struct why *why)
+inlet_bind(struct inlet *inlet, const struct conf_pool *conf,
+    const struct conf_list *list, struct why *why)
 {
-	const struct conf_list *list = &conf->listen;
-
 	inlet->exchange[0] = inlet->exchange[1] = -1;
 	inlet->listeners = calloc(list->n, sizeof(*inlet->listeners));
 	inlet->fds = calloc(list->n, sizeof(*inlet->fds));
-	if (inlet->listeners == NULL || inlet->fds == NULL ||
-	    open_exchange(inlet, before) == -1) {
+	if (inlet->listeners == NULL || inlet->fds == NULL) {
 		why_set(why, "%s", strerror(errno));
 		return -1;
 	}
@@ -49,6 +46,18 @@ inlet_open(struct inlet *inlet, const struct conf_pool *conf,
 		inlet->fds[inlet->n] = l->fd;
 	}
 	return 0;
+}
+
+int
+inlet_open(struct inlet *inlet, const struct conf_pool *conf,
+    const struct inlet *before, struct why *why)
+{
+	if (inlet_bind(inlet, conf, &conf->listen, why) == -1)
+		return -1;
+	if (open_exchange(inlet, before) == 0)
+		return 0;
+	why_set(why, "%s", strerror(errno));
+	return -1;
 }
 
 void

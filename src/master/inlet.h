@@ -31,6 +31,11 @@ int inlet_open(struct inlet *inlet, const struct conf_pool *conf,
     const struct inlet *before, struct why *why);
 void inlet_close(struct inlet *inlet);
 
+/* The same for addresses of the pool that are in another list, and without an
+ * exchange. */
+int inlet_bind(struct inlet *inlet, const struct conf_pool *conf,
+    const struct conf_list *list, struct why *why);
+
 /* Call came(arg) once, as soon as a connection waits; or stop watching. */
 void inlet_watch(struct inlet *inlet, struct loop *loop,
     void (*came)(void *arg, int fd, short revents), void *arg);

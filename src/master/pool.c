@@ -317,6 +317,7 @@ pool_new(const struct conf_pool *conf, const struct conf *source,
 	if (pool->score != NULL &&
 	    inlet_open(&pool->inlet, conf,
 		before == NULL ? NULL : &before->inlet, why) == 0 &&
+	    reporter_open(&pool->reporter, conf, why) == 0 &&
 	    logs_open(&pool->logs, conf, pool->nslots, why) == 0)
 		return pool;
 	pool_free(pool);
@@ -328,6 +329,7 @@ pool_free(struct pool *pool)
 {
 	loop_timer_clear(pool->options->loop, &pool->timer);
 	inlet_close(&pool->inlet);
+	reporter_close(&pool->reporter);
 	logs_close(&pool->logs);
 	if (pool->score != NULL)
 		score_retire(pool->score);
@@ -405,4 +407,5 @@ pool_kill(struct pool *pool)
 	pool->last = false;
 	for (unsigned i = 0; i < pool->nslots; i++)
 		slot_kill(&pool->slots[i]);
+	reporter_kill(&pool->reporter);
 }

@@ -18,6 +18,7 @@
 #include "master/inlet.h"
 #include "master/logs.h"
 #include "master/quota.h"
+#include "master/reporter.h"
 #include "master/slot.h"
 #include "share/birth.h"
 
@@ -34,6 +35,7 @@ struct pool {
 	struct conf_workers workers; /* conf's, as an operator has scaled it */
 	const struct pool_options *options;
 	struct inlet inlet;
+	struct reporter reporter;
 	struct logs logs;
 	struct score *score;
 	struct slot *slots; /* twice max: successors and steer.h need room */

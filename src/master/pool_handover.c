@@ -182,6 +182,7 @@ adopt(const struct record *record, const struct conf_pool *conf,
 	if (pool->score == NULL)
 		why_set(why, "its scoreboard: %s", strerror(errno));
 	if (take_inlet(pool, record, why) == 0 && pool->score != NULL &&
+	    reporter_open(&pool->reporter, conf, why) == 0 &&
 	    take_logs(pool, why) == 0)
 		return pool;
 	pool_free(pool);

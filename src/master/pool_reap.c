@@ -74,6 +74,10 @@ pool_reap(struct pool *pool, pid_t pid, int status)
 	struct slot *slot = NULL;
 	bool left;
 
+	if (reporter_reap(&pool->reporter, pid, status)) {
+		pool->attention = true;
+		return true;
+	}
 	for (unsigned i = 0; i < pool->nslots; i++)
 		if (pool->slots[i].state != SLOT_FREE &&
 		    pool->slots[i].pid == pid)

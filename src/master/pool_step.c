@@ -175,6 +175,19 @@ tell_status(const struct pool *pool)
 	score_set_fact(pool->score, FACT_RETRY, pool->backoff.until);
 }
 
+/* While the daemon stops, status is of interest until no worker is left;
+ * where another generation has taken over, that one's reporter shows all. */
+static int64_t
+see_to_reporter(struct pool *pool, int64_t now)
+{
+	const struct reporter_order order = { .pool = pool->conf,
+		.inlet = &pool->inlet, .score = pool->score,
+		.loop = pool->options->loop, .worker = pool->options->worker };
+	bool wanted = !pool->draining || (pool->last && !pool_empty(pool));
+
+	return reporter_step(&pool->reporter, &order, wanted, now);
+}
+
 void
 pool_step(struct pool *pool)
 {
@@ -191,6 +204,7 @@ pool_step(struct pool *pool)
 	due = sooner(due, kill_hanging(pool, now));
 	if (pool->patience > now)
 		due = sooner(due, pool->patience);
+	due = sooner(due, see_to_reporter(pool, now));
 	for (unsigned i = 0; i < pool->nslots; i++)
 		if (pool->slots[i].state != SLOT_FREE)
 			due = sooner(due, pool->slots[i].due);

@@ -184,7 +184,8 @@ pools_sweep(struct pools *pools)
 	bool swept = false;
 
 	while ((pool = *link) != NULL) {
-		if (!pool->draining || !pool_empty(pool)) {
+		if (!pool->draining || !pool_empty(pool) ||
+		    reporter_lives(&pool->reporter)) {
 			link = &pool->next;
 			continue;
 		}
@@ -256,6 +257,10 @@ pools_reopen(struct pools *pools)
 static void
 send_logs(struct pool *pool)
 {
+	const struct reporter *reporter = &pool->reporter;
+
+	if (reporter_lives(reporter) && reporter->slot.channel != -1)
+		log_send(reporter->slot.channel);
 	for (unsigned i = 0; i < pool->nslots; i++) {
 		const struct slot *slot = &pool->slots[i];
 

@@ -27,12 +27,14 @@ ascending(const void *a, const void *b)
 static void
 close_others(const struct birth *b)
 {
-	int spared[b->nlisteners + 4 + SINK_COUNT];
+	int spared[b->nlisteners + b->report.nlisteners + 4 + SINK_COUNT];
 	size_t n = 0;
 	unsigned from = STDERR_FILENO + 1;
 
 	for (size_t i = 0; i < b->nlisteners; i++)
 		spared[n++] = b->listeners[i];
+	for (size_t i = 0; i < b->report.nlisteners; i++)
+		spared[n++] = b->report.listeners[i];
 	spared[n++] = b->channel;
 	spared[n++] = b->exchange[0];
 	spared[n++] = b->exchange[1];
@@ -75,7 +77,8 @@ become_worker(const struct spawn_order *order, int channel, int output)
 	log_share(score_repeats(birth.score, birth.slot));
 	redirect(output);
 	close_others(&birth);
-	title_set("lua-fpm: pool %s", birth.pool->name);
+	title_set("lua-fpm: %s %s", birth.report.on != NULL ? "status of" :
+	    "pool", birth.pool->name);
 	order->worker(&birth);
 }
 

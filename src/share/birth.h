@@ -23,6 +23,12 @@ struct birth {
 	struct sink *sinks;   /* SINK_COUNT of them, the worker's to change */
 	struct score *score;  /* never NULL */
 	unsigned slot;
+	struct {	      /* who answers at status_listen, and nothing else:
+				 what it shows */
+		struct score *on; /* NULL: this is a worker */
+		const int *listeners; /* of the workers, for their queues */
+		size_t nlisteners;
+	} report;
 };
 
 /*

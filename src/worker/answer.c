@@ -5,6 +5,8 @@
 #include "share/status.h"
 #include "worker/response.h"
 
+#define REPORT_PATH "/status" /* at status_listen, without a status_path */
+
 static struct {
 	const struct birth *birth;
 	struct buf head, body;
@@ -134,21 +136,38 @@ show_status(struct request *request)
 		send(request, 400, status_type(STATUS_TEXT));
 		return;
 	}
-	status_collect(&status, b->pool, b->score, b->listeners,
-	    b->nlisteners);
+	if (b->report.on != NULL)
+		status_collect(&status, b->pool, b->report.on,
+		    b->report.listeners, b->report.nlisteners);
+	else
+		status_collect(&status, b->pool, b->score, b->listeners,
+		    b->nlisteners);
 	status_write(&status, &query, &self.body);
 	send(request, 200, status_type(query.format));
+}
+
+static void
+nothing_here(struct request *request)
+{
+	buf_puts(&self.body, "not here\n");
+	send(request, 404, status_type(STATUS_TEXT));
 }
 
 bool
 answer_serve(struct request *request)
 {
 	const struct conf_pool *pool = self.birth->pool;
+	bool reporter = self.birth->report.on != NULL;
+	const char *path = pool->status_path;
 
+	if (path == NULL && reporter)
+		path = REPORT_PATH;
 	if (is_path(request, pool->ping_path))
 		ping(request);
-	else if (is_path(request, pool->status_path))
+	else if (is_path(request, path))
 		show_status(request);
+	else if (reporter)
+		nothing_here(request);
 	else
 		return false;
 	buf_free(&self.body); /* it may have been large */

@@ -3,7 +3,8 @@
 
 /*
  * Requests that the worker answers itself, before any Lua code runs: the
- * pool's status and its ping.  Runs in the worker.
+ * pool's status and its ping; all of them, where there is no application
+ * (status_listen).  Runs in the worker.
  */
 
 #include <stdbool.h>

@@ -160,8 +160,8 @@ int
 serve_init(const struct birth *birth, struct lua_app *app)
 {
 	const struct guard_options options = {
-		.limit = birth->pool->timeouts.request,
-		.slow = birth->pool->timeouts.slow,
+		.limit = app != NULL ? birth->pool->timeouts.request : 0,
+		.slow = app != NULL ? birth->pool->timeouts.slow : 0,
 		.late = late,
 		.look = look,
 		.overdue = lua_guard_expire,
@@ -241,11 +241,13 @@ serve(struct conn *c)
 							  LATE_NOT);
 	if (fcgi_release(request) == -1)
 		end = FCGI_END_CLOSE;
-	score_gauge(self.birth->score, self.birth->slot, GAUGE_HEAP,
-	    (int64_t)lua_app_memory(self.app));
+	if (self.app != NULL)
+		score_gauge(self.birth->score, self.birth->slot, GAUGE_HEAP,
+		    (int64_t)lua_app_memory(self.app));
 	log_request(NULL);
 	score_idle(self.birth->score, self.birth->slot);
-	retire_served(now / 1000, lua_app_exhausted(self.app));
+	if (self.app != NULL)
+		retire_served(now / 1000, lua_app_exhausted(self.app));
 	if (end == FCGI_END_KEEP)
 		return true;
 	if (end == FCGI_END_LINGER)

@@ -10,7 +10,7 @@
 #include "worker/conn.h"
 #include "worker/lua_app.h"
 
-/* Once, when the application has started.  0, or -1 with errno. */
+/* Once, when the application has started; NULL: there is none.  0, or -1 with errno. */
 int serve_init(const struct birth *birth, struct lua_app *app);
 
 /* A turn begins: the wait for what it brings has been since clock_ms()

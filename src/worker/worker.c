@@ -27,6 +27,7 @@
 #define LINGER_PATIENCE 5000 /* ms for a peer to close after its response */
 #define LEAVE_PATIENCE	1000 /* ms for a begun head to come when leaving */
 #define CONNS_MAX	4096
+#define CONNS_REPORT	64 /* of who serves no application */
 #define FILES_RESERVED	64 /* descriptors left to the application */
 
 /* Keys of the wait set.  Connections have a serial number above 2^32. */
@@ -51,6 +52,8 @@ restart(void)
 {
 	bool master = self.birth->channel != -1;
 
+	if (self.app == NULL)
+		return;
 	if ((master && lua_app_changed(self.app)) ||
 	    lua_app_restart(self.app) == 1) {
 		score_because(self.birth->score, self.birth->slot,
@@ -198,13 +201,14 @@ leave(void)
 	while ((conn_oldest(CONN_HEAD) != NULL ||
 		   conn_oldest(CONN_LINGER) != NULL) && clock_ms() < until)
 		turn(until);
-	if (!lua_app_stop(self.app) && !self.orphaned) {
+	if (self.app != NULL && !lua_app_stop(self.app) && !self.orphaned) {
 		log_notice("the application declines to stop");
 		door_open();
 		return;
 	}
 	birth_say(self.birth, WORD_LEAVING);
-	lua_app_free(self.app);
+	if (self.app != NULL)
+		lua_app_free(self.app);
 	exit(EX_OK);
 }
 
@@ -232,6 +236,8 @@ conns_max(void)
 {
 	struct rlimit limit;
 
+	if (self.birth->report.on != NULL)
+		return CONNS_REPORT;
 	if (getrlimit(RLIMIT_NOFILE, &limit) == -1 ||
 	    limit.rlim_cur >= CONNS_MAX + FILES_RESERVED)
 		return CONNS_MAX;
@@ -306,6 +312,15 @@ start_application(void)
 	}
 }
 
+/* What the application needs from here on. */
+static void
+begin_to_count(void)
+{
+	retire_begin();
+	score_gauge(self.birth->score, self.birth->slot, GAUGE_HEAP,
+	    (int64_t)lua_app_memory(self.app));
+}
+
 _Noreturn void
 worker_main(const struct birth *birth)
 {
@@ -320,14 +335,14 @@ worker_main(const struct birth *birth)
 	}
 	set_up_waiting();
 	set_up_requests();
-	start_application();
+	if (birth->report.on == NULL)
+		start_application();
 	if (serve_init(birth, self.app) == -1) {
 		log_error("cannot begin to serve: %s", strerror(errno));
 		exit(EX_OSERR);
 	}
-	retire_begin();
-	score_gauge(birth->score, birth->slot, GAUGE_HEAP,
-	    (int64_t)lua_app_memory(self.app));
+	if (self.app != NULL)
+		begin_to_count();
 	door_init(birth, self.wait_set, KEY_EXCHANGE);
 	door_open();
 	score_idle(birth->score, birth->slot);

@@ -46,6 +46,7 @@ START_TEST(defaults_are_filled_in)
 	    "\t\terrors_to_server = false;\n"
 	    "\t\trequest_id = \"\";\n"
 	    "\t\tstatus_path = \"\";\n"
+	    "\t\tstatus_listen = ( );\n"
 	    "\t\tping_path = \"\";\n"
 	    "\t\tping_response = \"pong\";\n"
 	    "\t\ttimeout_status = 408;\n"
@@ -171,6 +172,9 @@ static const struct row {
 	    "expected a string of 0 to 255 bytes, found 7" },
 	{ "status_path", "\"/fpm-status\"", "\"/fpm-status\"", "true",
 	    "expected a string of 0 to 255 bytes, found true" },
+	{ "status_listen", "( \"/s\", \"127.0.0.1:9\" )",
+	    "( \"/s\", \"127.0.0.1:9\" )", "true",
+	    "expected a string or a list of strings, none empty, found true" },
 	{ "ping_path", "\"/fpm-ping\"", "\"/fpm-ping\"", "7",
 	    "expected a string of 0 to 255 bytes, found 7" },
 	{ "ping_response", "\"yes\"", "\"yes\"", "\"\"",

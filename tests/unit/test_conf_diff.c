@@ -146,6 +146,7 @@ static const struct {
 	{ "timeout_status = 503;", "replace" },
 	{ "request_id = \"X\";", "replace" },
 	{ "status_path = \"/s\";", "replace" },
+	{ "status_listen = \"/s\";", "replace" },
 	{ "ping_path = \"/p\";", "replace" },
 	{ "ping_response = \"yes\";", "replace" },
 	{ "logs: { access = \"/x\"; };", "tune" },
