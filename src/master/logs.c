@@ -177,7 +177,7 @@ logs_account(struct logs *logs, unsigned slot, const struct conf_pool *pool,
 
 /* ---- changes ------------------------------------------------------------- */
 
-static void
+static int
 change(struct logs *logs, const struct conf_pool *pool, enum sink_id id)
 {
 	struct sink fresh;
@@ -186,19 +186,23 @@ change(struct logs *logs, const struct conf_pool *pool, enum sink_id id)
 	if (sink_open(&fresh, sink_target(pool, id), &why) == -1) {
 		log_error("pool %s: %s: %s", pool->name, sink_name(id),
 		    why.text);
-		return;
+		return -1;
 	}
 	sink_close(&logs->sinks[id]);
 	logs->sinks[id] = fresh;
+	return 0;
 }
 
-void
+int
 logs_reopen(struct logs *logs, const struct conf_pool *pool)
 {
+	int result = 0;
+
 	for (int id = 0; id < SINK_COUNT; id++)
 		if (logs->sinks[id].way == SINK_FILE ||
 		    logs->sinks[id].way == SINK_SYSLOG)
-			change(logs, pool, id);
+			result |= change(logs, pool, id);
+	return result;
 }
 
 static bool

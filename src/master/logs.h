@@ -41,8 +41,8 @@ void logs_account(struct logs *logs, unsigned slot,
 void logs_return(struct logs *logs, unsigned slot);
 
 /* Open files anew, after a rotation.  Who cannot be opened stays as it is,
- * which is logged. */
-void logs_reopen(struct logs *logs, const struct conf_pool *pool);
+ * which is logged; then -1, otherwise 0. */
+int logs_reopen(struct logs *logs, const struct conf_pool *pool);
 
 /* A reload: from one configuration of the pool to the next. */
 void logs_follow(struct logs *logs, const struct conf_pool *before,

@@ -197,7 +197,7 @@ reopen_logs(void)
 
 	if (result == -1)
 		log_error("cannot open the log again: %s", strerror(errno));
-	pools_reopen(&self.pools);
+	result |= pools_reopen(&self.pools);
 	pools_send_logs(&self.pools);
 	return result;
 }

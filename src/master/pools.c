@@ -245,13 +245,15 @@ pools_drain(struct pools *pools, int64_t limit)
 	}
 }
 
-void
+int
 pools_reopen(struct pools *pools)
 {
 	struct pool *pool;
+	int result = 0;
 
 	for (pool = pools->first; pool != NULL; pool = pool->next)
-		logs_reopen(&pool->logs, pool->conf);
+		result |= logs_reopen(&pool->logs, pool->conf);
+	return result;
 }
 
 static void

@@ -69,8 +69,9 @@ bool pools_tried(const struct pools *pools);
 size_t pools_proven(const struct pools *pools);
 size_t pools_serving(const struct pools *pools);
 
-/* Open the logs of all pools anew, after a rotation. */
-void pools_reopen(struct pools *pools);
+/* Open the logs of all pools anew, after a rotation.  0, or -1: some could
+ * not be, which is logged. */
+int pools_reopen(struct pools *pools);
 
 /* Every worker is to log where the master and its pool do now. */
 void pools_send_logs(struct pools *pools);

@@ -389,6 +389,22 @@ def reopen():
 
 
 @test
+def reopen_fails():
+    """reopen says if a pool's log could not be opened"""
+    d = controlled()
+    os.mkdir(d.dir + "/logs")
+    d.set_pool("www", logs={"access": d.dir + "/logs/access"})
+    with d:
+        equal(ask(d, "reopen")[0], True)
+        os.rename(d.dir + "/logs", d.dir + "/moved")
+        d.expect("logs/access")
+        equal(ask(d, "reopen"), (False, "a log file could not be opened "
+                                 "again, the log says why\n"))
+        os.rename(d.dir + "/moved", d.dir + "/logs")
+        equal(ask(d, "reopen")[0], True)
+
+
+@test
 def stop():
     """stop answers once everything is done; what was begun is finished"""
     with controlled(workers=ONE) as d:
