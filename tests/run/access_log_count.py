@@ -193,8 +193,8 @@ def killed():
 
 @test
 def rotated():
-    """rotations and reloads under load, with lines of 100 KB: none is lost
-    and none is torn"""
+    """rotations, reloads and upgrades under load, with lines of 100 KB: none
+    is lost and none is torn"""
     with daemon() as (d, files):
         path = files + "/access.log"
         paths = [path]
@@ -209,6 +209,11 @@ def rotated():
                 d.write_app(APP % files + "-- %d\n" % n)
                 d.kill(signal.SIGHUP)
                 mix.more(60)
+            if n % 5 == 4:
+                mark = d.log_mark()
+                d.kill(signal.SIGUSR2)
+                d.wait_log(" upgraded from ", mark)
+                d.wait_log(" ready: ", mark)
         account(d, files, mix, paths)
         for p in paths:
             assert os.path.getsize(p) > 0, "%s is empty" % p
