@@ -365,7 +365,7 @@ static bool
 own_dev(void)
 {
 	if (unshare(CLONE_NEWNS) == 0 &&
-	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	    mount("none", "/", "", MS_REC | MS_PRIVATE, NULL) == 0 &&
 	    mount("none", "/dev", "tmpfs", 0, NULL) == 0)
 		return true;
 	return access(_PATH_LOG, F_OK) == -1;
