@@ -40,53 +40,45 @@ die_quietly(void)
 static _Noreturn void
 be_copy(int to, size_t (*look)(char *, size_t), char *out, size_t n)
 {
-	int status;
-
 	die_quietly();
 	n = look(out, n);
-	status = fd_write_all(to, out, n) == 0 ? 0 : 1;
+	out[n] = '\0';
+	fd_write_all(to, out, n + 1);
 	close(to); /* to give back the memory, at exit, takes longer */
-	_exit(status);
+	_exit(0);
 }
 
-/* All that comes until its end.  -1: it did not end in time. */
+/* All that comes until its end; without a NUL there it died of what it saw.
+ * -1 with errno. */
 static ssize_t
 collect(int from, char *out, size_t n)
 {
 	struct pollfd p = { .fd = from, .events = POLLIN };
 	int64_t until = clock_ms() + COPY_PATIENCE, left;
 	size_t len = 0;
-	ssize_t got;
+	ssize_t got = -1;
 
-	while (len < n && (left = until - clock_ms()) > 0) {
+	while (got != 0 && (left = until - clock_ms()) > 0) {
 		if (poll(&p, 1, (int)left) != 1)
 			continue;
 		got = read(from, out + len, n - len);
-		if (got <= 0) {
-			out[len] = '\0';
-			return (ssize_t)len;
-		}
-		len += (size_t)got;
+		len += got > 0 ? (size_t)got : 0;
 	}
-	errno = ETIMEDOUT;
+	if (got == 0 && len > 0 && out[len - 1] == '\0')
+		return (ssize_t)len - 1;
+	errno = got == 0 ? EFAULT : ETIMEDOUT;
 	return -1;
 }
 
-/* What a copy that died of what it saw has written is worth nothing. */
-static ssize_t
-judge(pid_t pid, ssize_t len)
+static void
+end(pid_t pid)
 {
-	int error = errno, status = 0;
+	int error = errno;
 
-	if (len == -1)
-		kill(pid, SIGKILL);
-	while (waitpid(pid, &status, __WCLONE) == -1 && errno == EINTR)
+	kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, __WCLONE) == -1 && errno == EINTR)
 		;
 	errno = error;
-	if (len == -1 || status == 0)
-		return len;
-	errno = EFAULT;
-	return -1;
 }
 
 ssize_t
@@ -102,8 +94,10 @@ copy_look(size_t (*look)(char *out, size_t n), char *out, size_t n)
 	if (pid == 0)
 		be_copy(ends[1], look, out, n);
 	fd_close(&ends[1]);
-	if (pid != -1)
-		len = judge(pid, collect(ends[0], out, n));
+	if (pid != -1) {
+		len = collect(ends[0], out, n);
+		end(pid);
+	}
 	fd_close(&ends[0]);
 	return len;
 }

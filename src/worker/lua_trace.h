@@ -12,7 +12,6 @@
 #include <stddef.h>
 
 #define LUA_TRACE_SIZE 16384
-#define LUA_TRACE_DEPTH_MOST 100
 
 /* Once, by the thread that runs Lua: at most so many frames are shown.  False
  * if that thread cannot be asked; a copy of it still can be looked at. */

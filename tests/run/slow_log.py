@@ -238,13 +238,13 @@ def depth():
     """logs.slow_depth bounds the frames"""
     with Slow() as d:
         old = d.workers()
-        d.pools["www"]["logs"]["slow_depth"] = 3
+        d.pools["www"]["logs"]["slow_depth"] = 5
         d.write_conf()
         d.reload()
         until(lambda: not set(old) & set(d.workers()), "a new worker")
         got, _ = d.inspect("deep")
-        equal((len(got), got[3]), (4, "..."))
-        matches(r"^.*'f'$", got[2])
+        equal((len(got), got[5]), (6, "..."))
+        matches(r"^.*'f'$", got[4])
 
 
 @test
