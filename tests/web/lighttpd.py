@@ -57,9 +57,12 @@ def check(port):
 @test
 def through_a_socket():
     """lighttpd in front of the daemon's socket"""
-    with Daemon() as d:
+    with Daemon(status_path="/fpm-status", ping_path="/fpm-ping") as d:
         with Lighttpd(d.dir, '"socket" => "%s"' % d.address()) as server:
             check(server.port)
+            equal(http(server.port, path="/fpm-ping")[::2], (200, b"pong"))
+            got = http(server.port, path="/fpm-status?json&full")[2]
+            assert b'"request uri":"/fpm-status?json&full"' in got, got
             d.expect("GET /")
             equal(http(server.port, lua="error('x')")[0], 500)
             d.reload()

@@ -10,7 +10,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 from harness import *
 
 KEEP = globals().get("KEEP", False)  # nginx_keep.py sets it
-d = Daemon(workers={"mode": "static", "max": 2})
+d = Daemon(workers={"mode": "static", "max": 2}, status_path="/fpm-status",
+           ping_path="/fpm-ping")
 n = None
 
 
@@ -40,6 +41,17 @@ def get_and_post():
               "' ' .. env.input:read('a'))", method="POST", body="a=1&b=2",
               headers={"Content-Type": "application/x-www-form-urlencoded"})
           [2], b"application/x-www-form-urlencoded 7 a=1&b=2")
+
+
+@test
+def pool_status():
+    """the pool's status and its ping are answered, to HEAD as well"""
+    equal(get(path="/fpm-ping")[::2], (200, b"pong"))
+    equal(get(path="/fpm-ping", method="HEAD")[::2], (200, b""))
+    got = get(path="/fpm-status?json&full")
+    equal((got[0], got[1]["Content-Type"]), (200, "application/json"))
+    assert b'"request uri":"/fpm-status?json&full"' in got[2], got
+    equal(get(path="/fpm-status?bogus")[0], 400)
 
 
 @test
