@@ -344,6 +344,19 @@ def upgrade_good():
 
 
 @test
+def upgrade_keeps_drained():
+    """a pool that is out of service stays so over an upgrade"""
+    with upgradable(pools={"www": {"workers": ONE}, "b": {"workers": ONE}}) \
+            as d:
+        equal(ask(d, "drain www")[0], True)
+        matches("^upgraded to .*: 1 of 1 pools serve", ask(d, "upgrade")[1])
+        assert not os.path.exists(d.address()), "nobody listens"
+        equal(d.fetch("b").status, 200)
+        equal(ask(d, "resume www"), (True, "pool www: in service\n"))
+        equal(d.fetch().status, 200)
+
+
+@test
 def upgrade_refused():
     """a binary that does not run: the reason; nothing has changed"""
     with upgradable(workers=TWO) as d:
