@@ -102,7 +102,7 @@ def real_activation():
     d.write_conf()
     d.spawn(args=["-l", path, "--fdname=www", LUA_FPM, "-c", d.file],
             program=ACTIVATE)
-    until(lambda: os.path.exists(path))
+    d.wait_log("Listening on")  # the file is there before that
     equal(fetch(path).body, b"hello")
     d.kill(signal.SIGTERM)
     equal(d.wait_exit(), 0)

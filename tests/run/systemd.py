@@ -184,6 +184,25 @@ def watchdog():
 
 
 @test
+def watchdog_over_an_upgrade():
+    """the image that takes the master's place goes on giving signs of life,
+    says when it is ready, and tells of every reload"""
+    d = watched(Daemon(workers=ONE), 400000)
+    d.wait_note("READY=1")
+    d.kill(signal.SIGUSR2)
+    d.wait_log(" upgraded from ")
+    d.wait_note("READY=1")
+    wait_fed(d, 3)
+    d.reload()
+    wait_fed(d, 2)
+    equal(d.fetch().body, b"hello")
+    d.kill(signal.SIGTERM)
+    equal(d.wait_exit(), 0)
+    d.check_gone()
+    d.destroy()
+
+
+@test
 def watchdog_of_another():
     """with the pid of somebody else there are no signs of life"""
     d = watched(Daemon(workers=ONE), 100000, other=1)
