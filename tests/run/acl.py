@@ -126,6 +126,24 @@ def reload_changes_it():
 
 
 @with_lists
+def upgrade_changes_it():
+    """the list outlives an upgrade in place; one that comes with another
+    configuration takes it away"""
+    with Daemon(workers=ONE, listen_mode="0600",
+                listen_acl_users="1234") as d:
+        for may in (True, False):
+            mark = d.log_mark()
+            d.kill(signal.SIGUSR2)
+            d.wait_log(r" upgraded from [\s\S]* ready: ", mark)
+            equal(allowed(d.address(), 1234), may)
+            d.set_pool("www", workers=ONE, listen_mode="0600")
+            d.write_conf()
+        equal(acl(d.address()), ["group::---", "other::---", "user::rw-"])
+        d.wait_workers(1)
+        d.fds_before = d.count_fds()[0]
+
+
+@with_lists
 def never_before():
     """nobody who is not let in can connect at any moment of the start, not
     even under an umask that takes no right away"""
