@@ -284,6 +284,25 @@ def monotonic():
 
 
 @test
+def upgrade():
+    """an upgrade in place goes on counting, late requests included"""
+    with Daemon(**STATUS) as d:
+        d.lua("return text('x')", body="1234")
+        gate, c = held(d, body="12345")
+        d.kill(signal.SIGUSR2)
+        got = until(lambda: (lambda s: s["generation"] == 2 and
+                             s["leaving processes"] == 1 and s)(look(d)),
+                    "new workers, and an old one with a request")
+        equal((got["bytes in"], got["forks"], got["crashes"]), (4, 4, 0))
+        gate.open()
+        c.response()
+        c.close()
+        end = settled(d, idle=1)
+        equal((end["bytes in"], end["killed requests"], end["start time"]),
+              (9, 0, got["start time"]))
+
+
+@test
 def a_status_while_workers_die():
     """the status is whole whatever is killed meanwhile"""
     with Daemon(workers={"mode": "static", "max": 4}, **STATUS) as d:
