@@ -14,6 +14,7 @@ from harness import *
 
 HOSTILE = "/<script>window.hit=1</script>?<img/src=x/onerror=window.hit=2>"
 d = Daemon(workers={"mode": "static", "max": 3}, status_path="/fpm-status")
+d.set_pool("www", **{**d.pools["www"], "status_listen": d.dir + "/status"})
 n = b = None
 
 # Contrast of each text with what is behind it, as WCAG reckons: the worst.
@@ -90,7 +91,7 @@ def draws():
           ["www", "static", "1"])
     equal(sorted(b.js("return [...document.querySelectorAll("
                       "'#workers .pid')].map(e => +e.textContent.slice(4))")),
-          d.workers())
+          d.workers("www"))
     equal(b.js("return [...document.querySelectorAll('[data-figure]')]"
                ".map(e => e.dataset.figure)"),
           ["Requests / s", "Busy workers", "Idle workers", "Waiting clients",
@@ -194,6 +195,26 @@ def hidden():
     b.js(hide, False)
     b.until("return window.asked > 1")
     b.until("return document.getElementById('live').textContent === 'live'")
+
+
+@test
+def crash_loop():
+    """behind status_listen it is there while no worker is, and says why"""
+    d.expect("broken on purpose", "before it was ready")
+    aside = Nginx(d.pools["www"]["status_listen"])
+    b.open("http://127.0.0.1:%d/fpm-status?html" % aside.port)
+    b.until("return document.querySelectorAll('#workers li').length === 3")
+    d.write_app("error('broken on purpose')")
+    for pid in d.workers("www"):
+        os.kill(pid, signal.SIGKILL)
+    b.until("const e = document.getElementById('alarm'); return !e.hidden "
+            "&& /[2-9] failures in a row/.test(e.textContent)")
+    d.write_app(app_source("eval.lua"))
+    b.until("return document.getElementById('alarm').hidden && "
+            "document.querySelectorAll('#workers .idle').length === 3")
+    b.open("http://127.0.0.1:%d/fpm-status?html" % n.port)
+    b.until("return document.getElementById('live').textContent === 'live'")
+    aside.destroy()  # the browser keeps its connection
 
 
 @test
