@@ -100,8 +100,8 @@ def clock():
     late, no timer fires; only the log shows it"""
     faults = Faults()
     with preloaded(faults, app=app_source("eval.lua"), workers=TWO,
-                   timeouts={"request": "5s", "read": "5s", "start": "5s",
-                             "keepalive": "5s", "stop": "10s"}) as d:
+                   timeouts={"request": "60s", "read": "60s", "start": "60s",
+                             "keepalive": "60s", "stop": "60s"}) as d:
         old, gate = d.wait_workers(2), d.gate()
         kept = d.connect()
         equal(kept.ask(lua="return text('hello')", keep=True).status, 200)
