@@ -8,7 +8,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 from harness import *
 
-RELOADS, CLIENTS, EACH = 5, 4, 200
+RELOADS, CLIENTS, EACH = 3, 4, 200
 LIMIT = 0.1  # s, at the 99th of 100
 
 
@@ -87,14 +87,14 @@ def latency(change):
 
 @test
 def deployments():
-    """five deployments while an old request is in hand: 99 of 100 new ones
+    """three deployments while an old request is in hand: 99 of 100 new ones
     do not notice"""
     latency(deploy)
 
 
 @test
 def configurations():
-    """the same with five changes of the configuration"""
+    """the same with three changes of the configuration"""
     latency(resize)
 
 

@@ -220,14 +220,14 @@ def failed():
 def quick():
     """quick requests leave no trace, slow ones one entry however slow; the
     status has their number"""
-    with Slow(status_path="/status") as d:
+    with Slow(status_path="/status", timeouts={"slow": "600ms"}) as d:
         for _ in range(50):
             equal(d.fetch(uri="/?no").body, b"done nil")
         d.inspect("loop")
         for _ in range(50):
             equal(d.fetch(uri="/?no").body, b"done nil")
         since = len(d.read_slow())
-        d.inspect("twice")  # five times timeouts.slow
+        d.inspect("twice")  # for longer than it takes to look again
         equal(len(re.findall("has been", d.read_slow()[since:])), 1)
         equal(len(re.findall(r"^\d", d.read_slow(), re.M)), 4)
         equal(json.loads(d.fetch(uri="/status?json").body)["slow requests"], 2)
