@@ -15,6 +15,7 @@
 #define SCORE_VERSION	  3
 #define SCORE_GENERATIONS 16
 #define SCORE_TRIES	  100
+#define SCORE_EAGER	  10 /* of them without a pause */
 #define WORD_BITS	  64
 
 /* What a sequence counter protects, and a number that is true by itself,

@@ -1,4 +1,5 @@
 #include <string.h>
+#include <time.h>
 
 #include "share/score_page.h"
 
@@ -243,11 +244,15 @@ sum_slot(const struct score *score, unsigned slot, struct score_sum *sum)
 		sum->gauge[i] += GET(page->gauge[i]);
 }
 
-/* Again if the master has moved a dead worker's counts meanwhile.  It does so
- * within microseconds, unless it dies at it: then the last look must do. */
+/*
+ * Again if the master has moved a dead worker's counts meanwhile.  It does so
+ * within microseconds, unless it must wait for a processor in the middle: then
+ * there is time to wait for it.  If it died at it, the last look must do.
+ */
 void
 score_sum(const struct score *score, struct score_sum *sum)
 {
+	const struct timespec pause = { .tv_nsec = 1000000 };
 	const struct score_head *head = score->head;
 	uint32_t before, after;
 	unsigned slot;
@@ -267,5 +272,7 @@ score_sum(const struct score *score, struct score_sum *sum)
 		after = GET(head->folding);
 		if (before == after && (before & 1) == 0)
 			return;
+		if (try >= SCORE_EAGER)
+			nanosleep(&pause, NULL);
 	}
 }

@@ -75,7 +75,7 @@ def logged():
                         params={"HTTP_X_REQUEST_ID": "half",
                                 "CONTENT_LENGTH": 5}))
             c.send(record(77, b"?"))
-        d.wait_log(r"\[request half\] connection \d+: ")
+            d.wait_log(r"\[request half\] connection \d+: ")
         with d.connect() as c:
             c.send(b"\x07" * 8)
             equal(c.sock.recv(1), b"")

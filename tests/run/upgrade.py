@@ -234,7 +234,7 @@ def start_fails():
         equal(set(old) - set(d.workers()), set())
         equal(d.fetch().status, 200)
         kill(old[0], signal.SIGKILL)
-        d.wait_log(r"\[pid %d\] was killed" % old[0], mark)
+        d.wait_log(r"\[pid %d\] (.* )?was killed" % old[0], mark)
         d.write_app(good)
         d.reload()
         until(lambda: not set(old) & set(d.workers()) and
