@@ -36,6 +36,7 @@ struct command {
 	const char *name;
 	int least, most; /* words that follow */
 	int (*run)(char **words);
+	const char *words; /* these, as the usage shows them */
 	const char *help;
 };
 
@@ -250,20 +251,20 @@ run_commands(char **words)
 }
 
 static const struct command commands[] = {
-	{ "status", 0, 1, run_status, "[--json] [POOL]  how the pools are" },
-	{ "workers", 0, 1, run_workers, "[--json] [POOL]  what they do" },
-	{ "top", 0, 1, run_top, "[POOL]  both, live" },
-	{ "pools", 0, 0, run_pools, "  the names of the pools" },
-	{ "ping", 0, 0, run_plain, "  is the daemon there?" },
-	{ "reload", 0, 0, run_plain, "  as HUP, and wait for the outcome" },
-	{ "upgrade", 0, 0, run_plain, "  as USR2, and wait for the outcome" },
-	{ "reopen", 0, 0, run_plain, "  as USR1: open the log files again" },
-	{ "stop", 0, 0, run_plain, "  as TERM, and wait until it is gone" },
-	{ "scale", 2, 2, run_plain, "POOL N  at most N workers" },
-	{ "drain", 1, 1, run_plain, "POOL  take it out of service" },
-	{ "resume", 1, 1, run_plain, "POOL  bring it back" },
-	{ "commands", 0, 0, run_commands, "  the names of these" },
-	{ NULL, 0, 0, NULL, NULL }
+	{ "status", 0, 1, run_status, "[--json] [POOL]", "how the pools are" },
+	{ "workers", 0, 1, run_workers, "[--json] [POOL]", "what they do" },
+	{ "top", 0, 1, run_top, "[POOL]", "both, live" },
+	{ "pools", 0, 0, run_pools, "", "the names of the pools" },
+	{ "ping", 0, 0, run_plain, "", "is the daemon there?" },
+	{ "reload", 0, 0, run_plain, "", "as HUP, and wait for the outcome" },
+	{ "upgrade", 0, 0, run_plain, "", "as USR2, and wait for the outcome" },
+	{ "reopen", 0, 0, run_plain, "", "as USR1: open the log files again" },
+	{ "stop", 0, 0, run_plain, "", "as TERM, and wait until it is gone" },
+	{ "scale", 2, 2, run_plain, "POOL N", "at most N workers" },
+	{ "drain", 1, 1, run_plain, "POOL", "take it out of service" },
+	{ "resume", 1, 1, run_plain, "POOL", "bring it back" },
+	{ "commands", 0, 0, run_commands, "", "the names of these" },
+	{ NULL, 0, 0, NULL, NULL, NULL }
 };
 
 static void
@@ -272,7 +273,8 @@ print_usage(FILE *out)
 	fputs("usage: lua-fpmctl [-s socket | -c file] command\n"
 	    "       lua-fpmctl -h | -V\n\ncommands:\n", out);
 	for (const struct command *c = commands; c->name != NULL; c++)
-		fprintf(out, "  %-8s %s\n", c->name, c->help);
+		fprintf(out, "  %-8s %-15s %s\n", c->name, c->words,
+		    c->help);
 }
 
 static _Noreturn void
