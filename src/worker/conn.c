@@ -29,6 +29,7 @@ static struct {
 	struct conn_limits limits;
 	struct conn *place; /* limits.max of them */
 	struct conn *free;  /* through next */
+	int used; /* places that were ever taken: the others cost no memory */
 	struct queue queue[CONN_STATES];
 	struct buf spare[SPARE_MAX];
 	int nspare;
@@ -40,14 +41,7 @@ conn_init(int wait_set, const struct conn_limits *limits)
 	set.wait_set = wait_set;
 	set.limits = *limits;
 	set.place = calloc((size_t)limits->max, sizeof(*set.place));
-	if (set.place == NULL)
-		return -1;
-	for (int i = limits->max - 1; i >= 0; i--) {
-		set.place[i].fd = -1;
-		set.place[i].next = set.free;
-		set.free = &set.place[i];
-	}
-	return 0;
+	return set.place == NULL ? -1 : 0;
 }
 
 static uint64_t
@@ -147,19 +141,28 @@ conn_make_room(void)
 	return close_oldest(SETTLED);
 }
 
-struct conn *
-conn_add(int fd)
+static struct conn *
+take_place(void)
 {
 	struct conn *c;
-	uint32_t serial;
 
+	if (set.free == NULL && set.used < set.limits.max)
+		return &set.place[set.used++];
 	if (set.free == NULL)
 		close_oldest(0);
 	/* At most one connection is out of every queue, the one being served,
 	 * and limits.max is larger than that: there is a place. */
 	c = set.free;
 	set.free = c->next;
-	serial = c->serial == UINT32_MAX ? 1 : c->serial + 1;
+	return c;
+}
+
+struct conn *
+conn_add(int fd)
+{
+	struct conn *c = take_place();
+	uint32_t serial = c->serial == UINT32_MAX ? 1 : c->serial + 1;
+
 	memset(c, 0, sizeof(*c));
 	c->serial = serial;
 	c->fd = fd;
