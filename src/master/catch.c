@@ -12,7 +12,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 
-#define CATCH_LINE 1048576 /* longest line, without its newline */
+#define CATCH_LINE 1048576 /* longest line, without mark and newline */
 #define CATCH_TURN 65536   /* most bytes taken in one turn */
 #define CATCH_READ 16384   /* at once */
 #define CATCH_KEEP (2 * CATCH_READ) /* memory kept for the next line */
@@ -116,7 +116,7 @@ catch_lines(struct catch *c)
 	}
 	buf_consume(line, start);
 	c->seen = line->len;
-	if (line->len > CATCH_LINE)
+	if (line->len > CATCH_LINE + MARK_ID + 1)
 		catch_split(c);
 	if (line->cap > CATCH_KEEP && line->len == 0) {
 		buf_free(line);

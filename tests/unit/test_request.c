@@ -42,10 +42,11 @@ END_TEST
 
 START_TEST(another_is_not)
 {
-	static const char *bad[] = { "", "a b", "a\"", "'a", "`a", "a\\b",
-		"a\n", "\x1b[0m", "a\x7f", "\xc3\xa4",
+	static const char long_one[] =
 		"0123456789012345678901234567890123456789012345678901234567890"
-		"123" };
+		"123";
+	static const char *bad[] = { "", "a b", "a\"", "'a", "`a", "a\\b",
+		"a\n", "\x1b[0m", "a\x7f", "\xc3\xa4", long_one };
 
 	ck_assert_uint_eq(strlen(bad[10]), 64);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
