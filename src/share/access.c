@@ -16,7 +16,8 @@ put(struct buf *out, const char *data, size_t n)
 		buf_add(out, data, n);
 		return;
 	}
-	memcpy(out->data + out->len, data, n);
+	if (n > 0)
+		memcpy(out->data + out->len, data, n);
 	out->len += n;
 }
 

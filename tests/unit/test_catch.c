@@ -202,8 +202,8 @@ START_TEST(no_character_is_cut_in_two)
 	got = logged();
 	ck_assert_ptr_null(strstr(got, "\\x"));
 	ck_assert_ptr_nonnull(strstr(got, "[line goes on]"));
-	for (p = got; (p = strstr(p, euro)) != NULL; p++)
-		n++;
+	for (p = got; *p != '\0'; p++)
+		n += strncmp(p, euro, 3) == 0;
 	ck_assert_uint_eq(n, (LINE / 30000 + 1) * 10000);
 }
 END_TEST
