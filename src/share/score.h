@@ -194,8 +194,10 @@ void score_born(struct score *score, unsigned slot, pid_t pid);
  * what it counted is added to the totals. */
 void score_dead(struct score *score, unsigned slot);
 
-/* Master (it sent TERM) or the worker itself; stays until score_dead. */
+/* Master (it sends TERM) or the worker itself; stays until score_dead.  Is it
+ * so? */
 void score_leaving(struct score *score, unsigned slot);
+bool score_is_leaving(const struct score *score, unsigned slot);
 
 /* Worker, its own slot only. */
 void score_idle(struct score *score, unsigned slot);

@@ -34,6 +34,13 @@ score_last(const struct score *score)
 }
 
 bool
+score_is_leaving(const struct score *score, unsigned slot)
+{
+	return (atomic_load(&score_word(score, slot)->leaving) &
+	    score_bit(slot)) != 0;
+}
+
+bool
 score_heirs(const struct score *score)
 {
 	struct score_counts counts;

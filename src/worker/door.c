@@ -16,6 +16,7 @@ static struct {
 	uint64_t key;
 	int64_t until; /* the rest's end, -1: there is none */
 	bool told;     /* the log, of what is wanting */
+	bool stays;    /* was told to leave, and declined */
 } self = { .until = -1 };
 
 void
@@ -52,6 +53,14 @@ attend(void)
 	return result;
 }
 
+/* Somebody waits whom this worker does not take. */
+static void
+call_others(void)
+{
+	if (self.birth->exchange[1] != -1)
+		conn_nudge(self.birth->exchange[1]);
+}
+
 /* Only what does not pass by itself within a turn. */
 static void
 rest(void)
@@ -62,14 +71,20 @@ rest(void)
 	self.told = true;
 	withdraw();
 	self.until = clock_ms() + REST;
-	if (self.birth->exchange[1] != -1)
-		conn_nudge(self.birth->exchange[1]);
+	call_others();
+}
+
+static bool
+is_leaving(void)
+{
+	return score_is_leaving(self.birth->score, self.birth->slot);
 }
 
 void
 door_open(void)
 {
 	self.until = -1;
+	self.stays = is_leaving();
 	if (attend() == -1)
 		rest();
 }
@@ -79,6 +94,16 @@ door_shut(void)
 {
 	self.until = -1;
 	withdraw();
+}
+
+bool
+door_admits(void)
+{
+	if (self.stays || !is_leaving() || self.birth->exchange[1] == -1 ||
+	    !score_heirs(self.birth->score))
+		return true;
+	call_others();
+	return false;
 }
 
 void

@@ -23,6 +23,13 @@ void door_init(const struct birth *birth, int wait_set, uint64_t key);
 void door_open(void);
 void door_shut(void);
 
+/*
+ * May one be taken?  False: this worker has been told to leave, if perhaps it
+ * has not heard it yet, and others stay; they have been called.  So nobody
+ * who comes after a reload was answered meets what it has replaced.
+ */
+bool door_admits(void);
+
 /* errno says why a connection could not be taken.  If that is a want that
  * passes, the door is shut for a moment. */
 void door_failed(void);

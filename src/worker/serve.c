@@ -358,7 +358,7 @@ serve_accept(int listener)
 	int64_t until = clock_ms() + BURST_MS;
 	int fd;
 
-	for (int i = 0; i < BURST_MAX; i++) {
+	for (int i = 0; i < BURST_MAX && door_admits(); i++) {
 		fd = accept_one(listener);
 		if (fd == -1) {
 			door_failed();
