@@ -107,6 +107,7 @@ outlet_write(struct outlet *o, const char *line, size_t n)
 		o->torn = 0;
 		done = outlet_push(o, line, n);
 	}
+	o->went = done;
 	o->stalled = done < n;
 	if (done == n)
 		return 0;

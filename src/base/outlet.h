@@ -18,7 +18,8 @@ struct outlet {
 	int fd;	       /* -1: none */
 	bool socket;   /* send(2) */
 	bool blocks;   /* a pipe or terminal whose write(2) would wait */
-	size_t torn;   /* bytes of the last line, which was cut; or 0 */
+	size_t went;   /* bytes of the last line */
+	size_t torn;   /* the same if it was cut and not yet ended; or 0 */
 	bool stalled;  /* patience has ended: none until it takes a line */
 	uint64_t lost; /* lines; whoever tells of them makes it 0 */
 	int error;     /* errno of the last that was lost */

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "share/pending.h"
 
 int
 logs_open(struct logs *logs, const struct conf_pool *pool, unsigned nslots,
@@ -122,22 +123,20 @@ no_header(const void *from, const char *name, size_t len)
 	return (struct access_text){ NULL, 0 };
 }
 
-/* It was about to write it: the file tells whether it did.  Where nothing
- * tells, it most likely did. */
+/* Had it come to its line?  It has noted the mark before it wrote; where it
+ * could note nothing, it most likely had. */
 static bool
-written(const struct logs *logs, unsigned slot, const struct score_slot *seen)
+has_line(const struct score_slot *seen, int64_t mark)
 {
 	if (seen->line == SCORE_NO_LINE)
 		return false;
-	return seen->line == -1 || logs->own[slot] == -1 ||
-	    lseek(logs->own[slot], 0, SEEK_CUR) != seen->line;
+	return seen->line == -1 || seen->line != mark;
 }
 
 static void
-write_line(struct logs *logs, const struct conf_pool *pool,
-    const struct score_slot *seen, struct score *score)
+add_line(struct logs *logs, const struct conf_pool *pool,
+    const struct score_slot *seen)
 {
-	struct sink *sink = &logs->sinks[SINK_ACCESS];
 	struct dead dead = { seen, "" };
 	const struct access_record record = { .param = param,
 		.header = no_header, .from = &dead, .pool = pool->name,
@@ -149,30 +148,47 @@ write_line(struct logs *logs, const struct conf_pool *pool,
 	if (seen->length >= 0)
 		snprintf(dead.length, sizeof(dead.length), "%" PRId64,
 		    seen->length);
-	buf_clear(&logs->line);
 	access_line(&logs->format, &record, &logs->line);
-	if (logs->line.len == 0)
-		return;
-	if (sink->way == SINK_ERROR_LOG)
-		log_relay(&(struct log_entry) { .level = LEVEL_NOTICE,
-		    .pid = seen->pid, .pool = pool->name,
-		    .request = seen->id, .text = logs->line.data,
-		    .len = logs->line.len - 1 });
-	else
-		sink_tell(score, SINK_ACCESS, sink_write(sink, SINK_ACCESS,
-		    logs->line.data, logs->line.len));
+}
+
+static void
+write_lines(struct logs *logs, const struct conf_pool *pool,
+    const struct score_slot *seen, struct score *score)
+{
+	struct sink *sink = &logs->sinks[SINK_ACCESS];
+	const char *line = logs->line.data, *last;
+	size_t n, left = logs->line.len;
+
+	for (; left > 0; line += n, left -= n) {
+		last = memchr(line, '\n', left);
+		n = last == NULL ? left : (size_t)(last - line) + 1;
+		if (sink->way != SINK_ERROR_LOG)
+			sink_tell(score, SINK_ACCESS,
+			    sink_write(sink, SINK_ACCESS, line, n));
+		else
+			log_relay(&(struct log_entry) { .pid = seen->pid,
+			    .level = LEVEL_NOTICE, .pool = pool->name,
+			    .request = seen->id, .text = line, .len = n - 1 });
+	}
 }
 
 void
 logs_account(struct logs *logs, unsigned slot, const struct conf_pool *pool,
     struct score *score)
 {
+	struct pending *pending = pending_of(score, slot);
 	struct score_slot seen;
+	int64_t mark = 0;
 
-	if (logs->sinks[SINK_ACCESS].way != SINK_NONE &&
-	    score_read_last(score, slot, &seen) &&
-	    seen.requests > seen.done && !written(logs, slot, &seen))
-		write_line(logs, pool, &seen, score);
+	buf_clear(&logs->line);
+	if (pending != NULL)
+		mark = pending_salvage(pending, logs->own[slot], &logs->line);
+	if (logs->sinks[SINK_ACCESS].way == SINK_NONE ||
+	    !score_read_last(score, slot, &seen))
+		return;
+	if (seen.requests > seen.done && !has_line(&seen, mark))
+		add_line(logs, pool, &seen);
+	write_lines(logs, pool, &seen, score);
 }
 
 /* ---- changes ------------------------------------------------------------- */

@@ -50,7 +50,8 @@ head_size(unsigned capacity)
 static size_t
 board_size(unsigned capacity)
 {
-	return head_size(capacity) + capacity * sizeof(struct score_page);
+	return head_size(capacity) +
+	    capacity * (sizeof(struct score_page) + SCORE_STASH);
 }
 
 /* ---- mapping ------------------------------------------------------------- */
@@ -88,6 +89,8 @@ take_place(struct score *score, unsigned index, unsigned first,
 	score->board = (void *)((char *)score->head +
 	    head_size(score->capacity));
 	score->pages = score->board + first;
+	score->stash = (char *)(score->board + score->capacity) +
+	    (size_t)first * SCORE_STASH;
 }
 
 static bool

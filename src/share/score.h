@@ -96,6 +96,7 @@ enum score_text {
 
 #define SCORE_NO_LINE INT64_MIN
 #define SCORE_LOGS    2
+#define SCORE_STASH   16384 /* bytes */
 
 struct score;
 
@@ -211,9 +212,10 @@ void score_served(struct score *score, unsigned slot,
     const struct score_outcome *outcome);
 /* What becomes of it, should the worker die before it says so: with this
  * status it is about to be answered; its line of the access log is about to
- * be written, at this position of the file (-1: not known). */
+ * be written, and what it says is changed by that (pending_mark; -1: nothing
+ * is). */
 void score_answer(struct score *score, unsigned slot, int status);
-void score_line(struct score *score, unsigned slot, int64_t position);
+void score_line(struct score *score, unsigned slot, int64_t mark);
 /* One more of what score_served does not count: SCORE_SLOW,
  * SCORE_ABANDONED.  Each is counted by one thread only. */
 void score_more(struct score *score, unsigned slot,
@@ -223,6 +225,10 @@ void score_gauge(struct score *score, unsigned slot, enum score_gauge gauge,
 /* Where it counts log lines that it has not written yet (log_share); NULL on a
  * board of another version. */
 _Atomic uint64_t *score_repeats(struct score *score, unsigned slot);
+/* SCORE_STASH bytes for the worker's use, which outlive it; the master looks
+ * what is in them when it is dead.  All zero before anyone has used them.  NULL
+ * on a board of another version. */
+void *score_stash(struct score *score, unsigned slot);
 /* It asks to be replaced: the first cause counts.  Master: it has been. */
 void score_because(struct score *score, unsigned slot,
     enum score_cause cause);

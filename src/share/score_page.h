@@ -12,7 +12,7 @@
 #include "share/score.h"
 
 /* Changes with anything below but the first two structures. */
-#define SCORE_VERSION	  3
+#define SCORE_VERSION	  4
 #define SCORE_GENERATIONS 16
 #define SCORE_TRIES	  100
 #define SCORE_EAGER	  10 /* of them without a pause */
@@ -116,6 +116,7 @@ struct score {
 	struct score_word *words; /* of this generation */
 	struct score_page *pages; /* of this generation */
 	struct score_page *board; /* of all */
+	char *stash;		  /* behind them; of this generation */
 };
 
 static inline struct score_word *

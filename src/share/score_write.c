@@ -272,9 +272,9 @@ score_answer(struct score *score, unsigned slot, int status)
 
 /* Before the line itself, whatever a compiler or a processor thinks. */
 void
-score_line(struct score *score, unsigned slot, int64_t position)
+score_line(struct score *score, unsigned slot, int64_t mark)
 {
-	atomic_store(&score->pages[slot].line, position);
+	atomic_store(&score->pages[slot].line, mark);
 }
 
 uint64_t
@@ -301,6 +301,12 @@ _Atomic uint64_t *
 score_repeats(struct score *score, unsigned slot)
 {
 	return slot < score->slots ? &score->pages[slot].repeats : NULL;
+}
+
+void *
+score_stash(struct score *score, unsigned slot)
+{
+	return slot < score->slots ? score->stash + (size_t)slot * SCORE_STASH : NULL;
 }
 
 void

@@ -310,18 +310,24 @@ mend(struct sink *sink)
 		sink->out.torn = 0;
 }
 
-static int
-write_file(struct sink *sink, const char *line, size_t n)
+size_t
+sink_write_lines(struct sink *sink, const char *lines, size_t n)
 {
+	const char *last;
+	size_t whole;
 	int error;
 
-	if (outlet_write(&sink->out, line, n) == 0)
-		return 0;
+	if (outlet_write(&sink->out, lines, n) == 0)
+		return n;
 	error = errno;
+	last = memrchr(lines, '\n', sink->out.went);
+	whole = last == NULL ? 0 : (size_t)(last - lines) + 1;
+	if (sink->out.went > 0)
+		sink->out.torn = sink->out.went - whole;
 	if (sink->own && sink->out.torn > 0)
 		mend(sink);
 	errno = error;
-	return -1;
+	return whole;
 }
 
 /* The daemon behind it was started anew: all who share the socket are
@@ -370,7 +376,7 @@ sink_write(struct sink *sink, enum sink_id id, const char *line, size_t n)
 		return write_syslog(sink, kinds[id].severity, line, n);
 	if (sink->crowded)
 		return write_locked(sink, line, n);
-	return write_file(sink, line, n);
+	return sink_write_lines(sink, line, n) == n ? 0 : -1;
 }
 
 void

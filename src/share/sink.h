@@ -71,6 +71,11 @@ int sink_receive(int channel, struct sink sinks[SINK_COUNT]);
  */
 int sink_write(struct sink *sink, enum sink_id id, const char *line, size_t n);
 
+/* The same for whole lines, many at a time, into a file.  How many bytes of
+ * them went; if that is not all, errno says why, and what follows is not
+ * lost. */
+size_t sink_write_lines(struct sink *sink, const char *lines, size_t n);
+
 /* Say in the error log, once for all workers of a pool, that lines of a log
  * are being lost, and that it takes them again: by what sink_write returned,
  * errno still as it was. */

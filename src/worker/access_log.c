@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "share/access.h"
+#include "share/pending.h"
 
 #define LINE_KEEP 65536 /* bytes kept for the next line */
 
@@ -18,9 +19,11 @@ static struct {
 	const struct lua_app *app;
 	struct format format;
 	struct buf line;
+	struct pending *pending;
+	int64_t due; /* clock_ms() for what is pending, -1: nothing is */
 	pid_t pid, parent;
 	int64_t cpu[3]; /* of the process, when the request began */
-} self;
+} self = { .due = -1 };
 
 static struct sink *
 sink(void)
@@ -35,6 +38,7 @@ access_log_init(const struct birth *birth, const struct lua_app *app)
 
 	self.birth = birth;
 	self.app = app;
+	self.pending = pending_of(birth->score, birth->slot);
 	self.pid = getpid();
 	self.parent = getppid();
 	if (format_compile(&self.format, birth->pool->logs.access_format,
@@ -145,25 +149,82 @@ access_log_begin(struct request *request)
 		read_cpu(self.cpu);
 }
 
+static void
+tell(int result)
+{
+	sink_tell(self.birth->score, SINK_ACCESS, result);
+}
+
 /* In the error log it is an entry about the request, which no other repeats.
  * Beside the thread that serves, which may be within the log, it takes the way
  * of what the application prints; and says nothing of lines that are lost. */
 static void
-write_line(char *line, size_t n, enum access_late late)
+write_line(const char *line, size_t n, bool stuck)
 {
 	int result;
 
-	if (sink()->way == SINK_ERROR_LOG && late != LATE_STUCK) {
+	if (sink()->way == SINK_ERROR_LOG && !stuck) {
 		log_write(LEVEL_NOTICE, "%.*s", (int)n - 1, line);
 		return;
 	}
 	result = sink_write(sink(), SINK_ACCESS, line, n);
-	if (late != LATE_STUCK)
-		sink_tell(self.birth->score, SINK_ACCESS, result);
+	if (!stuck)
+		tell(result);
+}
+
+/* What does not go all at once goes line by line, or is lost. */
+void
+access_log_flush(void)
+{
+	self.due = -1;
+	if (!pending_any(self.pending))
+		return;
+	if (pending_push(self.pending, sink()) == 0)
+		tell(0);
+	while (pending_any(self.pending))
+		tell(pending_push_one(self.pending, sink()));
+}
+
+/* What does not go stays, and is looked after when the request is over. */
+void
+access_log_push(void)
+{
+	pending_push(self.pending, sink());
+}
+
+int64_t
+access_log_due(void)
+{
+	return self.due;
+}
+
+void
+access_log_tick(int64_t now)
+{
+	if (self.due != -1 && self.due <= now)
+		access_log_flush();
 }
 
 /* From score_line on the master can tell, should this process be killed in
  * the middle of it, whether there is a line. */
+static void
+gather(const char *line, size_t n, int64_t now)
+{
+	struct pending *pending = self.pending;
+
+	if (!pending_fits(pending, n))
+		access_log_flush();
+	score_line(self.birth->score, self.birth->slot,
+	    pending_mark(pending));
+	if (!pending_fits(pending, n)) {
+		tell(pending_pass(pending, sink(), line, n));
+		return;
+	}
+	pending_add(pending, line, n);
+	if (self.due == -1)
+		self.due = now / 1000 + ACCESS_LOG_DELAY;
+}
+
 void
 access_log_end(const struct request *request, int64_t now,
     enum access_late late)
@@ -182,9 +243,13 @@ access_log_end(const struct request *request, int64_t now,
 	if (line->len == 0)
 		return;
 	line->data[line->len - 1] = '\n'; /* out of memory, it is cut */
-	score_line(self.birth->score, self.birth->slot,
-	    sink_position(sink()));
-	write_line(line->data, line->len, late);
+	if (sink()->own && late != LATE_STUCK) {
+		gather(line->data, line->len, now);
+	} else {
+		access_log_push();
+		score_line(self.birth->score, self.birth->slot, -1);
+		write_line(line->data, line->len, late == LATE_STUCK);
+	}
 	if (line->cap > LINE_KEEP)
 		buf_free(line);
 }

@@ -48,10 +48,12 @@ shared(void)
 	    self.birth->exchange[1] != -1;
 }
 
-/* This request is a long one: what is parked here waits for it no more. */
+/* This request is a long one: what is parked here, and the lines of those
+ * before it, wait for it no more. */
 static void
 late(void)
 {
+	access_log_push();
 	if (shared())
 		conn_give_all(self.birth->exchange[1]);
 }

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "worker/access_log.h"
 #include "worker/clients.h"
 #include "worker/conn.h"
 #include "worker/door.h"
@@ -80,8 +81,10 @@ obey_signals(void)
 static void
 hear_channel(void)
 {
-	int n = sink_receive(self.birth->channel, self.birth->sinks);
+	int n;
 
+	access_log_flush(); /* what it has belongs to the old one */
+	n = sink_receive(self.birth->channel, self.birth->sinks);
 	if (n == -1 && errno == EMFILE) {
 		log_error("cannot take over the log: %s", strerror(errno));
 	} else if (n == 0 || (n == -1 && errno != EAGAIN)) {
@@ -150,7 +153,7 @@ turn(int64_t until)
 	int timeout = -1, n;
 
 	due = sooner(sooner(until, door_due()), conn_next_due());
-	due = sooner(due, log_due());
+	due = sooner(due, sooner(log_due(), access_log_due()));
 	if (due != -1)
 		timeout = (int)within(due - now, 0, INT_MAX);
 	score_gauge(self.birth->score, self.birth->slot, GAUGE_CONNECTIONS,
@@ -163,6 +166,7 @@ turn(int64_t until)
 	conn_expire(now, serve_late);
 	door_tick(now);
 	log_tick(now);
+	access_log_tick(now);
 }
 
 /* ---- leaving ------------------------------------------------------------- */
@@ -201,6 +205,7 @@ leave(void)
 	while ((conn_oldest(CONN_HEAD) != NULL ||
 		   conn_oldest(CONN_LINGER) != NULL) && clock_ms() < until)
 		turn(until);
+	access_log_flush();
 	if (self.app != NULL && !lua_app_stop(self.app) && !self.orphaned) {
 		log_notice("the application declines to stop");
 		door_open();

@@ -173,11 +173,13 @@ def full_disk():
 @test
 def full_disk_access():
     """the disk below an access log is full: requests are served, the error
-    log says so once, not for each; lines come again when there is room"""
+    log says so once, not for each; lines come again when there is room, and
+    every one is there or counted as lost"""
     if not ROOT:
         raise Skip("needs root")
     d = Daemon(app=HELLO, workers={"mode": "static", "max": 1})
-    d.expect("logs.access takes no lines, they are lost: No space left")
+    d.expect("logs.access takes no lines, they are lost: No space left",
+             "logs.access takes lines again")
     disk = FullDisk(d)
     d.set_pool("www", workers={"mode": "static", "max": 1},
                logs={"access": disk.at + "/access.log"})
@@ -197,6 +199,8 @@ def full_disk_access():
     until(lambda: disk.read("access.log").count("\n") >= before + 3)
     for line in disk.read("access.log").splitlines()[-3:]:
         matches(r'"GET /" 200$', line)
+    lost = d.wait_log(r"logs.access takes lines again, (\d+) are lost", mark)
+    equal(disk.read("access.log").count("\n") + int(lost[1]), 506)
     d.stop()
 
 

@@ -344,6 +344,32 @@ def faults():
 
 
 @test
+def gathered():
+    """lines that a worker has gathered do not wait for the request in its
+    hands, nor for a worker that is killed with it"""
+    with logged("%m %r %X") as (d, path):
+        d.expect("killed by signal 9", "the next worker starts")
+        for n in (1, 6, 11):
+            d.fetch(uri="/quick")
+            d.fetch(uri="/quick")
+            gate = d.gate()
+            held = Background(d.lua, gate.lua + "return text('x')",
+                              uri="/held")
+            gate.wait()
+            equal(lines(path, n + 1)[n - 1:], ["GET /quick ok"] * 2)
+            gate.open()
+            held.result()
+            equal(lines(path, n + 2)[n + 1:], ["GET /held ok"])
+            d.fetch(uri="/last")
+            d.fetch(uri="/last")
+            [worker] = d.workers()
+            os.kill(worker, signal.SIGKILL)
+            for line in lines(path, n + 4)[n + 2:]:
+                matches("^GET /last (ok|killed)$", line)
+            until(lambda: d.workers() not in ([], [worker]), "the next worker")
+
+
+@test
 def unread():
     """a pipe that nobody reads holds up nobody for long, and the error log
     says what was lost"""
