@@ -29,6 +29,10 @@ int fd_pair(int fds[2]);
 long fd_send(int sock, int fd, const void *data, size_t n);
 long fd_receive(int sock, int *fd, void *data, size_t n);
 
+/* Open once more what `fd` leads to, by whatever name it has now; close-on-exec,
+ * with flags and a position of its own (open(2)). */
+int fd_open_again(int fd, int flags);
+
 /* At a program's start: 0, 1 and 2 are open, on /dev/null those that were
  * not, so that nothing else is ever taken for one of them. */
 int fd_standard(void);

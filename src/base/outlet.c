@@ -7,10 +7,10 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 
 void
 outlet_set(struct outlet *o, int fd)
@@ -32,13 +32,11 @@ outlet_set(struct outlet *o, int fd)
 int
 outlet_own(int fd)
 {
-	char path[32];
 	struct stat st;
 	int own;
 
 	if (fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || isatty(fd))) {
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-		own = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+		own = fd_open_again(fd, O_WRONLY | O_NONBLOCK | O_NOCTTY);
 		if (own > STDERR_FILENO)
 			return own;
 		if (own != -1)

@@ -2,9 +2,10 @@
 
 #include <fcntl.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/fd.h"
 
 /*
  * begin <= written <= end: bytes, counted for ever.  What has been added is
@@ -118,7 +119,7 @@ pending_pass(struct pending *p, struct sink *sink, const char *line, size_t n)
  * judged is a copy. */
 struct left {
 	uint64_t end;
-	int64_t at;
+	int64_t at; /* -1: no write was going on */
 	size_t len;
 	char text[ROOM];
 };
@@ -135,9 +136,10 @@ static void
 copy(const struct pending *p, struct left *left)
 {
 	uint64_t begin = GET(begin), written = GET(written);
+	int64_t at = GET(at);
 
 	left->end = GET(end);
-	left->at = GET(at) - 1;
+	left->at = at > 0 ? at - 1 : -1;
 	left->len = 0;
 	if (begin > written || written >= left->end ||
 	    left->end - begin > ROOM)
@@ -145,16 +147,6 @@ copy(const struct pending *p, struct left *left)
 	left->len = (size_t)(left->end - written);
 	memcpy(left->text, p->text + (written - begin), left->len);
 	left->len = whole_lines(left->text, left->len);
-}
-
-/* Not to append; and to read. */
-static int
-open_again(int own)
-{
-	char path[32];
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", own);
-	return open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 }
 
 /* How many bytes of the text stand before that position?  Whatever stands
@@ -187,11 +179,12 @@ blank(int fd, int64_t position, size_t n)
 		return; /* nothing is worse than it was */
 }
 
-/* It was killed within a write, which had begun if the position is another. */
+/* It was killed within a write, which had begun as the position is another:
+ * most likely it was over, where the file cannot be read. */
 static size_t
 find_written(const struct left *left, int own, int64_t position)
 {
-	int fd = open_again(own);
+	int fd = fd_open_again(own, O_RDWR); /* not to append */
 	size_t done, whole;
 
 	if (fd == -1)

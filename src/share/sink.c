@@ -190,17 +190,15 @@ sink_check(const struct conf *conf, struct conf_faults *faults)
 
 /* ---- from master to worker ----------------------------------------------- */
 
-/* Through /proc, since the path may by now lead to another file. */
+/* The path may by now lead to another file. */
 static int
 open_again(int fd)
 {
-	char path[32];
 	struct stat st;
 
 	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode))
 		return -1;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	return fd_open_again(fd, O_WRONLY | O_APPEND);
 }
 
 void

@@ -151,7 +151,7 @@ def runs_as_the_user():
     if not ROOT:
         raise Skip("not root")
     user = pwd.getpwnam(pool_user())
-    got = d.lua("local f = io.open('/proc/self/status') "
+    got = d.lua("local f <close> = io.open('/proc/self/status') "
                 "return text(f:read('a'))").body.decode()
     equal(re.search(r"Uid:\s+(.*)", got)[1].split(), [str(user.pw_uid)] * 4)
     equal(re.search(r"Gid:\s+(.*)", got)[1].split(), [str(user.pw_gid)] * 4)

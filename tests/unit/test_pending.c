@@ -16,7 +16,8 @@
 
 #include "share/pending.h"
 
-#define KILLS	50
+#define KILLS	30
+#define ENOUGH	10000 /* lines, of which a worker writes no more */
 #define WRITERS 2
 #define LONG	(2 * SCORE_STASH)
 
@@ -276,8 +277,8 @@ START_TEST(a_long_line_counts_once_it_is_begun)
 }
 END_TEST
 
-/* Where nothing tells what was written, all of it was. */
-START_TEST(an_unknown_file_has_everything)
+/* Where nothing tells what was written: rather twice than not at all. */
+START_TEST(an_unknown_file_has_nothing)
 {
 	add("one\n");
 	die_within(2, NULL);
@@ -293,7 +294,8 @@ START_TEST(anything_may_stand_in_a_workers_memory)
 	srandom((unsigned)_i + 1);
 	for (int i = 0; i < 2000; i++) {
 		for (int at = 0; at < 32; at++)
-			memory[at] = random() % 4 != 0 || at % 8 > 2 ? 0 :
+			memory[at] = random() % 4 != 0 ||
+			    (at % 8 > 2 && random() % 64 != 0) ? 0 :
 			    (unsigned char)random();
 		memset(memory + 32, random() % 2 ? '\n' : 'x',
 		    SCORE_STASH - 32);
@@ -308,8 +310,8 @@ END_TEST
 
 /* ---- at any moment ------------------------------------------------------- */
 
-/* Numbered lines, as many as it has time for; each is counted in the other's
- * stash when it has been added. */
+/* Numbered lines, as many as it has time for; each is counted when it has been
+ * added. */
 _Noreturn static void
 write_on(unsigned slot, volatile unsigned *added)
 {
@@ -317,7 +319,7 @@ write_on(unsigned slot, volatile unsigned *added)
 	char line[128];
 	int n;
 
-	for (;;) {
+	while (*added < ENOUGH) {
 		n = snprintf(line, sizeof(line), "%u %u %0*u\n", slot,
 		    *added + 1, (int)(*added % 50) + 1, *added);
 		if (!pending_fits(p, (size_t)n) || *added % 97 == 0)
@@ -325,6 +327,8 @@ write_on(unsigned slot, volatile unsigned *added)
 		pending_add(p, line, (size_t)n);
 		++*added;
 	}
+	for (;;)
+		pause();
 }
 
 /* Every line once and whole; killed between the two, one more than counted. */
@@ -390,9 +394,10 @@ main(void)
 	tcase_add_test(tc, another_workers_line_is_not);
 	tcase_add_test(tc, equal_lines_are_told_apart);
 	tcase_add_test(tc, a_long_line_counts_once_it_is_begun);
-	tcase_add_test(tc, an_unknown_file_has_everything);
+	tcase_add_test(tc, an_unknown_file_has_nothing);
 	tcase_add_test(tc, anything_may_stand_in_a_workers_memory);
 	tcase_add_loop_test(tc, killed_at_any_moment, 0, KILLS);
+	tcase_set_timeout(tc, 60);
 	suite_add_tcase(suite, tc);
 	return unit_run(suite);
 }
