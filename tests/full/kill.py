@@ -20,7 +20,7 @@ def in_hands(pid, idle):
     until(lambda: process_stat(pid) is None or process_stat(pid)[0] in "TZ",
           "it is stopped")
     try:
-        held = connections(pid) - idle
+        held = max(0, connections(pid) - idle)  # it may be starting
     except OSError:
         held = 0
     kill(pid, signal.SIGKILL)
