@@ -468,8 +468,8 @@ class Daemon:
     def check_leaks(self):
         until(lambda: self.count_fds()[0] <= self.fds_before,
               "descriptors of the master: %d at the start, now %s" %
-              (self.fds_before, fds(self.pid)), 5)
-        until(lambda: not zombies(self.pid), "zombies are reaped", 5)
+              (self.fds_before, fds(self.pid)))
+        until(lambda: not zombies(self.pid), "zombies are reaped")
 
     def check_gone(self):
         until(lambda: not session(self.pid), "processes left: %s" %

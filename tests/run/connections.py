@@ -31,7 +31,7 @@ def a_crowd_that_says_nothing():
         for _ in range(10):
             equal(d.fetch().status, 200)
         took = time.monotonic() - began
-        assert took < (5 if SANITIZED else 1), "10 requests: %.2f s" % took
+        assert took < 5, "10 requests: %.2f s" % took
         for n, c in enumerate(half):
             c.send(whole[1 + n * (len(whole) - 20) // 50:])
             equal(c.response().body, b"hello", "a half head completed")
@@ -87,7 +87,7 @@ def end_of_file_follows():
                 sender = Background(c.send, request(body=body))
                 equal(c.response().body, b"hello")
                 assert c.eof(), "closed"
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 5
 
 
 @test
@@ -100,7 +100,7 @@ def keepalive_limit():
             began = time.monotonic()
             assert c.eof(), "closed"
             took = time.monotonic() - began
-            assert 0.3 < took < 3, "after %.2f s" % took
+            assert 0.3 < took < 10, "after %.2f s" % took
         equal(d.fetch().status, 200)
 
 
@@ -126,7 +126,7 @@ def read_limit():
                 assert c.eof(), "closed without an answer"
             t.result()
             took = time.monotonic() - began
-            assert 0.5 < took < 4, "after %.2f s" % took
+            assert 0.5 < took < 10, "after %.2f s" % took
         d.wait_log(r"notice .*(time|late)")
         equal(d.fetch().status, 200)
 
@@ -149,7 +149,7 @@ def body_limit():
             began = time.monotonic()
             r = c.response()
             took = time.monotonic() - began
-            assert 0.4 < took < 4, "after %.2f s" % took
+            assert 0.4 < took < 10, "after %.2f s" % took
             equal(r.status, 408)
         equal((d.fetch().status, d.workers()), (200, worker))
 
@@ -157,15 +157,15 @@ def body_limit():
 @test
 def slow_body():
     """a slow body that keeps coming is read to its end"""
-    with Daemon(workers=ONE, timeouts={"read": "700ms", "stop": "5s"}) as d:
+    with Daemon(workers=ONE, timeouts={"read": "2s", "stop": "5s"}) as d:
         with d.connect() as c:
-            c.send(head("POST", body=b"x" * 30, lua="return text("
+            c.send(head("POST", body=b"x" * 50, lua="return text("
                         "env.input:read('a'))"))
-            for n in range(30):
+            for n in range(50):
                 c.send(stream(STDIN, b"%d" % (n % 10), end=False))
                 assert not select_readable(c.sock, 0.05)
             c.send(stream(STDIN, b""))
-            equal(c.response().body, b"0123456789" * 3)
+            equal(c.response().body, b"0123456789" * 5)
 
 
 @test

@@ -92,7 +92,7 @@ def dynamic_burst():
         crowd = Crowd(d, 30)
         crowd.wait()
         took = time.monotonic() - began
-        assert took < (20 if SANITIZED else 3), "it took %.1f s" % took
+        assert took < (20 if SANITIZED else 10), "it took %.1f s" % took
         crowd.go()
 
 

@@ -87,7 +87,7 @@ def stop_is_quick():
     began = time.monotonic()
     ends(d, signal.SIGTERM)
     took = time.monotonic() - began
-    assert took < 5, "it took %.1f s" % took
+    assert took < 15, "it took %.1f s" % took
     for c in idle:
         c.close()
 
@@ -103,7 +103,7 @@ def endless_loop():
     began = time.monotonic()
     ends(d, signal.SIGTERM)
     took = time.monotonic() - began
-    assert 0.5 < took < 6, "it took %.1f s" % took
+    assert 0.5 < took < 15, "it took %.1f s" % took
     c.close()
 
 
@@ -149,7 +149,7 @@ def interrupt():
     began = time.monotonic()
     d.kill(signal.SIGINT)
     d.wait_exit()
-    assert time.monotonic() - began < 2, "at once"
+    assert time.monotonic() - began < 10, "at once"
     d.check_gone()
     d.destroy()
     c.close()
