@@ -44,7 +44,7 @@ class Clients:
         self.ending = True
         for t in self.threads:
             t.result()
-        return sorted(self.times)
+        return self.times
 
 
 def deploy(d, i):
@@ -78,24 +78,20 @@ def latency(change):
         assert held.is_alive(), "the old request was not in hand all the time"
         gate.open()
         assert int(held.result().body) in first
-    p99 = times[len(times) * 99 // 100]
-    diag("%d requests, median %.1f ms, 99th of 100 %.1f ms, longest %.1f ms" %
-         (len(times), times[len(times) // 2] * 1e3, p99 * 1e3,
-          times[-1] * 1e3))
-    assert p99 < LIMIT, times[-20:]
+    return times
 
 
 @test
 def deployments():
     """three deployments while an old request is in hand: 99 of 100 new ones
     do not notice"""
-    latency(deploy)
+    in_time(lambda: latency(deploy), LIMIT)
 
 
 @test
 def configurations():
     """the same with three changes of the configuration"""
-    latency(resize)
+    in_time(lambda: latency(resize), LIMIT)
 
 
 run(limit=60)
