@@ -53,10 +53,12 @@ def threads():
     """pthread_create: EAGAIN: workers do not come up, ever more slowly, and
     do once it is over"""
     faults = Faults()
-    with preloaded(faults, workers=TWO) as d:
+    with preloaded(faults, workers=TWO, status_path="/status") as d:
         d.expect("cannot begin to serve: Resource temporarily unavailable",
                  "exited with code 71", "killed by signal 9", "come up")
         d.wait_workers(2)
+        until(lambda: json.loads(d.fetch(uri="/status?json").body)[
+            "starting processes"] == 0, "both are up")
         faults.fail("pthread_create", errno.EAGAIN, WORKERS)
         kill(d.workers()[0], signal.SIGKILL)
         with Quiet(d):

@@ -146,7 +146,7 @@ def slow_reader():
         d.expect("timeouts.request")
         worker = d.workers()
         with d.connect() as c:
-            c.send(request(lua="return text(string.rep('x', 20000000))"))
+            c.send(request(lua="return text(string.rep('x', 2000000))"))
             equal(d.fetch().body, b"hello")
         equal(d.workers(), worker)
 
