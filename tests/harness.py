@@ -192,6 +192,16 @@ def rss(pid):
         return int(re.search(r"VmRSS:\s+(\d+) kB", f.read())[1]) * 1024
 
 
+def listens(pid):
+    """Does a worker wait for more than signals and the master's words?"""
+    with contextlib.suppress(OSError):
+        for fd, link in fds(pid):
+            if link == "anon_inode:[eventpoll]":
+                with open("/proc/%d/fdinfo/%d" % (pid, fd)) as f:
+                    return f.read().count("tfd:") > 2
+    return False
+
+
 def in_time(measure, limit, attempts=3):
     """99 of 100 of the times that measure() returns are below the limit (s).
     What else the machine does may spoil an attempt, but not all of them."""
@@ -436,6 +446,12 @@ class Daemon:
                      "%d workers, there are %d" % (n,
                                                    len(self.workers(pool))),
                      timeout)
+
+    def wait_ready(self, n, pool=None):
+        """The same, and all of them take connections."""
+        return until(lambda: len(self.workers(pool)) == n and
+                     all(map(listens, self.workers(pool))) and
+                     self.workers(pool), "%d workers are ready" % n)
 
     # -- the log
 

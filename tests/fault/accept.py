@@ -14,7 +14,7 @@ def clients_wait(error, workers=ONE):
     faults = Faults()
     with preloaded(faults, app=app_source("eval.lua"), workers=workers) as d:
         n, gate = workers["max"], d.gate()
-        d.wait_workers(n)
+        d.wait_ready(n)
         busy = Background(d.lua, gate.lua + "return text('whole')")
         gate.wait()
         mark = d.log_mark()
@@ -82,7 +82,7 @@ def others_are_sent():
     the first was woken"""
     faults = Faults()
     with preloaded(faults, app=app_source("eval.lua"), workers=TWO) as d:
-        d.wait_workers(2)
+        d.wait_ready(2)
         for victim in d.workers():
             faults.fail("accept4", errno.EMFILE, victim)
             for _ in range(20):
@@ -141,7 +141,7 @@ def master_descriptors():
     it is gone"""
     with Daemon(app=HELLO, workers=TWO) as d:
         d.expect("cannot fork a worker", "killed by signal 9")
-        d.wait_workers(2)
+        d.wait_ready(2)
         used = max(fd for fd, _ in fds(d.pid)) + 1
         until(lambda: tool("--pid", str(d.pid), "--nofile=%d:" % used,
                            program="prlimit")[0] == 0)

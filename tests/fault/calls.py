@@ -11,7 +11,7 @@ def reload_fails(call, error, reason, skip=0):
     faults = Faults()
     with preloaded(faults, workers=TWO) as d:
         d.expect("reload", "pool more", "www")
-        old = d.wait_workers(2)
+        old = d.wait_ready(2)
         mark = d.log_mark()
         d.set_pool("more", workers=TWO)
         d.write_conf()
@@ -53,12 +53,10 @@ def threads():
     """pthread_create: EAGAIN: workers do not come up, ever more slowly, and
     do once it is over"""
     faults = Faults()
-    with preloaded(faults, workers=TWO, status_path="/status") as d:
+    with preloaded(faults, workers=TWO) as d:
         d.expect("cannot begin to serve: Resource temporarily unavailable",
                  "exited with code 71", "killed by signal 9", "come up")
-        d.wait_workers(2)
-        until(lambda: json.loads(d.fetch(uri="/status?json").body)[
-            "starting processes"] == 0, "both are up")
+        d.wait_ready(2)
         faults.fail("pthread_create", errno.EAGAIN, WORKERS)
         kill(d.workers()[0], signal.SIGKILL)
         with Quiet(d):
@@ -75,7 +73,7 @@ def poll():
     faults = Faults()
     with preloaded(faults, workers=TWO) as d:
         d.expect("killed by signal 9")
-        old = d.wait_workers(2)
+        old = d.wait_ready(2)
         faults.fail("ppoll", errno.ENOMEM, MASTER)
         with Quiet(d):
             kill(old[0], signal.SIGKILL)

@@ -11,7 +11,7 @@ def workers_fail(call, error, times=4):
     faults = Faults()
     with preloaded(faults, workers=WORKERS) as d:
         d.expect("cannot fork a worker", "killed by signal 9")
-        d.wait_workers(3)
+        d.wait_ready(3)
         mark = d.log_mark()
         faults.fail(call, error, MASTER)
         kill(d.workers()[0], signal.SIGKILL)
@@ -62,7 +62,7 @@ def not_watched():
     faults = Faults()
     with preloaded(faults, workers=WORKERS) as d:
         d.expect("cannot be watched", "killed by signal 9")
-        d.wait_workers(3)
+        d.wait_ready(3)
         faults.fail("alloc", errno.ENOMEM, MASTER)
         kill(d.workers()[0], signal.SIGKILL)
         with Quiet(d):
@@ -98,7 +98,7 @@ def reload():
     with preloaded(faults, workers=WORKERS) as d:
         d.expect("cannot fork a worker", "new workers do not come up",
                  "reload")
-        old = d.wait_workers(3)
+        old = d.wait_ready(3)
         faults.fail("fork", errno.EAGAIN, MASTER)
         d.set_pool("www", workers={"mode": "static", "max": 2})
         d.write_conf()
@@ -164,7 +164,7 @@ def processes():
 
     d.spawn(program="setpriv", args=(*become, LUA_FPM, "-c", d.file))
     d.wait_log("ready: 1 of 1")
-    d.wait_workers(3)
+    d.wait_ready(3)
     limit("3:1000")
     kill(d.workers()[0], signal.SIGKILL)
     with Quiet(d):

@@ -48,7 +48,7 @@ class Piped(Daemon):
 def goes_on(d):
     """The master does its work: a reload, and a worker that dies."""
     d.reload()
-    victim = d.wait_workers(2)[0]
+    victim = d.wait_ready(2)[0]
     kill(victim, signal.SIGKILL)
     until(lambda: len(d.workers()) == 2 and victim not in d.workers(),
           "a new worker")

@@ -22,7 +22,7 @@ def master():
     dealt with once it goes on"""
     with Daemon(app=HELLO, workers=TWO) as d:
         d.expect("killed by signal 9")
-        old = d.wait_workers(2)
+        old = d.wait_ready(2)
         stop(d.pid)
         load = Load(d.address(), clients=2)
         load.more(200)
@@ -45,7 +45,7 @@ def master():
 def idle_worker():
     """an idle worker is stopped: no new client waits for it; it goes on"""
     with Daemon(app=HELLO, workers=TWO) as d:
-        old = d.wait_workers(2)
+        old = d.wait_ready(2)
         for pid in old:
             stop(pid)
             load = Load(d.address(), clients=2)
@@ -62,7 +62,7 @@ def busy_worker():
     """a worker is stopped in a request: others serve, and the request goes on
     with it"""
     with Daemon(workers=TWO) as d:
-        old, gate = d.wait_workers(2), d.gate()
+        old, gate = d.wait_ready(2), d.gate()
         busy = Background(d.lua, gate.lua + "return text(pid())")
         gate.wait()
         for p in old:
@@ -80,7 +80,7 @@ def everything():
     """all are stopped, as by a suspended machine: clients wait, then are
     served by the same workers"""
     with Daemon(app=HELLO, workers=TWO) as d:
-        old = d.wait_workers(2)
+        old = d.wait_ready(2)
         for pid in (d.pid, *old):
             stop(pid)
         clients = [Background(d.fetch) for _ in range(10)]
@@ -102,7 +102,7 @@ def clock():
     with preloaded(faults, app=app_source("eval.lua"), workers=TWO,
                    timeouts={"request": "60s", "read": "60s", "start": "60s",
                              "keepalive": "60s", "stop": "60s"}) as d:
-        old, gate = d.wait_workers(2), d.gate()
+        old, gate = d.wait_ready(2), d.gate()
         kept = d.connect()
         equal(kept.ask(lua="return text('hello')", keep=True).status, 200)
         busy = Background(d.lua, gate.lua + "return text('whole')")

@@ -34,7 +34,7 @@ def status(d):
 def kills(mode, keep):
     with Daemon(app=HELLO, status_path="/status", workers=mode) as d:
         d.expect("killed by signal 9", "while it served")
-        idle = connections(d.wait_workers(mode.get("start", MAX))[0])
+        idle = connections(d.wait_ready(mode.get("start", MAX))[0])
         held = 0
         s = direct(d, keep)
         for i in range(KILLS):
