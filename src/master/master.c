@@ -370,12 +370,15 @@ over(void)
 	return self.phase >= PHASE_STOPPING && self.pools.first == NULL;
 }
 
-/* Milliseconds until the log wants to be looked after; -1: it does not. */
+/* Milliseconds until a pool or the log wants to be looked after though nothing
+ * happens; -1: none does. */
 static int
 patience(void)
 {
 	int64_t due = log_due(), now = clock_ms();
 
+	if (pools_need_step(&self.pools))
+		return 0;
 	if (due == -1)
 		return -1;
 	return due > now ? (int)(due - now) : 0;

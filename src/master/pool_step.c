@@ -29,18 +29,17 @@ kill_overdue(struct pool *pool, int64_t now)
 /* Successors are not there yet for the policy, which would retire somebody
  * for each.  The queues are looked at only when they can matter. */
 static struct pm_view
-look(struct pool *pool, int64_t now)
+look(struct pool *pool, int64_t now, struct score_counts *seen)
 {
 	struct pm_view view = { .now = now };
-	struct score_counts seen;
 	unsigned up = pool_count(pool, SLOT_UP);
 
 	for (unsigned i = 0; i < pool->nslots; i++)
 		view.starting += pool->slots[i].state == SLOT_STARTING &&
 		    pool->slots[i].succeeds == NULL;
 	view.leaving = pool_count(pool, SLOT_LEAVING);
-	score_count(pool->score, &seen);
-	view.busy = seen.busy < up ? seen.busy : up;
+	score_count(pool->score, seen);
+	view.busy = seen->busy < up ? seen->busy : up;
 	view.idle = up - view.busy;
 	if (pool->workers.mode == MODE_ONDEMAND ||
 	    (pool->workers.mode == MODE_DYNAMIC && view.idle == 0))
@@ -79,18 +78,19 @@ retire_one(struct pool *pool)
  * Ask to be told when the idle ones run low, unless nothing could be done
  * about it now (workers are starting already, or forking is throttled): each
  * of these ends with a step of its own.  Somebody may have gone busy between
- * the look and the asking: then step again.
+ * the look, which has seen that, and the asking: then step again.
  */
 static void
-ask_to_be_told(struct pool *pool, const struct pm_view *view, unsigned below)
+ask_to_be_told(struct pool *pool, const struct score_counts *seen,
+    unsigned below)
 {
-	struct score_counts seen;
+	struct score_counts now;
 
 	score_wake_below(pool->score, below);
 	if (below == 0)
 		return;
-	score_count(pool->score, &seen);
-	if (seen.idle < view->idle && seen.idle < below)
+	score_count(pool->score, &now);
+	if (now.idle < seen->idle && now.idle < below)
 		pool->attention = true;
 }
 
@@ -98,7 +98,8 @@ ask_to_be_told(struct pool *pool, const struct pm_view *view, unsigned below)
 static int64_t
 manage(struct pool *pool, int64_t now)
 {
-	struct pm_view view = look(pool, now);
+	struct score_counts seen;
+	struct pm_view view = look(pool, now, &seen);
 	bool throttled = backoff_active(&pool->backoff, now);
 	struct pm_step step = pm_step(&pool->workers, &view, throttled);
 	bool pending;
@@ -116,7 +117,7 @@ manage(struct pool *pool, int64_t now)
 		pool->idle_since = now;
 	for (; step.retire > 0; step.retire--)
 		retire_one(pool);
-	ask_to_be_told(pool, &view, pending ? 0 : step.wake_below);
+	ask_to_be_told(pool, &seen, pending ? 0 : step.wake_below);
 	pool_watch(pool, step.watch && !pending && view.queued == 0);
 	if (pool->workers.mode == MODE_ONDEMAND && pending &&
 	    !throttled && !pool->options->quota->wanted)

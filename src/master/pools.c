@@ -146,6 +146,16 @@ pools_step(struct pools *pools)
 			pool_step(pool);
 }
 
+bool
+pools_need_step(const struct pools *pools)
+{
+	const struct pool *pool = pools->first;
+
+	while (pool != NULL && !pool->attention)
+		pool = pool->next;
+	return pool != NULL;
+}
+
 static bool
 used(const struct pools *pools, const struct conf *conf)
 {

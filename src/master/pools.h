@@ -58,8 +58,10 @@ void pools_reap(struct pools *pools);
 /* process_max is this from now on. */
 void pools_limit(struct pools *pools, int64_t max);
 
-/* A step for every pool in need of one. */
+/* A step for every pool in need of one.  Is one in need of another, at
+ * once? */
 void pools_step(struct pools *pools);
+bool pools_need_step(const struct pools *pools);
 
 /* Free generations that have drained, and configurations nobody uses. */
 void pools_sweep(struct pools *pools);

@@ -876,6 +876,39 @@ START_TEST(spare_workers_grow_with_the_load)
 }
 END_TEST
 
+/*
+ * The linker gives the master this in the place of score_wake_below
+ * (Makefile.am): an idle worker goes busy just between the master's look and
+ * its asking to be told of that, once.
+ */
+static bool hasty;
+void __real_score_wake_below(struct score *score, unsigned idle);
+void __wrap_score_wake_below(struct score *score, unsigned idle);
+
+void
+__wrap_score_wake_below(struct score *score, unsigned idle)
+{
+	const struct score_request request = { .begun = clock_us() };
+	struct score_slot seen;
+
+	for (unsigned i = 0; hasty && idle > 0 && i < score_slots(score); i++)
+		if (score_read(score, i, &seen) && seen.state == SCORE_IDLE) {
+			hasty = score_busy(score, i, &request);
+			break;
+		}
+	__real_score_wake_below(score, idle);
+}
+
+START_TEST(who_goes_busy_behind_the_masters_back_is_seen)
+{
+	configure(POOL("a", "good", SPARE, ""));
+	hasty = true;
+	start();
+	wait_log(2, "ready$");
+	stop();
+}
+END_TEST
+
 /* ---- pid file and -D ----------------------------------------------------- */
 
 static pid_t
@@ -1020,6 +1053,7 @@ add_modes(TCase *t)
 	tcase_add_test(t, a_connection_handed_on_calls_a_worker);
 	tcase_add_test(t, a_sleeping_pool_is_reloaded);
 	tcase_add_test(t, spare_workers_grow_with_the_load);
+	tcase_add_test(t, who_goes_busy_behind_the_masters_back_is_seen);
 	tcase_add_test(t, a_second_daemon_refuses);
 	tcase_add_test(t, an_address_that_cannot_be_bound);
 	tcase_add_test(t, it_detaches);
