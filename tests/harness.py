@@ -193,12 +193,12 @@ def rss(pid):
 
 
 def listens(pid):
-    """Does a worker wait for more than signals and the master's words?"""
+    """Does a worker wait for more than time, signals and the master?"""
     with contextlib.suppress(OSError):
         for fd, link in fds(pid):
             if link == "anon_inode:[eventpoll]":
                 with open("/proc/%d/fdinfo/%d" % (pid, fd)) as f:
-                    return f.read().count("tfd:") > 2
+                    return f.read().count("tfd:") > 3
     return False
 
 

@@ -2,6 +2,7 @@
 
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <sys/timerfd.h>
 
 #include <poll.h>
 #include <signal.h>
@@ -9,10 +10,24 @@
 
 #include "base/clock.h"
 
+#define KEY_TIMER UINT64_MAX /* nobody else's */
+
+static struct {
+	int timer;
+	int64_t set; /* clock_ms() for which it is set, -1: it is not */
+} self = { -1, -1 };
+
 int
 wait_open(void)
 {
-	return epoll_create1(EPOLL_CLOEXEC);
+	int set = epoll_create1(EPOLL_CLOEXEC);
+
+	self.timer = timerfd_create(CLOCK_MONOTONIC,
+	    TFD_CLOEXEC | TFD_NONBLOCK);
+	if (set == -1 || self.timer == -1 ||
+	    wait_add(set, self.timer, KEY_TIMER, false) == -1)
+		return -1; /* the process ends of it */
+	return set;
 }
 
 int
@@ -31,16 +46,44 @@ wait_remove(int set, int fd)
 	epoll_ctl(set, EPOLL_CTL_DEL, fd, NULL);
 }
 
+static void
+set_timer(int64_t due)
+{
+	const struct itimerspec spec = { .it_value = { due / 1000,
+		due % 1000 * 1000000 } };
+
+	if (due == -1 || (self.set != -1 && self.set <= due))
+		return;
+	timerfd_settime(self.timer, TFD_TIMER_ABSTIME, &spec, NULL);
+	self.set = due;
+}
+
+static void
+timer_passed(void)
+{
+	uint64_t times;
+
+	if (read(self.timer, &times, sizeof(times)) == sizeof(times))
+		self.set = -1;
+}
+
 int
-wait_turn(int set, uint64_t keys[WAIT_BATCH], int timeout_ms)
+wait_turn(int set, uint64_t keys[WAIT_BATCH], int64_t now, int64_t due)
 {
 	struct epoll_event events[WAIT_BATCH];
-	int n;
+	bool look = due != -1 && due <= now;
+	int n, count = 0;
 
-	n = epoll_wait(set, events, WAIT_BATCH, timeout_ms);
-	for (int i = 0; i < n; i++)
-		keys[i] = events[i].data.u64;
-	return n;
+	if (!look)
+		set_timer(due);
+	n = epoll_wait(set, events, WAIT_BATCH, look ? 0 : -1);
+	for (int i = 0; i < n; i++) {
+		if (events[i].data.u64 == KEY_TIMER)
+			timer_passed();
+		else
+			keys[count++] = events[i].data.u64;
+	}
+	return n == -1 ? -1 : count;
 }
 
 int

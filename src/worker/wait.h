@@ -7,13 +7,15 @@
  * not all of them (EPOLLEXCLUSIVE, epoll_ctl(2)).  Signals come as a
  * descriptor among the others: they stay blocked for ever, so nothing ever
  * interrupts the application, and a worker that never has to sleep sees them
- * all the same.
+ * all the same.  So does the end of a time: a timer is set only for one that is
+ * sooner than what it is set for, not for every sleep, which would cost a busy
+ * worker more than the sleep.
  */
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The descriptor of a new wait set, close-on-exec; -1 with errno. */
+/* The descriptor of the process's wait set, close-on-exec; -1 with errno. */
 int wait_open(void);
 
 /* Watch fd for input until it is closed or removed.  shared: other processes
@@ -21,11 +23,11 @@ int wait_open(void);
 int wait_add(int set, int fd, uint64_t key, bool shared);
 void wait_remove(int set, int fd);
 
-/* Sleep for at most timeout_ms (-1: for ever, 0: only look).  The number of
- * keys whose descriptors have input or have ended, at most WAIT_BATCH; 0 after
- * the time; -1 with errno. */
+/* Sleep until `due` (clock_ms(); -1: for ever), perhaps less; if that is not
+ * after `now`, only look.  The number of keys whose descriptors have input or
+ * have ended, at most WAIT_BATCH, and perhaps 0; -1 with errno. */
 #define WAIT_BATCH 64
-int wait_turn(int set, uint64_t keys[WAIT_BATCH], int timeout_ms);
+int wait_turn(int set, uint64_t keys[WAIT_BATCH], int64_t now, int64_t due);
 
 /* Block the signals of `numbers` (0 ends it) and return a descriptor on which
  * they arrive; the next one that has arrived, 0 if none. */

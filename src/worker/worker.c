@@ -3,7 +3,6 @@
 #include <sys/resource.h>
 
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,14 +129,6 @@ handle(uint64_t key)
 }
 
 static int64_t
-within(int64_t value, int64_t least, int64_t most)
-{
-	if (value < least)
-		return least;
-	return value < most ? value : most;
-}
-
-static int64_t
 sooner(int64_t a, int64_t b)
 {
 	return a == -1 || (b != -1 && b < a) ? b : a;
@@ -150,15 +141,13 @@ turn(int64_t until)
 {
 	uint64_t keys[WAIT_BATCH];
 	int64_t now = clock_ms(), due;
-	int timeout = -1, n;
+	int n;
 
 	due = sooner(sooner(until, door_due()), conn_next_due());
 	due = sooner(due, sooner(log_due(), access_log_due()));
-	if (due != -1)
-		timeout = (int)within(due - now, 0, INT_MAX);
 	score_gauge(self.birth->score, self.birth->slot, GAUGE_CONNECTIONS,
 	    conn_count(CONN_IDLE));
-	n = wait_turn(self.wait_set, keys, timeout);
+	n = wait_turn(self.wait_set, keys, now, due);
 	serve_turn(now);
 	for (int i = 0; i < n; i++)
 		handle(keys[i]);

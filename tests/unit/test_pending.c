@@ -17,6 +17,7 @@
 #include "share/pending.h"
 
 #define KILLS	30
+#define FEW_KILLS 3
 #define ENOUGH	10000 /* lines, of which a worker writes no more */
 #define WRITERS 2
 #define LONG	(2 * SCORE_STASH)
@@ -396,7 +397,8 @@ main(void)
 	tcase_add_test(tc, a_long_line_counts_once_it_is_begun);
 	tcase_add_test(tc, an_unknown_file_has_nothing);
 	tcase_add_test(tc, anything_may_stand_in_a_workers_memory);
-	tcase_add_loop_test(tc, killed_at_any_moment, 0, KILLS);
+	tcase_add_loop_test(tc, killed_at_any_moment, 0,
+	    getenv("VALGRIND") != NULL ? FEW_KILLS : KILLS);
 	tcase_set_timeout(tc, 60);
 	suite_add_tcase(suite, tc);
 	return unit_run(suite);
