@@ -80,13 +80,19 @@ is_leaving(void)
 	return score_is_leaving(self.birth->score, self.birth->slot);
 }
 
+static void
+unlock(void)
+{
+	self.until = -1;
+	if (attend() == -1)
+		rest();
+}
+
 void
 door_open(void)
 {
-	self.until = -1;
 	self.stays = is_leaving();
-	if (attend() == -1)
-		rest();
+	unlock();
 }
 
 void
@@ -102,6 +108,8 @@ door_admits(void)
 	if (self.stays || !is_leaving() || self.birth->exchange[1] == -1 ||
 	    !score_heirs(self.birth->score))
 		return true;
+	/* Or it would be woken by who waits, and call, until TERM comes. */
+	withdraw();
 	call_others();
 	return false;
 }
@@ -133,5 +141,5 @@ void
 door_tick(int64_t now)
 {
 	if (self.until != -1 && self.until <= now)
-		door_open();
+		unlock();
 }

@@ -25,8 +25,9 @@ void door_shut(void);
 
 /*
  * May one be taken?  False: this worker has been told to leave, if perhaps it
- * has not heard it yet, and others stay; they have been called.  So nobody
- * who comes after a reload was answered meets what it has replaced.
+ * has not heard it yet, and others stay; they have been called, and it waits
+ * for none any more.  So nobody who comes after a reload was answered meets
+ * what it has replaced.
  */
 bool door_admits(void);
 
