@@ -124,14 +124,6 @@ struct left {
 	char text[ROOM];
 };
 
-static size_t
-whole_lines(const char *text, size_t n)
-{
-	const char *last = memrchr(text, '\n', n);
-
-	return last == NULL ? 0 : (size_t)(last - text) + 1;
-}
-
 static void
 copy(const struct pending *p, struct left *left)
 {
@@ -146,7 +138,7 @@ copy(const struct pending *p, struct left *left)
 		return;
 	left->len = (size_t)(left->end - written);
 	memcpy(left->text, p->text + (written - begin), left->len);
-	left->len = whole_lines(left->text, left->len);
+	left->len = sink_whole_lines(left->text, left->len);
 }
 
 /* How many bytes of the text stand before that position?  Whatever stands
@@ -190,7 +182,7 @@ find_written(const struct left *left, int own, int64_t position)
 	if (fd == -1)
 		return left->len;
 	done = written_before(fd, left, position);
-	whole = whole_lines(left->text, done);
+	whole = sink_whole_lines(left->text, done);
 	if (done > whole)
 		blank(fd, position, done - whole);
 	close(fd);

@@ -306,7 +306,9 @@ score_repeats(struct score *score, unsigned slot)
 void *
 score_stash(struct score *score, unsigned slot)
 {
-	return slot < score->slots ? score->stash + (size_t)slot * SCORE_STASH : NULL;
+	if (slot >= score->slots)
+		return NULL;
+	return score->stash + (size_t)slot * SCORE_STASH;
 }
 
 void

@@ -309,17 +309,23 @@ mend(struct sink *sink)
 }
 
 size_t
+sink_whole_lines(const char *text, size_t n)
+{
+	const char *last = memrchr(text, '\n', n);
+
+	return last == NULL ? 0 : (size_t)(last - text) + 1;
+}
+
+size_t
 sink_write_lines(struct sink *sink, const char *lines, size_t n)
 {
-	const char *last;
 	size_t whole;
 	int error;
 
 	if (outlet_write(&sink->out, lines, n) == 0)
 		return n;
 	error = errno;
-	last = memrchr(lines, '\n', sink->out.went);
-	whole = last == NULL ? 0 : (size_t)(last - lines) + 1;
+	whole = sink_whole_lines(lines, sink->out.went);
 	if (sink->out.went > 0)
 		sink->out.torn = sink->out.went - whole;
 	if (sink->own && sink->out.torn > 0)

@@ -71,7 +71,10 @@ int sink_receive(int channel, struct sink sinks[SINK_COUNT]);
  */
 int sink_write(struct sink *sink, enum sink_id id, const char *line, size_t n);
 
-/* The same for whole lines, many at a time, into a file.  How many bytes of
+/* How many of the first n bytes are whole lines. */
+size_t sink_whole_lines(const char *text, size_t n);
+
+/* As sink_write, whole lines, many at a time, into a file.  How many bytes of
  * them went; if that is not all, errno says why, and what follows is not
  * lost. */
 size_t sink_write_lines(struct sink *sink, const char *lines, size_t n);

@@ -139,10 +139,7 @@ def descriptors():
 def master_descriptors():
     """a real limit of descriptors in the master: workers are replaced once
     it is gone"""
-    # a sanitizer would want descriptors to look for leaks
-    leaks = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
-    with Daemon(app=HELLO, workers=TWO).start(
-            env={"ASAN_OPTIONS": leaks}) as d:
+    with Daemon(app=HELLO, workers=TWO).start(env=NO_LEAK_SEARCH) as d:
         d.expect("cannot fork a worker", "killed by signal 9",
                  # one that is forked all the same has no more than that
                  "Too many open files", "exited with code 7[01]")

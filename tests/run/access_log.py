@@ -269,9 +269,7 @@ def chrooted():
     path = logs + "/access.log"
     d.pools["www"].update(chroot=root, app="/app.lua", logs={
         "access": path, "access_format": "%r"})
-    # LeakSanitizer wants /proc, which is not in there.
-    d.start(env={"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") +
-                 ":detect_leaks=0"})
+    d.start(env=NO_LEAK_SEARCH)
     with d:
         d.fetch(uri="/one")
         equal(lines(path, 1), ["/one"])

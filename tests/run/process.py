@@ -154,17 +154,12 @@ def jail(source=None, **keys):
     return d
 
 
-# The leak checker needs /proc, which is not in there.
-NO_PROC = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") +
-           ":detect_leaks=0"}
-
-
 @test
 def other_root():
     """chroot: the application, its modules and its files are inside, nothing
     else is; it runs as the pool's user and its errors are logged"""
     need_root()
-    with jail(directory="/srv").start(env=NO_PROC) as d:
+    with jail(directory="/srv").start(env=NO_LEAK_SEARCH) as d:
         equal(d.lua("return text(require 'views')").body, b"from views")
         equal(d.lua("return text(tostring(io.open('/etc/passwd')))").body,
               b"nil")
@@ -192,7 +187,7 @@ def other_root_deploys():
     at the new root"""
     need_root()
     app = "return { accept = function() return {}, '%d' end }"
-    with jail(app % 1, app="srv/app.lua").start(env=NO_PROC) as d:
+    with jail(app % 1, app="srv/app.lua").start(env=NO_LEAK_SEARCH) as d:
         equal(d.fetch().body, b"1")
         write(d.dir + "/root/srv/app.lua", app % 2)
         d.reload()
@@ -216,7 +211,8 @@ def checked_as_seen_there():
         matches(regex, out + err)
     d = jail()
     d.write_conf()
-    code, out, err = tool("-t", "-c", d.file, env={**os.environ, **NO_PROC})
+    code, out, err = tool("-t", "-c", d.file,
+                          env={**os.environ, **NO_LEAK_SEARCH})
     equal(code, 0, out + err)
     shutil.rmtree(d.dir)
 

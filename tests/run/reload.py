@@ -31,17 +31,6 @@ def renewed(d, old, n=2, pool="www"):
           not set(old) & set(d.workers(pool)), "workers are new")
 
 
-def up(d, n=2):
-    """The workers, once each of them has loaded what is there and is up:
-    only then it restarts at a HUP."""
-    pids = d.wait_workers(n)
-    mark = d.log_mark()
-    d.reload()
-    for pid in pids:
-        d.wait_log(r"\[pid %d\] restart called" % pid, mark)
-    return pids
-
-
 @test
 def keep():
     """an unchanged pool keeps its workers, restart is called in each"""
@@ -132,13 +121,13 @@ def changed_application():
                workers=TWO)
     d.write_app("return 'm1'", "version.lua")
     with d:
-        old = up(d)
+        old = d.wait_ready(2)
         equal(version(d), "m1")
         d.write_app("return 'm2'", "version.lua")
         d.reload()
         renewed(d, old)
         equal({version(d) for _ in range(10)}, {"m2"})
-        old = up(d)
+        old = d.wait_ready(2)
         d.write_app(WHO % "a2")
         d.reload()
         renewed(d, old)

@@ -208,8 +208,7 @@ memory(void)
 /* A stack has a million slots: one lost in a request shows in the end. */
 START_TEST(serves_more_requests_than_a_stack_has_slots)
 {
-	bool slow = getenv("VALGRIND") != NULL;
-	long i, n = slow ? 10000 : 1100000, before;
+	long i, n = unit_is_slow() ? 10000 : 1100000, before;
 
 	set_param("REQUEST_METHOD", "GET");
 	load_accept("if env.COUNT then collectgarbage() return {}, "

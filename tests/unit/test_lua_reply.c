@@ -109,8 +109,7 @@ END_TEST
 /* More pieces than a Lua stack has slots. */
 START_TEST(streams_without_end)
 {
-	const bool slow = getenv("VALGRIND") != NULL;
-	const size_t n = slow ? 10000 : 1100000;
+	const size_t n = unit_is_slow() ? 10000 : 1100000;
 	char text[128];
 
 	snprintf(text, sizeof(text), "local n = 0 return {}, function() "

@@ -433,9 +433,7 @@ look_often(void *unused)
 /* The answers are whole; what a copy was torn by is not told. */
 START_TEST(at_random)
 {
-	bool slow = getenv("VALGRIND") != NULL;
-
-	seen.looks = slow ? 20 : 300;
+	seen.looks = unit_is_slow() ? 20 : 300;
 	ck_assert_int_gt(run(MIX, look_often), 0);
 	ck_assert_int_eq(atomic_load(&scene.interrupted), 0);
 	ck_assert_int_eq(seen.strange, 0);

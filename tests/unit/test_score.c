@@ -250,7 +250,7 @@ START_TEST(one_of_many_is_told)
 {
 	_Atomic unsigned *told = shared(sizeof(*told));
 	_Atomic unsigned *ready = told + 1;
-	unsigned rounds = getenv("VALGRIND") != NULL ? 3 : 30;
+	unsigned rounds = unit_is_slow() ? 3 : 30;
 	unsigned round, i;
 
 	for (round = 0; round < rounds; round++) {
@@ -357,7 +357,7 @@ read_all(void)
 
 START_TEST(a_kill_tears_nothing)
 {
-	unsigned kills = getenv("VALGRIND") != NULL ? FEW_KILLS : KILLS;
+	unsigned kills = unit_is_slow() ? FEW_KILLS : KILLS;
 	unsigned i, slot, whole = 0;
 
 	make(WRITERS);

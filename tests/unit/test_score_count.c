@@ -429,7 +429,7 @@ start_reader(void)
 START_TEST(no_kill_makes_a_count_drift)
 {
 	struct score_sum now = { 0 };
-	unsigned kills = getenv("VALGRIND") != NULL ? FEW_KILLS : KILLS;
+	unsigned kills = unit_is_slow() ? FEW_KILLS : KILLS;
 	unsigned i, slot;
 	pid_t reader;
 	int status;

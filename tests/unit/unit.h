@@ -4,7 +4,16 @@
 /* What every unit test program shares: its one suite runs and speaks TAP. */
 
 #include <check.h>
+#include <stdbool.h>
 #include <stdlib.h>
+
+/* Under valgrind (check-valgrind): what is repeated a great many times should
+ * be so less often. */
+static inline bool
+unit_is_slow(void)
+{
+	return getenv("VALGRIND") != NULL;
+}
 
 static inline int
 unit_run(Suite *suite)
