@@ -5,6 +5,9 @@
 
 #include "config.h"
 
+#include <sys/prctl.h>
+
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/image.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "base/title.h"
@@ -21,6 +25,7 @@
 #include "conf/conf_single.h"
 #include "master/master.h"
 #include "master/reload.h"
+#include "share/birth.h"
 #include "share/inherit.h"
 #include "worker/standalone.h"
 #include "worker/trial.h"
@@ -156,16 +161,42 @@ test(const struct conf *conf, bool dump)
 	return EX_OK;
 }
 
+/* A child of ours, started again: it knows nothing but its orders. */
+static void
+serve_a_pool(int orders)
+{
+	const struct birth *birth;
+	struct why why;
+
+	if (orders == -1)
+		return;
+	prctl(PR_SET_NAME, "lua-fpm");
+	birth = birth_take(orders, &why);
+	if (birth == NULL) {
+		fprintf(stderr, "lua-fpm: %s\n", why.text);
+		exit(EX_USAGE);
+	}
+	if (birth->kind == BIRTH_TRIAL)
+		worker_try(birth);
+	worker_main(birth);
+}
+
 int
 main(int argc, char **argv)
 {
 	struct arguments a = { 0 };
-	struct master_options options = { .worker = worker_main };
+	struct master_options options = { 0 };
 	struct conf *conf;
 	bool succeeds;
 	int code;
 
 	fd_standard();
+	serve_a_pool(image_orders());
+	if (image_open() == -1) {
+		fprintf(stderr, "lua-fpm: /proc/self/exe: %s\n",
+		    strerror(errno));
+		return EX_OSERR;
+	}
 	title_init(argc, argv);
 	inherit_init();
 	succeeds = master_succeeds();

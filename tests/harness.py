@@ -494,10 +494,10 @@ class Daemon:
     # -- the end
 
     def count_fds(self):
-        """Descriptors of the master that are not a worker's channel or
-        pipe."""
+        """Descriptors of the master that are not a worker's channel, pipe
+        or slot of the scoreboard."""
         n = len(self.workers())
-        return len(fds(self.pid)) - 2 * n, n
+        return len(fds(self.pid)) - 3 * n, n
 
     def check_leaks(self):
         until(lambda: self.count_fds()[0] <= self.fds_before,

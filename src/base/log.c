@@ -11,16 +11,15 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/fd.h"
 #include "base/log_fold.h"
 #include "base/log_target.h"
+#include "base/log_wire.h"
 
 #define KEEP_MOST 65536 /* memory kept for the next line */
 
 static struct log_state {
 	enum log_level min;
 	struct log_target target;
-	char *pool;	/* log_identity */
 	const char *request; /* log_request */
 	struct log_fold fold;
 	pid_t owner;	 /* of what is in fold: not a child that was forked */
@@ -55,33 +54,27 @@ log_reopen(void)
 	return log_target_reopen(&state.target);
 }
 
-int
-log_send(int sock)
+enum log_level
+log_level_now(void)
 {
-	const unsigned char data[] = { LOG_TAG, (unsigned char)state.min,
-		(unsigned char)state.target.form };
-
-	return fd_send(sock, state.target.out.fd, data, sizeof(data)) == -1 ?
-	    -1 : 0;
+	return state.min;
 }
 
 void
-log_adopt(int fd, const unsigned char *data, size_t n)
+log_set_level(enum log_level min)
 {
-	log_flush();
-	if (n > 1 && data[1] <= LEVEL_ALERT)
-		state.min = (enum log_level)data[1];
-	if (fd != -1)
-		log_target_take(&state.target, fd, n > 2 &&
-		    data[2] < FORM_COUNT ? (enum log_form)data[2] : FORM_TEXT);
+	state.min = min;
 }
 
 void
-log_identity(const char *pool)
+log_to_master(enum log_level min)
 {
-	free(state.pool);
-	state.pool = strdup(pool);
-	state.target.out.lost = 0; /* the master tells of its own */
+	static bool once;
+
+	log_target_take(&state.target, STDERR_FILENO, FORM_WIRE);
+	state.min = min;
+	if (!once)
+		once = atexit(log_flush) == 0;
 }
 
 void
@@ -96,13 +89,17 @@ log_request_now(void)
 	return state.request;
 }
 
-int
-log_fd(void)
-{
-	return state.target.out.fd;
-}
-
 /* ---- writing ------------------------------------------------------------- */
+
+static int
+make(struct buf *line, const struct log_entry *entry)
+{
+	if (state.target.form != FORM_WIRE)
+		return log_line_make(line, state.target.form, entry);
+	buf_clear(line);
+	log_wire_put(line, entry);
+	return line->failed ? -1 : 0;
+}
 
 static int
 put(const struct log_entry *entry)
@@ -110,7 +107,7 @@ put(const struct log_entry *entry)
 	struct buf *line = &state.line;
 	int result = -1;
 
-	if (log_line_make(line, state.target.form, entry) == 0)
+	if (make(line, entry) == 0)
 		result = log_target_write(&state.target, line->data,
 		    line->len);
 	if (line->cap > KEEP_MOST)
@@ -126,7 +123,7 @@ tell_loss(void)
 	uint64_t lost = state.target.out.lost;
 	int error = state.target.out.error;
 	char text[160];
-	struct log_entry entry = { .level = LEVEL_WARNING, .pool = state.pool,
+	struct log_entry entry = { .level = LEVEL_WARNING,
 		.pid = getpid(), .text = text };
 
 	entry.len = (size_t)snprintf(text, sizeof(text), "the log took no "
@@ -179,8 +176,8 @@ take(const struct log_entry *entry)
 void
 log_write(enum log_level level, const char *fmt, ...)
 {
-	struct log_entry entry = { .level = level, .pool = state.pool,
-		.pid = getpid(), .request = state.request };
+	struct log_entry entry = { .level = level, .pid = getpid(),
+		.request = state.request };
 	int error = errno;
 	va_list ap;
 
@@ -204,7 +201,7 @@ void
 log_about(enum log_level level, const char *method, const char *uri,
     const char *text, size_t n)
 {
-	const struct log_entry entry = { level, getpid(), state.pool,
+	const struct log_entry entry = { level, getpid(), NULL,
 		state.request, method, uri, text, n };
 
 	take(&entry);
@@ -254,11 +251,11 @@ log_share(_Atomic uint64_t *shared)
 }
 
 void
-log_bury(_Atomic uint64_t *shared, const char *pool, pid_t pid)
+log_bury(uint64_t left, const char *pool, pid_t pid)
 {
 	struct log_entry entry = { .pool = pool, .pid = pid };
 	char text[FOLD_TEXT];
 
-	if (shared != NULL && log_fold_left(shared, &entry, text))
+	if (log_fold_left(left, &entry, text))
 		take(&entry);
 }

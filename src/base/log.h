@@ -3,7 +3,7 @@
 
 /*
  * The error log.  One event is one line and one write(2), in the form that
- * base/log_line.h knows; master and workers write to the same descriptor.
+ * base/log_line.h knows; workers send their lines to the master.
  * What repeats the line before is counted (base/log_fold.h), and the count
  * written before the next line, at the latest ten seconds after the first.
  * Before log_open: stderr, as text, level notice.  A log that takes no lines
@@ -31,28 +31,19 @@ int log_open(const char *target, enum log_level min, enum log_form form,
 int log_reopen(void);
 
 /*
- * Where and from which level on is logged, handed on over a unix socket: the
- * master sends it after it has changed, a worker takes it over.  So a worker
- * never opens the file itself, which it may not be able to.  log_send: 0, or
- * -1 with errno; the message begins with LOG_TAG, since other things travel
- * there as well (share/sink.h, which receives them).  log_adopt: what such a
- * message of n bytes brought; fd is the log's from then on.
+ * In a worker, which does not have the log: every line of `min` and above goes
+ * to the master through stderr (base/log_wire.h), which is the pipe to it.
  */
-#define LOG_TAG 'E'
-int log_send(int sock);
-void log_adopt(int fd, const unsigned char *data, size_t n);
+void log_to_master(enum log_level min);
 
-/* In a worker, after fork and before it closes what is not its own: every
- * later line carries this pool.  The name is copied. */
-void log_identity(const char *pool);
+/* The level from which on is logged: what it is, and what it is to be. */
+enum log_level log_level_now(void);
+void log_set_level(enum log_level min);
 
 /* From now on every line is about the request of that id, which is borrowed
  * and needs no escaping; NULL: about none any more.  And which it is. */
 void log_request(const char *id);
 const char *log_request_now(void);
-
-/* The descriptor that is written to: a worker spares it. */
-int log_fd(void);
 
 void log_write(enum log_level level, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
@@ -75,11 +66,11 @@ void log_flush(void);
 
 /*
  * Keep that count in `shared` as well, which begins as 0: a process that is
- * killed cannot tell of it, so whoever buries it does, in its name.  NULL:
- * nowhere.
+ * killed cannot tell of it, so whoever buries it does, in its name, by what
+ * was `left` there.  NULL: nowhere.
  */
 void log_share(_Atomic uint64_t *shared);
-void log_bury(_Atomic uint64_t *shared, const char *pool, pid_t pid);
+void log_bury(uint64_t left, const char *pool, pid_t pid);
 
 #define log_debug(...)	 log_write(LEVEL_DEBUG, __VA_ARGS__)
 #define log_info(...)	 log_write(LEVEL_INFO, __VA_ARGS__)

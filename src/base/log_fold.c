@@ -113,13 +113,9 @@ log_fold_end(struct log_fold *fold, struct log_entry *entry,
 }
 
 bool
-log_fold_left(_Atomic uint64_t *shared, struct log_entry *entry,
-    char text[FOLD_TEXT])
+log_fold_left(uint64_t word, struct log_entry *entry, char text[FOLD_TEXT])
 {
-	uint64_t word = atomic_exchange_explicit(shared, 0,
-	    memory_order_relaxed);
-
-	if (word < LEVELS || word % LEVELS > LEVEL_ALERT)
+	if (word < LEVELS || word % LEVELS >= LEVEL_ALERT)
 		return false;
 	entry->level = (enum log_level)(word % LEVELS);
 	tell(entry, word / LEVELS, text);

@@ -41,9 +41,9 @@ void log_fold_begin(struct log_fold *fold, const struct log_entry *entry,
 bool log_fold_end(struct log_fold *fold, struct log_entry *entry,
     char text[FOLD_TEXT]);
 
-/* What a process that died had not told of, from its shared count: as
+/* What a process that died had not told of, by its shared count: as
  * log_fold_end, level and text only. */
-bool log_fold_left(_Atomic uint64_t *shared, struct log_entry *entry,
+bool log_fold_left(uint64_t word, struct log_entry *entry,
     char text[FOLD_TEXT]);
 
 #endif

@@ -30,6 +30,7 @@ enum log_form {
 	FORM_PREFIX,  /* as text, "<N>" in the place of time and level */
 	FORM_SYSLOG,  /* a datagram as syslog(3) sends it */
 	FORM_JOURNAL, /* a datagram of fields, systemd.journal-fields(7) */
+	FORM_WIRE,    /* to the master: base/log_wire.h */
 	FORM_COUNT
 };
 

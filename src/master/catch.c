@@ -11,6 +11,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/log_wire.h"
 
 #define CATCH_LINE 1048576 /* longest line, without mark and newline */
 #define CATCH_TURN 65536   /* most bytes taken in one turn */
@@ -41,10 +42,28 @@ catch_log(const struct catch *c, const char *text, size_t len)
 	    .request = c->request[0] != '\0' ? c->request : NULL });
 }
 
+/* An entry of the worker's own.  Whose it is the pipe tells; the rest is as
+ * hostile as what it prints. */
+static bool
+catch_entry(const struct catch *c, char *text, size_t len)
+{
+	struct log_entry entry = { .pid = c->pid, .pool = c->pool };
+
+	if (!log_wire_get(text, len, &entry))
+		return false;
+	if (entry.level > LEVEL_ERROR)
+		entry.level = LEVEL_ERROR;
+	if (entry.request != NULL &&
+	    !mark_is_id(entry.request, strlen(entry.request)))
+		entry.request = NULL;
+	log_relay(&entry);
+	return true;
+}
+
 /* A mark begins a line of its own, even behind what another process wrote
  * without a newline.  A second one was printed by the application. */
 static void
-catch_line(struct catch *c, const char *text, size_t len)
+catch_text(struct catch *c, const char *text, size_t len)
 {
 	const char *end = text + len, *from = text, *at = text;
 	char request[MARK_ID];
@@ -62,6 +81,21 @@ catch_line(struct catch *c, const char *text, size_t len)
 		memcpy(c->request, request, sizeof(request));
 	}
 	catch_log(c, from, (size_t)(end - from));
+}
+
+/* So does an entry. */
+static void
+catch_line(struct catch *c, char *text, size_t len)
+{
+	char *entry = memchr(text, LOG_WIRE_BEGIN, len);
+	size_t before = entry == NULL ? len : (size_t)(entry - text);
+
+	if (entry == NULL || !catch_entry(c, entry, len - before)) {
+		catch_text(c, text, len);
+		return;
+	}
+	if (before > 0)
+		catch_text(c, text, before);
 }
 
 /* Up to where p[0..n) holds no half of a character. */

@@ -18,6 +18,7 @@
 #include "master/listen.h"
 #include "master/pool_handover.h"
 #include "master/steer.h"
+#include "share/board.h"
 
 #define VARIABLE "LUA_FPM_HANDOVER"
 
@@ -253,5 +254,6 @@ handover_revive(struct handover *handover, struct pools *pools,
 		else
 			control_take_over(&record, pools->options.loop);
 	}
+	board_all_taken_over();
 	buf_free(&handover->text);
 }

@@ -81,6 +81,31 @@ logs_send(struct logs *logs, unsigned slot, int channel)
 		sink_send(channel, id, &sinks[id]);
 }
 
+/* ---- lines that are lost ------------------------------------------------- */
+
+static void
+tell_loss(enum sink_id id, const struct conf_pool *pool, struct board *board)
+{
+	int error;
+
+	if (board_loses(board, id, &error))
+		log_error("pool %s: %s takes no lines, they are lost: %s",
+		    pool->name, sink_name(id), error == EAGAIN ?
+		    "nobody reads it" : strerror(error));
+}
+
+void
+logs_tell(const struct conf_pool *pool, struct board *board, bool lost)
+{
+	for (int id = 0; id < SINK_COUNT; id++)
+		if (lost)
+			tell_loss(id, pool, board);
+		else if (board_is_lossy(board, id))
+			log_warning("pool %s: %s takes lines again, %" PRIu64
+			    " are lost", pool->name, sink_name(id),
+			    board_forget_lost(board, id));
+}
+
 /* ---- for a worker that died ---------------------------------------------- */
 
 struct dead {
@@ -152,8 +177,18 @@ add_line(struct logs *logs, const struct conf_pool *pool,
 }
 
 static void
+write_line(struct sink *sink, const char *line, size_t n,
+    const struct conf_pool *pool, struct board *board)
+{
+	if (sink_write(sink, SINK_ACCESS, line, n) == 0)
+		return;
+	board_lose_line(board, SINK_ACCESS, errno);
+	tell_loss(SINK_ACCESS, pool, board);
+}
+
+static void
 write_lines(struct logs *logs, const struct conf_pool *pool,
-    const struct score_slot *seen, struct score *score)
+    const struct score_slot *seen, struct board *board)
 {
 	struct sink *sink = &logs->sinks[SINK_ACCESS];
 	const char *line = logs->line.data, *last;
@@ -163,32 +198,32 @@ write_lines(struct logs *logs, const struct conf_pool *pool,
 		last = memchr(line, '\n', left);
 		n = last == NULL ? left : (size_t)(last - line) + 1;
 		if (sink->way != SINK_ERROR_LOG)
-			sink_tell(score, SINK_ACCESS,
-			    sink_write(sink, SINK_ACCESS, line, n));
+			write_line(sink, line, n, pool, board);
 		else
 			log_relay(&(struct log_entry) { .pid = seen->pid,
 			    .level = LEVEL_NOTICE, .pool = pool->name,
-			    .request = seen->id, .text = line, .len = n - 1 });
+			    .request = seen->id[0] != '\0' ? seen->id : NULL,
+			    .text = line, .len = n - 1 });
 	}
 }
 
 void
 logs_account(struct logs *logs, unsigned slot, const struct conf_pool *pool,
-    struct score *score)
+    struct board *board)
 {
-	struct pending *pending = pending_of(score, slot);
+	const void *stash = board_stash(board, slot);
 	struct score_slot seen;
 	int64_t mark = 0;
 
 	buf_clear(&logs->line);
-	if (pending != NULL)
-		mark = pending_salvage(pending, logs->own[slot], &logs->line);
+	if (stash != NULL)
+		mark = pending_salvage(stash, logs->own[slot], &logs->line);
 	if (logs->sinks[SINK_ACCESS].way == SINK_NONE ||
-	    !score_read_last(score, slot, &seen))
+	    !board_read_last(board, slot, &seen))
 		return;
 	if (seen.requests > seen.done && !has_line(&seen, mark))
 		add_line(logs, pool, &seen);
-	write_lines(logs, pool, &seen, score);
+	write_lines(logs, pool, &seen, board);
 }
 
 /* ---- changes ------------------------------------------------------------- */

@@ -8,7 +8,7 @@
  */
 
 #include "share/access.h"
-#include "share/score.h"
+#include "share/board.h"
 #include "share/sink.h"
 
 struct logs {
@@ -35,7 +35,11 @@ void logs_lend(struct logs *logs, unsigned slot,
  * written its line of the access log, that is written now.
  */
 void logs_account(struct logs *logs, unsigned slot,
-    const struct conf_pool *pool, struct score *score);
+    const struct conf_pool *pool, struct board *board);
+
+/* A worker says that lines of a log are lost, or (not lost) that it takes them
+ * again: say so in the error log, once for all workers of the pool. */
+void logs_tell(const struct conf_pool *pool, struct board *board, bool lost);
 
 /* The worker of that slot is gone, or was never born. */
 void logs_return(struct logs *logs, unsigned slot);

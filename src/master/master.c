@@ -277,7 +277,6 @@ set_up(const struct conf *conf)
 	notify_watchdog(self.loop);
 	self.pools.options.loop = self.loop;
 	self.pools.options.quota = &self.pools.quota;
-	self.pools.options.worker = self.options->worker;
 	self.upgrade = (struct upgrade_world){ .argv = self.options->argv,
 		.loop = self.loop, .pools = &self.pools, .own = &self.own,
 		.raise = event };

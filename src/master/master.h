@@ -3,21 +3,18 @@
 
 /*
  * The master: binds the sockets, keeps the pools, obeys signals.  The wiring
- * of everything in this directory; knows workers only as processes that are
- * born through a function pointer.
+ * of everything in this directory; knows workers only as processes.
  */
 
 #include <stdbool.h>
 
 #include "conf/conf.h"
-#include "share/birth.h"
 
 struct master_options {
 	const char *file;  /* configuration, read again on HUP; NULL: none */
 	bool daemonize;	   /* detach once every pool is up */
 	bool allow_root;   /* pools may run as root */
 	char **argv;	   /* as started: USR2 starts the binary on disk so */
-	void (*worker)(const struct birth *) __attribute__((noreturn));
 };
 
 /* Was this image executed by another one that has workers (an upgrade in

@@ -7,8 +7,11 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "master/pm.h"
+#include "share/channel.h"
+#include "share/status.h"
 
 #define GRACE 5 /* ms */
 
@@ -66,7 +69,7 @@ fork_worked(struct pool *pool)
 		    pool->conf->name);
 	pool->fork_failed = false;
 	quota_add(pool->options->quota);
-	score_add_fact(pool->score, FACT_FORKED);
+	board_add_fact(pool->board, FACT_FORKED);
 }
 
 static struct slot *
@@ -76,26 +79,24 @@ fork_worker(struct pool *pool)
 	struct sink sinks[SINK_COUNT];
 	const struct inlet *inlet = &pool->inlet;
 	struct spawn_order order = {
-		.birth = { .pool = pool->conf, .listeners = inlet->fds,
-		    .nlisteners = inlet->n,
+		.birth = { .kind = BIRTH_WORKER, .pool = pool->conf,
+		    .listeners = inlet->fds, .nlisteners = inlet->n,
 		    .exchange = { inlet->exchange[0], inlet->exchange[1] },
-		    .sinks = sinks, .score = pool->score },
-		.loop = pool->options->loop,
-		.worker = pool->options->worker,
+		    .sinks = sinks },
+		.board = pool->board,
 	};
 
-	/* The scoreboard of another build has no room for workers of this. */
-	if (slot == NULL || pool_number(pool, slot) >= score_slots(pool->score))
+	if (slot == NULL)
 		return NULL;
-	order.birth.slot = pool_number(pool, slot);
-	logs_lend(&pool->logs, order.birth.slot, sinks);
-	if (slot_fork(slot, &order, pool->conf->timeouts.start, pool_heard, pool) ==
-	    0) {
+	order.birth.number = pool_number(pool, slot);
+	logs_lend(&pool->logs, order.birth.number, sinks);
+	if (slot_fork(slot, &order, pool->options->loop,
+		pool->conf->timeouts.start, pool_heard, pool) == 0) {
 		fork_worked(pool);
 		return slot;
 	}
 	fork_failed(pool);
-	logs_return(&pool->logs, order.birth.slot);
+	logs_return(&pool->logs, order.birth.number);
 	return NULL;
 }
 
@@ -108,7 +109,7 @@ pool_fork(struct pool *pool)
 		slot = fork_worker(pool);
 	if (slot != NULL && pool->missing > 0) {
 		pool->missing--;
-		score_add_fact(pool->score, FACT_RESTARTS);
+		board_add_fact(pool->board, FACT_RESTARTS);
 	}
 	return slot;
 }
@@ -166,8 +167,8 @@ became_ready(struct pool *pool, struct slot *slot)
 	backoff_ready(&pool->backoff);
 	slot_log(slot, LEVEL_DEBUG, "is ready");
 	if (slot->succeeds != NULL) {
-		score_recycled(pool->score, pool_number(pool, slot->succeeds));
-		score_leaving(pool->score, pool_number(pool, slot->succeeds));
+		board_recycled(pool->board, pool_number(pool, slot->succeeds));
+		board_leaving(pool->board, pool_number(pool, slot->succeeds));
 		slot_tell_leave(slot->succeeds, pool->conf->timeouts.stop);
 		slot->succeeds = NULL;
 	}
@@ -189,7 +190,7 @@ send_successor(struct pool *pool, struct slot *slot)
 	if (successor == NULL)
 		return;
 	successor->succeeds = slot;
-	score_add_fact(pool->score, FACT_RESTARTS);
+	board_add_fact(pool->board, FACT_RESTARTS);
 }
 
 void
@@ -209,8 +210,25 @@ log_stuck(const struct pool *pool, const struct slot *slot)
 	snprintf(text, sizeof(text), "exceeded timeouts.request and did not "
 	    "let itself be stopped: answered with %d, the worker is replaced",
 	    (int)pool->conf->timeout_status);
-	if (score_read(pool->score, pool_number(pool, slot), &seen))
+	if (board_read(pool->board, pool_number(pool, slot), &seen))
 		slot_log_request(slot, LEVEL_ERROR, &seen, text);
+}
+
+void
+pool_send_status(void *arg, const struct slot *slot)
+{
+	struct pool *pool = arg;
+	struct status status;
+	int memory = -1;
+
+	if (slot->foreign)
+		return;
+	if (status_collect(&status, pool->conf, pool->board, pool->inlet.fds,
+		pool->inlet.n) == 0)
+		memory = status_send(&status);
+	status_free(&status);
+	channel_send_status(slot->channel, memory);
+	fd_close(&memory);
 }
 
 void
@@ -242,7 +260,17 @@ pool_heard(void *arg, struct slot *slot, enum birth_word word)
 		break;
 	case WORD_CROWDED:
 		pool->attention = attention;
+		pool->told = true;
 		client_waits(pool);
+		break;
+	case WORD_STATUS:
+		pool->attention = attention;
+		pool_send_status(pool, slot);
+		break;
+	case WORD_LOST:
+	case WORD_LOGS:
+		pool->attention = attention;
+		logs_tell(pool->conf, pool->board, word == WORD_LOST);
 		break;
 	default:
 		break;
@@ -260,7 +288,7 @@ pool_serve_last(struct pool *pool, int64_t now)
 	slot = pool_fork(pool);
 	if (slot == NULL)
 		return;
-	score_leaving(pool->score, pool_number(pool, slot));
+	board_leaving(pool->board, pool_number(pool, slot));
 	slot_tell_leave(slot, pool->drained - now);
 }
 
@@ -309,12 +337,12 @@ pool_new(const struct conf_pool *conf, const struct conf *source,
 		why_set(why, "out of memory");
 		return NULL;
 	}
-	pool->score = score_new(pool->nslots,
-	    before == NULL ? NULL : before->score);
+	pool->board = board_new(pool->nslots,
+	    before == NULL ? NULL : before->board);
 	why_set(why, "%s", strerror(errno));
-	if (pool->score != NULL)
-		score_add_fact(pool->score, FACT_GENERATION);
-	if (pool->score != NULL &&
+	if (pool->board != NULL)
+		board_add_fact(pool->board, FACT_GENERATION);
+	if (pool->board != NULL &&
 	    inlet_open(&pool->inlet, conf,
 		before == NULL ? NULL : &before->inlet, why) == 0 &&
 	    reporter_open(&pool->reporter, conf, why) == 0 &&
@@ -331,9 +359,7 @@ pool_free(struct pool *pool)
 	inlet_close(&pool->inlet);
 	reporter_close(&pool->reporter);
 	logs_close(&pool->logs);
-	if (pool->score != NULL)
-		score_retire(pool->score);
-	score_free(pool->score);
+	board_free(pool->board);
 	for (unsigned i = 0; pool->slots != NULL && i < pool->nslots; i++)
 		buf_free(&pool->slots[i].output.line);
 	free(pool->slots);
@@ -388,14 +414,14 @@ pool_drain(struct pool *pool, bool last, int64_t limit)
 	pool->drained = now + limit;
 	pool->attention = true;
 	inlet_unwatch(&pool->inlet);
-	score_set_replaced(pool->score, !last);
+	board_set_replaced(pool->board, !last);
 	if (inlet_refuse(&pool->inlet, last))
-		score_set_last(pool->score, true);
+		board_set_last(pool->board, true);
 	pool_serve_last(pool, now);
 	for (unsigned i = 0; i < pool->nslots; i++) {
 		if (pool->slots[i].state == SLOT_FREE)
 			continue;
-		score_leaving(pool->score, i);
+		board_leaving(pool->board, i);
 		slot_tell_leave(&pool->slots[i], limit);
 	}
 }

@@ -25,7 +25,6 @@
 struct pool_options {
 	struct loop *loop;
 	struct quota *quota; /* all pools share it */
-	void (*worker)(const struct birth *) __attribute__((noreturn));
 };
 
 struct pool {
@@ -37,7 +36,10 @@ struct pool {
 	struct inlet inlet;
 	struct reporter reporter;
 	struct logs logs;
-	struct score *score;
+	struct board *board;
+	int64_t paused; /* clock_ms() until which no worker is asked to tell */
+	bool told;	/* by a worker, that it is idle no more */
+	unsigned asked; /* idle workers below which one tells */
 	struct slot *slots; /* twice max: successors and steer.h need room */
 	unsigned nslots;
 	struct backoff backoff;
@@ -76,6 +78,9 @@ struct pool *pool_make(const struct conf_pool *conf,
 /* What a worker of the pool (arg) has said: for slot_fork and
  * slot_take_over. */
 void pool_heard(void *arg, struct slot *slot, enum birth_word word);
+
+/* A process of the pool (arg) has asked for the status. */
+void pool_send_status(void *arg, const struct slot *slot);
 
 /* Give everything back; there must be no worker left. */
 void pool_free(struct pool *pool);

@@ -26,14 +26,29 @@ put_slot(const struct pool *pool, const struct slot *slot, struct buf *out)
 	buf_free(&record);
 }
 
+static void
+put_reporter(const struct reporter *reporter, struct buf *out)
+{
+	struct buf record = { 0 };
+
+	reporter_hand_over(reporter, &record);
+	record_put(out, "reporter", record.data, record.len);
+	out->failed |= record.failed;
+	buf_free(&record);
+}
+
 void
 pool_hand_over(const struct pool *pool, int64_t source, struct buf *out)
 {
+	struct buf board = { 0 };
+
 	record_put_text(out, "name", pool->conf->name);
 	record_put_number(out, "source", source);
 	record_put_number(out, "slots", pool->nslots);
-	record_put_fd(out, "score", score_fd(pool->score));
-	record_put_number(out, "index", score_index(pool->score));
+	board_hand_over(pool->board, &board);
+	record_put(out, "board", board.data, board.len);
+	out->failed |= board.failed;
+	buf_free(&board);
 	record_put_fd(out, "exchange_in", pool->inlet.exchange[0]);
 	record_put_fd(out, "exchange_out", pool->inlet.exchange[1]);
 	record_put_number(out, "failures", pool->backoff.failures);
@@ -47,6 +62,8 @@ pool_hand_over(const struct pool *pool, int64_t source, struct buf *out)
 	for (unsigned i = 0; i < pool->nslots; i++)
 		if (pool->slots[i].state != SLOT_FREE)
 			put_slot(pool, &pool->slots[i], out);
+	if (reporter_lives(&pool->reporter))
+		put_reporter(&pool->reporter, out);
 }
 
 int64_t
@@ -74,7 +91,7 @@ let_go(const struct record *record)
 	struct record slot;
 
 	while (record_next(&rest, &len, &slot)) {
-		if (!record_is(&slot, "slot"))
+		if (!record_is(&slot, "slot") && !record_is(&slot, "reporter"))
 			continue;
 		close_fd(&slot, "channel");
 		close_fd(&slot, "output");
@@ -82,19 +99,20 @@ let_go(const struct record *record)
 	}
 }
 
-/* The board of another build still takes what its workers are to be told. */
-static struct score *
-take_score(const struct record *record, unsigned nslots)
+static struct board *
+take_board(const struct record *record, unsigned nslots)
 {
-	int fd = (int)record_number(record, "score", -1);
-	unsigned index = (unsigned)record_number(record, "index", 0);
-	struct score *score = score_adopt(fd, index, nslots);
+	struct record found;
+	struct board *board = NULL;
 
-	if (score == NULL && errno == EPROTO)
-		score = score_adopt_foreign(fd, index);
-	if (score == NULL)
-		fd_close(&fd);
-	return score;
+	errno = EPROTO;
+	if (record_find(record, "board", &found))
+		board = board_take_over(&found);
+	if (board == NULL || board_slots(board) == nslots)
+		return board;
+	board_free(board);
+	errno = EPROTO;
+	return NULL;
 }
 
 /* It keeps copies of the exchange. */
@@ -147,6 +165,9 @@ take_slots(struct pool *pool, const struct record *record)
 	while (record_next(&rest, &len, &part))
 		if (record_is(&part, "slot"))
 			take_slot(pool, &part);
+		else if (record_is(&part, "reporter"))
+			reporter_take_over(&pool->reporter, &part,
+			    pool->options->loop, pool->conf->name);
 }
 
 static void
@@ -178,10 +199,10 @@ adopt(const struct record *record, const struct conf_pool *conf,
 		why_set(why, "%" PRId64 " slots cannot be made", nslots);
 		return NULL;
 	}
-	pool->score = take_score(record, pool->nslots);
-	if (pool->score == NULL)
+	pool->board = take_board(record, pool->nslots);
+	if (pool->board == NULL)
 		why_set(why, "its scoreboard: %s", strerror(errno));
-	if (take_inlet(pool, record, why) == 0 && pool->score != NULL &&
+	if (take_inlet(pool, record, why) == 0 && pool->board != NULL &&
 	    reporter_open(&pool->reporter, conf, why) == 0 &&
 	    take_logs(pool, why) == 0)
 		return pool;

@@ -16,7 +16,7 @@ log_death(const struct pool *pool, const struct slot *slot, int status)
 	    end);
 	if (slot->state == SLOT_STARTING)
 		slot_log(slot, LEVEL_ERROR, "%s before it was ready", end);
-	else if (score_read(pool->score, pool_number(pool, slot), &seen) &&
+	else if (board_read(pool->board, pool_number(pool, slot), &seen) &&
 	    seen.state == SCORE_BUSY)
 		slot_log_request(slot, LEVEL_WARNING, &seen, text);
 	else
@@ -37,7 +37,7 @@ lose(struct pool *pool, const struct slot *slot)
 	}
 	pool->failed |= slot->state == SLOT_STARTING;
 	pool->missing += slot->succeeds == NULL;
-	score_add_fact(pool->score, FACT_CRASHES);
+	board_add_fact(pool->board, FACT_CRASHES);
 	if (backoff_failed(&pool->backoff, now, slot->state == SLOT_UP,
 		now - slot->born))
 		log_notice("pool %s: %u failure%s in a row, the next worker "
@@ -85,17 +85,19 @@ pool_reap(struct pool *pool, pid_t pid, int status)
 	if (slot == NULL)
 		return false;
 	/* What it said before its end counts: READY, or that it was leaving. */
-	slot_hear(slot);
-	log_bury(score_repeats(pool->score, pool_number(pool, slot)),
+	slot_ended(slot);
+	log_bury(board_repeats(pool->board, pool_number(pool, slot)),
 	    pool->conf->name, pid);
 	judge(pool, slot, status);
 	left = slot->state == SLOT_LEAVING && status == 0;
 	slot_bury(slot);
 	logs_account(&pool->logs, pool_number(pool, slot), pool->conf,
-	    pool->score);
+	    pool->board);
 	logs_return(&pool->logs, pool_number(pool, slot));
 	quota_remove(pool->options->quota);
-	score_dead(pool->score, pool_number(pool, slot));
+	if (!board_dead(pool->board, pool_number(pool, slot)))
+		log_warning("pool %s: what worker %d had counted cannot be "
+		    "true and is left out", pool->conf->name, (int)pid);
 	forget_predecessor(pool, slot);
 	if (left) /* one that fails would fail again */
 		pool_serve_last(pool, clock_ms());

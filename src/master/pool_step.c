@@ -6,6 +6,8 @@
 #define HANG_GRACE 2000 /* ms beyond timeouts.request and the worker's own
 			   attempts to end it */
 #define LOOK_AGAIN 10 /* ms; ondemand, while workers start: did more come? */
+#define ASK_PAUSE  10 /* ms; after a worker told though enough are idle */
+#define FULL_PAUSE 50 /* ms; while so few are idle that none can be asked */
 
 static void
 kill_overdue(struct pool *pool, int64_t now)
@@ -38,7 +40,8 @@ look(struct pool *pool, int64_t now, struct score_counts *seen)
 		view.starting += pool->slots[i].state == SLOT_STARTING &&
 		    pool->slots[i].succeeds == NULL;
 	view.leaving = pool_count(pool, SLOT_LEAVING);
-	score_count(pool->score, seen);
+	board_set_limit(pool->board, (unsigned)pool->workers.max);
+	board_look(pool->board, seen);
 	view.busy = seen->busy < up ? seen->busy : up;
 	view.idle = up - view.busy;
 	if (pool->workers.mode == MODE_ONDEMAND ||
@@ -63,35 +66,60 @@ retire_one(struct pool *pool)
 		struct slot *slot = &pool->slots[i];
 
 		if (slot->state == SLOT_UP &&
-		    score_read(pool->score, i, &seen) &&
+		    board_read(pool->board, i, &seen) &&
 		    seen.state == SCORE_IDLE &&
 		    (youngest == NULL || slot->born > youngest->born))
 			youngest = slot;
 	}
 	if (youngest == NULL)
 		return;
-	score_leaving(pool->score, pool_number(pool, youngest));
+	board_leaving(pool->board, pool_number(pool, youngest));
 	slot_tell_leave(youngest, pool->conf->timeouts.stop);
 }
 
-/*
- * Ask to be told when the idle ones run low, unless nothing could be done
- * about it now (workers are starting already, or forking is throttled): each
- * of these ends with a step of its own.  Somebody may have gone busy between
- * the look, which has seen that, and the asking: then step again.
- */
-static void
-ask_to_be_told(struct pool *pool, const struct score_counts *seen,
-    unsigned below)
+static int64_t
+sooner(int64_t a, int64_t b)
 {
-	struct score_counts now;
+	if (a == -1 || (b != -1 && b < a))
+		return b;
+	return a;
+}
 
-	score_wake_below(pool->score, below);
-	if (below == 0)
-		return;
-	score_count(pool->score, &now);
-	if (now.idle < seen->idle && now.idle < below)
-		pool->attention = true;
+/* The idle workers below which a pool has more of them active than ever, or as
+ * many as it may have; 0: that is so already. */
+static unsigned
+record_below(const struct pool *pool, const struct score_counts *seen)
+{
+	unsigned up = seen->idle + seen->busy;
+	unsigned most = (unsigned)board_fact(pool->board, FACT_MAX_ACTIVE);
+
+	if (up > most)
+		return up - most;
+	return up >= (unsigned)pool->workers.max ? 1 : 0;
+}
+
+/*
+ * Workers are asked to tell when the idle ones run low.  Among those that hold
+ * kept connections any may be the next, so one may tell though enough are
+ * idle: then none is asked for a moment.  Returns when to ask, -1: no need.
+ */
+static int64_t
+ask_to_be_told(struct pool *pool, const struct score_counts *seen,
+    unsigned below, int64_t now)
+{
+	unsigned record = record_below(pool, seen);
+
+	if (pool->told && seen->idle >= pool->asked)
+		pool->paused = now + ASK_PAUSE;
+	pool->told = false;
+	pool->asked = below > record ? below : record;
+	if (pool->asked == 0 || now < pool->paused || pool->asked > seen->idle)
+		board_ask(pool->board, 0);
+	else if (!board_ask(pool->board, pool->asked))
+		return now + 1;
+	if (now < pool->paused)
+		return pool->paused;
+	return pool->asked > seen->idle ? now + FULL_PAUSE : -1;
 }
 
 /* One step of the policy.  Returns when the next is due, -1: no need. */
@@ -102,6 +130,7 @@ manage(struct pool *pool, int64_t now)
 	struct pm_view view = look(pool, now, &seen);
 	bool throttled = backoff_active(&pool->backoff, now);
 	struct pm_step step = pm_step(&pool->workers, &view, throttled);
+	int64_t ask;
 	bool pending;
 
 	step.spawn = backoff_allows(&pool->backoff, now, step.spawn,
@@ -117,20 +146,12 @@ manage(struct pool *pool, int64_t now)
 		pool->idle_since = now;
 	for (; step.retire > 0; step.retire--)
 		retire_one(pool);
-	ask_to_be_told(pool, &seen, pending ? 0 : step.wake_below);
+	ask = ask_to_be_told(pool, &seen, pending ? 0 : step.wake_below, now);
 	pool_watch(pool, step.watch && !pending && view.queued == 0);
 	if (pool->workers.mode == MODE_ONDEMAND && pending &&
 	    !throttled && !pool->options->quota->wanted)
 		return now + LOOK_AGAIN;
-	return step.again;
-}
-
-static int64_t
-sooner(int64_t a, int64_t b)
-{
-	if (a == -1 || (b != -1 && b < a))
-		return b;
-	return a;
+	return sooner(step.again, ask);
 }
 
 /*
@@ -153,7 +174,7 @@ kill_hanging(struct pool *pool, int64_t now)
 
 		if (slot->state != SLOT_UP || slot->killed)
 			continue;
-		if (score_read(pool->score, i, &seen) &&
+		if (board_read(pool->board, i, &seen) &&
 		    seen.state == SCORE_BUSY)
 			due = seen.since + limit;
 		if (due > now) {
@@ -171,9 +192,8 @@ kill_hanging(struct pool *pool, int64_t now)
 static void
 tell_status(const struct pool *pool)
 {
-	score_set_limit(pool->score, (unsigned)pool->workers.max);
-	score_set_fact(pool->score, FACT_FAILURES, pool->backoff.failures);
-	score_set_fact(pool->score, FACT_RETRY, pool->backoff.until);
+	board_set_fact(pool->board, FACT_FAILURES, pool->backoff.failures);
+	board_set_fact(pool->board, FACT_RETRY, pool->backoff.until);
 }
 
 /* While the daemon stops, status is of interest until no worker is left;
@@ -182,8 +202,8 @@ static int64_t
 see_to_reporter(struct pool *pool, int64_t now)
 {
 	const struct reporter_order order = { .pool = pool->conf,
-		.inlet = &pool->inlet, .score = pool->score,
-		.loop = pool->options->loop, .worker = pool->options->worker };
+		.loop = pool->options->loop, .asked = pool_send_status,
+		.arg = pool };
 	bool wanted = !pool->draining || (pool->last && !pool_empty(pool));
 
 	return reporter_step(&pool->reporter, &order, wanted, now);

@@ -9,6 +9,7 @@
 #include "master/pool_hup.h"
 #include "master/pool_reap.h"
 #include "master/pool_step.h"
+#include "share/channel.h"
 
 int
 pools_adopt(struct pools *pools, struct conf *conf)
@@ -117,6 +118,21 @@ pools_limit(struct pools *pools, int64_t max)
 	tell_room(pools);
 }
 
+/* A child that has ended and whose number is still its own; its status as
+ * wait(2) has it.  0: none. */
+static pid_t
+next_ended(int *status)
+{
+	siginfo_t info = { 0 };
+
+	if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == -1 ||
+	    info.si_pid == 0)
+		return 0;
+	*status = info.si_code == CLD_EXITED ? (info.si_status & 0xff) << 8 :
+	    info.si_status;
+	return info.si_pid;
+}
+
 /* Children of a library or of a wrapper that became the master are reaped
  * as well. */
 void
@@ -126,12 +142,13 @@ pools_reap(struct pools *pools)
 	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+	while ((pid = next_ended(&status)) > 0) {
 		for (pool = pools->first; pool != NULL; pool = pool->next)
 			if (pool_reap(pool, pid, status))
 				break;
 		if (pool == NULL && pools->stranger != NULL)
 			pools->stranger(pid, status);
+		waitpid(pid, NULL, WNOHANG);
 	}
 	tell_room(pools);
 }
@@ -272,14 +289,14 @@ send_logs(struct pool *pool)
 	const struct reporter *reporter = &pool->reporter;
 
 	if (reporter_lives(reporter) && reporter->slot.channel != -1)
-		log_send(reporter->slot.channel);
+		channel_send_level(reporter->slot.channel, log_level_now());
 	for (unsigned i = 0; i < pool->nslots; i++) {
 		const struct slot *slot = &pool->slots[i];
 
 		if (slot->state == SLOT_FREE || slot->channel == -1 ||
 		    slot->foreign)
 			continue;
-		log_send(slot->channel);
+		channel_send_level(slot->channel, log_level_now());
 		logs_send(&pool->logs, i, slot->channel);
 	}
 }

@@ -42,9 +42,12 @@ put_pool(const struct pools *pools, const char *name, struct buf *out)
 		buf_puts(out, ",\"state\":\"drained\",\"processes\":[]}");
 		return;
 	}
-	status_collect(&status, pool->conf, pool->score, pool->inlet.fds,
-	    pool->inlet.n);
-	status_json(&status, true, out);
+	if (status_collect(&status, pool->conf, pool->board, pool->inlet.fds,
+		pool->inlet.n) == -1)
+		out->failed = true;
+	else
+		status_json(&status, true, out);
+	status_free(&status);
 	if (!out->failed)
 		out->len--; /* its last brace */
 	buf_addf(out, ",\"state\":\"%s\"}", state_of(pool));

@@ -15,8 +15,8 @@ reporter_open(struct reporter *reporter, const struct conf_pool *pool,
 	reporter->inlet.exchange[0] = reporter->inlet.exchange[1] = -1;
 	if (list->n == 0)
 		return 0;
-	reporter->score = score_new(1, NULL);
-	if (reporter->score == NULL) {
+	reporter->board = board_new(1, NULL);
+	if (reporter->board == NULL) {
 		why_set(why, "%s", strerror(errno));
 		return -1;
 	}
@@ -27,7 +27,7 @@ void
 reporter_close(struct reporter *reporter)
 {
 	inlet_close(&reporter->inlet);
-	score_free(reporter->score);
+	board_free(reporter->board);
 	buf_free(&reporter->slot.output.line);
 }
 
@@ -48,6 +48,8 @@ heard(void *arg, struct slot *slot, enum birth_word word)
 		backoff_ready(&reporter->backoff);
 	} else if (word == WORD_LEAVING) {
 		slot->state = SLOT_LEAVING;
+	} else if (word == WORD_STATUS) {
+		reporter->asked(reporter->arg, slot);
 	}
 }
 
@@ -55,24 +57,16 @@ static void
 start(struct reporter *reporter, const struct reporter_order *order,
     int64_t now)
 {
-	struct sink sinks[SINK_COUNT];
-	struct spawn_order spawn = {
-		.birth = { .pool = order->pool,
+	const struct spawn_order spawned = {
+		.birth = { .kind = BIRTH_STATUS, .pool = order->pool,
 		    .listeners = reporter->inlet.fds,
 		    .nlisteners = reporter->inlet.n,
-		    .exchange = { -1, -1 }, .sinks = sinks,
-		    .score = reporter->score,
-		    .report = { .on = order->score,
-			.listeners = order->inlet->fds,
-			.nlisteners = order->inlet->n } },
-		.loop = order->loop,
-		.worker = order->worker,
+		    .exchange = { -1, -1 } },
+		.board = reporter->board,
 	};
 
-	for (int id = 0; id < SINK_COUNT; id++)
-		sinks[id] = (struct sink){ .out.fd = -1 };
-	if (slot_fork(&reporter->slot, &spawn, order->pool->timeouts.start,
-		heard, reporter) == 0) {
+	if (slot_fork(&reporter->slot, &spawned, order->loop,
+		order->pool->timeouts.start, heard, reporter) == 0) {
 		reporter->fork_failed = false;
 		return;
 	}
@@ -100,6 +94,8 @@ reporter_step(struct reporter *reporter, const struct reporter_order *order,
 
 	if (reporter->inlet.n == 0)
 		return -1;
+	reporter->asked = order->asked;
+	reporter->arg = order->arg;
 	if (!reporter_lives(reporter) && wanted) {
 		if (backoff_active(&reporter->backoff, now))
 			return reporter->backoff.until;
@@ -120,6 +116,19 @@ reporter_kill(struct reporter *reporter)
 	slot_kill(&reporter->slot);
 }
 
+void
+reporter_hand_over(const struct reporter *reporter, struct buf *out)
+{
+	slot_hand_over(&reporter->slot, out);
+}
+
+void
+reporter_take_over(struct reporter *reporter, const struct record *record,
+    struct loop *loop, const char *pool)
+{
+	slot_take_over(&reporter->slot, record, loop, pool, heard, reporter);
+}
+
 bool
 reporter_reap(struct reporter *reporter, pid_t pid, int status)
 {
@@ -129,7 +138,7 @@ reporter_reap(struct reporter *reporter, pid_t pid, int status)
 
 	if (!reporter_lives(reporter) || slot->pid != pid)
 		return false;
-	slot_hear(slot);
+	slot_ended(slot);
 	if (slot->state != SLOT_LEAVING) {
 		if (!slot->killed)
 			slot_log(slot, LEVEL_WARNING, "the process of "
@@ -139,6 +148,6 @@ reporter_reap(struct reporter *reporter, pid_t pid, int status)
 		    slot->state == SLOT_UP, now - slot->born);
 	}
 	slot_bury(slot);
-	score_dead(reporter->score, 0);
+	board_dead(reporter->board, 0);
 	return true;
 }

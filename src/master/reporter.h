@@ -19,18 +19,19 @@
 
 struct reporter { /* all zero: there is none to be */
 	struct inlet inlet; /* of status_listen */
-	struct score *score; /* its own: what it answers is not counted */
+	struct board *board; /* its own: what it answers is not counted */
 	struct slot slot;
 	struct backoff backoff;
 	bool fork_failed; /* and this has been said */
+	void (*asked)(void *arg, const struct slot *slot);
+	void *arg;
 };
 
 struct reporter_order { /* what it is to show, and how to make it */
 	const struct conf_pool *pool;
-	const struct inlet *inlet; /* of the workers */
-	struct score *score;	   /* theirs */
 	struct loop *loop;
-	void (*worker)(const struct birth *) __attribute__((noreturn));
+	void (*asked)(void *arg, const struct slot *slot); /* WORD_STATUS */
+	void *arg;
 };
 
 /* Bind the addresses, if there are any.  0, or -1 and why; to be closed in
@@ -51,6 +52,12 @@ int64_t reporter_step(struct reporter *reporter,
 bool reporter_lives(const struct reporter *reporter);
 
 void reporter_kill(struct reporter *reporter);
+
+/* Over an upgrade in place: append the fields of a record; become what such a
+ * record says. */
+void reporter_hand_over(const struct reporter *reporter, struct buf *out);
+void reporter_take_over(struct reporter *reporter,
+    const struct record *record, struct loop *loop, const char *pool);
 
 /* A child ended.  False: it was another. */
 bool reporter_reap(struct reporter *reporter, pid_t pid, int status);

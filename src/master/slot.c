@@ -13,6 +13,9 @@
 #include "base/clock.h"
 #include "base/fd.h"
 
+#define WORDS_TURN 16   /* taken from a worker in one turn */
+#define WORDS_LAST 4096 /* more than a channel holds */
+
 static void
 close_channel(struct slot *slot)
 {
@@ -21,18 +24,29 @@ close_channel(struct slot *slot)
 	fd_close(&slot->channel);
 }
 
-/* A worker that closes its end is about to end: reaping tells the rest. */
-void
-slot_hear(struct slot *slot)
+/* At most so many words: others have a turn before a flood goes on.  A worker
+ * that closes its end is about to end: reaping tells the rest. */
+static void
+hear(struct slot *slot, unsigned most)
 {
 	char word;
-	ssize_t n = -1;
+	ssize_t n = 1;
 
-	while (slot->channel != -1 &&
-	    (n = recv(slot->channel, &word, 1, MSG_DONTWAIT)) == 1)
+	for (; most > 0 && slot->channel != -1; most--) {
+		n = recv(slot->channel, &word, 1, MSG_DONTWAIT);
+		if (n != 1)
+			break;
 		slot->heard(slot->arg, slot, (enum birth_word)word);
+	}
 	if (n == 0 || (n == -1 && errno != EAGAIN))
 		close_channel(slot);
+}
+
+void
+slot_ended(struct slot *slot)
+{
+	kill(-slot->pid, SIGKILL);
+	hear(slot, WORDS_LAST);
 }
 
 static void
@@ -40,7 +54,7 @@ channel_ready(void *arg, int fd, short revents)
 {
 	(void)fd;
 	(void)revents;
-	slot_hear(arg);
+	hear(arg, WORDS_TURN);
 }
 
 /* Without memory for a watch the worker would be deaf and dumb: it is killed,
@@ -60,13 +74,14 @@ attend(struct slot *slot, struct loop *loop, int output, const char *pool)
 }
 
 int
-slot_fork(struct slot *slot, const struct spawn_order *order, int64_t limit,
+slot_fork(struct slot *slot, const struct spawn_order *order,
+    struct loop *loop, int64_t limit,
     void (*heard)(void *arg, struct slot *slot, enum birth_word word),
     void *arg)
 {
 	struct spawned child;
 
-	if (spawn_worker(order, &child) == -1)
+	if (spawn(order, &child) == -1)
 		return -1;
 	memset(slot, 0, sizeof(*slot));
 	slot->state = SLOT_STARTING;
@@ -74,7 +89,7 @@ slot_fork(struct slot *slot, const struct spawn_order *order, int64_t limit,
 	slot->channel = child.channel;
 	slot->born = clock_ms();
 	slot->due = slot->born + limit;
-	attend(slot, order->loop, child.output, order->birth.pool->name);
+	attend(slot, loop, child.output, order->birth.pool->name);
 	slot->heard = heard;
 	slot->arg = arg;
 	return 0;

@@ -18,7 +18,7 @@
 #include "master/spawn.h"
 #include "share/birth.h"
 #include "share/record.h"
-#include "share/score.h"
+#include "share/board.h"
 
 enum slot_state {
 	SLOT_FREE,
@@ -49,11 +49,14 @@ struct slot {
  * READY is due within limit ms.  0, or -1 with errno and the slot is free.
  */
 int slot_fork(struct slot *slot, const struct spawn_order *order,
-    int64_t limit, void (*heard)(void *arg, struct slot *slot,
-	enum birth_word word), void *arg);
+    struct loop *loop, int64_t limit,
+    void (*heard)(void *arg, struct slot *slot, enum birth_word word),
+    void *arg);
 
-/* Take in what it has said so far, without waiting. */
-void slot_hear(struct slot *slot);
+/* Its process has ended: take in all that it had said, and what it started
+ * ends too.  The process is still to be waited for: its number is nobody
+ * else's. */
+void slot_ended(struct slot *slot);
 
 /* TERM, and KILL if it is still there after limit ms. */
 void slot_tell_leave(struct slot *slot, int64_t limit);

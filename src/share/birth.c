@@ -1,6 +1,253 @@
 #include "share/birth.h"
 
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/fd.h"
+#include "base/image.h"
+#include "base/log.h"
+#include "share/pool_record.h"
+#include "share/variables.h"
+
+#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)
+#define KIND  "lua_fpm_birth_1" /* of record; another build's may be another */
+
+#define FDS_OF(orders) ((orders)->nlisteners + 5 + SINK_COUNT)
+
+/* ---- giving -------------------------------------------------------------- */
+
+static void
+put_list(const char *name, const struct conf_list *list, struct buf *out)
+{
+	for (size_t i = 0; i < list->n; i++)
+		record_put_text(out, name, list->item[i]);
+}
+
+static void
+put_pool(const struct conf_pool *pool, struct buf *out)
+{
+	struct conf_list inherited = { 0 }, own = { 0 };
+	struct buf record = { 0 };
+
+	if (variables_inherited(pool, &inherited) != 0 ||
+	    variables_own(pool, &own) != 0)
+		out->failed = true;
+	put_list("inherited", &inherited, out);
+	pool_record_put(pool, &own, &record);
+	record_put(out, "pool", record.data, record.len);
+	out->failed |= record.failed;
+	conf_list_free(&inherited);
+	conf_list_free(&own);
+	buf_free(&record);
+}
+
+static void
+put(const struct birth_orders *o, struct buf *out)
+{
+	struct buf all = { 0 };
+
+	put_pool(o->pool, &all);
+	record_put_number(&all, "kind", o->kind);
+	record_put_number(&all, "level", o->level);
+	for (size_t i = 0; i < o->nlisteners; i++)
+		record_put_number(&all, "listener", o->listeners[i]);
+	record_put_number(&all, "channel", o->channel);
+	record_put_number(&all, "exchange_in", o->exchange[0]);
+	record_put_number(&all, "exchange_out", o->exchange[1]);
+	record_put_number(&all, "head", o->head);
+	record_put_number(&all, "slot", o->slot);
+	record_put_number(&all, "number", o->number);
+	for (int id = 0; o->sinks != NULL && id < SINK_COUNT; id++)
+		sink_put(&o->sinks[id], id, &all);
+	record_put(out, KIND, all.data, all.len);
+	out->failed |= all.failed;
+	buf_free(&all);
+}
+
+int
+birth_prepare(const struct birth_orders *orders)
+{
+	int fd = memfd_create("lua-fpm-birth", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	struct buf text = { 0 };
+	int result = -1;
+
+	if (fd == -1)
+		return -1;
+	put(orders, &text);
+	if (text.failed)
+		errno = ENOMEM;
+	else if (fd_write_all(fd, text.data, text.len) == 0)
+		result = fcntl(fd, F_ADD_SEALS, SEALS);
+	buf_free(&text);
+	if (result == -1)
+		fd_close(&fd);
+	return fd;
+}
+
+void
+birth_become(const struct birth_orders *o, int memory)
+{
+	int fds[FDS_OF(o)];
+	size_t n = 0;
+	char title[128];
+
+	for (size_t i = 0; i < o->nlisteners; i++)
+		fds[n++] = o->listeners[i];
+	fds[n++] = o->channel;
+	fds[n++] = o->exchange[0];
+	fds[n++] = o->exchange[1];
+	fds[n++] = o->head;
+	fds[n++] = o->slot;
+	for (int id = 0; o->sinks != NULL && id < SINK_COUNT; id++)
+		fds[n++] = o->sinks[id].out.fd;
+	snprintf(title, sizeof(title), "lua-fpm: %s %s",
+	    o->kind == BIRTH_WORKER ? "pool" :
+	    o->kind == BIRTH_STATUS ? "status of" : "trial of",
+	    o->pool->name);
+	image_become(title, memory, fds, n);
+}
+
+/* ---- taking -------------------------------------------------------------- */
+
+/* All that stands in a memfd that nobody changes any more. */
+static int
+read_memory(int fd, struct buf *text)
+{
+	struct stat st;
+	char *room;
+
+	if (fcntl(fd, F_GET_SEALS) != SEALS || fstat(fd, &st) == -1)
+		return -1;
+	room = buf_reserve(text, (size_t)st.st_size);
+	if (room == NULL || pread(fd, room, (size_t)st.st_size, 0) !=
+	    (ssize_t)st.st_size)
+		return -1;
+	text->len = (size_t)st.st_size;
+	return 0;
+}
+
+/* A descriptor of that name, close-on-exec from here on; -1: none. */
+static int
+take_fd(const struct record *all, const char *name)
+{
+	int64_t fd = record_number(all, name, -1);
+
+	if (fd <= STDERR_FILENO || fd > INT32_MAX ||
+	    fd_cloexec((int)fd, true) == -1)
+		return -1;
+	return (int)fd;
+}
+
+static int
+add_listener(struct birth *birth, const struct record *record)
+{
+	int *grown = reallocarray(birth->listeners, birth->nlisteners + 1,
+	    sizeof(*grown));
+	int64_t fd;
+
+	if (grown == NULL)
+		return -1;
+	birth->listeners = grown;
+	if (record_is_number(record, &fd) && fd_cloexec((int)fd, true) == 0)
+		grown[birth->nlisteners++] = (int)fd;
+	return 0;
+}
+
+static int
+take_lists(const struct record *all, struct birth *birth)
+{
+	const char *rest = all->value;
+	size_t len = all->len;
+	struct record part;
+	char *text;
+	int result = 0;
+
+	while (result == 0 && record_next(&rest, &len, &part)) {
+		if (record_is(&part, "listener"))
+			result = add_listener(birth, &part);
+		if (!record_is(&part, "inherited"))
+			continue;
+		text = strndup(part.value, part.len);
+		result = text == NULL ? -1 :
+		    conf_list_add(&birth->inherited, text);
+		free(text);
+	}
+	return result;
+}
+
+static int
+take_score(const struct record *all, struct birth *birth)
+{
+	if (birth->kind == BIRTH_TRIAL)
+		return 0;
+	birth->score = score_open(take_fd(all, "head"), take_fd(all, "slot"),
+	    (unsigned)record_number(all, "number", 0));
+	return birth->score == NULL ? -1 : 0;
+}
+
+static int
+take(const struct record *all, struct birth *birth)
+{
+	struct record pool;
+	struct conf *conf = NULL;
+
+	birth->kind = (enum birth_kind)record_number(all, "kind",
+	    BIRTH_WORKER);
+	birth->channel = take_fd(all, "channel");
+	birth->exchange[0] = take_fd(all, "exchange_in");
+	birth->exchange[1] = take_fd(all, "exchange_out");
+	for (int id = 0; id < SINK_COUNT; id++)
+		sink_get(&birth->sinks[id], id, all);
+	log_to_master((enum log_level)record_number(all, "level",
+	    LEVEL_NOTICE));
+	if (record_find(all, "pool", &pool))
+		conf = pool_record_get(&pool);
+	if (conf == NULL || take_lists(all, birth) == -1)
+		return -1;
+	birth->pool = &conf->pools[0];
+	return take_score(all, birth);
+}
+
+const struct birth *
+birth_take(int memory, struct why *why)
+{
+	static struct sink sinks[SINK_COUNT];
+	static struct birth birth = { .sinks = sinks };
+	struct buf text = { 0 };
+	const char *rest;
+	struct record all;
+	size_t len;
+
+	if (read_memory(memory, &text) == -1) {
+		why_set(why, "the descriptor with what it was born for is no "
+		    "sealed memory");
+		return NULL;
+	}
+	close(memory);
+	rest = text.data;
+	len = text.len;
+	if (!record_next(&rest, &len, &all) || !record_is(&all, KIND)) {
+		why_set(why, "what it was born for is of another build");
+		return NULL;
+	}
+	if (take(&all, &birth) == -1) {
+		why_set(why, "what it was born with: %s", strerror(errno));
+		return NULL;
+	}
+	buf_free(&text);
+	return &birth;
+}
+
+/* -------------------------------------------------------------------------- */
 
 void
 birth_say(const struct birth *birth, enum birth_word word)

@@ -2,34 +2,67 @@
 #define SHARE_BIRTH_H
 
 /*
- * Everything a worker is given when it is born.  Made by the master just
- * before fork (or by standalone); read by the worker, which never returns
- * into the code that made it.
+ * Everything that a process of a pool is given when it is born: records in a
+ * sealed memfd, which tell the pool's configuration, and descriptors by their
+ * number.  Made by the master just before fork (or by standalone); read by
+ * the process, which has nothing else of the one that made it.
  */
 
 #include <stddef.h>
 
+#include "base/log_line.h"
 #include "conf/conf.h"
 #include "share/score.h"
 #include "share/sink.h"
 
-struct birth {
-	const struct conf_pool *pool;
-	const int *listeners; /* listening, non-blocking */
-	size_t nlisteners;
-	int channel;	      /* SOCK_SEQPACKET to the master; -1: no master */
-	int exchange[2];      /* SOCK_SEQPACKET pair of the pool: connections
-				 travel from [1] to [0]; -1: none */
-	struct sink *sinks;   /* SINK_COUNT of them, the worker's to change */
-	struct score *score;  /* never NULL */
-	unsigned slot;
-	struct {	      /* who answers at status_listen, and nothing else:
-				 what it shows */
-		struct score *on; /* NULL: this is a worker */
-		const int *listeners; /* of the workers, for their queues */
-		size_t nlisteners;
-	} report;
+enum birth_kind {
+	BIRTH_WORKER,
+	BIRTH_STATUS, /* answers at status_listen, and does nothing else */
+	BIRTH_TRIAL   /* loads the application once, for -t */
 };
+
+struct birth {
+	enum birth_kind kind;
+	const struct conf_pool *pool; /* its environment as it is to be */
+	struct conf_list inherited;   /* variables, variables.h */
+	int *listeners;		      /* listening, non-blocking */
+	size_t nlisteners;
+	int channel;	 /* SOCK_SEQPACKET to the master; -1: no master.  Of a
+			    trial: the pipe that takes the reason */
+	int exchange[2]; /* SOCK_SEQPACKET pair of the pool: connections
+			    travel from [1] to [0]; -1: none */
+	struct sink *sinks; /* SINK_COUNT of them, the worker's to change */
+	struct score *score; /* NULL in a trial */
+};
+
+/* What is made of it, before there is a score. */
+struct birth_orders {
+	enum birth_kind kind;
+	const struct conf_pool *pool;
+	const int *listeners;
+	size_t nlisteners;
+	int channel;
+	int exchange[2];
+	const struct sink *sinks; /* SINK_COUNT; NULL: none */
+	int head, slot;		  /* board_lease; -1 in a trial */
+	unsigned number;	  /* of the slot */
+	enum log_level level;
+};
+
+/*
+ * The sealed memfd that tells of it, -1 with errno; and the child's part, right
+ * after fork: become a process of the pool (base/image.h).
+ */
+int birth_prepare(const struct birth_orders *orders);
+void birth_become(const struct birth_orders *orders, int memory)
+    __attribute__((noreturn));
+
+/*
+ * In that process: what it was given; the memfd is closed, and from here on
+ * log lines go to the master.  Lives as long as the process.  NULL and why:
+ * the descriptor is not what birth_prepare makes.
+ */
+const struct birth *birth_take(int memory, struct why *why);
 
 /*
  * What passes over the channel may change from build to build, and workers of
@@ -37,7 +70,7 @@ struct birth {
  * raised with every change of what the master sends; the words of the workers
  * keep their meaning for ever.
  */
-#define BIRTH_PROTOCOL 1
+#define BIRTH_PROTOCOL 2
 
 /* What a worker says on its channel, one byte each. */
 enum birth_word {
@@ -49,7 +82,10 @@ enum birth_word {
 	WORD_RESTARTED = 'H', /* HUP, and I stay as I am */
 	WORD_STUCK = 'S',   /* a request hangs beyond its time: it has been
 			       answered, and I am gone */
-	WORD_LEAVING = 'L'  /* leaving of my own accord */
+	WORD_LEAVING = 'L', /* leaving of my own accord */
+	WORD_STATUS = 'Q',  /* send me the pool's status */
+	WORD_LOST = 'l',    /* score_lose_line returned true */
+	WORD_LOGS = 'w'	    /* score_log_works returned true */
 };
 
 /* Say a word to the master, without waiting; nothing where there is none. */

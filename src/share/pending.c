@@ -22,14 +22,14 @@ struct pending {
 
 #define ROOM (SCORE_STASH - sizeof(struct pending))
 
-/* One writer; whoever else reads it is killed in between or comes later. */
+/* The worker writes; the master reads when it is dead. */
 #define GET(field)	  atomic_load(&p->field)
 #define SET(field, value) atomic_store(&p->field, value)
 
 struct pending *
-pending_of(struct score *score, unsigned slot)
+pending_of(struct score *score)
 {
-	return score_stash(score, slot);
+	return score_stash(score);
 }
 
 /* ---- worker -------------------------------------------------------------- */
@@ -115,8 +115,8 @@ pending_pass(struct pending *p, struct sink *sink, const char *line, size_t n)
 
 /* ---- master -------------------------------------------------------------- */
 
-/* A worker's memory may hold anything, and others may write to it: what is
- * judged is a copy. */
+/* A worker's memory may hold anything, and a process that it left behind may
+ * write to it: what is judged is a copy. */
 struct left {
 	uint64_t end;
 	int64_t at; /* -1: no write was going on */
@@ -189,14 +189,38 @@ find_written(const struct left *left, int own, int64_t position)
 	return whole;
 }
 
+static bool
+is_sound(const char *line, size_t n)
+{
+	for (size_t i = 0; i + 1 < n; i++)
+		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
+			return false;
+	return n > 1;
+}
+
+/* Whatever a line of ours says, it has no control character before its
+ * end. */
+static void
+add_sound(struct buf *out, const char *text, size_t n)
+{
+	const char *end = text + n, *next;
+
+	for (; text < end; text = next) {
+		next = (const char *)memchr(text, '\n',
+		    (size_t)(end - text)) + 1;
+		if (is_sound(text, (size_t)(next - text)))
+			buf_add(out, text, (size_t)(next - text));
+	}
+}
+
 int64_t
-pending_salvage(struct pending *p, int own, struct buf *out)
+pending_salvage(const void *stash, int own, struct buf *out)
 {
 	struct left left;
 	int64_t position = -1;
 	size_t done = 0;
 
-	copy(p, &left);
+	copy(stash, &left);
 	if (left.at >= 0 && own != -1)
 		position = lseek(own, 0, SEEK_CUR);
 	if (position != -1 && position > left.at) {
@@ -205,10 +229,6 @@ pending_salvage(struct pending *p, int own, struct buf *out)
 		else
 			left.end++; /* it had written a line that passed */
 	}
-	buf_add(out, left.text + done, left.len - done);
-	SET(begin, left.end);
-	SET(written, left.end);
-	SET(end, left.end);
-	SET(at, 0);
+	add_sound(out, left.text + done, left.len - done);
 	return (int64_t)left.end;
 }

@@ -20,8 +20,8 @@
 
 struct pending; /* memory that is all zero is one: nothing is pending */
 
-/* Of a worker.  NULL on a board of another version. */
-struct pending *pending_of(struct score *score, unsigned slot);
+/* Of a worker: in its stash (score_stash). */
+struct pending *pending_of(struct score *score);
 
 /* ---- worker -------------------------------------------------------------- */
 
@@ -49,12 +49,13 @@ int pending_pass(struct pending *p, struct sink *sink, const char *line,
 /* ---- master -------------------------------------------------------------- */
 
 /*
- * The worker is dead.  What it had still to write is added to out, whole
- * lines, and nothing is pending any more.  `own` is its descriptor (sink_lend),
- * -1: not known.  A line that it was killed in the middle of is among them;
- * what the file has of it is made blank.  Returns what pending_mark is now:
- * another than the worker has noted, if it had come to its line.
+ * The worker is dead.  What it had still to write, by its stash (board_stash),
+ * is added to out: whole lines without control characters.  `own` is its
+ * descriptor (sink_lend), -1: not known.  A line that it was killed in the
+ * middle of is among them; what the file has of it is made blank.  Returns
+ * what pending_mark was at its end: another than the worker has noted, if it
+ * had come to its line.
  */
-int64_t pending_salvage(struct pending *p, int own, struct buf *out);
+int64_t pending_salvage(const void *stash, int own, struct buf *out);
 
 #endif

@@ -103,15 +103,26 @@ record_text(const struct record *in, const char *name)
 	return strndup(found.value, found.len);
 }
 
+bool
+record_is_number(const struct record *record, int64_t *number)
+{
+	char digits[24];
+
+	if (record->len >= sizeof(digits))
+		return false;
+	memcpy(digits, record->value, record->len);
+	digits[record->len] = '\0';
+	return num_integer(digits, INT64_MIN, INT64_MAX, number) == 0;
+}
+
 int64_t
 record_number(const struct record *in, const char *name, int64_t otherwise)
 {
-	char *text = record_text(in, name);
-	int64_t number = otherwise;
+	struct record found;
+	int64_t number;
 
-	if (text != NULL &&
-	    num_integer(text, INT64_MIN, INT64_MAX, &number) == -1)
-		number = otherwise;
-	free(text);
+	if (!record_find(in, name, &found) ||
+	    !record_is_number(&found, &number))
+		return otherwise;
 	return number;
 }

@@ -55,4 +55,7 @@ char *record_text(const struct record *in, const char *name);
 
 bool record_is(const struct record *record, const char *name);
 
+/* The number that its value is; false: it is none. */
+bool record_is_number(const struct record *record, int64_t *number);
+
 #endif

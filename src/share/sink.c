@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
@@ -23,7 +22,7 @@
 #define LOCK_PATIENCE 500 /* ms */
 
 static const struct {
-	unsigned char tag; /* of a message: never LOG_TAG */
+	unsigned char tag; /* of a message */
 	int severity;
 	const char *name;
 } kinds[SINK_COUNT] = {
@@ -241,26 +240,51 @@ take(struct sink *sink, int fd, enum sink_way way, bool own)
 	sink->own = own;
 }
 
-int
-sink_receive(int channel, struct sink sinks[SINK_COUNT])
+bool
+sink_take(struct sink sinks[SINK_COUNT], int fd, const unsigned char *data,
+    size_t n)
 {
-	unsigned char data[16];
-	int fd;
-	long n = fd_receive(channel, &fd, data, sizeof(data));
-
-	if (n <= 0)
-		return (int)n;
-	if (data[0] == LOG_TAG) {
-		log_adopt(fd, data, (size_t)n);
-		return 1;
-	}
 	for (int id = 0; id < SINK_COUNT; id++)
 		if (data[0] == kinds[id].tag && n >= 3) {
 			take(&sinks[id], fd, data[1], data[2] != 0);
-			return 1;
+			return true;
 		}
-	fd_close(&fd);
-	return 1;
+	return false;
+}
+
+/* ---- to a worker that is born -------------------------------------------- */
+
+void
+sink_put(const struct sink *sink, enum sink_id id, struct buf *out)
+{
+	struct buf record = { 0 };
+
+	record_put_number(&record, "way", sink->way);
+	record_put_number(&record, "own", sink->own);
+	record_put_number(&record, "fd", sink->out.fd);
+	record_put(out, id == SINK_ACCESS ? "access" : "slow", record.data,
+	    record.len);
+	out->failed |= record.failed;
+	buf_free(&record);
+}
+
+void
+sink_get(struct sink *sink, enum sink_id id, const struct record *all)
+{
+	struct record record;
+	int fd;
+
+	set(sink, SINK_NONE, -1);
+	if (!record_find(all, id == SINK_ACCESS ? "access" : "slow", &record))
+		return;
+	fd = (int)record_number(&record, "fd", -1);
+	if (fd > STDERR_FILENO)
+		fd_cloexec(fd, true);
+	set(sink, (enum sink_way)record_number(&record, "way", SINK_NONE), fd);
+	sink->own = record_number(&record, "own", 0) != 0;
+	if (sink->way == SINK_ERROR_LOG)
+		sink->out = (struct outlet){ .fd = STDERR_FILENO,
+			.blocks = true };
 }
 
 /* ---- writing ------------------------------------------------------------- */
@@ -381,23 +405,6 @@ sink_write(struct sink *sink, enum sink_id id, const char *line, size_t n)
 	if (sink->crowded)
 		return write_locked(sink, line, n);
 	return sink_write_lines(sink, line, n) == n ? 0 : -1;
-}
-
-void
-sink_tell(struct score *score, enum sink_id id, int result)
-{
-	int error = errno;
-	uint64_t lost;
-
-	if (result == -1) {
-		if (score_lose_line(score, id) == 0)
-			log_error("%s takes no lines, they are lost: %s",
-			    kinds[id].name, error == EAGAIN ?
-			    "nobody reads it" : strerror(error));
-	} else if ((lost = score_forget_lost(score, id)) > 0) {
-		log_warning("%s takes lines again, %" PRIu64 " are lost",
-		    kinds[id].name, lost);
-	}
 }
 
 int64_t

@@ -14,6 +14,7 @@
 
 #include "base/outlet.h"
 #include "conf/conf.h"
+#include "share/record.h"
 #include "share/score.h"
 
 enum sink_id { SINK_ACCESS, SINK_SLOW, SINK_COUNT };
@@ -57,12 +58,15 @@ void sink_lend(const struct sink *sink, struct sink *out, int *own);
 /* Send such a sink over a worker's channel.  0, or -1 with errno. */
 int sink_send(int channel, enum sink_id id, const struct sink *sink);
 
-/*
- * Take what has come over the channel: a sink of a worker, closing what was
- * there before, or the error log.  1: done; 0: the other end is closed; -1
- * with errno.
- */
-int sink_receive(int channel, struct sink sinks[SINK_COUNT]);
+/* Take what such a message of n > 0 bytes brought, closing what was there
+ * before.  False: it is another message, and the descriptor the caller's. */
+bool sink_take(struct sink sinks[SINK_COUNT], int fd,
+    const unsigned char *data, size_t n);
+
+/* The same for a worker that is born: append it to its records, take it from
+ * them; without such a record it is none. */
+void sink_put(const struct sink *sink, enum sink_id id, struct buf *out);
+void sink_get(struct sink *sink, enum sink_id id, const struct record *all);
 
 /*
  * One line, with its newline.  0; -1 with errno: it is lost, and nothing of
@@ -78,11 +82,6 @@ size_t sink_whole_lines(const char *text, size_t n);
  * them went; if that is not all, errno says why, and what follows is not
  * lost. */
 size_t sink_write_lines(struct sink *sink, const char *lines, size_t n);
-
-/* Say in the error log, once for all workers of a pool, that lines of a log
- * are being lost, and that it takes them again: by what sink_write returned,
- * errno still as it was. */
-void sink_tell(struct score *score, enum sink_id id, int result);
 
 /* Where its own last line ended: another value after a line was written.  -1
  * where that cannot be known. */

@@ -1,11 +1,8 @@
 #include "share/status.h"
 
 #include <string.h>
-#include <time.h>
 
-#include "base/clock.h"
 #include "base/show.h"
-#include "share/sock_queue.h"
 #include "share/status_writer.h"
 
 static const struct {
@@ -87,22 +84,7 @@ status_query(const char *text, size_t len, struct status_query *out)
 	return 0;
 }
 
-/* ---- collecting ---------------------------------------------------------- */
-
-void
-status_collect(struct status *status, const struct conf_pool *pool,
-    struct score *score, const int *listeners, size_t nlisteners)
-{
-	*status = (struct status){ .pool = pool, .score = score,
-		.now = clock_us(), .wall = (int64_t)time(NULL) };
-	for (size_t i = 0; i < nlisteners; i++) {
-		int n = sock_queue_length(listeners[i]);
-
-		status->queue += n > 0 ? n : 0;
-	}
-	score_raise_fact(score, FACT_MAX_QUEUE, status->queue);
-	score_sum(score, &status->sum);
-}
+/* ---- formats ------------------------------------------------------------- */
 
 int
 status_write(const struct status *status, const struct status_query *query,

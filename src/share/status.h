@@ -3,10 +3,9 @@
 
 /*
  * What a pool does at this moment, for people, programs and Prometheus:
- * collected from its scoreboard and its sockets, by the master or by any
- * worker, and written in every format that lua-fpm-status(7) documents.
- * Nothing waits for anybody; what came with requests is escaped in each
- * format.  Knows neither requests nor connections.
+ * collected by the master from its scoreboard and its sockets, and written by
+ * it or by a worker that asks it, in every format that lua-fpm-status(7)
+ * documents.  What came with requests is escaped in each format.  Knows neither requests nor connections.
  */
 
 #include <stdbool.h>
@@ -15,7 +14,7 @@
 
 #include "base/buf.h"
 #include "conf/conf.h"
-#include "share/score.h"
+#include "share/board.h"
 
 enum status_format {
 	STATUS_TEXT,
@@ -33,11 +32,13 @@ struct status_query { /* what is asked for */
 
 struct status { /* of one pool */
 	const struct conf_pool *pool;
-	const struct score *score; /* any generation's */
 	int64_t now;  /* clock_us() */
 	int64_t wall; /* seconds since 1970 */
 	int64_t queue; /* connections that wait to be accepted */
+	int64_t facts[BOARD_FACTS];
 	struct score_sum sum;
+	struct score_slot *workers; /* of all generations */
+	size_t nworkers;
 };
 
 /*
@@ -48,9 +49,21 @@ struct status { /* of one pool */
 int status_query(const char *text, size_t len, struct status_query *out);
 extern const char status_formats[];
 
-/* Look at the pool now.  Keeps pointers to pool and score. */
-void status_collect(struct status *status, const struct conf_pool *pool,
-    struct score *score, const int *listeners, size_t nlisteners);
+/* Master: look at the pool now, by the board of any generation.  Keeps a
+ * pointer to the pool.  0, or -1 (memory); to be given back with
+ * status_free. */
+int status_collect(struct status *status, const struct conf_pool *pool,
+    struct board *board, const int *listeners, size_t nlisteners);
+void status_free(struct status *status);
+
+/*
+ * On its way to a worker: the master puts it into a memfd, -1 with errno; the
+ * worker takes it out again, for its pool, which closes the descriptor.  0, or
+ * -1 with errno: EPROTO if it is of another build.
+ */
+int status_send(const struct status *status);
+int status_receive(struct status *status, int memory,
+    const struct conf_pool *pool);
 
 /* Append the pool's status in the format asked for; -1: no memory. */
 int status_write(const struct status *status,

@@ -8,6 +8,7 @@ static const char *const states[] = {
 	[SCORE_STARTING] = "Starting",
 	[SCORE_IDLE] = "Idle",
 	[SCORE_BUSY] = "Running",
+	[SCORE_RESTARTING] = "Restarting",
 	[SCORE_LEAVING] = "Leaving",
 };
 
@@ -45,7 +46,7 @@ close(struct status_writer *writer, const char *name, enum status_nest nest)
 static uint64_t
 fact(const struct status *status, unsigned which)
 {
-	return (uint64_t)score_fact(status->score, which);
+	return (uint64_t)status->facts[which];
 }
 
 static uint64_t
@@ -130,8 +131,7 @@ put_processes(const struct status *status, struct status_writer *writer)
 static void
 put_backoff(const struct status *status, struct status_writer *writer)
 {
-	int64_t left = score_fact(status->score, FACT_RETRY) -
-	    status->now / 1000;
+	int64_t left = status->facts[FACT_RETRY] - status->now / 1000;
 
 	open(writer, "backoff", NEST_OBJECT);
 	text(writer, "state", left > 0 ? "waiting" : "none");
@@ -161,7 +161,7 @@ static void
 put_pool(const struct status *status, struct status_writer *writer)
 {
 	const struct conf_pool *pool = status->pool;
-	int64_t started = score_fact(status->score, FACT_STARTED);
+	int64_t started = status->facts[FACT_STARTED];
 
 	text(writer, "pool", pool->name);
 	text(writer, "process manager", modes[pool->workers.mode]);
@@ -202,7 +202,7 @@ put_last(const struct score_slot *w, struct status_writer *writer)
 /* A request in hand has a duration by now, one that is over had one. */
 static void
 put_worker(const struct status *status, const struct score_slot *w,
-    unsigned slot, struct status_writer *writer)
+    struct status_writer *writer)
 {
 	int64_t age = w->born > 0 ? status->now / 1000 - w->born : 0;
 	bool at_it = w->requests > w->done;
@@ -219,7 +219,7 @@ put_worker(const struct status *status, const struct score_slot *w,
 	integer(writer, "lua heap", w->gauge[GAUGE_HEAP]);
 	integer(writer, "resident memory", w->gauge[GAUGE_RSS]);
 	integer(writer, "idle connections", w->gauge[GAUGE_CONNECTIONS]);
-	integer(writer, "slot", slot);
+	integer(writer, "slot", w->number);
 	close(writer, "process", NEST_ITEM);
 }
 
@@ -227,14 +227,11 @@ void
 status_fields(const struct status *status, bool full,
     struct status_writer *writer)
 {
-	struct score_slot worker;
-	unsigned at = 0;
-
 	put_pool(status, writer);
 	if (!full)
 		return;
 	open(writer, "processes", NEST_LIST);
-	while (score_next(status->score, &at, &worker))
-		put_worker(status, &worker, at - 1, writer);
+	for (size_t i = 0; i < status->nworkers; i++)
+		put_worker(status, &status->workers[i], writer);
 	close(writer, "processes", NEST_LIST);
 }

@@ -28,7 +28,7 @@ counter(const struct status *s, unsigned index)
 static int64_t
 fact(const struct status *s, unsigned index)
 {
-	return score_fact(s->score, index);
+	return s->facts[index];
 }
 
 static int64_t
@@ -61,7 +61,7 @@ limit(const struct status *s, unsigned index)
 static int64_t
 backoff(const struct status *s, unsigned index)
 {
-	int64_t left = score_fact(s->score, index) - s->now / 1000;
+	int64_t left = s->facts[index] - s->now / 1000;
 
 	return left > 0 ? left : 0;
 }

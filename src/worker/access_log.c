@@ -38,7 +38,7 @@ access_log_init(const struct birth *birth, const struct lua_app *app)
 
 	self.birth = birth;
 	self.app = app;
-	self.pending = pending_of(birth->score, birth->slot);
+	self.pending = pending_of(birth->score);
 	self.pid = getpid();
 	self.parent = getppid();
 	if (format_compile(&self.format, birth->pool->logs.access_format,
@@ -149,10 +149,17 @@ access_log_begin(struct request *request)
 		read_cpu(self.cpu);
 }
 
+/* By what sink_write returned, errno still as it was.  The master says it, once
+ * for all workers of the pool. */
 static void
 tell(int result)
 {
-	sink_tell(self.birth->score, SINK_ACCESS, result);
+	struct score *score = self.birth->score;
+
+	if (result == -1 && score_lose_line(score, SINK_ACCESS, errno))
+		birth_say(self.birth, WORD_LOST);
+	else if (result == 0 && score_log_works(score, SINK_ACCESS))
+		birth_say(self.birth, WORD_LOGS);
 }
 
 /* In the error log it is an entry about the request, which no other repeats.
@@ -214,8 +221,7 @@ gather(const char *line, size_t n, int64_t now)
 
 	if (!pending_fits(pending, n))
 		access_log_flush();
-	score_line(self.birth->score, self.birth->slot,
-	    pending_mark(pending));
+	score_line(self.birth->score, pending_mark(pending));
 	if (!pending_fits(pending, n)) {
 		tell(pending_pass(pending, sink(), line, n));
 		return;
@@ -247,7 +253,7 @@ access_log_end(const struct request *request, int64_t now,
 		gather(line->data, line->len, now);
 	} else {
 		access_log_push();
-		score_line(self.birth->score, self.birth->slot, -1);
+		score_line(self.birth->score, -1);
 		write_line(line->data, line->len, late == LATE_STUCK);
 	}
 	if (line->cap > LINE_KEEP)

@@ -9,14 +9,16 @@
 
 static struct {
 	const struct birth *birth;
+	int (*await_status)(void);
 	struct buf head, body;
 	struct response response;
 } self;
 
 void
-answer_init(const struct birth *birth)
+answer_init(const struct birth *birth, int (*await_status)(void))
 {
 	self.birth = birth;
+	self.await_status = await_status;
 }
 
 /* ---- what is asked for --------------------------------------------------- */
@@ -124,10 +126,23 @@ ping(struct request *request)
 	send(request, 200, status_type(STATUS_TEXT));
 }
 
+/* The master alone sees every worker.  -1: it did not tell. */
+static int
+ask_master(struct status *status)
+{
+	int memory;
+
+	if (self.birth->channel == -1)
+		return -1;
+	birth_say(self.birth, WORD_STATUS);
+	memory = self.await_status();
+	return memory == -1 ? -1 :
+	    status_receive(status, memory, self.birth->pool);
+}
+
 static void
 show_status(struct request *request)
 {
-	const struct birth *b = self.birth;
 	struct status_query query;
 	struct status status;
 
@@ -136,13 +151,13 @@ show_status(struct request *request)
 		send(request, 400, status_type(STATUS_TEXT));
 		return;
 	}
-	if (b->report.on != NULL)
-		status_collect(&status, b->pool, b->report.on,
-		    b->report.listeners, b->report.nlisteners);
-	else
-		status_collect(&status, b->pool, b->score, b->listeners,
-		    b->nlisteners);
+	if (ask_master(&status) == -1) {
+		buf_puts(&self.body, "the master does not answer\n");
+		send(request, 503, status_type(STATUS_TEXT));
+		return;
+	}
 	status_write(&status, &query, &self.body);
+	status_free(&status);
 	send(request, 200, status_type(query.format));
 }
 
@@ -157,7 +172,7 @@ bool
 answer_serve(struct request *request)
 {
 	const struct conf_pool *pool = self.birth->pool;
-	bool reporter = self.birth->report.on != NULL;
+	bool reporter = self.birth->kind == BIRTH_STATUS;
 	const char *path = pool->status_path;
 
 	if (path == NULL && reporter)

@@ -13,7 +13,9 @@
 #include "worker/request.h"
 
 /* Once, before the first request. */
-void answer_init(const struct birth *birth);
+/* await_status: the descriptor that the master sends on WORD_STATUS, or -1
+ * when it sent none in time. */
+void answer_init(const struct birth *birth, int (*await_status)(void));
 
 /* Is the request for status_path or ping_path?  Then it has been answered,
  * as far as its client took it. */

@@ -77,7 +77,7 @@ rest(void)
 static bool
 is_leaving(void)
 {
-	return score_is_leaving(self.birth->score, self.birth->slot);
+	return score_is_leaving(self.birth->score);
 }
 
 static void

@@ -64,15 +64,12 @@ put_pair(struct variables *vars, const char *name, const char *value)
 }
 
 static int
-put_masters(struct variables *vars, bool clear)
+put_inherited(struct variables *vars, const struct conf_list *inherited)
 {
-	static const char *const kept[] = { "PATH", "LANG", "LC_ALL", "TZ" };
 	int result = put_pair(vars, "PATH", PATH_DEFAULT);
 
-	for (char **v = environ; !clear && v != NULL && *v != NULL; v++)
-		result |= put(vars, *v);
-	for (size_t i = 0; clear && i < sizeof(kept) / sizeof(kept[0]); i++)
-		result |= put_pair(vars, kept[i], getenv(kept[i]));
+	for (size_t i = 0; i < inherited->n; i++)
+		result |= put(vars, inherited->item[i]);
 	return result;
 }
 
@@ -89,37 +86,17 @@ put_user(struct variables *vars, uid_t uid)
 	    put_pair(vars, "HOME", pw->pw_dir);
 }
 
-/* "${NAME}" and nothing else is the master's; what it has not got is not
- * set. */
-static int
-put_own(struct variables *vars, const char *text)
-{
-	const char *value = strchr(text, '=') + 1;
-	size_t len = strlen(value);
-	char *name, *source;
-	int result;
-
-	if (len < 4 || strncmp(value, "${", 2) != 0 || value[len - 1] != '}')
-		return put(vars, text);
-	name = strndup(text, (size_t)(value - 1 - text));
-	source = strndup(value + 2, len - 3);
-	result = name == NULL || source == NULL ? -1 :
-	    put_pair(vars, name, getenv(source));
-	free(name);
-	free(source);
-	return result;
-}
-
 int
-environment_set(const struct conf_pool *pool, uid_t uid, struct why *why)
+environment_set(const struct conf_pool *pool,
+    const struct conf_list *inherited, uid_t uid, struct why *why)
 {
 	struct variables vars = { 0 };
-	int result = put_masters(&vars, pool->clear_environment);
+	int result = put_inherited(&vars, inherited);
 
 	if (pool->clear_environment || pool->user != NULL)
 		result |= put_user(&vars, uid);
 	for (size_t i = 0; i < pool->environment.n; i++)
-		result |= put_own(&vars, pool->environment.item[i]);
+		result |= put(&vars, pool->environment.item[i]);
 	if (result != 0) {
 		why_set(why, "no memory for the environment");
 		return -1;

@@ -12,11 +12,11 @@
 #include "conf/conf.h"
 
 /*
- * Replace the environment by the pool's: what the master has, or with
- * clear_environment only PATH, LANG, LC_ALL and TZ of it; USER, LOGNAME and
+ * Replace the environment by the pool's: what it inherits (variables.h); USER, LOGNAME and
  * HOME of that user, where the pool has one of its own or nothing was taken
  * over; the pool's own variables.  0, or -1 and why.
  */
-int environment_set(const struct conf_pool *pool, uid_t uid, struct why *why);
+int environment_set(const struct conf_pool *pool,
+    const struct conf_list *inherited, uid_t uid, struct why *why);
 
 #endif

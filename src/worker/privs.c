@@ -191,13 +191,14 @@ allow_dump(const struct conf_pool *pool, struct why *why)
  * groups, the root and the bounding set need capabilities; the directory has
  * to be one that the user may enter. */
 int
-privs_drop(const struct conf_pool *pool, struct why *why)
+privs_drop(const struct conf_pool *pool, const struct conf_list *inherited,
+    struct why *why)
 {
 	struct identity who;
 
 	if (no_new_privileges(why) == -1 ||
 	    find_identity(pool, &who, why) == -1 ||
-	    environment_set(pool, who.uid, why) == -1 ||
+	    environment_set(pool, inherited, who.uid, why) == -1 ||
 	    set_limits(pool, why) == -1 ||
 	    set_groups(pool, &who, why) == -1 ||
 	    set_root(pool, why) == -1 ||

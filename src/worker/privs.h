@@ -11,12 +11,13 @@
 #include "conf/conf.h"
 
 /*
- * Take the pool's environment, limits, priority and umask, its root, its user
+ * Take the pool's environment (`inherited`: variables.h), limits, priority and umask, its root, its user
  * and group (with the supplementary groups), for good, and its directory.
  * What the pool does not say stays as the master has it; no-new-privileges
  * always, and no capability, not even as root.  0, or -1 and why; then the
  * process must exit.
  */
-int privs_drop(const struct conf_pool *pool, struct why *why);
+int privs_drop(const struct conf_pool *pool,
+    const struct conf_list *inherited, struct why *why);
 
 #endif

@@ -51,7 +51,7 @@ resident(void)
 	if (sscanf(text, "%*s %ld", &pages) != 1)
 		return 0;
 	bytes = (int64_t)pages * sysconf(_SC_PAGESIZE);
-	score_gauge(self.birth->score, self.birth->slot, GAUGE_RSS, bytes);
+	score_gauge(self.birth->score, GAUGE_RSS, bytes);
 	return bytes;
 }
 
@@ -102,8 +102,7 @@ ask(int64_t now)
 
 	if (!recycle_ask(r, now))
 		return;
-	score_because(self.birth->score, self.birth->slot,
-	    causes[r->reason]);
+	score_because(self.birth->score, causes[r->reason]);
 	recycle_text(r, now, text);
 	if (self.told)
 		log_debug("still waits for a successor: %s", text);

@@ -99,7 +99,7 @@ note_busy(const struct request *request)
 	note_text(&score, TEXT_SCRIPT, request, PARAM_SCRIPT_FILENAME);
 	note_text(&score, TEXT_USER, request, PARAM_REMOTE_USER);
 	note_text(&score, TEXT_REMOTE, request, PARAM_REMOTE_ADDR);
-	if (score_busy(self.birth->score, self.birth->slot, &score))
+	if (score_busy(self.birth->score, &score))
 		birth_say(self.birth, WORD_CROWDED);
 }
 
@@ -132,9 +132,9 @@ over(const struct request *request, int64_t now, enum access_late late)
 	};
 
 	access_log_end(request, now, late);
-	score_served(self.birth->score, self.birth->slot, &outcome);
+	score_served(self.birth->score, &outcome);
 	if (self.cpu != -1)
-		score_gauge(self.birth->score, self.birth->slot, GAUGE_CPU,
+		score_gauge(self.birth->score, GAUGE_CPU,
 		    (clock_cpu_us() - self.cpu) * 10000 /
 		    (outcome.took > 0 ? outcome.took : 1));
 	slow_end(request, now);
@@ -173,7 +173,6 @@ serve_init(const struct birth *birth, struct lua_app *app)
 	self.birth = birth;
 	self.app = app;
 	slow_init(birth);
-	answer_init(birth);
 	if (access_log_init(birth, app) == -1)
 		return -1;
 	return guard_start(&options);
@@ -187,7 +186,7 @@ is_abandoned(struct request *request)
 	if (!self.waited || !request->ops->gone(request))
 		return false;
 	self.behind = true;
-	score_more(self.birth->score, self.birth->slot, SCORE_ABANDONED);
+	score_more(self.birth->score, SCORE_ABANDONED);
 	return true;
 }
 
@@ -234,7 +233,7 @@ serve(struct conn *c)
 	if (!ours)
 		lua_app_serve(self.app, request);
 	guard_leave();
-	score_answer(self.birth->score, self.birth->slot, request->status);
+	score_answer(self.birth->score, request->status);
 	end = fcgi_end(request);
 	now = clock_us();
 	if (now - request->begun >= LONG_US)
@@ -244,10 +243,10 @@ serve(struct conn *c)
 	if (fcgi_release(request) == -1)
 		end = FCGI_END_CLOSE;
 	if (self.app != NULL)
-		score_gauge(self.birth->score, self.birth->slot, GAUGE_HEAP,
+		score_gauge(self.birth->score, GAUGE_HEAP,
 		    (int64_t)lua_app_memory(self.app));
 	log_request(NULL);
-	score_idle(self.birth->score, self.birth->slot);
+	score_idle(self.birth->score);
 	if (self.app != NULL)
 		retire_served(now / 1000, lua_app_exhausted(self.app));
 	if (end == FCGI_END_KEEP)

@@ -165,7 +165,7 @@ slow_look(const struct request *request)
 		found = trace();
 	} else {
 		remember(request);
-		score_more(self.birth->score, self.birth->slot, SCORE_SLOW);
+		score_more(self.birth->score, SCORE_SLOW);
 	}
 	if (found != NULL || ++self.looks > LOOKS_MOST) {
 		enter(request, found);

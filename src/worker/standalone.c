@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "conf/conf_single.h"
 #include "share/birth.h"
+#include "share/variables.h"
 #include "worker/worker.h"
 
 /* Take the listening socket away from descriptor 0, where the application
@@ -45,8 +46,8 @@ standalone_main(const char *app)
 {
 	static struct sink sinks[SINK_COUNT] = { { .out.fd = -1 },
 		{ .out.fd = -1 } };
-	static struct birth birth = { .channel = -1, .exchange = { -1, -1 },
-		.sinks = sinks };
+	static struct birth birth = { .kind = BIRTH_WORKER, .channel = -1,
+		.exchange = { -1, -1 }, .sinks = sinks };
 	struct conf_faults faults = { 0 };
 	struct conf *conf;
 	int listener = take_listener();
@@ -57,8 +58,9 @@ standalone_main(const char *app)
 		exit(EX_USAGE);
 	}
 	conf = conf_single(app, "fd:0", 1, NULL, &faults);
-	birth.score = score_new(1, NULL);
-	if (conf == NULL || birth.score == NULL) {
+	birth.score = score_alone();
+	if (conf == NULL || birth.score == NULL ||
+	    variables_inherited(&conf->pools[0], &birth.inherited) != 0) {
 		log_error("%s", faults.n > 0 ? faults.item[0].text :
 					       strerror(errno));
 		exit(EX_OSERR);
@@ -68,6 +70,5 @@ standalone_main(const char *app)
 	birth.pool = &conf->pools[0];
 	birth.listeners = &listener;
 	birth.nlisteners = 1;
-	score_born(birth.score, 0, getpid());
 	worker_main(&birth);
 }

@@ -10,27 +10,24 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "worker/worker.h"
+#include "base/log.h"
+#include "share/birth.h"
 
 /* In the child: the reason goes up the pipe, nothing means success.  SIGALRM
  * kills it when the time is over, whatever it does. */
 static _Noreturn void
-try_pool(const struct conf_pool *pool, int out)
+try_pool(const struct birth_orders *birth, int memory)
 {
-	int64_t ms = pool->timeouts.start;
+	int64_t ms = birth->pool->timeouts.start;
 	const struct itimerval limit = { .it_value = {
 		.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 } };
-	struct why why;
 	sigset_t none;
 
 	signal(SIGALRM, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	setitimer(ITIMER_REAL, &limit, NULL);
-	if (worker_check(pool, &why) == 0)
-		_exit(0);
-	fd_write_all(out, why.text, strlen(why.text));
-	_exit(1);
+	birth_become(birth, memory);
 }
 
 /* The whole of what the child had to say, and how it ended. */
@@ -65,25 +62,35 @@ hear_verdict(const struct conf_pool *pool, pid_t pid, int in, struct why *why)
 }
 
 static int
+trial_fork(const struct conf_pool *pool, int fds[2], struct why *why)
+{
+	const struct birth_orders birth = { .kind = BIRTH_TRIAL, .pool = pool,
+		.channel = fds[1], .exchange = { -1, -1 }, .head = -1,
+		.slot = -1, .level = log_level_now() };
+	int memory = birth_prepare(&birth), error;
+	pid_t pid = memory == -1 ? -1 : fork();
+
+	if (pid == 0)
+		try_pool(&birth, memory);
+	error = errno;
+	fd_close(&fds[1]);
+	fd_close(&memory);
+	if (pid != -1)
+		return hear_verdict(pool, pid, fds[0], why);
+	why_set(why, "fork: %s", strerror(error));
+	return -1;
+}
+
+static int
 trial_pool(const struct conf_pool *pool, struct why *why)
 {
 	int fds[2], result;
-	pid_t pid;
 
 	if (fd_pipe(fds) == -1) {
 		why_set(why, "pipe: %s", strerror(errno));
 		return -1;
 	}
-	pid = fork();
-	if (pid == 0)
-		try_pool(pool, fds[1]);
-	close(fds[1]);
-	if (pid == -1) {
-		why_set(why, "fork: %s", strerror(errno));
-		result = -1;
-	} else {
-		result = hear_verdict(pool, pid, fds[0], why);
-	}
+	result = trial_fork(pool, fds, why);
 	close(fds[0]);
 	return result;
 }

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,8 +12,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/log.h"
+#include "share/channel.h"
 #include "worker/access_log.h"
+#include "worker/answer.h"
 #include "worker/clients.h"
 #include "worker/conn.h"
 #include "worker/door.h"
@@ -26,6 +30,7 @@
 
 #define LINGER_PATIENCE 5000 /* ms for a peer to close after its response */
 #define LEAVE_PATIENCE	1000 /* ms for a begun head to come when leaving */
+#define STATUS_PATIENCE 5000 /* ms for the master to answer */
 #define CONNS_MAX	4096
 #define CONNS_REPORT	64 /* of who serves no application */
 #define FILES_RESERVED	64 /* descriptors left to the application */
@@ -54,13 +59,14 @@ restart(void)
 
 	if (self.app == NULL)
 		return;
+	score_restarting(self.birth->score);
 	if ((master && lua_app_changed(self.app)) ||
 	    lua_app_restart(self.app) == 1) {
-		score_because(self.birth->score, self.birth->slot,
-		    CAUSE_RESTART);
+		score_because(self.birth->score, CAUSE_RESTART);
 		birth_say(self.birth, WORD_REPLACE);
 	} else
 		birth_say(self.birth, WORD_RESTARTED);
+	score_idle(self.birth->score);
 }
 
 static void
@@ -76,20 +82,44 @@ obey_signals(void)
 	}
 }
 
-/* The master sends logs when they have changed, and goes away. */
-static void
-hear_channel(void)
+/* The master sends logs when they have changed, what was asked for, and goes
+ * away. */
+static enum channel_message
+hear_channel(int *status)
 {
-	int n;
+	enum channel_message message;
 
 	access_log_flush(); /* what it has belongs to the old one */
-	n = sink_receive(self.birth->channel, self.birth->sinks);
-	if (n == -1 && errno == EMFILE) {
-		log_error("cannot take over the log: %s", strerror(errno));
-	} else if (n == 0 || (n == -1 && errno != EAGAIN)) {
+	message = channel_receive(self.birth->channel, self.birth->sinks, status);
+	if (message == CHANNEL_CLOSED && !self.orphaned) {
 		wait_remove(self.wait_set, self.birth->channel);
 		self.told = self.orphaned = true;
 	}
+	return message;
+}
+
+static void
+channel_ready(void)
+{
+	int late;
+
+	hear_channel(&late);
+	fd_close(&late); /* an answer that nobody waits for any more */
+}
+
+/* The master's answer, for which others wait as well. */
+static int
+await_status(void)
+{
+	struct pollfd p = { .fd = self.birth->channel, .events = POLLIN };
+	int64_t until = clock_ms() + STATUS_PATIENCE, left;
+	int status = -1;
+
+	while (!self.orphaned && (left = until - clock_ms()) > 0)
+		if (poll(&p, 1, (int)left) == 1 &&
+		    hear_channel(&status) == CHANNEL_STATUS)
+			break;
+	return status;
 }
 
 /* What another worker hands over: a connection, or the word that somebody
@@ -120,7 +150,7 @@ handle(uint64_t key)
 	} else if (key == KEY_SIGNALS) {
 		obey_signals();
 	} else if (key == KEY_CHANNEL) {
-		hear_channel();
+		channel_ready();
 	} else if (key == KEY_EXCHANGE) {
 		take_over();
 	} else {
@@ -145,7 +175,7 @@ turn(int64_t until)
 
 	due = sooner(sooner(until, door_due()), conn_next_due());
 	due = sooner(due, sooner(log_due(), access_log_due()));
-	score_gauge(self.birth->score, self.birth->slot, GAUGE_CONNECTIONS,
+	score_gauge(self.birth->score, GAUGE_CONNECTIONS,
 	    conn_count(CONN_IDLE));
 	n = wait_turn(self.wait_set, keys, now, due);
 	serve_turn(now);
@@ -184,7 +214,6 @@ leave(void)
 	int64_t until;
 
 	self.told = false;
-	score_leaving(self.birth->score, self.birth->slot);
 	door_shut();
 	if (score_heirs(self.birth->score) && !self.orphaned)
 		conn_give_all(self.birth->exchange[1]);
@@ -230,7 +259,7 @@ conns_max(void)
 {
 	struct rlimit limit;
 
-	if (self.birth->report.on != NULL)
+	if (self.birth->kind == BIRTH_STATUS)
 		return CONNS_REPORT;
 	if (getrlimit(RLIMIT_NOFILE, &limit) == -1 ||
 	    limit.rlim_cur >= CONNS_MAX + FILES_RESERVED)
@@ -311,7 +340,7 @@ static void
 begin_to_count(void)
 {
 	retire_begin();
-	score_gauge(self.birth->score, self.birth->slot, GAUGE_HEAP,
+	score_gauge(self.birth->score, GAUGE_HEAP,
 	    (int64_t)lua_app_memory(self.app));
 }
 
@@ -321,16 +350,18 @@ worker_main(const struct birth *birth)
 	struct why why;
 
 	self.birth = birth;
+	log_share(score_repeats(birth->score));
 	output_begin(birth->channel != -1);
 	retire_prepare(birth);
-	if (privs_drop(birth->pool, &why) == -1) {
+	if (privs_drop(birth->pool, &birth->inherited, &why) == -1) {
 		log_error("%s", why.text);
 		exit(EX_OSERR);
 	}
 	set_up_waiting();
 	set_up_requests();
-	if (birth->report.on == NULL)
+	if (birth->kind == BIRTH_WORKER)
 		start_application();
+	answer_init(birth, await_status);
 	if (serve_init(birth, self.app) == -1) {
 		log_error("cannot begin to serve: %s", strerror(errno));
 		exit(EX_OSERR);
@@ -339,7 +370,7 @@ worker_main(const struct birth *birth)
 		begin_to_count();
 	door_init(birth, self.wait_set, KEY_EXCHANGE);
 	door_open();
-	score_idle(birth->score, birth->slot);
+	score_idle(birth->score);
 	birth_say(self.birth, WORD_READY);
 	for (;;) {
 		turn(retire_due());
@@ -349,18 +380,30 @@ worker_main(const struct birth *birth)
 	}
 }
 
-int
-worker_check(const struct conf_pool *pool, struct why *why)
+static int
+load_once(const struct birth *birth, struct why *why)
 {
+	const struct conf_pool *pool = birth->pool;
 	const struct lua_app_options options = { .lua = &pool->lua,
 		.memory = (size_t)pool->limits.memory };
 	struct lua_app *app;
 
-	if (privs_drop(pool, why) == -1)
+	if (privs_drop(pool, &birth->inherited, why) == -1)
 		return -1;
 	app = lua_app_load(pool->app, &options, why);
 	if (app == NULL)
 		return -1;
 	lua_app_free(app);
 	return 0;
+}
+
+_Noreturn void
+worker_try(const struct birth *birth)
+{
+	struct why why;
+
+	if (load_once(birth, &why) == 0)
+		_exit(EX_OK);
+	fd_write_all(birth->channel, why.text, strlen(why.text));
+	_exit(1);
 }

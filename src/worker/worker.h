@@ -14,8 +14,8 @@
  * (EX_SOFTWARE); 71 privileges (EX_OSERR); the application's own. */
 void worker_main(const struct birth *birth) __attribute__((noreturn));
 
-/* -t: in the calling process, which must be a throw-away one: become the
- * pool's user and load the application.  0, or -1 and why. */
-int worker_check(const struct conf_pool *pool, struct why *why);
+/* The same for a trial: become the pool's user and load the application.  What
+ * is wrong goes to the channel as text; then the exit code is 1. */
+void worker_try(const struct birth *birth) __attribute__((noreturn));
 
 #endif

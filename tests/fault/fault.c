@@ -1,6 +1,7 @@
 /*
  * A library to preload: calls that fail on command.  The orders lie in a file
- * that every process maps (FAULT_FILE) and the test writes while they run
+ * that every process maps (LD_FAULT_FILE: as all that begins so it reaches
+ * workers too) and the test writes while they run
  * (faults.py); so a fault begins and ends with an event.  Calls that libc
  * makes for itself are out of reach.
  */
@@ -20,6 +21,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -46,11 +48,18 @@ static pid_t master;
 __attribute__((constructor)) static void
 start(void)
 {
-	const char *path = getenv("FAULT_FILE");
+	const char *path = getenv("LD_FAULT_FILE");
 	int fd = path == NULL ? -1 : open(path, O_RDWR | O_CLOEXEC);
+	char number[16];
 	void *map;
 
-	master = getpid();
+	if (getenv("LD_FAULT_MASTER") != NULL) {
+		master = (pid_t)atol(getenv("LD_FAULT_MASTER"));
+	} else {
+		master = getpid();
+		snprintf(number, sizeof(number), "%d", (int)master);
+		setenv("LD_FAULT_MASTER", number, 1);
+	}
 	if (fd == -1)
 		return;
 	map = mmap(NULL, sizeof(none), PROT_READ | PROT_WRITE, MAP_SHARED, fd,

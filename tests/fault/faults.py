@@ -39,7 +39,7 @@ class Faults:
 
     def env(self):
         """For a sanitizer, which wants to be the first library, too."""
-        return {"LD_PRELOAD": LIBRARY, "FAULT_FILE": self.path,
+        return {"LD_PRELOAD": LIBRARY, "LD_FAULT_FILE": self.path,
                 "ASAN_OPTIONS": ":".join(filter(None, (
                     os.environ.get("ASAN_OPTIONS"),
                     "verify_asan_link_order=0")))}

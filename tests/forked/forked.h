@@ -32,6 +32,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/image.h"
 #include "conf/conf_read.h"
 #include "master/master.h"
 
@@ -358,13 +359,14 @@ be_master(int log, bool detached)
 	char *argv[] = { program, NULL };
 	struct master_options options = { .file = "conf",
 		.daemonize = detached, .allow_root = true,
-		.argv = argv, .worker = worker_main };
+		.argv = argv };
 	struct conf_faults faults = { 0 };
 	struct conf *conf;
 	char path[PATH_MAX];
 
 	dup2(log, STDERR_FILENO);
 	close_range(STDERR_FILENO + 1, UINT_MAX, 0);
+	image_open();
 	snprintf(path, sizeof(path), "%s/conf", scratch);
 	options.file = path;
 	conf = conf_read(path, &faults);

@@ -1,5 +1,9 @@
 #include "forked.h"
 
+#include <sys/mman.h>
+
+#include "share/board_impl.h"
+
 /* ---- start and stop ------------------------------------------------------ */
 
 START_TEST(starts_and_stops)
@@ -132,7 +136,7 @@ START_TEST(a_worker_has_only_its_own_descriptors)
 	start();
 	wait_log(5, "\\] ready$");
 	ck_assert_uint_eq(count_log("no more fds"), 5);
-	ck_assert_uint_eq(count_log("\\] fd "), 5 * 8);
+	ck_assert_uint_eq(count_log("\\] fd "), 5 * 7);
 	ck_assert_uint_eq(count_log("\\] fd 0 is /dev/null"), 5);
 	ck_assert_uint_eq(count_log("\\] fd [12] is pipe"), 10);
 	ck_assert_uint_eq(count_log("is socket"), 5 * 4);
@@ -877,26 +881,34 @@ START_TEST(spare_workers_grow_with_the_load)
 END_TEST
 
 /*
- * The linker gives the master this in the place of score_wake_below
+ * The linker gives the master this in the place of board_ask
  * (Makefile.am): an idle worker goes busy just between the master's look and
  * its asking to be told of that, once.
  */
 static bool hasty;
-void __real_score_wake_below(struct score *score, unsigned idle);
-void __wrap_score_wake_below(struct score *score, unsigned idle);
+bool __real_board_ask(struct board *board, unsigned idle);
+bool __wrap_board_ask(struct board *board, unsigned idle);
 
-void
-__wrap_score_wake_below(struct score *score, unsigned idle)
+static void
+go_busy(const struct place *place)
 {
-	const struct score_request request = { .begun = clock_us() };
+	struct score_memory *memory = mmap(NULL, sizeof(*memory),
+	    PROT_READ | PROT_WRITE, MAP_SHARED, place->fd, 0);
+
+	atomic_store(&memory->page.state, SCORE_BUSY);
+	munmap(memory, sizeof(*memory));
+	hasty = false;
+}
+
+bool
+__wrap_board_ask(struct board *board, unsigned idle)
+{
 	struct score_slot seen;
 
-	for (unsigned i = 0; hasty && idle > 0 && i < score_slots(score); i++)
-		if (score_read(score, i, &seen) && seen.state == SCORE_IDLE) {
-			hasty = score_busy(score, i, &request);
-			break;
-		}
-	__real_score_wake_below(score, idle);
+	for (unsigned i = 0; hasty && idle > 0 && i < board->nslots; i++)
+		if (board_read(board, i, &seen) && seen.state == SCORE_IDLE)
+			go_busy(&board->place[i]);
+	return __real_board_ask(board, idle);
 }
 
 START_TEST(who_goes_busy_behind_the_masters_back_is_seen)
@@ -1080,8 +1092,14 @@ suite(void)
 	return s;
 }
 
+/* Workers are this program again. */
 int
 main(void)
 {
+	int orders = image_orders();
+	struct why why;
+
+	if (orders != -1)
+		worker_main(birth_take(orders, &why));
 	return unit_run(suite());
 }

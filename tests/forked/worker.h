@@ -45,6 +45,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "share/birth.h"
+#include "share/channel.h"
 
 #define LISTENERS_MOST 4
 
@@ -153,7 +154,7 @@ worker_serve(int fd)
 	pid_t pid = getpid();
 	char byte;
 
-	if (score_busy(born->score, born->slot, &request))
+	if (score_busy(born->score, &request))
 		worker_say(WORD_CROWDED);
 	if (worker_is("hander") && mkdir("handed", 0700) == 0)
 		fd_send(born->exchange[1], fd, "", 1);
@@ -172,8 +173,8 @@ worker_serve(int fd)
 	while (read(fd, &byte, 1) > 0)
 		;
 	close(fd);
-	score_served(born->score, born->slot, &outcome);
-	score_idle(born->score, born->slot);
+	score_served(born->score, &outcome);
+	score_idle(born->score);
 }
 
 static inline void
@@ -206,7 +207,6 @@ worker_leave(void)
 		dprintf(STDOUT_FILENO, "deaf\n");
 		return;
 	}
-	score_leaving(born->score, born->slot);
 	for (size_t i = 0; i < born->nlisteners &&
 	    !score_heirs(born->score); i++) {
 		waiting = (struct pollfd){ born->listeners[i], POLLIN, 0 };
@@ -256,6 +256,7 @@ worker_main(const struct birth *birth)
 {
 	struct pollfd fds[LISTENERS_MOST + 3];
 	nfds_t n = birth->nlisteners + 2;
+	int status;
 
 	born = birth;
 	worker_prepare();
@@ -264,12 +265,13 @@ worker_main(const struct birth *birth)
 	for (size_t i = 0; i < birth->nlisteners; i++)
 		fds[i + 2] = (struct pollfd){ birth->listeners[i], POLLIN, 0 };
 	fds[n] = (struct pollfd){ birth->exchange[0], POLLIN, 0 };
-	score_idle(birth->score, birth->slot);
+	score_idle(birth->score);
 	worker_say(WORD_READY);
 	dprintf(STDOUT_FILENO, "ready\n");
 	for (;;) {
 		poll(fds, n + 1, -1);
-		if (fds[0].revents != 0 && sink_receive(fds[0].fd, birth->sinks) == 0)
+		if (fds[0].revents != 0 && channel_receive(fds[0].fd,
+			birth->sinks, &status) == CHANNEL_CLOSED)
 			_exit(0); /* the master is gone */
 		if (fds[1].revents != 0)
 			worker_signal(fds[1].fd);

@@ -190,14 +190,23 @@ def recycled():
 @test
 def saturated():
     """while all workers are busy clients queue; the status tells of it"""
-    with Daemon(workers={"mode": "static", "max": 2}, **STATUS) as d:
+    d = Daemon(workers={"mode": "static", "max": 2}, **STATUS)
+    d.top["control"] = d.dir + "/control"
+
+    def master_sees(what, n):
+        out = tool("-c", d.file, "status", "--json", program=LUA_FPMCTL)[1]
+        return json.loads(out)["pools"][0][what] == n
+
+    with d.start():
         first, a = held(d)
         got = look(d)  # by the last one that is idle
         equal((got["active processes"], got["idle processes"],
                got["listen queue"], got["max children reached"] > 0),
               (2, 0, 0, True))
         reached = got["max children reached"]
+        until(lambda: master_sees("idle processes", 1))
         second, b = held(d)
+        until(lambda: master_sees("max children reached", reached + 1))
         asks = Conn(d.address())
         asks.send(request(uri="/s?json"))
         waiting = [Conn(d.address()) for _ in range(5)]
@@ -205,7 +214,7 @@ def saturated():
         got = json.loads(asks.response().body)
         equal((got["listen queue"], got["max listen queue"] >= 5,
                got["active processes"], got["max active processes"],
-               got["max children reached"]), (5, True, 2, 2, reached + 2))
+               got["max children reached"]), (5, True, 2, 2, reached + 1))
         second.open()
         for c in (a, b, asks, *waiting):
             c.close()

@@ -151,18 +151,22 @@ def logs_and_hup():
 
 @test
 def log_reopened():
-    """USR1: it logs to the new file, too"""
+    """it does not have the error log, and what it says is in the new file
+    after USR1"""
     e = Shown()
     e.top["error_log"] = e.dir + "/errors"
     with e:
         os.rename(e.dir + "/errors", e.dir + "/errors.1")
         e.kill(signal.SIGUSR1)
+        until(lambda: os.path.exists(e.dir + "/errors"))
         pid = e.reporter()
-
-        def targets():
-            return [link for _, link in fds(pid)]
-        until(lambda: e.dir + "/errors" in targets() and
-              e.dir + "/errors.1" not in targets(), "it has the new file")
+        links = [link for _, link in fds(pid)]
+        equal([x for x in links if x.startswith(e.dir + "/errors")], [])
+        with Conn(e.pools["www"]["status_listen"]) as c:
+            c.send(b"no FastCGI at all")
+            c.eof()
+        until(lambda: re.search(r"\[pid %d\] .*not FastCGI" % pid,
+                                open(e.dir + "/errors").read()))
 
 
 @test

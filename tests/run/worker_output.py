@@ -111,15 +111,15 @@ def last_words():
 
 @test
 def children_that_stay():
-    """a child in the background is heard although the worker that started it
-    has gone, and while others take its place"""
+    """a child with a session of its own is heard although the worker that
+    started it has gone, and while others take its place"""
     with Daemon(workers=ONE) as d:
         fifo = d.dir + "/rw/fifo"
         os.mkfifo(fifo)
         os.chmod(fifo, 0o666)
         pid = d.wait_workers(1)[0]
-        d.lua("os.execute('(echo early; read x <%s; echo late; printf rest) "
-              "</dev/null &') return {}" % fifo)
+        d.lua("os.execute('setsid sh -c \"echo early; read x <%s; echo late; "
+              "printf rest\" </dev/null &') return {}" % fifo)
         said(d, "early", pid=pid)
         before = len(fds(d.pid))
         os.kill(pid, signal.SIGTERM)

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/log_wire.h"
 
 #include "unit.h"
 
@@ -159,17 +160,51 @@ START_TEST(relays_for_another)
 }
 END_TEST
 
-START_TEST(a_worker_carries_its_pool)
+/* From a worker to the master: nothing of an entry is lost or is taken for
+ * another. */
+START_TEST(an_entry_travels)
 {
-	char name[] = "www", want[100];
+	static const char hard[] = "a\nb\x1c\x1d\x1e\x1f\0\xff" " end";
+	static const struct log_entry cases[] = {
+		{ LEVEL_DEBUG, 1, NULL, NULL, NULL, NULL, "", 0 },
+		{ LEVEL_ALERT, 1, NULL, "id", NULL, NULL, "text", 4 },
+		{ LEVEL_ERROR, 1, NULL, "id", "GET", "/a\nb\x1f" "c", hard,
+		    sizeof(hard) - 1 },
+	};
+	struct buf line = { 0 };
+	struct log_entry got;
 
-	open_log();
-	log_identity(name);
-	name[0] = 'x';
-	log_error("text");
-	snprintf(want, sizeof(want), "[pool www] [pid %d] text",
-	    (int)getpid());
-	check_line("error", want);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		buf_clear(&line);
+		log_wire_put(&line, &cases[i]);
+		ck_assert_ptr_eq(memchr(line.data, '\n', line.len),
+		    line.data + line.len - 1);
+		ck_assert(log_wire_get(line.data, line.len - 1, &got));
+		ck_assert_int_eq(got.level, cases[i].level);
+		ck_assert_pstr_eq(got.request, cases[i].request);
+		ck_assert_pstr_eq(got.method, cases[i].method);
+		if (cases[i].method != NULL)
+			ck_assert_str_eq(got.uri, cases[i].uri);
+		ck_assert_uint_eq(got.len, cases[i].len);
+		ck_assert_mem_eq(got.text, cases[i].text, got.len);
+	}
+	buf_free(&line);
+}
+END_TEST
+
+START_TEST(no_entry_is_made_of_what_is_none)
+{
+	static const char *const cases[] = { "", "\x1d", "\x1d" "3", "text",
+		"\x1d" "9\x1f\x1f\x1f" "text", "\x1d" "3\x1f\x1f",
+		"\x1d\x1f\x1f\x1f" };
+	struct log_entry got;
+	char line[64];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		strcpy(line, cases[i]);
+		ck_assert(!log_wire_get(line, strlen(line), &got));
+		ck_assert_str_eq(line, cases[i]);
+	}
 }
 END_TEST
 
@@ -356,13 +391,12 @@ START_TEST(repeats_are_counted)
 	char want[100];
 
 	open_log();
-	log_identity("www");
 	for (int i = 0; i < 10000; i++)
 		log_warning("the same");
 	ck_assert_int_eq(times("the same\n"), 1);
 	ck_assert_int_eq(times("repeated"), 0);
 	log_info("another");
-	snprintf(want, sizeof(want), " warning [pool www] [pid %d] last "
+	snprintf(want, sizeof(want), " warning [pid %d] last "
 	    "message repeated 9999 times\n", (int)getpid());
 	ck_assert_int_eq(times(want), 1);
 	ck_assert_int_eq(times("another\n"), 1);
@@ -472,11 +506,11 @@ START_TEST(repeats_survive_a_kill)
 	}
 	waitpid(pid, NULL, 0);
 	ck_assert_int_eq(times("repeated"), 1);
-	log_bury(shared, "www", pid);
+	log_bury(atomic_load(shared), "www", pid);
 	snprintf(want, sizeof(want), " error [pool www] [pid %d] last message "
 	    "repeated 5 times\n", (int)pid);
 	ck_assert_int_eq(times(want), 1);
-	log_bury(shared, "www", pid);
+	log_bury(0, "www", pid);
 	ck_assert_int_eq(times("repeated"), 2);
 	munmap((void *)shared, sizeof(*shared));
 }
@@ -519,7 +553,8 @@ suite(void)
 	tcase_add_test(t, nothing_forges_a_line);
 	tcase_add_test(t, utf8_passes_and_nothing_else);
 	tcase_add_test(t, relays_for_another);
-	tcase_add_test(t, a_worker_carries_its_pool);
+	tcase_add_test(t, an_entry_travels);
+	tcase_add_test(t, no_entry_is_made_of_what_is_none);
 	tcase_add_test(t, long_text_is_whole);
 	tcase_add_test(t, keeps_errno);
 	tcase_add_test(t, reopens_after_a_rotation);

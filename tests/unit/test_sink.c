@@ -20,7 +20,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
-#include "share/sink.h"
+#include "share/channel.h"
 
 #define LONG 100000
 
@@ -161,18 +161,18 @@ START_TEST(sinks_travel)
 {
 	struct sink here[SINK_COUNT] = { { .out.fd = -1 }, { .out.fd = -1 } };
 	struct sink worker;
-	int channel[2], own = -1;
+	int channel[2], own = -1, status;
 
 	open_file();
 	sink_lend(&sink, &worker, &own);
 	ck_assert_int_eq(fd_pair(channel), 0);
 	ck_assert_int_eq(sink_send(channel[0], SINK_SLOW, &sink), 0);
 	ck_assert_int_eq(sink_send(channel[0], SINK_ACCESS, &worker), 0);
-	ck_assert_int_eq(sink_receive(channel[1], here), 1);
+	ck_assert_int_eq(channel_receive(channel[1], here, &status), CHANNEL_LOG);
 	ck_assert_int_eq(here[SINK_ACCESS].way, SINK_NONE);
 	ck_assert_int_eq(here[SINK_SLOW].way, SINK_FILE);
 	ck_assert(!here[SINK_SLOW].own);
-	ck_assert_int_eq(sink_receive(channel[1], here), 1);
+	ck_assert_int_eq(channel_receive(channel[1], here, &status), CHANNEL_LOG);
 	ck_assert_int_eq(put(&here[SINK_ACCESS], "one\n"), 0);
 	ck_assert_str_eq(content(), "one\n");
 	/* what it wrote is seen by the master's own descriptor */
@@ -181,31 +181,46 @@ START_TEST(sinks_travel)
 	/* and no log at all travels too */
 	sink_close(&sink);
 	ck_assert_int_eq(sink_send(channel[0], SINK_ACCESS, &sink), 0);
-	ck_assert_int_eq(sink_receive(channel[1], here), 1);
+	ck_assert_int_eq(channel_receive(channel[1], here, &status), CHANNEL_LOG);
 	ck_assert_int_eq(here[SINK_ACCESS].way, SINK_NONE);
-	ck_assert_int_eq(sink_receive(channel[1], here), -1);
-	ck_assert_int_eq(errno, EAGAIN);
+	ck_assert_int_eq(channel_receive(channel[1], here, &status),
+	    CHANNEL_EMPTY);
 	close(channel[0]);
-	ck_assert_int_eq(sink_receive(channel[1], here), 0);
+	ck_assert_int_eq(channel_receive(channel[1], here, &status),
+	    CHANNEL_CLOSED);
 	sink_close(&here[SINK_SLOW]);
 	close(channel[1]);
 }
 END_TEST
 
-START_TEST(the_error_log_travels_among_them)
+/* The level of log lines and a status travel among them; what is of another
+ * build is ignored, and its descriptor is not kept. */
+START_TEST(other_messages_travel_among_them)
 {
 	struct sink here[SINK_COUNT] = { { .out.fd = -1 }, { .out.fd = -1 } };
-	int channel[2];
+	int channel[2], status, first, null = open("/dev/null", O_RDONLY);
 
-	ck_assert_int_eq(log_open(file, LEVEL_ERROR, FORM_TEXT, &why), 0);
 	ck_assert_int_eq(fd_pair(channel), 0);
-	ck_assert_int_eq(log_send(channel[0]), 0);
-	ck_assert_int_eq(log_open("stderr", LEVEL_DEBUG, FORM_TEXT, &why), 0);
-	ck_assert_int_eq(sink_receive(channel[1], here), 1);
-	log_error("said");
-	log_notice("not said");
-	ck_assert_ptr_nonnull(strstr(content(), "said"));
-	ck_assert_ptr_null(strstr(content(), "not said"));
+	ck_assert_int_eq(channel_send_level(channel[0], LEVEL_ERROR), 0);
+	ck_assert_int_eq(channel_receive(channel[1], here, &status),
+	    CHANNEL_LOG);
+	ck_assert_int_eq(log_level_now(), LEVEL_ERROR);
+	ck_assert_int_eq(channel_send_status(channel[0], null), 0);
+	ck_assert_int_eq(channel_receive(channel[1], here, &status),
+	    CHANNEL_STATUS);
+	ck_assert_int_gt(status, null);
+	first = status;
+	close(status);
+	ck_assert_int_eq(channel_send_status(channel[0], -1), 0);
+	ck_assert_int_eq(channel_receive(channel[1], here, &status),
+	    CHANNEL_STATUS);
+	ck_assert_int_eq(status, -1);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_gt(fd_send(channel[0], null, "?", 1), 0);
+		ck_assert_int_eq(channel_receive(channel[1], here, &status),
+		    CHANNEL_OTHER);
+	}
+	ck_assert_int_eq(dup(null), first);
 	close(channel[0]);
 	close(channel[1]);
 }
@@ -441,7 +456,7 @@ main(void)
 	tcase_add_test(tc, a_position_is_a_workers_own);
 	tcase_add_test(tc, a_worker_has_the_masters_file);
 	tcase_add_test(tc, sinks_travel);
-	tcase_add_test(tc, the_error_log_travels_among_them);
+	tcase_add_test(tc, other_messages_travel_among_them);
 	tcase_add_test(tc, error_log_is_a_workers_stderr);
 	tcase_add_test(tc, a_line_without_room_leaves_nothing);
 	tcase_add_test(tc, a_cut_line_of_many_is_ended);

@@ -1,14 +1,15 @@
+#include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-#include "base/clock.h"
+#include "share/score_page.h"
 #include "share/status.h"
 
-#include "unit.h"
+#include "board_unit.h"
 
 /* The writers of the status: what is escaped, and how. */
 
+static struct board *board;
 static struct score *score;
 static struct buf out;
 static struct conf_workers workers = { .max = 2 };
@@ -16,15 +17,15 @@ static struct conf_workers workers = { .max = 2 };
 static void
 setup(void)
 {
-	ck_assert_ptr_nonnull(score = score_new(2, NULL));
-	score_born(score, 0, 4711);
-	score_idle(score, 0);
+	board = board_unit_new(2, NULL);
+	score = board_unit_born(board, 0, 4711);
+	score_idle(score);
 }
 
 static void
 teardown(void)
 {
-	score_free(score);
+	board_free(board);
 	buf_free(&out);
 }
 
@@ -35,7 +36,7 @@ busy(const char *uri, size_t len)
 		.text[TEXT_METHOD] = { "GET", 3 }, .text[TEXT_URI] =
 		{ uri, len } };
 
-	score_busy(score, 0, &request);
+	score_busy(score, &request);
 }
 
 static const char *
@@ -48,9 +49,10 @@ written(const char *query)
 	struct status status;
 
 	buf_clear(&out);
-	status_collect(&status, &pool, score, NULL, 0);
+	ck_assert_int_eq(status_collect(&status, &pool, board, NULL, 0), 0);
 	ck_assert_int_eq(status_query(query, strlen(query), &asked), 0);
 	ck_assert_int_eq(status_write(&status, &asked, &out), 0);
+	status_free(&status);
 	ck_assert_ptr_nonnull(buf_string(&out));
 	return out.data;
 }
@@ -143,8 +145,10 @@ START_TEST(pools_share_families)
 	struct status status[2];
 
 	for (int i = 0; i < 2; i++)
-		status_collect(&status[i], &pools[i], score, NULL, 0);
+		status_collect(&status[i], &pools[i], board, NULL, 0);
 	status_metrics(status, 2, &out);
+	for (int i = 0; i < 2; i++)
+		status_free(&status[i]);
 	ck_assert_ptr_nonnull(buf_string(&out));
 	ck_assert_ptr_nonnull(strstr(out.data, "# TYPE lua_fpm_workers gauge\n"
 	    "# HELP lua_fpm_workers Workers by state.\n"
@@ -160,32 +164,52 @@ END_TEST
  * and pid are shown, nothing waits. */
 START_TEST(a_torn_slot_is_shown_as_far_as_it_goes)
 {
+	struct score_memory *memory = (void *)((char *)score_stash(score) -
+	    offsetof(struct score_memory, stash));
 	struct score_slot seen;
-	unsigned char *board;
-	unsigned at = 0, found = 0;
-	off_t size = lseek(score_fd(score), 0, SEEK_END);
+	unsigned at = 0;
 
 	busy("/torn", 5);
-	board = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED,
-	    score_fd(score), 0);
-	ck_assert_ptr_ne(board, MAP_FAILED);
-	/* The slot begins 8 bytes before its pid. */
-	for (unsigned char *p = board; p < board + size; p += 128)
-		if (memcmp(p + 8, "\x67\x12\0\0", 4) == 0) {
-			p[0] |= 1;
-			found++;
-		}
-	ck_assert_uint_eq(found, 1);
-	ck_assert(!score_read(score, 0, &seen));
-	ck_assert(score_next(score, &at, &seen));
+	SET(memory->page.seq, GET(memory->page.seq) | 1);
+	ck_assert(!board_read(board, 0, &seen));
+	ck_assert(board_next(board, &at, &seen));
 	ck_assert_int_eq(seen.pid, 4711);
 	ck_assert_int_eq(seen.state, SCORE_BUSY);
 	ck_assert_str_eq(seen.uri, "");
 	check_has("json&full", "\"pid\":4711,\"state\":\"Running\"");
 	ck_assert_ptr_null(strstr(out.data, "torn"));
-	score_dead(score, 0); /* the master mends it */
-	score_born(score, 0, 4712);
+	board_dead(board, 0);
+	score = board_unit_born(board, 0, 4712);
 	check_has("json&full", "\"pid\":4712,\"state\":\"Starting\"");
+}
+END_TEST
+
+/* A worker that asks gets all of it; from another build nothing. */
+START_TEST(it_travels_to_a_worker)
+{
+	char name[] = "www";
+	const struct conf_pool pool = { .name = name, .workers = workers };
+	struct status sent, got;
+	struct buf there = { 0 };
+	int memory;
+
+	busy("/x", 2);
+	ck_assert_int_eq(status_collect(&sent, &pool, board, NULL, 0), 0);
+	status_json(&sent, true, &out);
+	memory = status_send(&sent);
+	ck_assert_int_ne(memory, -1);
+	ck_assert_int_eq(status_receive(&got, dup(memory), &pool), 0);
+	status_json(&got, true, &there);
+	ck_assert_uint_eq(there.len, out.len);
+	ck_assert_mem_eq(there.data, out.data, out.len);
+	status_free(&got);
+	ck_assert_int_eq(pwrite(memory, "x", 1, 0), 1);
+	ck_assert_int_eq(status_receive(&got, dup(memory), &pool), -1);
+	ck_assert_int_eq(errno, EPROTO);
+	ck_assert_int_eq(ftruncate(memory, 20), 0);
+	ck_assert_int_eq(status_receive(&got, memory, &pool), -1);
+	status_free(&sent);
+	buf_free(&there);
 }
 END_TEST
 
@@ -203,6 +227,7 @@ suite(void)
 	tcase_add_test(t, every_length_is_cut);
 	tcase_add_test(t, pools_share_families);
 	tcase_add_test(t, a_torn_slot_is_shown_as_far_as_it_goes);
+	tcase_add_test(t, it_travels_to_a_worker);
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -1,0 +1,71 @@
+#include "share/channel.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+
+#define TAG_LEVEL  'E'
+#define TAG_STATUS 'Q'
+
+static int
+send_message(int channel, int fd, const void *data, size_t n)
+{
+	return fd_send(channel, fd, data, n) == -1 ? -1 : 0;
+}
+
+int
+channel_send_level(int channel, enum log_level level)
+{
+	const unsigned char data[] = { TAG_LEVEL, (unsigned char)level };
+
+	return send_message(channel, -1, data, sizeof(data));
+}
+
+int
+channel_send_status(int channel, int memory)
+{
+	return send_message(channel, memory, (char[]){ TAG_STATUS }, 1);
+}
+
+static enum channel_message
+take(const unsigned char *data, size_t n, int fd,
+    struct sink sinks[SINK_COUNT], int *status)
+{
+	if (data[0] == TAG_LEVEL && n > 1 && data[1] <= LEVEL_ALERT) {
+		fd_close(&fd);
+		log_set_level((enum log_level)data[1]);
+		return CHANNEL_LOG;
+	}
+	if (data[0] == TAG_STATUS) {
+		*status = fd;
+		return CHANNEL_STATUS;
+	}
+	if (sink_take(sinks, fd, data, n))
+		return CHANNEL_LOG;
+	fd_close(&fd);
+	return CHANNEL_OTHER;
+}
+
+enum channel_message
+channel_receive(int channel, struct sink sinks[SINK_COUNT], int *status)
+{
+	unsigned char data[16];
+	int fd;
+	long n = fd_receive(channel, &fd, data, sizeof(data));
+
+	*status = -1;
+	if (n > 0)
+		return take(data, (size_t)n, fd, sinks, status);
+	fd_close(&fd);
+	if (n == 0)
+		return CHANNEL_CLOSED;
+	if (errno == EAGAIN)
+		return CHANNEL_EMPTY;
+	if (errno != EMFILE)
+		return CHANNEL_CLOSED;
+	log_error("cannot take over a descriptor from the master: %s",
+	    strerror(errno));
+	return CHANNEL_OTHER;
+}

@@ -1,0 +1,33 @@
+#ifndef SHARE_CHANNEL_H
+#define SHARE_CHANNEL_H
+
+/*
+ * What the master sends to a worker over its channel, one message each, a
+ * descriptor with some of them; birth.h has what the worker says.  Runs on
+ * both sides.
+ */
+
+#include "base/log_line.h"
+#include "share/sink.h"
+
+enum channel_message {
+	CHANNEL_CLOSED, /* the master is gone */
+	CHANNEL_EMPTY,	/* nothing has come */
+	CHANNEL_LOG,	/* the level of log lines or a log of the pool */
+	CHANNEL_STATUS, /* what WORD_STATUS has asked for */
+	CHANNEL_OTHER	/* of another build: ignored */
+};
+
+/* Each: 0, or -1 with errno; a log is sent by sink_send. */
+int channel_send_level(int channel, enum log_level level);
+int channel_send_status(int channel, int memory); /* -1: there is none */
+
+/*
+ * Take one message, without waiting.  Logs are taken over; *status is the
+ * descriptor of CHANNEL_STATUS, or -1.  A message whose descriptor found no
+ * place here is lost, which is logged.
+ */
+enum channel_message channel_receive(int channel,
+    struct sink sinks[SINK_COUNT], int *status);
+
+#endif
