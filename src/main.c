@@ -27,6 +27,7 @@
 #include "master/reload.h"
 #include "share/birth.h"
 #include "share/inherit.h"
+#include "share/sink.h"
 #include "worker/standalone.h"
 #include "worker/trial.h"
 #include "worker/worker.h"
@@ -153,8 +154,13 @@ configure(const struct arguments *a)
 static int
 test(const struct conf *conf, bool dump)
 {
+	struct conf_faults warnings = { 0 };
+
 	if (trial_run(conf, stderr) > 0)
 		return EX_CONFIG;
+	sink_warn(conf, &warnings);
+	conf_faults_print(&warnings, stderr);
+	conf_faults_free(&warnings);
 	if (dump && conf_dump(conf, stdout) == -1)
 		return EX_IOERR;
 	fprintf(stderr, "configuration is good, every application loads\n");

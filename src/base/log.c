@@ -34,11 +34,12 @@ log_open(const char *target, enum log_level min, enum log_form form,
     struct why *why)
 {
 	static bool once;
+	struct why reason;
 
 	log_flush();
-	if (log_target_open(&state.target, target, form) == -1) {
+	if (log_target_open(&state.target, target, form, &reason) == -1) {
 		why_set(why, "cannot open the log %s: %s", target,
-		    strerror(errno));
+		    reason.text);
 		return -1;
 	}
 	state.min = min;
@@ -48,10 +49,10 @@ log_open(const char *target, enum log_level min, enum log_form form,
 }
 
 int
-log_reopen(void)
+log_reopen(struct why *why)
 {
 	log_flush();
-	return log_target_reopen(&state.target);
+	return log_target_reopen(&state.target, why);
 }
 
 enum log_level

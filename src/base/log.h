@@ -27,8 +27,9 @@
 int log_open(const char *target, enum log_level min, enum log_form form,
     struct why *why);
 
-/* Open the file anew (after a rotation).  0, or -1 and the old one stays. */
-int log_reopen(void);
+/* Open the file anew (after a rotation).  0, or -1 and why, and the old one
+ * stays. */
+int log_reopen(struct why *why);
 
 /*
  * In a worker, which does not have the log: every line of `min` and above goes

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/path.h"
 
 #define SYSLOG_SOCKET  "/dev/log"
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
@@ -39,10 +40,11 @@ connect_to(const char *path)
 }
 
 static int
-open_file(const char *path)
+or_why(int fd, struct why *why)
 {
-	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
-	    0640);
+	if (fd == -1)
+		why_set(why, "%s", strerror(errno));
+	return fd;
 }
 
 /* Does the journal read what we write to stderr?  systemd.exec(5) */
@@ -88,30 +90,37 @@ take(struct log_target *target, int fd, enum log_form form, char *path)
 
 int
 log_target_open(struct log_target *target, const char *name,
-    enum log_form form)
+    enum log_form form, struct why *why)
 {
 	char *path = NULL;
-	int fd = -1, error;
+	int fd = -1;
 
 	if (strcmp(name, "stderr") == 0) {
-		fd = open_stderr(&form);
+		fd = or_why(open_stderr(&form), why);
 	} else if (strcmp(name, "syslog") == 0) {
 		form = FORM_SYSLOG;
-		fd = connect_to(SYSLOG_SOCKET);
+		fd = or_why(connect_to(SYSLOG_SOCKET), why);
 	} else if (strcmp(name, "journal") == 0) {
 		form = FORM_JOURNAL;
-		fd = connect_to(JOURNAL_SOCKET);
-	} else if ((path = strdup(name)) != NULL) {
-		fd = open_file(path);
+		fd = or_why(connect_to(JOURNAL_SOCKET), why);
+	} else if ((path = strdup(name)) == NULL) {
+		or_why(-1, why);
+	} else {
+		fd = path_open_log(path, why);
 	}
 	if (fd == -1) {
-		error = errno;
 		free(path);
-		errno = error;
 		return -1;
 	}
 	take(target, fd, form, path);
 	return 0;
+}
+
+const char *
+log_target_path(const char *name)
+{
+	return strcmp(name, "stderr") == 0 || strcmp(name, "syslog") == 0 ||
+	    strcmp(name, "journal") == 0 ? NULL : name;
 }
 
 static const char *
@@ -123,14 +132,15 @@ socket_of(const struct log_target *target)
 }
 
 int
-log_target_reopen(struct log_target *target)
+log_target_reopen(struct log_target *target, struct why *why)
 {
 	const char *to = socket_of(target);
 	int fd;
 
 	if (target->path == NULL && to == NULL)
 		return 0;
-	fd = to != NULL ? connect_to(to) : open_file(target->path);
+	fd = to != NULL ? or_why(connect_to(to), why) :
+	    path_open_log(target->path, why);
 	if (fd == -1)
 		return -1;
 	close(target->out.fd);
@@ -186,7 +196,7 @@ log_target_write(struct log_target *target, const char *line, size_t n)
 	if (outlet_write(out, line, n) == 0)
 		return 0;
 	if (socket_of(target) == NULL || !is_deserted(out->error) ||
-	    log_target_reopen(target) == -1)
+	    log_target_reopen(target, NULL) == -1)
 		return -1;
 	out->lost--;
 	return outlet_write(out, line, n);

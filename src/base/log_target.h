@@ -10,6 +10,7 @@
 
 #include "base/log_line.h"
 #include "base/outlet.h"
+#include "base/why.h"
 
 struct log_target {
 	struct outlet out;
@@ -18,17 +19,20 @@ struct log_target {
 };
 
 /*
- * "stderr", "syslog", "journal", or a file, which is created with mode 0640
- * and written in `form`.  A stderr that systemd has connected to the journal
- * (JOURNAL_STREAM) means the journal.  0, or -1 with errno, and *target is not
- * touched.
+ * "stderr", "syslog", "journal", or a file, which is opened as path_open_log
+ * does and written in `form`.  A stderr that systemd has connected to the
+ * journal (JOURNAL_STREAM) means the journal.  0, or -1 and why, and *target
+ * is not touched.
  */
 int log_target_open(struct log_target *target, const char *name,
-    enum log_form form);
+    enum log_form form, struct why *why);
 
-/* Open a file anew, connect to a socket anew.  0, or -1 with errno and the
- * old one stays. */
-int log_target_reopen(struct log_target *target);
+/* The file that such a name means, NULL: none. */
+const char *log_target_path(const char *name);
+
+/* Open a file anew, connect to a socket anew.  0, or -1 and why, and the old
+ * one stays. */
+int log_target_reopen(struct log_target *target, struct why *why);
 
 /* Take over what another process opened. */
 void log_target_take(struct log_target *target, int fd, enum log_form form);

@@ -193,10 +193,11 @@ event(enum phase_event what)
 static int
 reopen_logs(void)
 {
-	int result = log_reopen();
+	struct why why;
+	int result = log_reopen(&why);
 
 	if (result == -1)
-		log_error("cannot open the log again: %s", strerror(errno));
+		log_error("cannot open the log again: %s", why.text);
 	result |= pools_reopen(&self.pools);
 	pools_send_logs(&self.pools);
 	return result;

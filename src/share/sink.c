@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,8 +16,10 @@
 #include "base/buf.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/log_target.h"
+#include "base/path.h"
+#include "base/user.h"
 
-#define SINK_MODE     0640
 #define LOCK_PATIENCE 500 /* ms */
 
 static const struct {
@@ -43,14 +44,6 @@ sink_name(enum sink_id id)
 }
 
 /* ---- opening ------------------------------------------------------------- */
-
-/* A FIFO without a reader is refused rather than waited for. */
-static int
-open_path(const char *path)
-{
-	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC |
-	    O_NOCTTY | O_NONBLOCK, SINK_MODE);
-}
 
 static int
 open_syslog(void)
@@ -80,19 +73,22 @@ way_of(const char *target)
 }
 
 static int
-open_target(enum sink_way way, const char *target)
+open_stream(enum sink_way way, const char *target, struct why *why)
 {
-	switch (way) {
-	case SINK_FILE:
-		return open_path(target);
-	case SINK_STREAM:
-		return outlet_own(strcmp(target, "stdout") == 0 ?
-		    STDOUT_FILENO : STDERR_FILENO);
-	case SINK_SYSLOG:
-		return open_syslog();
-	default:
-		return -1;
-	}
+	int fd = way == SINK_SYSLOG ? open_syslog() :
+	    outlet_own(strcmp(target, "stdout") == 0 ? STDOUT_FILENO :
+	    STDERR_FILENO);
+
+	if (fd == -1)
+		why_set(why, "%s", strerror(errno));
+	return fd;
+}
+
+static int
+open_target(enum sink_way way, const char *target, struct why *why)
+{
+	return way == SINK_FILE ? path_open_log(target, why) :
+	    open_stream(way, target, why);
 }
 
 static void
@@ -111,12 +107,13 @@ int
 sink_open(struct sink *sink, const char *target, struct why *why)
 {
 	enum sink_way way = way_of(target);
-	bool opens = way != SINK_NONE && way != SINK_ERROR_LOG;
-	int fd = open_target(way, target);
+	struct why reason;
+	int fd = -1;
 
-	if (opens && fd == -1) {
+	if (way != SINK_NONE && way != SINK_ERROR_LOG &&
+	    (fd = open_target(way, target, &reason)) == -1) {
 		set(sink, SINK_NONE, -1);
-		why_set(why, "cannot open %s: %s", target, strerror(errno));
+		why_set(why, "cannot open %s: %s", target, reason.text);
 		return -1;
 	}
 	set(sink, way, fd);
@@ -133,69 +130,104 @@ sink_close(struct sink *sink)
 
 /* ---- can it be opened? --------------------------------------------------- */
 
-/* What is missing would be made in its directory. */
+/* As path_try_log. */
 static int
-try_path(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	char directory[PATH_MAX];
-	int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY |
-	    O_NONBLOCK);
-
-	if (fd != -1)
-		close(fd);
-	if (fd != -1 || errno != ENOENT)
-		return fd == -1 ? -1 : 0;
-	snprintf(directory, sizeof(directory), "%.*s",
-	    slash == NULL ? 1 : (int)(slash - path) + 1,
-	    slash == NULL ? "." : path);
-	return faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS);
-}
-
-static int
-try_target(const char *target)
+try_target(const char *target, uid_t user, struct why *why)
 {
 	enum sink_way way = way_of(target);
 	int fd;
 
 	if (way == SINK_FILE)
-		return try_path(target);
+		return path_try_log(target, user, why);
 	if (way == SINK_NONE || way == SINK_ERROR_LOG)
 		return 0;
-	if ((fd = open_target(way, target)) != -1)
-		close(fd);
-	return fd == -1 ? -1 : 0;
+	if ((fd = open_stream(way, target, why)) == -1)
+		return -1;
+	close(fd);
+	return 0;
+}
+
+/* Whose worker may do in a log's directory as it likes: it has the log. */
+static uid_t
+user_of(const struct conf_pool *pool)
+{
+	uid_t uid = (uid_t)-1;
+	gid_t gid;
+
+	if (pool->user != NULL)
+		user_find(pool->user, &uid, &gid, NULL);
+	return uid;
+}
+
+static bool
+check_pool(const struct conf_pool *pool, struct conf_faults *faults)
+{
+	struct why why;
+	bool bad = false;
+
+	for (int id = 0; id < SINK_COUNT; id++) {
+		const char *target = sink_target(pool, id);
+
+		if (try_target(target, user_of(pool), &why) != -1)
+			continue;
+		conf_fault(faults, pool->file, pool->line,
+		    "pool %s: %s: cannot open %s: %s", pool->name,
+		    kinds[id].name, target, why.text);
+		bad = true;
+	}
+	return bad;
 }
 
 bool
 sink_check(const struct conf *conf, struct conf_faults *faults)
 {
-	const struct conf_pool *pool;
+	const char *path = log_target_path(conf->error_log);
+	struct why why;
 	bool bad = false;
 
+	if (path != NULL && path_try_log(path, (uid_t)-1, &why) == -1) {
+		conf_fault(faults, "error_log", 0, "cannot open %s: %s", path,
+		    why.text);
+		bad = true;
+	}
+	for (size_t i = 0; i < conf->npools; i++)
+		bad = check_pool(&conf->pools[i], faults) || bad;
+	return bad;
+}
+
+static const char exposed[] = "could be replaced by others, who may write to "
+    "its directory or to one above";
+
+void
+sink_warn(const struct conf *conf, struct conf_faults *warnings)
+{
+	const char *path = log_target_path(conf->error_log), *target;
+	const struct conf_pool *pool;
+
+	if (path != NULL && path_try_log(path, (uid_t)-1, NULL) == 1)
+		conf_fault(warnings, "error_log", 0, "warning: %s %s", path,
+		    exposed);
 	for (pool = conf->pools; pool < conf->pools + conf->npools; pool++)
 		for (int id = 0; id < SINK_COUNT; id++) {
-			const char *target = sink_target(pool, id);
-
-			if (try_target(target) == 0)
-				continue;
-			conf_fault(faults, pool->file, pool->line,
-			    "pool %s: %s: cannot open %s: %s", pool->name,
-			    kinds[id].name, target, strerror(errno));
-			bad = true;
+			target = sink_target(pool, id);
+			if (try_target(target, user_of(pool), NULL) == 1)
+				conf_fault(warnings, pool->file, pool->line,
+				    "warning: pool %s: %s: %s %s", pool->name,
+				    kinds[id].name, target, exposed);
 		}
-	return bad;
 }
 
 /* ---- from master to worker ----------------------------------------------- */
 
-/* The path may by now lead to another file. */
+/* The path may by now lead to another file.  What the master was given as
+ * stdout may have one position for all who write to it. */
 static int
 open_again(int fd)
 {
 	struct stat st;
 
-	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode))
+	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) ||
+	    (fcntl(fd, F_GETFL) & O_APPEND) == 0)
 		return -1;
 	return fd_open_again(fd, O_WRONLY | O_APPEND);
 }

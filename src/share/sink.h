@@ -22,7 +22,7 @@ _Static_assert(SINK_COUNT == SCORE_LOGS, "the score counts for each");
 
 enum sink_way {
 	SINK_NONE,
-	SINK_FILE,   /* regular, or whatever else a path leads to */
+	SINK_FILE,   /* regular, or whatever else path_open_log takes */
 	SINK_STREAM, /* stdout or stderr of the master */
 	SINK_SYSLOG,
 	SINK_ERROR_LOG /* of a worker: its stderr, which the master reads */
@@ -43,9 +43,13 @@ const char *sink_name(enum sink_id id);
 int sink_open(struct sink *sink, const char *target, struct why *why);
 void sink_close(struct sink *sink);
 
-/* Faults for the targets of a configuration that could not be opened; true
- * if there are any.  Creates nothing. */
+/* Faults for the targets of a configuration that could not be opened, its
+ * error log among them; true if there are any.  Creates nothing. */
 bool sink_check(const struct conf *conf, struct conf_faults *faults);
+
+/* Name the files that somebody else could replace: who is neither root nor
+ * the daemon's user nor, for a log of a pool, that pool's user. */
+void sink_warn(const struct conf *conf, struct conf_faults *warnings);
 
 /*
  * As a worker is to have it.  With `own` a regular file is opened once more,

@@ -239,7 +239,7 @@ START_TEST(reopens_after_a_rotation)
 	ck_assert_int_eq(st.st_mode & 0777 & ~0640, 0);
 	ck_assert_int_eq(rename(path, rotated), 0);
 	log_error("between");
-	ck_assert_int_eq(log_reopen(), 0);
+	ck_assert_int_eq(log_reopen(NULL), 0);
 	log_error("after");
 	ck_assert_ptr_nonnull(strstr(content(rotated), "before"));
 	ck_assert_ptr_nonnull(strstr(content(rotated), "between"));
@@ -275,7 +275,7 @@ START_TEST(stderr_stays_where_it_was)
 	    STDERR_FILENO);
 	log_error("text");
 	check_text("text");
-	ck_assert_int_eq(log_reopen(), 0);
+	ck_assert_int_eq(log_reopen(NULL), 0);
 	log_error("text");
 	check_text("text");
 }
@@ -481,7 +481,7 @@ START_TEST(repeats_are_told_of_at_the_end)
 	}
 	wait(NULL);
 	ck_assert_int_eq(times("repeated 2 times\n"), 1);
-	ck_assert_int_eq(log_reopen(), 0);
+	ck_assert_int_eq(log_reopen(NULL), 0);
 	ck_assert_int_eq(times("repeated 1 time\n"), 1);
 }
 END_TEST

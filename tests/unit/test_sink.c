@@ -419,7 +419,8 @@ START_TEST(targets_are_tried_and_not_made)
 {
 	struct conf_pool pool = { .name = strdup("www"), .file = strdup("c"),
 		.line = 7, .logs.access = file };
-	struct conf conf = { .pools = &pool, .npools = 1 };
+	struct conf conf = { .pools = &pool, .npools = 1,
+		.error_log = (char[]){ "stderr" } };
 	struct conf_faults faults = { 0 };
 	char missing[80], expected[200];
 
