@@ -1,10 +1,13 @@
 #include "master/daemon.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -13,59 +16,159 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/path.h"
+
+#define ATTEMPTS 100 /* against somebody who makes the file over and over */
 
 /* ---- pid file ------------------------------------------------------------ */
 
-/* Whether path still names what fd is: its last owner may have removed it
+enum { AGAIN = -2 };
+
+/* Whether the name still means what fd is: its last owner may have removed it
  * between our open and our lock. */
 static bool
-pidfile_current(int fd, const char *path)
+pidfile_current(int fd, int dir, const char *name)
 {
 	struct stat ours, named;
 
-	return fstat(fd, &ours) == 0 && stat(path, &named) == 0 &&
+	return fstat(fd, &ours) == 0 &&
+	    fstatat(dir, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
 }
 
-static void
-pidfile_refuse(int fd, const char *path, struct why *why)
+/* Others may have opened it, and whoever has it open can lock it.  A file of
+ * our making is never so. */
+static bool
+pidfile_exposed(const struct stat *st)
+{
+	return (st->st_mode & (S_IRWXG | S_IRWXO)) != 0 ||
+	    st->st_uid != geteuid() || st->st_nlink != 1;
+}
+
+static long
+pidfile_read(int fd)
 {
 	char text[24] = "";
-	ssize_t n;
 
-	if (errno != EWOULDBLOCK) {
-		why_set(why, "cannot lock %s: %s", path, strerror(errno));
-		return;
+	return pread(fd, text, sizeof(text) - 1, 0) > 0 ? atol(text) : 0;
+}
+
+/* The mode of such a link says what the descriptor is open for. */
+static bool
+has_open_for_writing(int fds, const struct stat *file)
+{
+	DIR *dir = fdopendir(fds);
+	const struct dirent *entry;
+	struct stat link, st;
+	bool found = false;
+
+	while (dir != NULL && !found && (entry = readdir(dir)) != NULL)
+		found = fstatat(fds, entry->d_name, &link,
+		    AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(link.st_mode) &&
+		    (link.st_mode & S_IWUSR) != 0 &&
+		    fstatat(fds, entry->d_name, &st, 0) == 0 &&
+		    st.st_dev == file->st_dev && st.st_ino == file->st_ino;
+	if (dir != NULL)
+		closedir(dir);
+	else
+		close(fds);
+	return found;
+}
+
+/* Is the lock that of the daemon which the file names?  Others can have opened
+ * it for reading only.  If that cannot be seen, it is. */
+static bool
+pidfile_served(int fd, const struct stat *st)
+{
+	long pid = pidfile_read(fd);
+	char path[48];
+	int fds;
+
+	if (pid <= 0 || pid > INT_MAX || kill((pid_t)pid, 0) == -1)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%ld/fd", pid);
+	fds = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fds == -1 || has_open_for_writing(fds, st);
+}
+
+/* Takes fd; errno tells what failed. */
+static int
+pidfile_refuse(int fd, const char *path, const char *what, struct why *why)
+{
+	long pid = 0;
+
+	if (errno != EWOULDBLOCK)
+		why_set(why, "cannot %s %s: %s", what, path, strerror(errno));
+	else if ((pid = pidfile_read(fd)) > 0)
+		why_set(why, "%s: lua-fpm runs already with pid %ld", path,
+		    pid);
+	else
+		why_set(why, "%s: lua-fpm runs already", path);
+	fd_close(&fd);
+	return -1;
+}
+
+static int
+pidfile_lock(int fd, const struct stat *st)
+{
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	if (errno != EWOULDBLOCK)
+		return -1;
+	if (pidfile_exposed(st) && !pidfile_served(fd, st))
+		return 0;
+	errno = EWOULDBLOCK;
+	return -1;
+}
+
+/* The file, locked; -1 and why; or AGAIN.  What others may have opened is
+ * never used but replaced, since they could lock it later too. */
+static int
+pidfile_try(int dir, const char *name, const char *path, struct why *why)
+{
+	int fd = openat(dir, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW |
+	    O_NONBLOCK | O_NOCTTY, 0600);
+	struct stat st;
+
+	if (fd == -1 || fstat(fd, &st) == -1)
+		return pidfile_refuse(fd, path, "write", why);
+	if (!S_ISREG(st.st_mode)) {
+		why_set(why, "%s exists and is not a file", path);
+		close(fd);
+		return -1;
 	}
-	if ((n = pread(fd, text, sizeof(text) - 1, 0)) > 0)
-		text[strspn(text, "0123456789")] = '\0';
-	why_set(why, "%s: lua-fpm runs already%s%s", path,
-	    text[0] == '\0' ? "" : " with pid ", text);
+	if (pidfile_lock(fd, &st) == -1)
+		return pidfile_refuse(fd, path, "lock", why);
+	if (pidfile_current(fd, dir, name)) {
+		if (!pidfile_exposed(&st))
+			return fd;
+		if (unlinkat(dir, name, 0) == -1)
+			return pidfile_refuse(fd, path, "replace", why);
+	}
+	close(fd);
+	return AGAIN;
 }
 
 int
 pidfile_open(const char *path, struct why *why)
 {
-	int fd;
+	char name[NAME_MAX + 1];
+	struct why reason;
+	int dir = path_parent(path, name, &reason), fd = AGAIN;
 
-	for (;;) {
-		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
-		    0644);
-		if (fd == -1) {
-			why_set(why, "cannot write %s: %s", path,
-			    strerror(errno));
-			return -1;
-		}
-		if (flock(fd, LOCK_EX | LOCK_NB) == -1) {
-			pidfile_refuse(fd, path, why);
-			close(fd);
-			return -1;
-		}
-		if (pidfile_current(fd, path))
-			break;
-		close(fd);
+	if (dir == -1) {
+		why_set(why, "cannot write %s: %s", path, reason.text);
+		return -1;
 	}
-	pidfile_write(fd);
+	for (int i = 0; i < ATTEMPTS && fd == AGAIN; i++)
+		fd = pidfile_try(dir, name, path, why);
+	close(dir);
+	if (fd == AGAIN) {
+		why_set(why, "cannot write %s: somebody else does", path);
+		fd = -1;
+	}
+	if (fd != -1)
+		pidfile_write(fd);
 	return fd;
 }
 
@@ -84,9 +187,15 @@ pidfile_write(int fd)
 void
 pidfile_close(int fd, const char *path)
 {
+	char name[NAME_MAX + 1];
+	int dir;
+
 	if (fd == -1)
 		return;
-	unlink(path);
+	dir = path_parent(path, name, NULL);
+	if (dir != -1 && pidfile_current(fd, dir, name))
+		unlinkat(dir, name, 0);
+	fd_close(&dir);
 	close(fd);
 }
 

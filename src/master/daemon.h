@@ -10,16 +10,20 @@
 #include "base/why.h"
 
 /*
- * Create (0644), lock and write the pid file.  The lock belongs to the open
- * file: it survives a fork by its owner, and children have to close theirs.
- * Returns the close-on-exec descriptor, or -1 and why.
+ * Create (0600), lock and write the pid file.  Whoever has a file open can
+ * lock it, so nobody else may be able to: a file that is left, but that others
+ * can read, is replaced unless the daemon that it names holds it.  Links
+ * are those of path_parent.  The lock belongs to the open file: it survives a
+ * fork by its owner, and children have to close theirs.  Returns the
+ * close-on-exec descriptor, or -1 and why.
  */
 int pidfile_open(const char *path, struct why *why);
 
 /* Write the pid of the calling process (again after daemon_detach). */
 void pidfile_write(int fd);
 
-/* Remove the file and give up the lock; fd -1 is fine. */
+/* Remove the file, if it is still this one, and give up the lock; fd -1 is
+ * fine. */
 void pidfile_close(int fd, const char *path);
 
 /*

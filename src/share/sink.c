@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/log_target.h"
@@ -21,6 +22,7 @@
 #include "base/user.h"
 
 #define LOCK_PATIENCE 500 /* ms */
+#define LOCK_PAUSE    10000
 
 static const struct {
 	unsigned char tag; /* of a message */
@@ -321,20 +323,26 @@ sink_get(struct sink *sink, enum sink_id id, const struct record *all)
 
 /* ---- writing ------------------------------------------------------------- */
 
-/* Who holds it waits no longer than outlet_write does, unless it is stopped:
- * then the line goes without. */
+/* Who holds it waits no longer than outlet_write does, unless it is stopped or
+ * means harm: whoever has the same pipe can lock it.  Then the line goes
+ * without, and for a while no other waits. */
 static bool
-lock(const struct sink *sink)
+lock(struct sink *sink)
 {
 	const struct flock whole = { .l_type = F_WRLCK };
+	int64_t begun = clock_ms();
 
-	for (int ms = 0; ms < LOCK_PATIENCE; ms++) {
+	for (;;) {
 		if (fcntl(sink->out.fd, F_SETLK, &whole) == 0)
 			return true;
-		if (errno != EAGAIN && errno != EACCES && errno != EINTR)
+		if ((errno != EAGAIN && errno != EACCES && errno != EINTR) ||
+		    begun < sink->waits_from)
+			return false;
+		if (clock_ms() - begun >= LOCK_PATIENCE)
 			break;
 		poll(NULL, 0, 1);
 	}
+	sink->waits_from = clock_ms() + LOCK_PAUSE;
 	return false;
 }
 

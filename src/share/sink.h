@@ -32,6 +32,7 @@ struct sink { /* all zero but out.fd, which is -1: none */
 	enum sink_way way;
 	bool own;     /* the file position is moved by one worker alone */
 	bool crowded; /* a long line is not whole by itself: it is locked */
+	int64_t waits_from; /* clock_ms(): before that for no lock */
 	struct outlet out;
 };
 

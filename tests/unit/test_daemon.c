@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -65,7 +66,7 @@ START_TEST(the_file_holds_the_pid_and_goes)
 	ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
 	assert_pid(getpid());
 	ck_assert_int_eq(stat(path, &st), 0);
-	ck_assert_int_eq(st.st_mode & 0133, 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0600);
 	pidfile_close(fd, path);
 	ck_assert_int_eq(stat(path, &st), -1);
 	ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
@@ -128,6 +129,140 @@ START_TEST(the_lock_outlives_its_maker)
 	ck_assert_int_eq(status_of(pid), 0);
 	ck_assert_int_ne(fd = pidfile_open(path, &why), -1);
 	pidfile_close(fd, path);
+}
+END_TEST
+
+/* Held until `go` is closed, by a process that has opened the file so. */
+static pid_t
+hold(int how, int *go)
+{
+	int fds[2], fd;
+	pid_t pid;
+	char c;
+
+	ck_assert_int_eq(fd_pair(fds), 0);
+	if ((pid = fork()) == 0) {
+		close(fds[0]);
+		if (getuid() == 0 && how == O_RDONLY && seteuid(65534) == -1)
+			_exit(1);
+		fd = open(path, how);
+		if (how == O_RDWR)
+			pidfile_write(fd);
+		_exit(flock(fd, LOCK_EX | LOCK_NB) == -1 ||
+		    write(fds[1], "x", 1) != 1 || read(fds[1], &c, 1) != 0);
+	}
+	close(fds[1]);
+	ck_assert_int_eq(read(fds[0], &c, 1), 1);
+	*go = fds[0];
+	return pid;
+}
+
+static void
+leave_file(long pid, mode_t mode)
+{
+	FILE *f = fopen(path, "w");
+
+	fprintf(f, "%ld\n", pid);
+	fclose(f);
+	ck_assert_int_eq(chmod(path, mode), 0);
+}
+
+/* By which anybody could keep the daemon from starting; though it had the
+ * number that the file has. */
+START_TEST(a_lock_of_who_can_only_read_counts_for_nothing)
+{
+	struct stat st;
+	pid_t pid;
+	int fd, go;
+
+	ck_assert_int_eq(chmod(directory, 0755), 0);
+	leave_file(0x7ffffff0, 0644);
+	pid = hold(O_RDONLY, &go);
+	for (int i = 0; i < 2; i++) {
+		fd = pidfile_open(path, &why);
+		ck_assert_msg(fd != -1, "%s", why.text);
+		assert_pid(getpid());
+		ck_assert_int_eq(stat(path, &st), 0);
+		ck_assert_uint_eq(st.st_mode & 07777, 0600);
+		pidfile_close(fd, path);
+		if (i == 0) {
+			close(go);
+			ck_assert_int_eq(status_of(pid), 0);
+			leave_file(0x7ffffff0, 0644);
+			pid = hold(O_RDONLY, &go);
+			leave_file(pid, 0644);
+		}
+	}
+	close(go);
+	ck_assert_int_eq(status_of(pid), 0);
+}
+END_TEST
+
+/* Who had it open before has it open still when its mode has changed. */
+START_TEST(a_file_that_others_could_read_is_not_used_again)
+{
+	struct stat before, after;
+	int fd, held;
+
+	leave_file(0x7ffffff0, 0644);
+	held = open(path, O_RDONLY);
+	ck_assert_int_eq(stat(path, &before), 0);
+	fd = pidfile_open(path, &why);
+	ck_assert_int_ne(fd, -1);
+	ck_assert_int_eq(stat(path, &after), 0);
+	ck_assert_uint_ne(before.st_ino, after.st_ino);
+	ck_assert_int_eq(flock(held, LOCK_EX | LOCK_NB), 0);
+	close(held);
+	pidfile_close(fd, path);
+}
+END_TEST
+
+/* One of before this rule, whose file can be read. */
+START_TEST(a_daemon_whose_file_others_can_read_is_seen)
+{
+	struct stat before, after;
+	pid_t pid;
+	int go;
+
+	leave_file(1, 0644);
+	pid = hold(O_RDWR, &go);
+	ck_assert_int_eq(stat(path, &before), 0);
+	ck_assert_int_eq(pidfile_open(path, &why), -1);
+	ck_assert_ptr_nonnull(strstr(why.text, "runs already with pid"));
+	assert_pid(pid);
+	ck_assert_int_eq(stat(path, &after), 0);
+	ck_assert_uint_eq(before.st_ino, after.st_ino);
+	close(go);
+	ck_assert_int_eq(status_of(pid), 0);
+}
+END_TEST
+
+START_TEST(nothing_else_is_written_or_removed)
+{
+	char other[120], text[16] = "";
+	int fd;
+
+	snprintf(other, sizeof(other), "%s/other", directory);
+	fd = open(other, O_RDWR | O_CREAT, 0600);
+	ck_assert_int_eq(write(fd, "precious", 8), 8);
+	ck_assert_int_eq(symlink(other, path), 0);
+	ck_assert_int_eq(pidfile_open(path, &why), -1);
+	unlink(path);
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	ck_assert_int_eq(pidfile_open(path, &why), -1);
+	ck_assert_ptr_nonnull(strstr(why.text, "exists and is not a file"));
+	unlink(path);
+	ck_assert_int_eq(link(other, path), 0);
+	close(fd);
+	fd = pidfile_open(path, &why);
+	ck_assert_int_ne(fd, -1);
+	/* not ours any more */
+	ck_assert_int_eq(rename(other, path), 0);
+	pidfile_close(fd, path);
+	fd = open(path, O_RDONLY);
+	ck_assert_int_eq(read(fd, text, sizeof(text) - 1), 8);
+	ck_assert_str_eq(text, "precious");
+	close(fd);
 }
 END_TEST
 
@@ -287,6 +422,10 @@ suite(void)
 	tcase_add_test(t, a_stale_file_is_taken_over);
 	tcase_add_test(t, a_second_daemon_is_told_the_pid_of_the_first);
 	tcase_add_test(t, the_lock_outlives_its_maker);
+	tcase_add_test(t, a_lock_of_who_can_only_read_counts_for_nothing);
+	tcase_add_test(t, a_file_that_others_could_read_is_not_used_again);
+	tcase_add_test(t, a_daemon_whose_file_others_can_read_is_seen);
+	tcase_add_test(t, nothing_else_is_written_or_removed);
 	tcase_add_test(t, says_why_it_cannot);
 	tcase_add_test(t, the_foreground_exits_with_the_verdict);
 	tcase_add_test(t, the_background_is_on_its_own);

@@ -18,6 +18,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "share/channel.h"
@@ -346,6 +347,37 @@ START_TEST(long_lines_are_whole_in_a_pipe)
 }
 END_TEST
 
+/* Another pool's worker that has the same pipe, and means harm. */
+START_TEST(a_lock_that_is_never_given_up_costs_little)
+{
+	const struct flock whole = { .l_type = F_WRLCK };
+	int ends[2], go[2];
+	int64_t begun;
+	char c;
+
+	ck_assert_int_eq(fd_pipe(ends), 0);
+	dup2(ends[1], STDOUT_FILENO);
+	ck_assert_int_eq(sink_open(&sink, "stdout", &why), 0);
+	dup2(STDERR_FILENO, STDOUT_FILENO);
+	ck_assert_int_eq(fd_pair(go), 0);
+	if (fork() == 0) {
+		close(go[0]);
+		_exit(fcntl(sink.out.fd, F_SETLK, &whole) == -1 ||
+		    write(go[1], "x", 1) != 1 || read(go[1], &c, 1) != 0);
+	}
+	close(go[1]);
+	ck_assert_int_eq(read(go[0], &c, 1), 1);
+	begun = clock_ms();
+	for (int i = 0; i < 20; i++)
+		ck_assert_int_eq(put(&sink, "line\n"), 0);
+	ck_assert_int_lt(clock_ms() - begun, 3000);
+	close(go[0]);
+	wait(NULL);
+	close(ends[0]);
+	close(ends[1]);
+}
+END_TEST
+
 START_TEST(long_lines_are_whole_in_a_file)
 {
 	enum { WRITERS = 4, LINES = 20 };
@@ -462,6 +494,7 @@ main(void)
 	tcase_add_test(tc, a_line_without_room_leaves_nothing);
 	tcase_add_test(tc, a_cut_line_of_many_is_ended);
 	tcase_add_test(tc, long_lines_are_whole_in_a_pipe);
+	tcase_add_test(tc, a_lock_that_is_never_given_up_costs_little);
 	tcase_add_test(tc, long_lines_are_whole_in_a_file);
 	tcase_add_test(tc, syslog_takes_lines);
 	tcase_add_test(tc, targets_are_tried_and_not_made);
