@@ -1,16 +1,13 @@
 #include "master/listen.h"
 
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/fd.h"
 #include "base/user.h"
 
 static struct listener *listeners; /* all of this process */
@@ -37,50 +34,6 @@ options_of(const struct conf_pool *pool, struct sock_options *options,
 	return 0;
 }
 
-static int
-set_rights(struct listener *l, int fd, const struct sock_options *options,
-    struct why *why)
-{
-	char path[40];
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (fchownat(fd, "", options->owner, options->group,
-		AT_EMPTY_PATH) == -1 || chmod(path, options->mode) == -1) {
-		why_set(why, "%s", strerror(errno));
-		return -1;
-	}
-	if ((options->acl || l->acl) && sock_acl_set(path, options->mode,
-		options->acl_users, options->acl_groups, why) == -1)
-		return -1;
-	l->acl = options->acl;
-	return 0;
-}
-
-/*
- * The rights of the socket file, but never of what somebody else has put
- * in its place: whoever may write to the directory could hand us any file.
- */
-static int
-adjust_file(struct listener *l, const struct sock_options *options,
-    struct why *why)
-{
-	const struct sock_address *address = &l->address;
-	int fd = open(address->sa.un.sun_path,
-	    O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	struct stat st;
-	int result = 0;
-
-	if (fd == -1 && errno != ENOENT) {
-		why_set(why, "%s", strerror(errno));
-		return -1;
-	}
-	if (fd != -1 && fstat(fd, &st) == 0 && st.st_dev == address->dev &&
-	    st.st_ino == address->ino)
-		result = set_rights(l, fd, options, why);
-	fd_close(&fd);
-	return result;
-}
-
 /* A socket that goes on with a new generation takes on its options. */
 static int
 adjust(struct listener *l, const struct sock_options *options,
@@ -92,7 +45,11 @@ adjust(struct listener *l, const struct sock_options *options,
 		why_set(why, "%s", strerror(errno));
 		return -1;
 	}
-	return l->address.kind == SOCK_UNIX ? adjust_file(l, options, why) : 0;
+	if (l->address.kind == SOCK_UNIX && sock_file_adjust(&l->address,
+		options, options->acl || l->acl, why) == -1)
+		return -1;
+	l->acl = options->acl;
+	return 0;
 }
 
 static struct listener *

@@ -24,99 +24,34 @@ sock_new(const struct sock_address *address)
 	    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
-/* Whether something is alive at the path: only a refusal says no. */
-static int
-sock_probe(const struct sock_address *address, const char *path,
-    struct why *why)
-{
-	int fd = sock_new(address);
-	int error;
-
-	if (fd == -1)
-		return sock_fail(why, "cannot look at", path);
-	error = connect(fd, &address->sa.any, address->len) == 0 ? 0 : errno;
-	close(fd);
-	if (error == ECONNREFUSED || error == ENOENT)
-		return 0;
-	why_set(why, "somebody listens on %s already", path);
-	if (error != 0 && error != EAGAIN)
-		why_set(why, "cannot tell whether somebody listens on %s: %s",
-		    path, strerror(error));
-	return -1;
-}
-
-/* 0 if the path is free or has a socket that nobody serves. */
-static int
-sock_check_path(const struct sock_address *address, const char *path,
-    struct why *why)
-{
-	struct stat st;
-
-	if (lstat(path, &st) == -1)
-		return errno == ENOENT ? 0 :
-		    sock_fail(why, "cannot look at", path);
-	if (!S_ISSOCK(st.st_mode)) {
-		why_set(why, "%s exists and is not a socket", path);
-		return -1;
-	}
-	return sock_probe(address, path, why);
-}
-
-static int
-sock_set_rights(const char *path, const struct sock_options *options,
-    struct why *why)
-{
-	struct why what;
-
-	if (chmod(path, options->mode) == -1)
-		return sock_fail(why, "cannot set the mode of", path);
-	if (lchown(path, options->owner, options->group) == -1)
-		return sock_fail(why, "cannot set owner and group of", path);
-	if (!options->acl || sock_acl_set(path, options->mode,
-		options->acl_users, options->acl_groups, &what) == 0)
-		return 0;
-	why_set(why, "cannot set the access control list of %s: %s", path,
-	    what.text);
-	return -1;
-}
-
 /*
  * The rights are in place before anybody can connect: listen comes last.
  * The socket is bound to its own path, not renamed to it, since the name that it
  * was bound to is the one that ss(8) and getsockname(2) show.
  */
 static int
-sock_make_file(int fd, const struct sock_address *address, const char *path,
-    const struct sock_options *options, struct why *why)
-{
-	if (bind(fd, &address->sa.any, address->len) == -1)
-		return sock_fail(why, "cannot make", path);
-	if (sock_set_rights(path, options, why) == 0) {
-		if (listen(fd, options->backlog) == 0)
-			return 0;
-		sock_fail(why, "cannot listen on", path);
-	}
-	unlink(path);
-	return -1;
-}
-
-static int
 sock_listen_unix(int fd, struct sock_address *address,
     const struct sock_options *options, struct why *why)
 {
 	const char *path = address->sa.un.sun_path;
-	struct stat st;
+	mode_t mask;
+	int bound;
 
-	if (sock_check_path(address, path, why) == -1)
+	address->dev = address->ino = 0;
+	if (sock_file_clear(address, why) == -1)
 		return -1;
-	unlink(path);
-	if (sock_make_file(fd, address, path, options, why) == -1)
-		return -1;
-	if (lstat(path, &st) == -1)
-		return sock_fail(why, "cannot look at", path);
-	address->dev = st.st_dev;
-	address->ino = st.st_ino;
-	return 0;
+	mask = umask(~options->mode & 0777);
+	bound = bind(fd, &address->sa.any, address->len);
+	umask(mask);
+	if (bound == -1)
+		return sock_fail(why, "cannot make", path);
+	if (sock_file_adopt(address, options, why) == 0) {
+		if (listen(fd, options->backlog) == 0)
+			return 0;
+		sock_fail(why, "cannot listen on", path);
+	}
+	sock_file_remove(address);
+	return -1;
 }
 
 static void
@@ -224,12 +159,8 @@ sock_refuse_inet(int fd, const struct sock_address *address)
 void
 sock_refuse(int fd, const struct sock_address *address)
 {
-	const char *path = address->sa.un.sun_path;
-	struct stat st;
-
 	if (address->kind == SOCK_INET)
 		sock_refuse_inet(fd, address);
-	else if (address->kind == SOCK_UNIX && lstat(path, &st) == 0 &&
-	    st.st_dev == address->dev && st.st_ino == address->ino)
-		unlink(path);
+	else if (address->kind == SOCK_UNIX)
+		sock_file_remove(address);
 }

@@ -8,28 +8,17 @@
  * Their addresses and queues come along with this header.
  */
 
-#include <sys/types.h>
-
 #include "base/why.h"
-#include "share/sock_acl.h"
 #include "share/sock_address.h"
+#include "share/sock_file.h"
 #include "share/sock_queue.h"
-
-struct sock_options {
-	int backlog;
-	uid_t owner; /* (uid_t)-1: not changed */
-	gid_t group;
-	mode_t mode;
-	bool acl; /* set the file's access control list (sock_acl.h) */
-	const struct conf_list *acl_users;
-	const struct conf_list *acl_groups;
-};
 
 /*
  * Bind and listen; for fd:N check that it is a listening stream socket and
  * take it over.  Nobody can connect to a unix socket before it has its
- * owner, mode and list.  It replaces a stale socket file; one on which somebody listens,
- * and a file that is no socket, are errors.
+ * owner, mode and list, which no other file gets in its place (sock_file.h).
+ * It replaces a stale socket file; one on which somebody listens, a file that
+ * is no socket, and a link of another user on the way are errors.
  * IPv6 sockets are IPv6 only.  The result is close-on-exec and non-blocking;
  * -1 and why.
  */

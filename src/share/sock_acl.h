@@ -19,7 +19,8 @@ bool sock_acl_known(void);
 /*
  * Owner, owning group and others of the file get what `mode` says, each user
  * and group in the lists (names or numbers) may read and write, which is what
- * connecting takes, and nobody else is left in its list.  Follows links.  0,
+ * connecting takes, and nobody else is left in its list.  Follows links:
+ * path is that of a descriptor.  0,
  * or -1 and why.
  */
 int sock_acl_set(const char *path, mode_t mode, const struct conf_list *users,

@@ -13,6 +13,22 @@
 
 #include "unit.h"
 
+/* What somebody else does in the moment after bind(2). */
+static void (*after_bind)(void);
+
+int __real_bind(int fd, const struct sockaddr *to, socklen_t len);
+int __wrap_bind(int fd, const struct sockaddr *to, socklen_t len);
+
+int
+__wrap_bind(int fd, const struct sockaddr *to, socklen_t len)
+{
+	int result = __real_bind(fd, to, len);
+
+	if (after_bind != NULL)
+		after_bind();
+	return result;
+}
+
 static const struct sock_options plain = {
 	.backlog = 16, .owner = (uid_t)-1, .group = (gid_t)-1, .mode = 0600
 };
@@ -290,6 +306,109 @@ START_TEST(what_is_no_socket_is_not_touched)
 }
 END_TEST
 
+static char precious[96], elsewhere[96];
+
+static void
+lay_link(void)
+{
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(symlink(precious, path), 0);
+}
+
+static void
+lay_name(void)
+{
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(link(precious, path), 0);
+}
+
+/* Whoever may write to the directory lays another file in place of the socket
+ * that has just been bound: its rights are not what is set, and it stays. */
+START_TEST(rights_are_those_of_the_socket_that_was_bound)
+{
+	static void (*const tricks[])(void) = { lay_link, lay_name, lay_name };
+	struct sock_options options = plain;
+	struct sockaddr_un other = { .sun_family = AF_UNIX };
+	struct stat st;
+
+	options.mode = 0666;
+	snprintf(precious, sizeof(precious), "%s/precious", directory);
+	snprintf(other.sun_path, sizeof(other.sun_path), "%s", precious);
+	for (int i = 0; i < 3; i++) {
+		if (i < 2)
+			close(open(precious, O_WRONLY | O_CREAT, 0600));
+		else
+			ck_assert_int_eq(__real_bind(socket(AF_UNIX,
+			    SOCK_STREAM, 0), (struct sockaddr *)&other,
+			    sizeof(other)), 0);
+		ck_assert_int_eq(chmod(precious, 0600), 0);
+		after_bind = tricks[i];
+		ck_assert_int_eq(sock_listen(&address, &options, &why), -1);
+		after_bind = NULL;
+		ck_assert_ptr_nonnull(strstr(why.text,
+		    "somebody has replaced"));
+		ck_assert_int_eq(stat(precious, &st), 0);
+		ck_assert_uint_eq(st.st_mode & 07777, 0600);
+		ck_assert_int_eq(lstat(path, &st), 0);
+		unlink(path);
+		unlink(precious);
+	}
+}
+END_TEST
+
+/* So do directories on the way. */
+START_TEST(a_link_of_another_user_is_not_followed)
+{
+	char theirs[80], text[96];
+	struct sock_address a, real;
+	struct stat st;
+	int fd;
+
+	if (geteuid() != 0)
+		return;
+	snprintf(theirs, sizeof(theirs), "%s/theirs", directory);
+	ck_assert_int_eq(symlink(directory, theirs), 0);
+	ck_assert_int_eq(lchown(theirs, 65534, 65534), 0);
+	snprintf(text, sizeof(text), "%s/www.sock", theirs);
+	ck_assert_int_eq(sock_parse(text, &a, &why), 0);
+	listen_fails(&a, "theirs is a symbolic link of another user");
+	ck_assert_int_eq(lstat(path, &st), -1);
+	/* nor is a stale socket removed that way */
+	real = address;
+	fd = listen_ok(&real, &plain);
+	close(fd);
+	listen_fails(&a, "theirs is a symbolic link of another user");
+	a.dev = real.dev;
+	a.ino = real.ino;
+	sock_refuse(-1, &a);
+	ck_assert_int_eq(lstat(path, &st), 0);
+	/* root's may be there */
+	ck_assert_int_eq(lchown(theirs, 0, 0), 0);
+	fd = listen_ok(&a, &plain);
+	sock_refuse(fd, &a);
+	ck_assert_int_eq(lstat(path, &st), -1);
+	unlink(theirs);
+}
+END_TEST
+
+START_TEST(a_stale_socket_that_was_replaced_stays)
+{
+	int fd = listen_ok(&address, &plain);
+	struct sock_address next = address;
+	struct stat st;
+
+	snprintf(elsewhere, sizeof(elsewhere), "%s/moved", directory);
+	ck_assert_int_eq(rename(path, elsewhere), 0);
+	close(open(path, O_WRONLY | O_CREAT, 0600));
+	ck_assert_int_eq(sock_file_adjust(&address, &plain, false, &why), 0);
+	sock_refuse(fd, &address);
+	ck_assert_int_eq(lstat(path, &st), 0);
+	ck_assert(S_ISREG(st.st_mode));
+	listen_fails(&next, "not a socket");
+	unlink(elsewhere);
+}
+END_TEST
+
 START_TEST(a_missing_directory_is_named)
 {
 	struct sock_address a;
@@ -561,6 +680,9 @@ suite(void)
 	tcase_add_test(t, a_stale_socket_is_replaced);
 	tcase_add_test(t, a_live_socket_is_not_taken);
 	tcase_add_test(t, what_is_no_socket_is_not_touched);
+	tcase_add_test(t, rights_are_those_of_the_socket_that_was_bound);
+	tcase_add_test(t, a_link_of_another_user_is_not_followed);
+	tcase_add_test(t, a_stale_socket_that_was_replaced_stays);
 	tcase_add_test(t, a_missing_directory_is_named);
 	tcase_add_test(t, refusing_removes_our_path_only);
 	tcase_add_test(t, a_unix_queue_is_counted);
