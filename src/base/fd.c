@@ -81,11 +81,13 @@ fd_send(int sock, int fd, const void *data, size_t n)
 long
 fd_receive(int sock, int *fd, void *data, size_t n)
 {
+	/* Aligned room would be enough for two on many machines; a descriptor
+	 * that has no room is closed by the kernel. */
 	union fd_control control;
 	struct iovec iov = { data, n };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
 		.msg_control = control.room,
-		.msg_controllen = sizeof(control.room) };
+		.msg_controllen = CMSG_LEN(sizeof(int)) };
 	struct cmsghdr *head;
 	long done;
 
@@ -97,11 +99,10 @@ fd_receive(int sock, int *fd, void *data, size_t n)
 	while (done == -1 && errno == ECONNRESET);
 	if (done == -1)
 		return -1;
-	for (head = CMSG_FIRSTHDR(&msg); head != NULL;
-	    head = CMSG_NXTHDR(&msg, head))
-		if (head->cmsg_level == SOL_SOCKET &&
-		    head->cmsg_type == SCM_RIGHTS)
-			memcpy(fd, CMSG_DATA(head), sizeof(int));
+	head = CMSG_FIRSTHDR(&msg);
+	if (head != NULL && head->cmsg_level == SOL_SOCKET &&
+	    head->cmsg_type == SCM_RIGHTS)
+		memcpy(fd, CMSG_DATA(head), sizeof(int));
 	if (*fd == -1 && (msg.msg_flags & MSG_CTRUNC) != 0) {
 		errno = EMFILE;
 		return -1;

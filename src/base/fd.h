@@ -24,7 +24,9 @@ int fd_pair(int fds[2]);
  * Pass descriptor `fd` (or none: -1) with n > 0 bytes over a unix socket
  * without waiting; receive such a message (*fd is -1 if none came; it is
  * close-on-exec).  Return the bytes moved, 0 at end of file.  A message whose
- * descriptor found no place here is lost: EMFILE.
+ * descriptor found no place here is lost: EMFILE.  Of several descriptors,
+ * which fd_send does not send, the first is received and the others are
+ * closed.
  */
 long fd_send(int sock, int fd, const void *data, size_t n);
 long fd_receive(int sock, int *fd, void *data, size_t n);

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -82,6 +83,58 @@ START_TEST(a_descriptor_travels)
 }
 END_TEST
 
+/* As fd_send, with two descriptors: nobody here sends such a message, but a
+ * process that is not ours to trust may. */
+static void
+send_two(int sock, int a, int b)
+{
+	union {
+		char room[CMSG_SPACE(2 * sizeof(int))];
+		struct cmsghdr align;
+	} control = { { 0 } };
+	char byte = '2';
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control.room,
+		.msg_controllen = sizeof(control.room) };
+	struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
+
+	head->cmsg_level = SOL_SOCKET;
+	head->cmsg_type = SCM_RIGHTS;
+	head->cmsg_len = CMSG_LEN(2 * sizeof(int));
+	memcpy(CMSG_DATA(head), (int[]){ a, b }, 2 * sizeof(int));
+	ck_assert_int_eq(sendmsg(sock, &msg, 0), 1);
+}
+
+static int
+lowest_free(void)
+{
+	int fd = dup(STDERR_FILENO);
+
+	close(fd);
+	return fd;
+}
+
+/* The first arrives, and no other stays open. */
+START_TEST(of_two_descriptors_one_arrives)
+{
+	int pair[2], pipe[2], got, free;
+	char byte;
+
+	ck_assert_int_eq(fd_pair(pair), 0);
+	ck_assert_int_eq(fd_pipe(pipe), 0);
+	free = lowest_free();
+	for (int i = 0; i < 10; i++) {
+		send_two(pair[0], pipe[1], pipe[0]);
+		ck_assert_int_eq(fd_receive(pair[1], &got, &byte, 1), 1);
+		ck_assert_int_eq(got, free);
+		ck_assert_int_eq(fcntl(got, F_GETFL) & O_ACCMODE, O_WRONLY);
+		ck_assert_int_eq(lowest_free(), free + 1);
+		close(got);
+	}
+}
+END_TEST
+
 START_TEST(a_word_travels_alone)
 {
 	int pair[2], got = 99;
@@ -144,6 +197,7 @@ suite(void)
 	tcase_add_test(t, close_is_told);
 	tcase_add_test(t, all_is_written);
 	tcase_add_test(t, a_descriptor_travels);
+	tcase_add_test(t, of_two_descriptors_one_arrives);
 	tcase_add_test(t, a_word_travels_alone);
 	tcase_add_test(t, sending_never_waits_nor_kills);
 	tcase_add_test(t, last_words_outlive_unread_ones);
