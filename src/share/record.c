@@ -82,6 +82,18 @@ record_is(const struct record *record, const char *name)
 }
 
 bool
+record_is_whole(const struct record *in)
+{
+	const char *rest = in->value;
+	size_t len = in->len;
+	struct record part;
+
+	while (record_next(&rest, &len, &part))
+		;
+	return len == 0;
+}
+
+bool
 record_find(const struct record *in, const char *name, struct record *out)
 {
 	const char *rest = in->value;

@@ -40,6 +40,9 @@ void record_put_fd(struct buf *out, const char *name, int fd);
  */
 bool record_next(const char **rest, size_t *len, struct record *out);
 
+/* Is the value of another nothing but records, to its last byte? */
+bool record_is_whole(const struct record *in);
+
 /* Look for the first record of that name within the value of another, or
  * within `in` being the whole.  False: there is none. */
 bool record_find(const struct record *in, const char *name,

@@ -3,18 +3,15 @@
 #include <sys/socket.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/fd.h"
 #include "worker/wait.h"
 
 #define SPARE_MAX     8		   /* buffers kept for the next connections */
 #define SPARE_SIZE    (32 * 1024)  /* larger ones are given back */
-#define PARCEL_MAX    (128 * 1024) /* what travels with a connection */
 #define LINGER_CHUNK  (64 * 1024)
 #define SETTLED	      1000 /* ms after which a peer counts as a slow one */
 
@@ -126,8 +123,8 @@ close_oldest(int64_t age)
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
 		struct conn *c = set.queue[order[i]].first;
 
-		if (c == NULL || (order[i] != CONN_IDLE &&
-		    c->due - set.limits.patience[order[i]] > now - age))
+		if (c == NULL ||
+		    (order[i] != CONN_IDLE && conn_age(c, now) < age))
 			continue;
 		conn_close(c);
 		return true;
@@ -246,6 +243,15 @@ conn_receive(struct conn *c, struct buf *into, size_t n)
 	return got;
 }
 
+int
+conn_put_back(struct conn *c, const char *bytes, size_t n)
+{
+	if (n == 0)
+		return 0;
+	buffer_take(c);
+	return buf_add(&c->in, bytes, n);
+}
+
 bool
 conn_discard(struct conn *c)
 {
@@ -297,116 +303,14 @@ conn_oldest(enum conn_state state)
 	return set.queue[state].first;
 }
 
-/* What travels with a connection, before the bytes that it holds. */
-struct parcel {
-	enum conn_state state;
-	struct scan scan;
-};
-
-int
-conn_give(struct conn *c, int exchange)
-{
-	struct parcel parcel = { c->state, c->scan };
-	struct buf message = { 0 };
-	long sent = -1;
-
-	parcel.scan.fault = NULL;
-	if (c->in.len <= PARCEL_MAX) {
-		buf_add(&message, &parcel, sizeof(parcel));
-		buf_add(&message, c->in.data, c->in.len);
-		if (!message.failed)
-			sent = fd_send(exchange, c->fd, message.data,
-			    message.len);
-	}
-	buf_free(&message);
-	if (sent <= 0)
-		return -1;
-	conn_close(c);
-	return 0;
-}
-
-static void
-give_state(enum conn_state state, int exchange)
-{
-	struct conn *c, *next;
-
-	for (c = set.queue[state].first; c != NULL; c = next) {
-		next = c->next;
-		conn_give(c, exchange);
-	}
-}
-
-void
-conn_give_all(int exchange)
-{
-	give_state(CONN_IDLE, exchange);
-	give_state(CONN_HEAD, exchange);
-}
-
-void
-conn_give_fresh(int exchange, int64_t age)
-{
-	struct conn *c = set.queue[CONN_HEAD].last, *older;
-	int64_t since;
-
-	if (c == NULL)
-		return;
-	since = clock_ms() - age + set.limits.patience[CONN_HEAD];
-	for (; c != NULL && c->due > since; c = older) {
-		older = c->prev;
-		conn_give(c, exchange);
-	}
-}
-
-void
-conn_nudge(int exchange)
-{
-	fd_send(exchange, -1, "", 1);
-}
-
-/* A message whose descriptor finds no place is lost with the connection: see
- * that there is one before it is received. */
-static bool
-conn_room(int exchange)
-{
-	int fd;
-
-	do
-		fd = fcntl(exchange, F_DUPFD_CLOEXEC, 0);
-	while (fd == -1 && conn_make_room());
-	if (fd == -1)
-		return false;
-	close(fd);
-	return true;
-}
-
 struct conn *
-conn_adopt(int exchange)
+conn_newest(enum conn_state state)
 {
-	static char message[sizeof(struct parcel) + PARCEL_MAX];
-	struct parcel parcel;
-	struct conn *c;
-	long n;
-	int fd;
+	return set.queue[state].last;
+}
 
-	if (!conn_room(exchange)) {
-		errno = EMFILE;
-		return NULL;
-	}
-	n = fd_receive(exchange, &fd, message, sizeof(message));
-	if (n < (long)sizeof(parcel) || fd == -1) {
-		fd_close(&fd);
-		errno = n == -1 ? EAGAIN : ENOMSG;
-		return NULL;
-	}
-	memcpy(&parcel, message, sizeof(parcel));
-	c = conn_add(fd);
-	c->state = parcel.state;
-	c->scan = parcel.scan;
-	n -= (long)sizeof(parcel);
-	if (n > 0) {
-		buffer_take(c);
-		buf_add(&c->in, message + sizeof(parcel), (size_t)n);
-	}
-	return c;
+int64_t
+conn_age(const struct conn *c, int64_t now)
+{
+	return now - (c->due - set.limits.patience[c->state]);
 }

@@ -30,7 +30,7 @@ struct conn {
 	int fd;
 	enum conn_state state;
 	bool limited;	 /* SO_SNDTIMEO is set */
-	size_t written;	 /* bytes of all responses so far */
+	size_t written;	 /* bytes of all responses so far, or more */
 	bool waited;	 /* is in the wait set */
 	uint32_t serial; /* changes with every use of this place */
 	int64_t due;	 /* clock_ms() at which patience ends */
@@ -38,6 +38,8 @@ struct conn {
 	struct scan scan;
 	struct conn *prev, *next; /* the queue of its state, by due */
 };
+
+#define CONN_WRITTEN_UNKNOWN (SIZE_MAX / 2)
 
 struct conn_limits { /* ms */
 	int64_t patience[CONN_STATES];
@@ -78,6 +80,10 @@ struct conn *conn_find(uint64_t key);
  */
 ssize_t conn_receive(struct conn *c, struct buf *into, size_t n);
 
+/* Bytes that were received on c elsewhere, in front of what comes.  0, or -1
+ * with errno. */
+int conn_put_back(struct conn *c, const char *bytes, size_t n);
+
 /* Throw away what a lingering connection sends.  False: it ended. */
 bool conn_discard(struct conn *c);
 
@@ -89,26 +95,10 @@ void conn_expire(int64_t now, void (*late)(struct conn *));
 /* How many are in a state. */
 unsigned conn_count(enum conn_state state);
 
-/* The oldest connection in a state, NULL if there is none. */
+/* The oldest and the newest connection in a state, NULL if there is none, and
+ * for how many ms a parked one has been in its state. */
 struct conn *conn_oldest(enum conn_state state);
-
-/* Hand a connection over to whoever reads the other end of `exchange`.  0, or
- * -1 and it stays. */
-int conn_give(struct conn *c, int exchange);
-
-/* Hand over every idle connection and every one whose head is not complete;
- * or only those of the latter that came within the last age ms: their request
- * is about to come. */
-void conn_give_all(int exchange);
-void conn_give_fresh(int exchange, int64_t age);
-
-/* Send whoever reads the other end to the listeners: somebody waits there
- * whom this worker cannot take. */
-void conn_nudge(int exchange);
-
-/* Take over a connection that somebody gave, not parked yet.  NULL with
- * errno: EAGAIN there is none, ENOMSG it was a nudge, EMFILE no descriptor is
- * left for it and it goes on waiting. */
-struct conn *conn_adopt(int exchange);
+struct conn *conn_newest(enum conn_state state);
+int64_t conn_age(const struct conn *c, int64_t now);
 
 #endif

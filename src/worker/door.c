@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "worker/conn.h"
+#include "worker/handoff.h"
 #include "worker/wait.h"
 
 #define REST 100 /* ms */
@@ -17,6 +17,7 @@ static struct {
 	int64_t until; /* the rest's end, -1: there is none */
 	bool told;     /* the log, of what is wanting */
 	bool stays;    /* was told to leave, and declined */
+	bool ended;    /* nothing comes over the exchange any more */
 } self = { .until = -1 };
 
 void
@@ -47,7 +48,7 @@ attend(void)
 	for (size_t i = 0; i < b->nlisteners; i++)
 		result |= wait_add(self.wait_set, b->listeners[i],
 		    self.key + 1 + i, true);
-	if (b->exchange[0] != -1)
+	if (b->exchange[0] != -1 && !self.ended)
 		result |= wait_add(self.wait_set, b->exchange[0], self.key,
 		    true);
 	return result;
@@ -58,7 +59,7 @@ static void
 call_others(void)
 {
 	if (self.birth->exchange[1] != -1)
-		conn_nudge(self.birth->exchange[1]);
+		handoff_nudge(self.birth->exchange[1]);
 }
 
 /* Only what does not pass by itself within a turn. */
@@ -114,10 +115,22 @@ door_admits(void)
 	return false;
 }
 
+/* It would be readable for ever. */
+static void
+forget_exchange(void)
+{
+	log_warning("connections can no longer be handed over: the exchange "
+	    "has been shut down");
+	wait_remove(self.wait_set, self.birth->exchange[0]);
+	self.ended = true;
+}
+
 void
 door_failed(void)
 {
-	if (self.until == -1 && (errno == EMFILE || errno == ENFILE ||
+	if (errno == EPIPE && !self.ended)
+		forget_exchange();
+	else if (self.until == -1 && (errno == EMFILE || errno == ENFILE ||
 	    errno == ENOMEM || errno == ENOBUFS))
 		rest();
 }

@@ -32,7 +32,8 @@ void door_shut(void);
 bool door_admits(void);
 
 /* errno says why a connection could not be taken.  If that is a want that
- * passes, the door is shut for a moment. */
+ * passes, the door is shut for a moment; if the exchange has ended (EPIPE), it
+ * is waited for no more. */
 void door_failed(void);
 
 /* A connection was taken: what was wanted is there again. */

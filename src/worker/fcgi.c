@@ -81,6 +81,12 @@ fcgi_judge(struct conn *c)
 	return verdict;
 }
 
+int
+fcgi_pack(const struct conn *c, struct buf *out)
+{
+	return scan_pack(&c->scan, &c->in, out);
+}
+
 static struct fcgi_request *
 fcgi_of(struct request *request)
 {

@@ -51,6 +51,9 @@ int fcgi_init(const struct fcgi_options *options, struct why *why);
  */
 enum scan_verdict fcgi_judge(struct conn *c);
 
+/* For a worker that is to take c over (handoff_pack of handoff.h). */
+int fcgi_pack(const struct conn *c, struct buf *out);
+
 /* The request whose head is complete on c; it lives until fcgi_release.
  * NULL: its parameters are malformed, close the connection (logged). */
 struct request *fcgi_begin(struct conn *c);

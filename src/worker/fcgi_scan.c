@@ -272,3 +272,35 @@ scan_reset(struct scan *scan)
 	scan->at = at;
 	scan->skip = skip;
 }
+
+/* The rest of a record that concerns nobody, as a record of its own. */
+static void
+pack_skip(const struct scan *scan, struct buf *out)
+{
+	size_t content = scan->skip < FCGI_CONTENT_MAX ? scan->skip :
+	    FCGI_CONTENT_MAX;
+	unsigned char header[FCGI_HEADER];
+
+	if (scan->skip == 0)
+		return;
+	fcgi_put_header(header, FCGI_T_STDIN, scan->id == 1 ? 2 : 1,
+	    (unsigned)content, (unsigned)(scan->skip - content));
+	buf_add(out, header, sizeof(header));
+}
+
+int
+scan_pack(const struct scan *scan, const struct buf *in, struct buf *out)
+{
+	if (scan->state != SCAN_IDLE && scan->state != SCAN_PARAMS)
+		return -1;
+	if (scan->state == SCAN_PARAMS)
+		fcgi_add_begin(out, scan->id, FCGI_R_RESPONDER,
+		    scan->keep ? FCGI_KEEP : 0);
+	if (scan->state == SCAN_PARAMS && scan->params_len > 0)
+		fcgi_add_stream(out, FCGI_T_PARAMS, scan->id,
+		    in->data + scan->params, scan->params_len);
+	pack_skip(scan, out);
+	if (in->len > scan->at)
+		buf_add(out, in->data + scan->at, in->len - scan->at);
+	return out->failed ? -1 : 0;
+}

@@ -63,4 +63,11 @@ void scan_reset(struct scan *scan);
 enum scan_verdict scan_next(struct scan *scan, struct buf *in,
     const struct scan_limits *limits, struct buf *reply);
 
+/*
+ * Between requests, or in a head: append to `out` the shortest bytes that lead
+ * another judge, which has seen nothing, to where this one is, and behind them
+ * those of `in` that are not judged.  0; -1 if memory ran out, or elsewhere.
+ */
+int scan_pack(const struct scan *scan, const struct buf *in, struct buf *out);
+
 #endif

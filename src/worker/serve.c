@@ -17,6 +17,7 @@
 #include "worker/fcgi.h"
 #include "worker/fcgi_peer.h"
 #include "worker/guard.h"
+#include "worker/handoff.h"
 #include "worker/lua_guard.h"
 #include "worker/retire.h"
 #include "worker/slow.h"
@@ -55,7 +56,7 @@ late(void)
 {
 	access_log_push();
 	if (shared())
-		conn_give_all(self.birth->exchange[1]);
+		handoff_give_all(self.birth->exchange[1], 0);
 }
 
 static void
@@ -172,6 +173,7 @@ serve_init(const struct birth *birth, struct lua_app *app)
 
 	self.birth = birth;
 	self.app = app;
+	handoff_init("fcgi", fcgi_pack);
 	slow_init(birth);
 	if (access_log_init(birth, app) == -1)
 		return -1;
@@ -201,7 +203,7 @@ enter(struct request *request)
 	/* Connections are accepted before their request has come.  Those must
 	 * not wait for this one: whoever is idle first takes them. */
 	if (shared())
-		conn_give_fresh(self.birth->exchange[1], FRESH_MS);
+		handoff_give_fresh(self.birth->exchange[1], FRESH_MS);
 	self.request = request;
 	guard_enter(request->begun);
 }
@@ -293,32 +295,36 @@ serve_turn(int64_t before)
 	self.behind = false;
 }
 
+/* What has come since `judged` bytes were judged. */
+static void
+receive(struct conn *c, size_t judged)
+{
+	ssize_t n;
+
+	do
+		n = conn_receive(c, &c->in, RECEIVE_CHUNK);
+	while (n == RECEIVE_CHUNK && c->in.len - judged < RECEIVE_MAX);
+	if (c->in.len > judged)
+		advance(c);
+	else if (n == -1 && errno == EAGAIN)
+		conn_park(c, c->state);
+	else
+		conn_close(c);
+}
+
 void
 serve_adopted(struct conn *c)
 {
 	self.waited = true;
-	serve_receive(c);
+	receive(c, 0);
 }
 
 void
 serve_receive(struct conn *c)
 {
-	size_t before = c->in.len;
-	ssize_t n;
-
-	if (c->state == CONN_LINGER) {
-		if (!conn_discard(c))
-			conn_close(c);
-		return;
-	}
-	do
-		n = conn_receive(c, &c->in, RECEIVE_CHUNK);
-	while (n == RECEIVE_CHUNK && c->in.len - before < RECEIVE_MAX);
-	if (c->in.len > before)
-		advance(c);
-	else if (n == -1 && errno == EAGAIN)
-		conn_park(c, c->state);
-	else
+	if (c->state != CONN_LINGER)
+		receive(c, c->in.len);
+	else if (!conn_discard(c))
 		conn_close(c);
 }
 

@@ -21,6 +21,7 @@
 #include "worker/conn.h"
 #include "worker/door.h"
 #include "worker/fcgi.h"
+#include "worker/handoff.h"
 #include "worker/lua_app.h"
 #include "worker/output.h"
 #include "worker/privs.h"
@@ -127,7 +128,7 @@ await_status(void)
 static void
 take_over(void)
 {
-	struct conn *c = conn_adopt(self.birth->exchange[0]);
+	struct conn *c = handoff_take(self.birth->exchange[0]);
 
 	if (c != NULL)
 		serve_adopted(c);
@@ -201,7 +202,8 @@ empty_queues(void)
 	for (size_t i = 0; i < b->nlisteners; i++)
 		serve_queue(b->listeners[i]);
 	while (b->exchange[0] != -1 &&
-	    ((c = conn_adopt(b->exchange[0])) != NULL || errno == ENOMSG))
+	    ((c = handoff_take(b->exchange[0])) != NULL || errno == ENOMSG ||
+	    errno == EPROTO))
 		if (c != NULL)
 			serve_adopted(c);
 }
@@ -216,7 +218,7 @@ leave(void)
 	self.told = false;
 	door_shut();
 	if (score_heirs(self.birth->score) && !self.orphaned)
-		conn_give_all(self.birth->exchange[1]);
+		handoff_give_all(self.birth->exchange[1], LEAVE_PATIENCE);
 	else
 		empty_queues();
 	until = clock_ms() + LEAVE_PATIENCE;

@@ -4,21 +4,12 @@ requests are asked, on fresh and on kept connections, directly and through
 nginx: none fails."""
 
 from full import *
-
-NEXT = os.path.join(BUILD, "tests/upgrade/lua-fpm-next")
-
-
-def install(d, program):
-    """As a package manager does it: a new file under the old name."""
-    path = d.dir + "/lua-fpm"
-    shutil.copy2(program, path + ".new")
-    os.rename(path + ".new", path)
-    return path
+from upgraded import *
 
 
 def upgrade(d, i):
     old, mark = d.workers(), d.log_mark()
-    install(d, (NEXT, LUA_FPM)[i % 2])
+    install((NEXT, LUA_FPM)[i % 2], d.program)
     d.kill(signal.SIGUSR2)
     d.wait_log(" upgraded from ", mark, 60)
     d.wait_log(" ready: ", mark, 60)
@@ -27,8 +18,8 @@ def upgrade(d, i):
 
 
 def upgrades(way):
-    d = Daemon(app=HELLO, workers={"mode": "static", "max": 3})
-    pid = d.start(program=install(d, LUA_FPM)).pid
+    d = Upgraded(app=HELLO, workers={"mode": "static", "max": 3})
+    pid = d.start().pid
     under_storm(d, way, lambda i: upgrade(d, i), "upgrades")
     equal(d.process.poll(), None)
     with open(d.top["pid_file"]) as f:

@@ -7,48 +7,9 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
-from harness import *
+from upgraded import *
 
-NEXT = os.path.join(BUILD, "tests/upgrade/lua-fpm-next")
 TWO = {"mode": "static", "max": 2}
-
-
-def install(program, path):
-    """As a package manager does it: a new file under the old name."""
-    shutil.copy2(program, path + ".new")
-    os.rename(path + ".new", path)
-
-
-class Upgraded(Daemon):
-    """A daemon whose binary is a file of its own in the scratch directory."""
-
-    def spawn(self, args=None, program=None, **how):
-        self.program = self.dir + "/lua-fpm"
-        install(LUA_FPM, self.program)
-        return super().spawn(args, self.program, **how)
-
-    def usr2(self, wanted="READY=1"):
-        mark = self.log_mark()
-        self.kill(signal.SIGUSR2)
-        self.wait_log(" upgraded from ", mark)
-        self.wait_log(" ready: ", mark)
-        until(lambda: self.pids_gone(mark), "the old workers are gone")
-        return mark
-
-    def pids_gone(self, mark):
-        return len(self.workers()) == sum(
-            p["workers"]["max"] for p in self.pools.values()
-            if p["workers"]["mode"] == "static")
-
-    def refused(self, reason):
-        """USR2 changes nothing, and the log says why."""
-        old, mark = self.workers(), self.log_mark()
-        self.expect("upgrade refused")
-        self.kill(signal.SIGUSR2)
-        self.wait_log(" error .*upgrade refused: .*" + reason, mark)
-        self.wait_log("upgrade refused: nothing has changed", mark)
-        equal(self.workers(), old)
-        equal(self.fetch().status, 200)
 
 
 def exe(pid):

@@ -138,6 +138,74 @@ START_TEST(split_params)
 }
 END_TEST
 
+/* A head in pieces, with padding, strays and what is answered at once. */
+static void
+odd_head(struct buf *out)
+{
+	struct buf pairs = { 0 };
+
+	fcgi_add_pair(&pairs, "A", 1, "b", 1);
+	fcgi_add_pair(&pairs, "NUL", 3, "1\0002", 3);
+	raw(out, 1, FCGI_T_STDIN, 2, 20, 7);
+	fcgi_add_begin(out, 1, FCGI_R_RESPONDER, FCGI_KEEP);
+	fcgi_add_stream(out, FCGI_T_GET_VALUES, 0, "\016\0FCGI_MAX_CONNS", 16);
+	for (size_t i = 0; i < pairs.len; i++) {
+		raw(out, 1, FCGI_T_STDIN, 2, 30, 2);
+		fcgi_add_stream(out, FCGI_T_PARAMS, 1, pairs.data + i, 1);
+	}
+	fcgi_add_stream(out, FCGI_T_PARAMS, 1, NULL, 0);
+	buf_free(&pairs);
+}
+
+/* Whatever is here of a head: what it leads to goes on at another judge, and
+ * what has been answered is not answered again. */
+START_TEST(packed_anywhere)
+{
+	struct buf all = { 0 }, reply = { 0 };
+
+	odd_head(&all);
+	for (size_t i = 0; i < all.len; i++) {
+		struct buf in = { 0 }, packed = { 0 };
+		struct scan scan = { 0 }, other = { 0 };
+
+		buf_clear(&reply);
+		buf_add(&in, all.data, i);
+		ck_assert_int_eq(scan_next(&scan, &in, &limits, &reply),
+		    SCAN_MORE);
+		ck_assert_int_eq(scan_pack(&scan, &in, &packed), 0);
+		ck_assert_uint_le(packed.len, i + FCGI_HEADER);
+		ck_assert_int_eq(scan_next(&other, &packed, &limits, &reply),
+		    SCAN_MORE);
+		buf_add(&packed, all.data + i, all.len - i);
+		ck_assert_int_eq(scan_next(&other, &packed, &limits, &reply),
+		    SCAN_HEAD);
+		ck_assert_uint_eq(other.id, 1);
+		ck_assert(other.keep);
+		check_params(&other, &packed);
+		ck_assert_uint_eq(other.at, packed.len);
+		ck_assert_uint_eq(reply.len, 32);
+		buf_free(&in);
+		buf_free(&packed);
+	}
+	buf_free(&all);
+	buf_free(&reply);
+}
+END_TEST
+
+START_TEST(not_packed_in_a_body)
+{
+	struct buf in = { 0 }, packed = { 0 }, reply = { 0 };
+	struct scan scan = { 0 };
+
+	head(&in, 1, 0);
+	ck_assert_int_eq(scan_next(&scan, &in, &limits, &reply), SCAN_HEAD);
+	ck_assert_int_eq(scan_pack(&scan, &in, &packed), -1);
+	buf_free(&in);
+	buf_free(&packed);
+	buf_free(&reply);
+}
+END_TEST
+
 START_TEST(limit_of_head)
 {
 	struct buf in = { 0 }, reply = { 0 };
@@ -384,6 +452,8 @@ suite(void)
 	tcase_add_test(c, whole_request);
 	tcase_add_test(c, byte_by_byte);
 	tcase_add_test(c, split_params);
+	tcase_add_test(c, packed_anywhere);
+	tcase_add_test(c, not_packed_in_a_body);
 	tcase_add_test(c, limit_of_head);
 	tcase_add_test(c, limit_at_once);
 	tcase_add_loop_test(c, malformed_first, 0,

@@ -33,6 +33,11 @@ START_TEST(what_is_put_is_found)
 	ck_assert_mem_eq(found.value, "a\0\n 3\n", 6);
 	ck_assert(record_find(&all, "empty", &found));
 	ck_assert_uint_eq(found.len, 0);
+	ck_assert(record_is_whole(&all));
+	all.len--;
+	ck_assert(!record_is_whole(&all));
+	all.len = 0;
+	ck_assert(record_is_whole(&all));
 	buf_free(&b);
 }
 END_TEST
