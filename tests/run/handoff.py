@@ -167,7 +167,8 @@ def good_parcels():
         with exchange(d) as to:
             for data in (b"", request()[:40], request()):
                 with Given(to, data) as c:
-                    c.send(request()[len(data):])
+                    if data != request():
+                        c.send(request()[len(data):])
                     equal(c.response().body, b"hello")
 
 
