@@ -80,6 +80,7 @@ fork_worker(struct pool *pool)
 	const struct inlet *inlet = &pool->inlet;
 	struct spawn_order order = {
 		.birth = { .kind = BIRTH_WORKER, .pool = pool->conf,
+		    .identity = &pool->identity,
 		    .listeners = inlet->fds, .nlisteners = inlet->n,
 		    .exchange = { inlet->exchange[0], inlet->exchange[1] },
 		    .sinks = sinks },
@@ -343,6 +344,7 @@ pool_new(const struct conf_pool *conf, const struct conf *source,
 	if (pool->board != NULL)
 		board_add_fact(pool->board, FACT_GENERATION);
 	if (pool->board != NULL &&
+	    identity_find(&pool->identity, conf, why) == 0 &&
 	    inlet_open(&pool->inlet, conf,
 		before == NULL ? NULL : &before->inlet, why) == 0 &&
 	    reporter_open(&pool->reporter, conf, why) == 0 &&
@@ -360,6 +362,7 @@ pool_free(struct pool *pool)
 	reporter_close(&pool->reporter);
 	logs_close(&pool->logs);
 	board_free(pool->board);
+	identity_free(&pool->identity);
 	for (unsigned i = 0; pool->slots != NULL && i < pool->nslots; i++)
 		buf_free(&pool->slots[i].output.line);
 	free(pool->slots);

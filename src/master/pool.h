@@ -33,6 +33,7 @@ struct pool {
 	const struct conf *source;
 	struct conf_workers workers; /* conf's, as an operator has scaled it */
 	const struct pool_options *options;
+	struct identity identity;
 	struct inlet inlet;
 	struct reporter reporter;
 	struct logs logs;

@@ -202,7 +202,8 @@ adopt(const struct record *record, const struct conf_pool *conf,
 	pool->board = take_board(record, pool->nslots);
 	if (pool->board == NULL)
 		why_set(why, "its scoreboard: %s", strerror(errno));
-	if (take_inlet(pool, record, why) == 0 && pool->board != NULL &&
+	if (identity_find(&pool->identity, conf, why) == 0 &&
+	    take_inlet(pool, record, why) == 0 && pool->board != NULL &&
 	    reporter_open(&pool->reporter, conf, why) == 0 &&
 	    take_logs(pool, why) == 0)
 		return pool;

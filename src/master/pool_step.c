@@ -202,6 +202,7 @@ static int64_t
 see_to_reporter(struct pool *pool, int64_t now)
 {
 	const struct reporter_order order = { .pool = pool->conf,
+		.identity = &pool->identity,
 		.loop = pool->options->loop, .asked = pool_send_status,
 		.arg = pool };
 	bool wanted = !pool->draining || (pool->last && !pool_empty(pool));

@@ -59,6 +59,7 @@ start(struct reporter *reporter, const struct reporter_order *order,
 {
 	const struct spawn_order spawned = {
 		.birth = { .kind = BIRTH_STATUS, .pool = order->pool,
+		    .identity = order->identity,
 		    .listeners = reporter->inlet.fds,
 		    .nlisteners = reporter->inlet.n,
 		    .exchange = { -1, -1 } },

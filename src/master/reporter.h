@@ -29,6 +29,7 @@ struct reporter { /* all zero: there is none to be */
 
 struct reporter_order { /* what it is to show, and how to make it */
 	const struct conf_pool *pool;
+	const struct identity *identity;
 	struct loop *loop;
 	void (*asked)(void *arg, const struct slot *slot); /* WORD_STATUS */
 	void *arg;

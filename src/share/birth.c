@@ -53,9 +53,13 @@ put_pool(const struct conf_pool *pool, struct buf *out)
 static void
 put(const struct birth_orders *o, struct buf *out)
 {
-	struct buf all = { 0 };
+	struct buf all = { 0 }, identity = { 0 };
 
 	put_pool(o->pool, &all);
+	identity_put(o->identity, &identity);
+	record_put(&all, "identity", identity.data, identity.len);
+	all.failed |= identity.failed;
+	buf_free(&identity);
 	record_put_number(&all, "kind", o->kind);
 	record_put_number(&all, "level", o->level);
 	for (size_t i = 0; i < o->nlisteners; i++)
@@ -197,7 +201,7 @@ take_score(const struct record *all, struct birth *birth)
 static int
 take(const struct record *all, struct birth *birth)
 {
-	struct record pool;
+	struct record pool, identity;
 	struct conf *conf = NULL;
 
 	birth->kind = (enum birth_kind)record_number(all, "kind",
@@ -211,7 +215,9 @@ take(const struct record *all, struct birth *birth)
 	    LEVEL_NOTICE));
 	if (record_find(all, "pool", &pool))
 		conf = pool_record_get(&pool);
-	if (conf == NULL || take_lists(all, birth) == -1)
+	if (conf == NULL || take_lists(all, birth) == -1 ||
+	    !record_find(all, "identity", &identity) ||
+	    identity_get(&birth->identity, &identity) == -1)
 		return -1;
 	birth->pool = &conf->pools[0];
 	return take_score(all, birth);

@@ -12,6 +12,7 @@
 
 #include "base/log_line.h"
 #include "conf/conf.h"
+#include "share/identity.h"
 #include "share/score.h"
 #include "share/sink.h"
 
@@ -25,6 +26,7 @@ struct birth {
 	enum birth_kind kind;
 	const struct conf_pool *pool; /* its environment as it is to be */
 	struct conf_list inherited;   /* variables, variables.h */
+	struct identity identity;
 	int *listeners;		      /* listening, non-blocking */
 	size_t nlisteners;
 	int channel;	 /* SOCK_SEQPACKET to the master; -1: no master.  Of a
@@ -39,6 +41,7 @@ struct birth {
 struct birth_orders {
 	enum birth_kind kind;
 	const struct conf_pool *pool;
+	const struct identity *identity;
 	const int *listeners;
 	size_t nlisteners;
 	int channel;

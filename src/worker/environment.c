@@ -1,6 +1,5 @@
 #include "worker/environment.h"
 
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,26 +74,25 @@ put_inherited(struct variables *vars, const struct conf_list *inherited)
 
 /* A number without a name has no home either. */
 static int
-put_user(struct variables *vars, uid_t uid)
+put_user(struct variables *vars, const struct identity *who)
 {
-	const struct passwd *pw = getpwuid(uid);
-
-	if (pw == NULL)
+	if (who->name == NULL)
 		return put_pair(vars, "HOME", "/");
-	return put_pair(vars, "USER", pw->pw_name) |
-	    put_pair(vars, "LOGNAME", pw->pw_name) |
-	    put_pair(vars, "HOME", pw->pw_dir);
+	return put_pair(vars, "USER", who->name) |
+	    put_pair(vars, "LOGNAME", who->name) |
+	    put_pair(vars, "HOME", who->home);
 }
 
 int
 environment_set(const struct conf_pool *pool,
-    const struct conf_list *inherited, uid_t uid, struct why *why)
+    const struct conf_list *inherited, const struct identity *who,
+    struct why *why)
 {
 	struct variables vars = { 0 };
 	int result = put_inherited(&vars, inherited);
 
 	if (pool->clear_environment || pool->user != NULL)
-		result |= put_user(&vars, uid);
+		result |= put_user(&vars, who);
 	for (size_t i = 0; i < pool->environment.n; i++)
 		result |= put(&vars, pool->environment.item[i]);
 	if (result != 0) {

@@ -3,20 +3,20 @@
 
 /*
  * The environment of a pool's processes.  Runs in the worker, before any
- * application code and while the user database is in reach (before chroot).
+ * application code.
  */
-
-#include <sys/types.h>
 
 #include "base/why.h"
 #include "conf/conf.h"
+#include "share/identity.h"
 
 /*
- * Replace the environment by the pool's: what it inherits (variables.h); USER, LOGNAME and
- * HOME of that user, where the pool has one of its own or nothing was taken
- * over; the pool's own variables.  0, or -1 and why.
+ * Replace the environment by the pool's: what it inherits (variables.h); USER,
+ * LOGNAME and HOME of that user, where the pool has one of its own or nothing
+ * was taken over; the pool's own variables.  0, or -1 and why.
  */
 int environment_set(const struct conf_pool *pool,
-    const struct conf_list *inherited, uid_t uid, struct why *why);
+    const struct conf_list *inherited, const struct identity *who,
+    struct why *why);
 
 #endif

@@ -12,13 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/user.h"
 #include "worker/environment.h"
-
-struct identity {
-	uid_t uid;
-	gid_t gid;
-};
 
 static int
 fail(struct why *why, const char *what)
@@ -32,27 +26,6 @@ no_new_privileges(struct why *why)
 {
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
 		return fail(why, "no-new-privileges");
-	return 0;
-}
-
-static int
-find_identity(const struct conf_pool *pool, struct identity *who,
-    struct why *why)
-{
-	who->uid = geteuid();
-	who->gid = getegid();
-	if (pool->user == NULL)
-		return 0;
-	if (user_find(pool->user, &who->uid, &who->gid, why) == -1)
-		return -1;
-	if (pool->group != NULL &&
-	    user_find_group(pool->group, &who->gid, why) == -1)
-		return -1;
-	if (geteuid() != 0 &&
-	    (who->uid != geteuid() || who->gid != getegid())) {
-		why_set(why, "only root may start workers as another user");
-		return -1;
-	}
 	return 0;
 }
 
@@ -86,12 +59,9 @@ set_limits(const struct conf_pool *pool, struct why *why)
 }
 
 static int
-set_groups(const struct conf_pool *pool, const struct identity *who,
-    struct why *why)
+set_groups(const struct identity *who, struct why *why)
 {
-	if (pool->user == NULL || geteuid() != 0)
-		return 0;
-	if (initgroups(pool->user, who->gid) == -1)
+	if (who->changes && setgroups(who->ngroups, who->groups) == -1)
 		return fail(why, "supplementary groups");
 	return 0;
 }
@@ -131,7 +101,7 @@ become(const struct conf_pool *pool, const struct identity *who,
 	uid_t uid = who->uid;
 	gid_t gid = who->gid;
 
-	if (pool->user == NULL || geteuid() != 0)
+	if (!who->changes)
 		return 0;
 	if (setresgid(gid, gid, gid) == -1 || setresuid(uid, uid, uid) == -1) {
 		why_set(why, "cannot become user \"%s\": %s", pool->user,
@@ -187,25 +157,21 @@ allow_dump(const struct conf_pool *pool, struct why *why)
 	return 0;
 }
 
-/* The databases of users and groups are outside the new root; limits,
- * groups, the root and the bounding set need capabilities; the directory has
- * to be one that the user may enter. */
+/* Limits, groups, the root and the bounding set need capabilities; the
+ * directory has to be one that the user may enter. */
 int
 privs_drop(const struct conf_pool *pool, const struct conf_list *inherited,
-    struct why *why)
+    const struct identity *who, struct why *why)
 {
-	struct identity who;
-
 	if (no_new_privileges(why) == -1 ||
-	    find_identity(pool, &who, why) == -1 ||
-	    environment_set(pool, inherited, who.uid, why) == -1 ||
+	    environment_set(pool, inherited, who, why) == -1 ||
 	    set_limits(pool, why) == -1 ||
-	    set_groups(pool, &who, why) == -1 ||
+	    set_groups(who, why) == -1 ||
 	    set_root(pool, why) == -1 ||
 	    bound_capabilities(why) == -1 ||
-	    become(pool, &who, why) == -1 ||
+	    become(pool, who, why) == -1 ||
 	    drop_capabilities(why) == -1 ||
-	    prove_no_return(&who, why) == -1 ||
+	    prove_no_return(who, why) == -1 ||
 	    enter_directory(pool, why) == -1 ||
 	    allow_dump(pool, why) == -1)
 		return -1;

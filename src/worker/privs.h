@@ -9,6 +9,7 @@
 
 #include "base/why.h"
 #include "conf/conf.h"
+#include "share/identity.h"
 
 /*
  * Take the pool's environment (`inherited`: variables.h), limits, priority and umask, its root, its user
@@ -18,6 +19,7 @@
  * process must exit.
  */
 int privs_drop(const struct conf_pool *pool,
-    const struct conf_list *inherited, struct why *why);
+    const struct conf_list *inherited, const struct identity *who,
+    struct why *why);
 
 #endif

@@ -51,6 +51,7 @@ standalone_main(const char *app)
 	struct conf_faults faults = { 0 };
 	struct conf *conf;
 	int listener = take_listener();
+	struct why why;
 
 	if (listener == -1) {
 		log_error("descriptor 0 is no listening socket: give one with "
@@ -60,7 +61,8 @@ standalone_main(const char *app)
 	conf = conf_single(app, "fd:0", 1, NULL, &faults);
 	birth.score = score_alone();
 	if (conf == NULL || birth.score == NULL ||
-	    variables_inherited(&conf->pools[0], &birth.inherited) != 0) {
+	    variables_inherited(&conf->pools[0], &birth.inherited) != 0 ||
+	    identity_find(&birth.identity, &conf->pools[0], &why) == -1) {
 		log_error("%s", faults.n > 0 ? faults.item[0].text :
 					       strerror(errno));
 		exit(EX_OSERR);

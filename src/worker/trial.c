@@ -62,10 +62,11 @@ hear_verdict(const struct conf_pool *pool, pid_t pid, int in, struct why *why)
 }
 
 static int
-trial_fork(const struct conf_pool *pool, int fds[2], struct why *why)
+trial_fork(const struct conf_pool *pool, const struct identity *identity,
+    int fds[2], struct why *why)
 {
 	const struct birth_orders birth = { .kind = BIRTH_TRIAL, .pool = pool,
-		.channel = fds[1], .exchange = { -1, -1 }, .head = -1,
+		.identity = identity, .channel = fds[1], .exchange = { -1, -1 }, .head = -1,
 		.slot = -1, .level = log_level_now() };
 	int memory = birth_prepare(&birth), error;
 	pid_t pid = memory == -1 ? -1 : fork();
@@ -84,14 +85,19 @@ trial_fork(const struct conf_pool *pool, int fds[2], struct why *why)
 static int
 trial_pool(const struct conf_pool *pool, struct why *why)
 {
+	struct identity identity;
 	int fds[2], result;
 
 	if (fd_pipe(fds) == -1) {
 		why_set(why, "pipe: %s", strerror(errno));
 		return -1;
 	}
-	result = trial_fork(pool, fds, why);
-	close(fds[0]);
+	result = identity_find(&identity, pool, why);
+	if (result == 0)
+		result = trial_fork(pool, &identity, fds, why);
+	fd_close(&fds[0]);
+	fd_close(&fds[1]);
+	identity_free(&identity);
 	return result;
 }
 

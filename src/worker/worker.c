@@ -355,7 +355,8 @@ worker_main(const struct birth *birth)
 	log_share(score_repeats(birth->score));
 	output_begin(birth->channel != -1);
 	retire_prepare(birth);
-	if (privs_drop(birth->pool, &birth->inherited, &why) == -1) {
+	if (privs_drop(birth->pool, &birth->inherited, &birth->identity,
+		&why) == -1) {
 		log_error("%s", why.text);
 		exit(EX_OSERR);
 	}
@@ -390,7 +391,7 @@ load_once(const struct birth *birth, struct why *why)
 		.memory = (size_t)pool->limits.memory };
 	struct lua_app *app;
 
-	if (privs_drop(pool, &birth->inherited, why) == -1)
+	if (privs_drop(pool, &birth->inherited, &birth->identity, why) == -1)
 		return -1;
 	app = lua_app_load(pool->app, &options, why);
 	if (app == NULL)
