@@ -19,6 +19,7 @@
 #include "base/image.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "base/say.h"
 #include "base/title.h"
 #include "conf/conf_dump.h"
 #include "conf/conf_read.h"
@@ -66,12 +67,12 @@ parse_workers(const char *text)
 
 	if (num_integer(text, 1, 4096, &value) == 0)
 		return (int)value;
-	fprintf(stderr, "lua-fpm: -n: not a number of workers: %s\n", text);
+	say("-n: not a number of workers: %s", text);
 	usage();
 }
 
 static void
-parse_option(int option, struct arguments *a)
+parse_option(int option, char *const *argv, struct arguments *a)
 {
 	switch (option) {
 	case 'c':
@@ -105,6 +106,7 @@ parse_option(int option, struct arguments *a)
 		puts(PACKAGE_STRING);
 		exit(EX_OK);
 	default:
+		say_option(option, argv);
 		usage();
 	}
 }
@@ -116,8 +118,9 @@ parse(int argc, char **argv, struct arguments *a)
 	int option;
 	bool testing, standalone;
 
-	while ((option = getopt(argc, argv, "c:l:n:u:tTDRhV")) != -1)
-		parse_option(option, a);
+	opterr = 0;
+	while ((option = getopt(argc, argv, ":c:l:n:u:tTDRhV")) != -1)
+		parse_option(option, argv, a);
 	a->app = argv[optind];
 	testing = a->test || a->dump;
 	standalone = a->app != NULL && a->address == NULL;

@@ -1,5 +1,6 @@
 #include "base/show.h"
 
+#include <stdio.h>
 #include <string.h>
 
 size_t
@@ -28,16 +29,23 @@ show_character(const char *text, size_t n)
 	return size;
 }
 
-static void
-show_byte(struct buf *out, unsigned char byte)
+static size_t
+name_byte(char out[5], unsigned char byte)
 {
 	static const char names[] = "n\nt\tr\r";
 	const char *name = byte == 0 ? NULL : strchr(names, byte);
 
 	if (byte < 0x20 && name != NULL)
-		buf_addf(out, "\\%c", name[-1]);
-	else
-		buf_addf(out, "\\x%02x", byte);
+		return (size_t)snprintf(out, 5, "\\%c", name[-1]);
+	return (size_t)snprintf(out, 5, "\\x%02x", byte);
+}
+
+static void
+show_byte(struct buf *out, unsigned char byte)
+{
+	char text[5];
+
+	buf_add(out, text, name_byte(text, byte));
 }
 
 /* Append what may stand as it is, and the rest through `byte`, a byte each. */
@@ -67,6 +75,48 @@ void
 show_text(struct buf *out, const char *text, size_t len)
 {
 	show(out, text, len, "", show_byte);
+}
+
+/* A carriage return stays where it ends a line, and only there. */
+void
+show_lines(struct buf *out, const char *text, size_t n)
+{
+	size_t piece, end;
+
+	for (; n > 0; text += end, n -= end) {
+		for (piece = 0; piece < n && text[piece] != '\n' &&
+		    text[piece] != '\t'; piece++)
+			;
+		end = piece < n ? piece + 1 : n;
+		if (piece < n && piece > 0 && text[piece] == '\n' &&
+		    text[piece - 1] == '\r')
+			piece--;
+		show_text(out, text, piece);
+		buf_add(out, text + piece, end - piece);
+	}
+}
+
+size_t
+show_cut(const char *text, size_t n, char *out, size_t size)
+{
+	size_t used = 0, step, len;
+	const char *shown;
+	char byte[5];
+
+	for (; n > 0; text += step, n -= step, used += len) {
+		shown = text;
+		len = step = show_character(text, n);
+		if (step == 0) {
+			shown = byte;
+			len = name_byte(byte, (unsigned char)*text);
+			step = 1;
+		}
+		if (used + len >= size)
+			break;
+		memcpy(out + used, shown, len);
+	}
+	out[used] = '\0';
+	return used;
 }
 
 static void

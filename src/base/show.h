@@ -19,6 +19,13 @@ size_t show_character(const char *text, size_t n);
  * or \xHH, all else as it is. */
 void show_text(struct buf *out, const char *text, size_t n);
 
+/* The same of many lines: their ends and tabs stay. */
+void show_lines(struct buf *out, const char *text, size_t n);
+
+/* The same of one line into `size` bytes, terminated and cut between
+ * characters if there is no room; needs no memory.  Returns its length. */
+size_t show_cut(const char *text, size_t n, char *out, size_t size);
+
 /* Append n bytes as a JSON string, in its quotes.  A byte that is not UTF-8
  * appears as the four characters \xHH. */
 void show_json(struct buf *out, const char *text, size_t n);

@@ -4,14 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/show.h"
+
 /* What was read may hold anything; a fault is one line on a terminal. */
-static void
-make_printable(char *text)
+static char *
+shown(const char *text)
 {
-	for (; *text != '\0'; text++) {
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
-			*text = '?';
-	}
+	size_t n = strlen(text), size = 4 * n + 1; /* \xHH for each byte */
+	char *copy = malloc(size);
+
+	if (copy != NULL)
+		show_cut(text, n, copy, size);
+	return copy;
 }
 
 void
@@ -19,6 +23,7 @@ conf_fault(struct conf_faults *faults, const char *file, int line,
     const char *fmt, ...)
 {
 	struct conf_fault *grown, *fault;
+	char text[sizeof(fault->text)];
 	va_list ap;
 
 	grown = reallocarray(faults->item, faults->n + 1, sizeof(*grown));
@@ -26,13 +31,13 @@ conf_fault(struct conf_faults *faults, const char *file, int line,
 		return;
 	faults->item = grown;
 	fault = &grown[faults->n];
-	if ((fault->file = strdup(file)) == NULL)
+	if ((fault->file = shown(file)) == NULL)
 		return;
 	fault->line = line;
 	va_start(ap, fmt);
-	vsnprintf(fault->text, sizeof(fault->text), fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	make_printable(fault->text);
+	show_cut(text, strlen(text), fault->text, sizeof(fault->text));
 	faults->n++;
 }
 

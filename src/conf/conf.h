@@ -120,7 +120,8 @@ struct conf {
 	size_t npools;
 };
 
-/* One fault of a configuration.  `file` is owned by the list. */
+/* One fault of a configuration, fit to be shown (base/show.h).  `file` is
+ * owned by the list. */
 struct conf_fault {
 	char *file;
 	int line;

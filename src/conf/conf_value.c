@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "base/show.h"
 
 static int
 value_fail(int error)
@@ -295,19 +296,23 @@ conf_value_same(const struct conf_key *key, const void *a, const void *b)
 	}
 }
 
+/* What cannot be shown is written as libconfig reads it. */
 static void
 string_print(const char *text, FILE *out)
 {
-	putc('"', out);
-	for (; text != NULL && *text != '\0'; text++) {
-		unsigned char c = (unsigned char)*text;
+	size_t left = text == NULL ? 0 : strlen(text), n;
 
-		if (c < ' ' || c == 0x7f)
-			fprintf(out, "\\x%02x", c);
-		else if (c == '"' || c == '\\')
-			fprintf(out, "\\%c", c);
-		else
-			putc(c, out);
+	putc('"', out);
+	for (; left > 0; text += n, left -= n) {
+		n = show_character(text, left);
+		if (n == 0) {
+			fprintf(out, "\\x%02x", (unsigned char)*text);
+			n = 1;
+		} else {
+			if (*text == '"' || *text == '\\')
+				putc('\\', out);
+			fwrite(text, 1, n, out);
+		}
 	}
 	putc('"', out);
 }

@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/show.h"
+
 /*
  * Slot i < 128 holds the latency i; above, each doubling has 64 slots:
  * [64 * 2^k, 128 * 2^k) is cut into pieces of 2^k.
@@ -54,8 +56,8 @@ tally_failure(struct fcgi_tally *t, enum tally_failure kind,
     const char *reason)
 {
 	if (t->failed[kind]++ == 0)
-		snprintf(t->reason[kind], sizeof(t->reason[kind]), "%s",
-		    reason);
+		show_cut(reason, strlen(reason), t->reason[kind],
+		    sizeof(t->reason[kind]));
 }
 
 uint64_t

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "ctl/fpm_text.h"
 #include "ctl/fpm_view.h"
 
 #define INTERVAL  1000 /* ms */
@@ -169,7 +170,8 @@ draw_all(void)
 	self.line = 0;
 	view_daemon(&self.now, line, sizeof(line));
 	if (self.why.text[0] != '\0')
-		draw(A_BOLD | A_REVERSE, self.why.text);
+		draw(A_BOLD | A_REVERSE, fpm_visible(self.why.text,
+		    strlen(self.why.text), line, sizeof(line)));
 	else
 		draw(A_BOLD, line);
 	if (self.help)

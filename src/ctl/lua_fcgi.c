@@ -4,7 +4,6 @@
 
 #include "config.h"
 
-#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,6 +15,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/num.h"
+#include "base/say.h"
 #include "ctl/fcgi_client.h"
 #include "ctl/fcgi_load.h"
 #include "ctl/fcgi_request.h"
@@ -55,7 +55,7 @@ allocate(size_t n, size_t size)
 	void *p = calloc(n, size);
 
 	if (p == NULL)
-		err(EXIT_FAILED, NULL);
+		die(EXIT_FAILED, "%s", strerror(errno));
 	return p;
 }
 
@@ -68,12 +68,12 @@ read_file(struct buf *body, const char *path)
 	char *room;
 
 	if (fd == -1)
-		err(EXIT_USAGE, "%s", path);
+		die(EXIT_USAGE, "%s: %s", path, strerror(errno));
 	while ((room = buf_reserve(body, 65536)) != NULL &&
 	    (n = read(fd, room, 65536)) > 0)
 		body->len += (size_t)n;
 	if (room == NULL || n == -1)
-		err(EXIT_FAILED, "%s", path);
+		die(EXIT_FAILED, "%s: %s", path, strerror(errno));
 	if (fd != STDIN_FILENO)
 		fd_close(&fd);
 }
@@ -97,7 +97,7 @@ duration(int option, const char *text)
 	int64_t ms;
 
 	if (num_duration(text, &ms) == -1)
-		errx(EXIT_USAGE, "-%c %s: not a time (500ms, 10s, 5m)",
+		die(EXIT_USAGE, "-%c %s: not a time (500ms, 10s, 5m)",
 		    option, text);
 	return ms;
 }
@@ -108,7 +108,7 @@ count(int option, const char *text, int64_t max)
 	int64_t value;
 
 	if (num_integer(text, 1, max, &value) == -1)
-		errx(EXIT_USAGE, "-%c %s: not a number from 1 to %lld",
+		die(EXIT_USAGE, "-%c %s: not a number from 1 to %lld",
 		    option, text, (long long)max);
 	return value;
 }
@@ -121,7 +121,8 @@ tell(const char *text)
 }
 
 static void
-load_option(struct options *o, int option, const char *arg)
+load_option(struct options *o, int option, const char *arg,
+    char *const *argv)
 {
 	switch (option) {
 	case 'c':
@@ -140,12 +141,13 @@ load_option(struct options *o, int option, const char *arg)
 		o->load = true;
 		break;
 	default:
+		say_option(option, argv);
 		usage();
 	}
 }
 
 static void
-set_option(struct options *o, int option, char *arg)
+set_option(struct options *o, int option, char *arg, char *const *argv)
 {
 	switch (option) {
 	case 'd':
@@ -177,7 +179,7 @@ set_option(struct options *o, int option, char *arg)
 		o->request.method = arg;
 		break;
 	default:
-		load_option(o, option, arg);
+		load_option(o, option, arg, argv);
 	}
 }
 
@@ -189,27 +191,40 @@ parse(struct options *o, int argc, char **argv)
 	o->request.headers = allocate((size_t)argc, sizeof(char *));
 	o->request.params = allocate((size_t)argc, sizeof(char *));
 	o->timeout_ms = 60000;
-	while ((option = getopt(argc, argv, "c:d:H:hijkn:p:s:T:t:VX:")) != -1)
-		set_option(o, option, optarg);
+	opterr = 0;
+	while ((option = getopt(argc, argv, ":c:d:H:hijkn:p:s:T:t:VX:")) != -1)
+		set_option(o, option, optarg, argv);
 	argc -= optind;
 	if (argc < 1 || argc > 2)
 		usage();
 	if (!o->load && (o->plan.clients > 0 || o->json))
-		errx(EXIT_USAGE, "-c and -j need -n or -T");
+		die(EXIT_USAGE, "-c and -j need -n or -T");
 	if (o->plan.clients == 0)
 		o->plan.clients = 1;
 	if (o->timeout_ms == 0)
 		o->timeout_ms = NO_LIMIT_MS;
 	o->request.uri = argc == 2 ? argv[optind + 1] : "/";
 	if (o->request.uri[0] != '/')
-		errx(EXIT_USAGE, "%s: a path begins with /", o->request.uri);
+		die(EXIT_USAGE, "%s: a path begins with /", o->request.uri);
 }
 
 static void
 put(int fd, const void *data, size_t n)
 {
 	if (fd_write_all(fd, data, n) == -1)
-		err(EXIT_FAILED, "write");
+		die(EXIT_FAILED, "write: %s", strerror(errno));
+}
+
+/* Text of the server: a terminal is shown it, anything else has the bytes. */
+static void
+put_text(FILE *out, const void *data, size_t n)
+{
+	if (isatty(fileno(out)))
+		say_lines(out, data, n);
+	else
+		fwrite(data, 1, n, out);
+	if (fflush(out) == EOF)
+		die(EXIT_FAILED, "write: %s", strerror(errno));
 }
 
 static void
@@ -222,7 +237,7 @@ put_head(void *arg, const char *head, size_t n)
 	if (!reply->cgi.has_status)
 		dprintf(STDOUT_FILENO, "%s %u\r\n", status,
 		    reply->cgi.status);
-	put(STDOUT_FILENO, head, n);
+	put_text(stdout, head, n);
 }
 
 static void
@@ -236,14 +251,14 @@ static void
 put_errors(void *arg, const void *data, size_t n)
 {
 	(void)arg;
-	put(STDERR_FILENO, data, n);
+	put_text(stderr, data, n);
 }
 
 static void
 put_warning(void *arg, const char *text)
 {
 	(void)arg;
-	warnx("%s", text);
+	say("%s", text);
 }
 
 static int
@@ -251,11 +266,11 @@ judge(enum fcgi_verdict verdict, const struct fcgi_reply *reply,
     const struct why *why)
 {
 	if (verdict != REPLY_DONE) {
-		warnx("%s", why->text);
+		say("%s", why->text);
 		return verdict == REPLY_TIMEOUT ? EXIT_TIMEOUT : EXIT_FAILED;
 	}
 	if (reply->app_status != 0)
-		warnx("application status %u", reply->app_status);
+		say("application status %u", reply->app_status);
 	if (reply->cgi.status >= 400)
 		return reply->cgi.status >= 500 ? EXIT_5XX : EXIT_4XX;
 	return reply->app_status != 0 ? EXIT_FAILED : 0;
@@ -285,7 +300,7 @@ load(const struct options *o)
 	int rc;
 
 	if (fcgi_load(&o->plan, tally, &why) == -1)
-		errx(EXIT_FAILED, "%s", why.text);
+		die(EXIT_FAILED, "%s", why.text);
 	if (o->json)
 		tally_print_json(tally, stdout);
 	else
@@ -307,7 +322,7 @@ main(int argc, char **argv)
 	parse(&o, argc, argv);
 	if (fcgi_address_parse(argv[optind], &address, &why) == -1 ||
 	    fcgi_request_build(&o.request, &request, &why) == -1)
-		errx(EXIT_USAGE, "%s", why.text);
+		die(EXIT_USAGE, "%s", why.text);
 	o.plan.address = &address;
 	o.plan.request = &request;
 	o.plan.timeout_ms = o.timeout_ms;

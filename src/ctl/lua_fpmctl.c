@@ -6,13 +6,14 @@
 
 #include <sys/ioctl.h>
 
-#include <err.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/say.h"
 #include "conf/conf_peek.h"
 #include "ctl/fpm_client.h"
 #include "ctl/fpm_top.h"
@@ -56,7 +57,8 @@ choose_socket(const char *file)
 
 	self.socket = conf_peek(place, "control");
 	if (self.socket == NULL && file != NULL)
-		err(EX_UNAVAILABLE, "no control socket found in %s", file);
+		die(EX_UNAVAILABLE, "no control socket found in %s: %s", file,
+		    strerror(errno));
 	if (self.socket == NULL || *self.socket == '\0') {
 		free(self.socket);
 		self.socket = strdup(DEFAULT_SOCKET);
@@ -69,7 +71,7 @@ ask(const char *line, struct fpm_answer *answer)
 	struct why why;
 
 	if (fpm_ask(self.socket, line, answer, &why) == -1)
-		errx(EX_UNAVAILABLE, "%s", why.text);
+		die(EX_UNAVAILABLE, "%s", why.text);
 }
 
 /* The words as they are; what would be another line is no word of ours. */
@@ -83,7 +85,7 @@ run_plain(char **words)
 	for (; *words != NULL; words++) {
 		if (strpbrk(*words, " \t\r\n") != NULL ||
 		    strlen(*words) + n + 2 > sizeof(line))
-			errx(EX_USAGE, "not a word: %s", *words);
+			die(EX_USAGE, "not a word: %s", *words);
 		n += (size_t)snprintf(line + n, sizeof(line) - n, "%s%s",
 		    n > 0 ? " " : "", *words);
 	}
@@ -92,8 +94,12 @@ run_plain(char **words)
 	if (!answer.good)
 		*strchr(line, '\n') = '\0';
 	if (!answer.good)
-		warnx("%s: failed", line);
-	fputs(answer.text.data, answer.good ? stdout : stderr);
+		say("%s: failed", line);
+	if (self.json && answer.good && !isatty(STDOUT_FILENO))
+		fputs(answer.text.data, stdout);
+	else
+		say_lines(answer.good ? stdout : stderr, answer.text.data,
+		    answer.text.len);
 	buf_free(&answer.text);
 	return answer.good ? EX_OK : FAILED;
 }
@@ -126,9 +132,9 @@ need_status(struct fpm_status *status, const char *pool)
 	struct why why;
 
 	if (get_status(status, &why) == -1)
-		errx(EX_UNAVAILABLE, "%s", why.text);
+		die(EX_UNAVAILABLE, "%s", why.text);
 	if (pool != NULL && !view_has_pool(status, pool))
-		errx(FAILED, "there is no pool %s", pool);
+		die(FAILED, "there is no pool %s", pool);
 }
 
 static size_t
@@ -156,7 +162,7 @@ print_table(struct table *table)
 	for (long row = -1; row < (long)table->rows; row++)
 		puts(table_line(table, row, terminal_width(), line));
 	if (table->failed)
-		errx(EX_OSERR, "out of memory");
+		die(EX_OSERR, "out of memory");
 	table_free(table);
 }
 
@@ -321,7 +327,8 @@ main(int argc, char **argv)
 	char *words[WORDS + 1], *file = NULL;
 	int option, code, n;
 
-	while ((option = getopt(argc, argv, "+c:hs:V")) != -1) {
+	opterr = 0;
+	while ((option = getopt(argc, argv, "+:c:hs:V")) != -1) {
 		switch (option) {
 		case 'c':
 			file = optarg;
@@ -336,6 +343,7 @@ main(int argc, char **argv)
 			puts("lua-fpmctl " PACKAGE_VERSION);
 			return EX_OK;
 		default:
+			say_option(option, argv);
 			usage();
 		}
 	}
@@ -346,6 +354,6 @@ main(int argc, char **argv)
 		choose_socket(file);
 	code = run(n, words);
 	if (fflush(stdout) == EOF || ferror(stdout))
-		err(EX_IOERR, "standard output");
+		die(EX_IOERR, "standard output: %s", strerror(errno));
 	return code;
 }

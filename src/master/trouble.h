@@ -4,7 +4,8 @@
 /*
  * What went wrong in the last reload or upgrade, in words for its result: the
  * first in one line for the service manager, all of it for who asked over the
- * control socket.  The log is told by whoever notes something here.  Runs in
+ * control socket.  Either is shown on terminals, so both are as base/show.h
+ * has it.  The log is told by whoever notes something here.  Runs in
  * the master; knows nothing.
  */
 

@@ -211,8 +211,9 @@ take(const struct record *all, struct birth *birth)
 	birth->exchange[1] = take_fd(all, "exchange_out");
 	for (int id = 0; id < SINK_COUNT; id++)
 		sink_get(&birth->sinks[id], id, all);
-	log_to_master((enum log_level)record_number(all, "level",
-	    LEVEL_NOTICE));
+	if (birth->kind != BIRTH_TRIAL)
+		log_to_master((enum log_level)record_number(all, "level",
+		    LEVEL_NOTICE));
 	if (record_find(all, "pool", &pool))
 		conf = pool_record_get(&pool);
 	if (conf == NULL || take_lists(all, birth) == -1 ||

@@ -12,8 +12,9 @@
 #include "conf/conf.h"
 
 /* Load the application of every pool, one after the other, each within its
- * timeouts.start; write `FILE:LINE: what` to out for each that does not.
- * Returns how many did not. */
+ * timeouts.start; write `FILE:LINE: what` to out for each that does not, and
+ * what they print meanwhile, fit to be shown (base/show.h).  Returns how many
+ * did not. */
 unsigned trial_run(const struct conf *conf, FILE *out);
 
 #endif

@@ -405,8 +405,11 @@ worker_try(const struct birth *birth)
 {
 	struct why why;
 
-	if (load_once(birth, &why) == 0)
+	if (load_once(birth, &why) == 0) {
+		fflush(NULL);
 		_exit(EX_OK);
+	}
+	fflush(NULL);
 	fd_write_all(birth->channel, why.text, strlen(why.text));
 	_exit(1);
 }

@@ -151,7 +151,7 @@ static const struct {
 	{ POOL("\nuser = \"x\\\"; };\n\n"), "c:2: a string without an end\n" },
 	{ POOL("") "/* // \n", "c:2: a comment without an end\n" },
 	{ POOL("\nuser = \"\\x1b[2J\\n\";"),
-	    "c:2: pool www: user: there is no user \"?[2J?\"\n" },
+	    "c:2: pool www: user: there is no user \"\\x1b[2J\\n\"\n" },
 };
 
 START_TEST(a_fault_is_reported)
