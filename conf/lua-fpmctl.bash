@@ -12,7 +12,7 @@ _lua_fpmctl() {
 		word=${COMP_WORDS[i]}
 		if [[ -n $command ]]; then
 			[[ $word == -* ]] || place=$((place + 1))
-		elif [[ $word == -[cs] ]]; then
+		elif [[ $word == -[cst] ]]; then
 			# as it was typed: quotes are taken off, nothing is run
 			given+=("$word" "${COMP_WORDS[i + 1]//[\'\"\\]/}")
 			i=$((i + 1))
@@ -26,13 +26,16 @@ _lua_fpmctl() {
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 	fi
+	if [[ -z $command && ${COMP_WORDS[COMP_CWORD - 1]} == -t ]]; then
+		return
+	fi
 	case $command:$place:$cur in
-	:*:-*)	words='-c -h -s -V' ;;
+	:*:-*)	words='-c -h -s -t -V' ;;
 	:*)	words=$("$tool" commands 2>/dev/null) ;;
 	status:*:-* | workers:*:-*)
 		words=--json ;;
 	status:0:* | workers:0:* | top:0:* | scale:0:* | drain:0:* | resume:0:*)
-		words=$("$tool" "${given[@]}" pools 2>/dev/null) ;;
+		words=$("$tool" "${given[@]}" -t 2s pools 2>/dev/null) ;;
 	*)	return ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")

@@ -58,7 +58,7 @@ class Fake:
     def __init__(self, text=b"ok\n"):
         self.dir = scratch()
         self.path = self.dir + "/control.sock"
-        self.text = text  # or a function of the line
+        self.text = text  # or a function of the line; or pieces of it
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.bind(self.path)
         self.sock.listen(16)
@@ -74,8 +74,9 @@ class Fake:
             with conn, contextlib.suppress(OSError):
                 line = conn.makefile("rb").readline()
                 self.asked.append(line)
-                conn.sendall(self.text(line) if callable(self.text)
-                             else self.text)
+                text = self.text(line) if callable(self.text) else self.text
+                for piece in [text] if isinstance(text, bytes) else text:
+                    conn.sendall(piece)
 
     def __enter__(self):
         return self

@@ -7,12 +7,14 @@
 #include <sys/ioctl.h>
 
 #include <errno.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/num.h"
 #include "base/say.h"
 #include "conf/conf_peek.h"
 #include "ctl/fpm_client.h"
@@ -46,6 +48,8 @@ static const struct command commands[];
 static struct {
 	char *socket;
 	bool json;
+	bool outcome;  /* is waited for */
+	int64_t limit; /* -t, FPM_USUAL: none was given */
 } self;
 
 /* ---- asking -------------------------------------------------------------- */
@@ -65,13 +69,31 @@ choose_socket(const char *file)
 	}
 }
 
+/* EX_OK and the answer, or another code and why. */
+static int
+try(const char *line, struct fpm_answer *answer, struct why *why)
+{
+	const struct fpm_question question = { line, self.limit,
+		self.outcome };
+
+	switch (fpm_ask(self.socket, &question, answer, why)) {
+	case FPM_ANSWERED:
+		return EX_OK;
+	case FPM_LATE:
+		return EX_TEMPFAIL;
+	default:
+		return EX_UNAVAILABLE;
+	}
+}
+
 static void
 ask(const char *line, struct fpm_answer *answer)
 {
 	struct why why;
+	int code = try(line, answer, &why);
 
-	if (fpm_ask(self.socket, line, answer, &why) == -1)
-		die(EX_UNAVAILABLE, "%s", why.text);
+	if (code != EX_OK)
+		die(code, "%s", why.text);
 }
 
 /* The words as they are; what would be another line is no word of ours. */
@@ -104,35 +126,50 @@ run_plain(char **words)
 	return answer.good ? EX_OK : FAILED;
 }
 
+/* It may take any time. */
+static int
+run_outcome(char **words)
+{
+	self.outcome = true;
+	return run_plain(words);
+}
+
 /* ---- the status ---------------------------------------------------------- */
+
+static int
+try_status(struct fpm_status *status, struct why *why)
+{
+	struct fpm_answer answer;
+	int code = try("status\n", &answer, why);
+
+	if (code != EX_OK)
+		return code;
+	if (answer.good)
+		code = fpm_status_read(answer.text.data, answer.text.len,
+		    status, why) == 0 ? EX_OK : EX_UNAVAILABLE;
+	else {
+		why_set(why, "%.*s", (int)strcspn(answer.text.data, "\n"),
+		    answer.text.data);
+		code = EX_UNAVAILABLE;
+	}
+	buf_free(&answer.text);
+	return code;
+}
 
 static int
 get_status(struct fpm_status *status, struct why *why)
 {
-	struct fpm_answer answer;
-	int result;
-
-	if (fpm_ask(self.socket, "status\n", &answer, why) == -1)
-		return -1;
-	if (answer.good)
-		result = fpm_status_read(answer.text.data, answer.text.len,
-		    status, why);
-	else {
-		why_set(why, "%.*s", (int)strcspn(answer.text.data, "\n"),
-		    answer.text.data);
-		result = -1;
-	}
-	buf_free(&answer.text);
-	return result;
+	return try_status(status, why) == EX_OK ? 0 : -1;
 }
 
 static void
 need_status(struct fpm_status *status, const char *pool)
 {
 	struct why why;
+	int code = try_status(status, &why);
 
-	if (get_status(status, &why) == -1)
-		die(EX_UNAVAILABLE, "%s", why.text);
+	if (code != EX_OK)
+		die(code, "%s", why.text);
 	if (pool != NULL && !view_has_pool(status, pool))
 		die(FAILED, "there is no pool %s", pool);
 }
@@ -262,21 +299,21 @@ static const struct command commands[] = {
 	{ "top", 0, 1, run_top, "[POOL]", "both, live" },
 	{ "pools", 0, 0, run_pools, "", "the names of the pools" },
 	{ "ping", 0, 0, run_plain, "", "is the daemon there?" },
-	{ "reload", 0, 0, run_plain, "", "as HUP, and wait for the outcome" },
-	{ "upgrade", 0, 0, run_plain, "", "as USR2, and wait for the outcome" },
+	{ "reload", 0, 0, run_outcome, "", "as HUP, and wait for the outcome" },
+	{ "upgrade", 0, 0, run_outcome, "", "as USR2, and wait for the outcome" },
 	{ "reopen", 0, 0, run_plain, "", "as USR1: open the log files again" },
-	{ "stop", 0, 0, run_plain, "", "as TERM, and wait until it is gone" },
+	{ "stop", 0, 0, run_outcome, "", "as TERM, and wait until it is gone" },
 	{ "scale", 2, 2, run_plain, "POOL N", "at most N workers" },
-	{ "drain", 1, 1, run_plain, "POOL", "take it out of service" },
-	{ "resume", 1, 1, run_plain, "POOL", "bring it back" },
+	{ "drain", 1, 1, run_outcome, "POOL", "take it out of service" },
+	{ "resume", 1, 1, run_outcome, "POOL", "bring it back" },
 	{ "commands", 0, 0, run_commands, "", "the names of these" },
-	{ NULL, 0, 0, NULL, NULL, NULL }
+	{ .name = NULL }
 };
 
 static void
 print_usage(FILE *out)
 {
-	fputs("usage: lua-fpmctl [-s socket | -c file] command\n"
+	fputs("usage: lua-fpmctl [-s socket | -c file] [-t time] command\n"
 	    "       lua-fpmctl -h | -V\n\ncommands:\n", out);
 	for (const struct command *c = commands; c->name != NULL; c++)
 		fprintf(out, "  %-8s %-15s %s\n", c->name, c->words,
@@ -321,20 +358,36 @@ run(int n, char **words)
 	return c->run(words);
 }
 
+static int64_t
+parse_limit(const char *text)
+{
+	int64_t ms;
+
+	if (num_duration(text, &ms) == -1)
+		die(EX_USAGE, "-t %s: not a time (500ms, 10s, 5m)", text);
+	return ms == 0 ? FPM_NONE : ms;
+}
+
 int
 main(int argc, char **argv)
 {
+	static const struct option longer[] = {
+		{ "timeout", required_argument, NULL, 't' }, { 0 } };
 	char *words[WORDS + 1], *file = NULL;
 	int option, code, n;
 
 	opterr = 0;
-	while ((option = getopt(argc, argv, "+:c:hs:V")) != -1) {
+	while ((option = getopt_long(argc, argv, "+:c:hs:t:V", longer,
+	    NULL)) != -1) {
 		switch (option) {
 		case 'c':
 			file = optarg;
 			break;
 		case 's':
 			self.socket = optarg;
+			break;
+		case 't':
+			self.limit = parse_limit(optarg);
 			break;
 		case 'h':
 			print_usage(stdout);

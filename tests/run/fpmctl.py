@@ -334,7 +334,7 @@ def completion():
         s = ("-s", d.path)
         equal(complete(d, *s, "re"), ["reload", "reopen", "resume"])
         assert len(complete(d, "")) > 10
-        equal(complete(d, "-"), ["-c", "-h", "-s", "-V"])
+        equal(complete(d, "-"), ["-c", "-h", "-s", "-t", "-V"])
         equal(complete(d, *s, "drain", ""), ["www", "wiki", "shop"])
         for command in ("drain", "resume", "scale", "workers", "status",
                         "top"):
@@ -344,6 +344,8 @@ def completion():
         equal(complete(d, *s, "scale", "www", ""), [])
         equal(complete(d, *s, "ping", ""), [])
         equal(complete(d, "-s", "con"), ["control.sock"])
+        equal(complete(d, "-t", ""), [])
+        equal(complete(d, "-t", "3s", *s, "drain", "s"), ["shop"])
         equal(complete(d, "-s", "/none", "drain", ""), [])
 
 
