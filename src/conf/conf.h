@@ -33,6 +33,7 @@ struct conf_workers {
 	int64_t min_spare;
 	int64_t max_spare;
 	int64_t spawn_rate;   /* most forks in one step */
+	int64_t loading;      /* at once, 0: twice the processors */
 	int64_t idle_timeout; /* ms; ondemand */
 	int64_t max_requests; /* a worker serves, 0: any number */
 	int64_t max_age;      /* ms; of a worker, 0: any */
@@ -53,6 +54,7 @@ struct conf_limits {
 	int64_t memory; /* bytes of the Lua heap, 0: any */
 	int64_t rss;	/* bytes of resident memory of a worker, 0: any */
 	int64_t files; /* descriptors, 0: not changed */
+	int64_t processes; /* and threads of the user, 0: not changed */
 	int64_t core;  /* bytes, CONF_UNSET or CONF_UNLIMITED */
 };
 

@@ -341,6 +341,41 @@ check_across(struct judge *judge, const struct conf *conf)
 		check_address(judge, conf, i);
 }
 
+/* All that a reload has at once: the new workers beside the old, each with its
+ * main thread and one that watches it. */
+static int64_t
+threads_of(const struct conf *conf, const char *user)
+{
+	int64_t n = 0;
+	uid_t uid, other;
+	gid_t gid;
+
+	if (user_find(user, &uid, &gid, NULL) == -1)
+		return 0;
+	for (size_t i = 0; i < conf->npools; i++)
+		if (conf->pools[i].user != NULL &&
+		    user_find(conf->pools[i].user, &other, &gid, NULL) == 0 &&
+		    other == uid)
+			n += 2 * 2 * conf->pools[i].workers.max;
+	return n;
+}
+
+static void
+check_processes(struct judge *judge, const struct conf *conf)
+{
+	const struct conf_pool *pool = judge->pool;
+	int64_t least;
+
+	if (pool->limits.processes == 0 || pool->user == NULL)
+		return;
+	least = threads_of(conf, pool->user);
+	if (pool->limits.processes < least)
+		blame(judge, GROUP_LIMITS, "processes", "limits.processes "
+		    "(%" PRId64 ") is below the %" PRId64 " threads that the "
+		    "workers of user %.32s may have during a reload",
+		    pool->limits.processes, least, pool->user);
+}
+
 int
 conf_check(const struct conf *conf, const struct conf_origin *origins,
     struct conf_faults *faults)
@@ -361,6 +396,7 @@ conf_check(const struct conf *conf, const struct conf_origin *origins,
 		check_clients(&judge);
 		conf_rules(judge.pool, say, &judge);
 		check_across(&judge, conf);
+		check_processes(&judge, conf);
 	}
 	return judge.verdict;
 }

@@ -12,6 +12,7 @@
 #define SOCKET_MOST  107 /* sun_path */
 #define WORKERS_MOST 10000
 #define FILES_MOST   (1 << 30)
+#define PROCESSES_MOST (1 << 22)
 #define SHORTEST     10	      /* ms */
 #define DAY	     86400000 /* ms */
 #define SIZE_MOST    ((int64_t)1 << 40)
@@ -102,6 +103,8 @@ const struct conf_key conf_keys[] = {
 	    NULL, 1, WORKERS_MOST, CLASS_TUNE, NULL },
 	{ GROUP_WORKERS, "spawn_rate", KEY_INTEGER, POOL(workers.spawn_rate),
 	    "32", 1, 1024, CLASS_TUNE, NULL },
+	{ GROUP_WORKERS, "loading", KEY_INTEGER, POOL(workers.loading),
+	    "0", 0, WORKERS_MOST, CLASS_TUNE, NULL },
 	{ GROUP_WORKERS, "idle_timeout", KEY_DURATION,
 	    POOL(workers.idle_timeout),
 	    "10s", SHORTEST, DAY, CLASS_TUNE, NULL },
@@ -134,6 +137,8 @@ const struct conf_key conf_keys[] = {
 	    "0", 0, SIZE_MOST, CLASS_REPLACE, NULL },
 	{ GROUP_LIMITS, "files", KEY_INTEGER, POOL(limits.files),
 	    "0", 0, FILES_MOST, CLASS_REPLACE, NULL },
+	{ GROUP_LIMITS, "processes", KEY_INTEGER, POOL(limits.processes),
+	    "0", 0, PROCESSES_MOST, CLASS_REPLACE, NULL },
 	{ GROUP_LIMITS, "core", KEY_SIZE, POOL(limits.core),
 	    "", CONF_UNSET, CONF_UNLIMITED, CLASS_REPLACE, NULL },
 

@@ -27,6 +27,7 @@
 #include "master/upgrade.h"
 
 #define SHORT_LIMIT 3000  /* ms; INT, or TERM again */
+#define EXTENSION   10000 /* ms between two requests for more time to start */
 
 static struct {
 	const struct master_options *options;
@@ -38,6 +39,7 @@ static struct {
 	bool succeeds; /* another image, whose handover it is */
 	int verdict;	/* whoever started us with -D waits at its other end */
 	struct handover_own own;
+	struct loop_timer extension;
 	int code; /* to exit with */
 } self = { .verdict = -1, .own = { .pidfile = -1 } };
 
@@ -287,6 +289,20 @@ set_up(const struct conf *conf)
 	return 0;
 }
 
+/* While workers load the service manager goes on waiting. */
+static void
+ask_for_time(void *unused)
+{
+	(void)unused;
+	if (self.phase != PHASE_STARTING)
+		return;
+	notify_send("EXTEND_TIMEOUT_USEC=%d\nSTATUS=%zu of %zu pools serve",
+	    EXTENSION * 2000, pools_proven(&self.pools),
+	    pools_serving(&self.pools));
+	self.extension.fire = ask_for_time;
+	loop_timer_set(self.loop, &self.extension, clock_ms() + EXTENSION);
+}
+
 /* The daemon comes up: with pools of its own. */
 static int
 begin(struct conf *conf)
@@ -307,6 +323,7 @@ begin(struct conf *conf)
 	if (pools_make(&self.pools, conf) == -1)
 		return -1;
 	pools_start(&self.pools);
+	ask_for_time(NULL);
 	return 0;
 }
 

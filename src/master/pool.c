@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -13,7 +14,10 @@
 #include "share/channel.h"
 #include "share/status.h"
 
-#define GRACE 5 /* ms */
+#define GRACE	    5	 /* ms for workers that are there to take a client */
+#define BATCH	    16	 /* forks in one turn */
+#define SUCCESSION  100	 /* ms of age before which a worker has no successor */
+#define STUCK_GRACE 2000 /* ms for one that says it is gone */
 
 /* ---- slots --------------------------------------------------------------- */
 
@@ -175,17 +179,25 @@ became_ready(struct pool *pool, struct slot *slot)
 	}
 }
 
-/* HUP has reached a worker whose application knows no restart. */
+bool
+pool_has_successor(const struct pool *pool, const struct slot *slot)
+{
+	for (unsigned i = 0; i < pool->nslots; i++)
+		if (pool->slots[i].state != SLOT_FREE &&
+		    pool->slots[i].succeeds == slot)
+			return true;
+	return false;
+}
+
 static void
 send_successor(struct pool *pool, struct slot *slot)
 {
 	struct slot *successor;
 
-	if (slot->state != SLOT_UP || pool->draining)
+	slot->wish = false;
+	if (slot->state != SLOT_UP || pool->draining ||
+	    pool_has_successor(pool, slot))
 		return;
-	for (unsigned i = 0; i < pool->nslots; i++)
-		if (pool->slots[i].succeeds == slot)
-			return;
 	successor = fork_worker(pool);
 	slot->wish = successor == NULL;
 	if (successor == NULL)
@@ -194,12 +206,29 @@ send_successor(struct pool *pool, struct slot *slot)
 	board_add_fact(pool->board, FACT_RESTARTS);
 }
 
-void
-pool_send_successors(struct pool *pool)
+/* One that asks as soon as it is up, as its successor would, waits a moment:
+ * there would be no end of forks. */
+int64_t
+pool_send_successors(struct pool *pool, int64_t now)
 {
-	for (unsigned i = 0; i < pool->nslots; i++)
-		if (pool->slots[i].wish)
-			send_successor(pool, &pool->slots[i]);
+	int64_t next = -1, due;
+
+	for (unsigned i = 0; i < pool->nslots; i++) {
+		struct slot *slot = &pool->slots[i];
+
+		if (!slot->wish)
+			continue;
+		due = slot->born + SUCCESSION;
+		if (due <= now && pool_may_load(pool, now)) {
+			send_successor(pool, slot);
+			continue;
+		}
+		if (due <= now)
+			due = now + SLOT_LOOK;
+		if (next == -1 || due < next)
+			next = due;
+	}
+	return next;
 }
 
 static void
@@ -243,8 +272,8 @@ pool_heard(void *arg, struct slot *slot, enum birth_word word)
 	case WORD_READY:
 		became_ready(pool, slot);
 		break;
-	case WORD_REPLACE:
-		send_successor(pool, slot);
+	case WORD_REPLACE: /* HUP, and it knows no restart; or it is used up */
+		slot->wish = slot->state == SLOT_UP;
 		break;
 	case WORD_RESTARTED:
 		slot->told = false;
@@ -255,8 +284,11 @@ pool_heard(void *arg, struct slot *slot, enum birth_word word)
 		slot->state = SLOT_LEAVING;
 		break;
 	case WORD_STUCK:
+		if (slot->state != SLOT_UP)
+			break;
 		log_stuck(pool, slot);
 		slot->state = SLOT_LEAVING;
+		slot->due = clock_ms() + STUCK_GRACE;
 		pool->missing++;
 		break;
 	case WORD_CROWDED:
@@ -381,18 +413,42 @@ pool_start(struct pool *pool, unsigned least)
 	if (n > (unsigned)pool->conf->workers.max)
 		n = (unsigned)pool->conf->workers.max;
 	pool->wanted = n;
-	for (unsigned i = 0; i < n; i++) {
-		bool heir = pool->replaces != NULL && i < least;
-
-		if (!heir && !quota_room(pool->options->quota)) {
-			pool->wanted = i;
-			break;
-		}
-		if (fork_worker(pool) == NULL)
-			pool->failed = true;
-	}
-	pool->failed |= pool->wanted == 0;
+	pool->heirs = pool->replaces != NULL ? least : 0;
 	pool->attention = true;
+}
+
+bool
+pool_may_load(struct pool *pool, int64_t now)
+{
+	int64_t most = pool->workers.loading;
+	unsigned n = 0;
+
+	if (most == 0)
+		most = 2 * sysconf(_SC_NPROCESSORS_ONLN);
+	for (unsigned i = 0; i < pool->nslots && n < most; i++)
+		n += slot_loads(&pool->slots[i], now);
+	return n < most;
+}
+
+/* Between two batches the master hears signals and commands. */
+bool
+pool_go_on(struct pool *pool, int64_t now)
+{
+	for (unsigned i = 0; pool->begun < pool->wanted; i++) {
+		if (i == BATCH || !pool_may_load(pool, now))
+			return false;
+		if (pool->begun >= pool->heirs &&
+		    !quota_room(pool->options->quota)) {
+			pool->wanted = pool->begun;
+			pool->failed |= pool->wanted == 0;
+		} else if (fork_worker(pool) == NULL) {
+			pool->wanted = pool->begun;
+			pool->failed = true;
+		} else {
+			pool->begun++;
+		}
+	}
+	return true;
 }
 
 bool

@@ -46,7 +46,9 @@ struct pool {
 	struct backoff backoff;
 	struct loop_timer timer;
 	int64_t idle_since; /* struct pm_view */
-	unsigned wanted;    /* workers that pool_start asked for */
+	unsigned wanted;    /* workers that pool_start asked for, */
+	unsigned begun;	    /* of these have been forked */
+	unsigned heirs;	    /* of these process_max holds up none */
 	bool attention;	    /* something happened: a step is due */
 	bool draining;
 	bool last;	    /* nobody takes over: the queues are to be emptied */
@@ -86,9 +88,9 @@ void pool_send_status(void *arg, const struct slot *slot);
 /* Give everything back; there must be no worker left. */
 void pool_free(struct pool *pool);
 
-/* Fork the first workers, at least `least` and at least one, so that the
- * application is seen to load; fewer if process_max leaves no room, but then
- * one for each that it replaces all the same. */
+/* The first workers are to be forked, step by step: at least `least` and at
+ * least one, so that the application is seen to load; fewer if process_max
+ * leaves no room, but then one for each that it replaces all the same. */
 void pool_start(struct pool *pool, unsigned least);
 
 /* Every worker that pool_start asked for is up. */
@@ -98,12 +100,23 @@ bool pool_complete(const struct pool *pool);
 unsigned pool_count(const struct pool *pool, enum slot_state state);
 unsigned pool_number(const struct pool *pool, const struct slot *slot);
 
+/* More workers may load the application beside those that do. */
+bool pool_may_load(struct pool *pool, int64_t now);
+
+/* Fork some of those that pool_start asked for, as far as they may load.
+ * False: more are to be forked later. */
+bool pool_go_on(struct pool *pool, int64_t now);
+
 /* Fork one worker; NULL if that failed (logged once) or there is no room
  * in the pool or over all pools. */
 struct slot *pool_fork(struct pool *pool);
 
-/* Try again for workers whose successor could not be forked. */
-void pool_send_successors(struct pool *pool);
+/* Is one on its way for it? */
+bool pool_has_successor(const struct pool *pool, const struct slot *slot);
+
+/* Fork successors for workers that have asked, as far as they may load.
+ * Returns when to go on with it, -1: no need. */
+int64_t pool_send_successors(struct pool *pool, int64_t now);
 
 /* Ondemand: give the pool a step when a client waits, or stop doing so. */
 void pool_watch(struct pool *pool, bool on);

@@ -28,14 +28,18 @@ pool_hup(struct pool *pool)
 	}
 }
 
+/* It is at it, or it is to have a successor that can be forked. */
 static bool
-has_successor(const struct pool *pool, const struct slot *slot)
+is_expected(const struct pool *pool, const struct slot *slot)
 {
-	for (unsigned i = 0; i < pool->nslots; i++)
-		if (pool->slots[i].state != SLOT_FREE &&
-		    pool->slots[i].succeeds == slot)
-			return true;
-	return false;
+	struct score_slot seen;
+
+	if (pool_has_successor(pool, slot))
+		return true;
+	if (slot->wish)
+		return !pool->fork_failed;
+	return board_read(pool->board, pool_number(pool, slot), &seen) &&
+	    seen.state == SCORE_RESTARTING;
 }
 
 bool
@@ -45,7 +49,7 @@ pool_obeyed(const struct pool *pool, int64_t now)
 		const struct slot *slot = &pool->slots[i];
 
 		if (slot->told && there(slot) &&
-		    (now < pool->patience || has_successor(pool, slot)))
+		    (now < pool->patience || is_expected(pool, slot)))
 			return false;
 	}
 	return true;

@@ -13,8 +13,9 @@
 void pool_hup(struct pool *pool);
 
 /*
- * Has come of the last one what could?  Who is busy, and does not say a word
- * for some seconds, is not waited for; a successor that starts is.
+ * Has come of the last one what could?  A worker that is busy, and does not say
+ * a word for some seconds, is not waited for; one whose restart runs is, and a
+ * successor that starts.
  */
 bool pool_obeyed(const struct pool *pool, int64_t now);
 

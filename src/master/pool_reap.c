@@ -35,7 +35,10 @@ lose(struct pool *pool, const struct slot *slot)
 		pool->refused |= slot->succeeds->told;
 		slot->succeeds->told = false;
 	}
-	pool->failed |= slot->state == SLOT_STARTING;
+	if (slot->state == SLOT_STARTING) {
+		pool->failed = true;
+		pool->begun = pool->wanted; /* the policy goes on */
+	}
 	pool->missing += slot->succeeds == NULL;
 	board_add_fact(pool->board, FACT_CRASHES);
 	if (backoff_failed(&pool->backoff, now, slot->state == SLOT_UP,

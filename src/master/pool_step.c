@@ -122,6 +122,25 @@ ask_to_be_told(struct pool *pool, const struct score_counts *seen,
 	return pool->asked > seen->idle ? now + FULL_PAUSE : -1;
 }
 
+/* Fork what the policy and those who ask for successors want, as far as they
+ * may load now.  Returns when to go on with it, -1: all of it is done. */
+static int64_t
+fork_wanted(struct pool *pool, unsigned n, int64_t now)
+{
+	int64_t next;
+
+	if (!pool_go_on(pool, now))
+		return pool_may_load(pool, now) ? now : now + SLOT_LOOK;
+	next = pool_send_successors(pool, now);
+	for (; n > 0; n--) {
+		if (!pool_may_load(pool, now))
+			return now + SLOT_LOOK;
+		if (pool_fork(pool) == NULL)
+			break;
+	}
+	return next;
+}
+
 /* One step of the policy.  Returns when the next is due, -1: no need. */
 static int64_t
 manage(struct pool *pool, int64_t now)
@@ -130,60 +149,84 @@ manage(struct pool *pool, int64_t now)
 	struct pm_view view = look(pool, now, &seen);
 	bool throttled = backoff_active(&pool->backoff, now);
 	struct pm_step step = pm_step(&pool->workers, &view, throttled);
-	int64_t ask;
+	int64_t next = -1;
 	bool pending;
 
+	if (pool->begun < pool->wanted) /* which comes first */
+		step.spawn = 0;
 	step.spawn = backoff_allows(&pool->backoff, now, step.spawn,
 	    view.starting);
-	pending = throttled || view.starting + step.spawn > 0;
-
+	pending = throttled || view.starting + step.spawn > 0 ||
+	    pool->begun < pool->wanted;
 	if (!throttled)
-		pool_send_successors(pool);
-	for (; step.spawn > 0; step.spawn--)
-		if (pool_fork(pool) == NULL)
-			break;
+		next = fork_wanted(pool, step.spawn, now);
 	if (step.retire > 0)
 		pool->idle_since = now;
 	for (; step.retire > 0; step.retire--)
 		retire_one(pool);
-	ask = ask_to_be_told(pool, &seen, pending ? 0 : step.wake_below, now);
+	next = sooner(next, ask_to_be_told(pool, &seen,
+	    pending ? 0 : step.wake_below, now));
 	pool_watch(pool, step.watch && !pending && view.queued == 0);
 	if (pool->workers.mode == MODE_ONDEMAND && pending &&
 	    !throttled && !pool->options->quota->wanted)
-		return now + LOOK_AGAIN;
-	return sooner(step.again, ask);
+		return sooner(next, now + LOOK_AGAIN);
+	return sooner(next, step.again);
+}
+
+/* When that worker hangs, if it goes on as it does; the latest by which that
+ * must be looked at again; -1: never. */
+static int64_t
+hangs_at(const struct pool *pool, const struct slot *slot,
+    const struct score_slot *seen, int64_t now)
+{
+	const struct conf_timeouts *t = &pool->conf->timeouts;
+	int64_t restart = t->start + HANG_GRACE, due = -1;
+
+	if (seen->state == SCORE_RESTARTING)
+		return seen->since + restart;
+	if (t->request > 0)
+		due = (seen->state == SCORE_BUSY ? seen->since : now) +
+		    t->request + HANG_GRACE;
+	return slot->told ? sooner(due, now + restart) : due;
+}
+
+static void
+kill_hanging_one(struct slot *slot, const struct score_slot *seen)
+{
+	if (seen->state == SCORE_RESTARTING)
+		slot_log(slot, LEVEL_ERROR, "restart hangs beyond "
+		    "timeouts.start: killed");
+	else
+		slot_log_request(slot, LEVEL_ERROR, seen,
+		    "hangs beyond timeouts.request: killed");
+	slot_kill(slot);
 }
 
 /*
  * The last resort: a worker that cannot even end itself (it was stopped, or
- * waits within the kernel) is killed some time after its request should have
- * ended.  Returns when to look again; nobody tells us of a request that
- * begins, so that is at the latest when one that begins now would be overdue.
+ * waits within the kernel) is killed some time after its request, or its
+ * restart, should have ended.  Returns when to look again; nobody tells us of
+ * a request that begins, so that is at the latest when one that begins now
+ * would be overdue.
  */
 static int64_t
 kill_hanging(struct pool *pool, int64_t now)
 {
-	int64_t limit = pool->conf->timeouts.request + HANG_GRACE, next = -1;
 	struct score_slot seen;
+	int64_t next = -1, due;
 
-	if (pool->conf->timeouts.request == 0)
-		return -1;
 	for (unsigned i = 0; i < pool->nslots; i++) {
 		struct slot *slot = &pool->slots[i];
-		int64_t due = now + limit;
 
 		if (slot->state != SLOT_UP || slot->killed)
 			continue;
-		if (board_read(pool->board, i, &seen) &&
-		    seen.state == SCORE_BUSY)
-			due = seen.since + limit;
-		if (due > now) {
+		if (!board_read(pool->board, i, &seen))
+			seen.state = SCORE_IDLE;
+		due = hangs_at(pool, slot, &seen, now);
+		if (due == -1 || due > now)
 			next = sooner(next, due);
-			continue;
-		}
-		slot_log_request(slot, LEVEL_ERROR, &seen,
-		    "hangs beyond timeouts.request: killed");
-		slot_kill(slot);
+		else
+			kill_hanging_one(slot, &seen);
 	}
 	return next;
 }

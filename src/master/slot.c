@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -87,12 +88,43 @@ slot_fork(struct slot *slot, const struct spawn_order *order,
 	slot->state = SLOT_STARTING;
 	slot->pid = child.pid;
 	slot->channel = child.channel;
-	slot->born = clock_ms();
+	slot->born = slot->looked = clock_ms();
+	slot->works = true;
 	slot->due = slot->born + limit;
 	attend(slot, loop, child.output, order->birth.pool->name);
 	slot->heard = heard;
 	slot->arg = arg;
 	return 0;
+}
+
+/* ns of processor time that the process has taken; -1: not known. */
+static int64_t
+cpu_of(pid_t pid)
+{
+	struct timespec t;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(pid, &clock) != 0 ||
+	    clock_gettime(clock, &t) == -1)
+		return -1;
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+bool
+slot_loads(struct slot *slot, int64_t now)
+{
+	int64_t passed = now - slot->looked, cpu;
+
+	if (slot->state != SLOT_STARTING)
+		return false;
+	if (passed < SLOT_LOOK)
+		return slot->works;
+	cpu = cpu_of(slot->pid);
+	/* A tenth of the time, in ns for ms: less is waiting. */
+	slot->works = cpu == -1 || cpu - slot->cpu > passed * 100000;
+	slot->cpu = cpu;
+	slot->looked = now;
+	return slot->works;
 }
 
 void

@@ -20,6 +20,8 @@
 #include "share/record.h"
 #include "share/board.h"
 
+#define SLOT_LOOK 20 /* ms between two looks whether it loads (slot_loads) */
+
 enum slot_state {
 	SLOT_FREE,
 	SLOT_STARTING, /* READY is due */
@@ -35,6 +37,9 @@ struct slot {
 	int64_t born; /* clock_ms() */
 	int64_t due;  /* clock_ms() at which it is killed, -1: never */
 	bool killed;
+	bool works;	/* STARTING: it took processor time of late */
+	int64_t looked; /* clock_ms() at which that was found out */
+	int64_t cpu;	/* ns that it had taken by then */
 	struct slot *succeeds; /* STARTING: the worker that leaves for it */
 	bool told;	       /* HUP, and has not said what comes of it */
 	bool wish;	       /* UP: to be succeeded, when there is room */
@@ -57,6 +62,10 @@ int slot_fork(struct slot *slot, const struct spawn_order *order,
  * ends too.  The process is still to be waited for: its number is nobody
  * else's. */
 void slot_ended(struct slot *slot);
+
+/* Does it load at this moment, or has it only just been born?  One that waits
+ * (for a database, for a timer) takes nothing away from others. */
+bool slot_loads(struct slot *slot, int64_t now);
 
 /* TERM, and KILL if it is still there after limit ms. */
 void slot_tell_leave(struct slot *slot, int64_t limit);

@@ -47,6 +47,9 @@ set_limits(const struct conf_pool *pool, struct why *why)
 	if (limits->files > 0 && set_limit(RLIMIT_NOFILE, "limits.files",
 		limits->files, why) == -1)
 		return -1;
+	if (limits->processes > 0 && set_limit(RLIMIT_NPROC,
+		"limits.processes", limits->processes, why) == -1)
+		return -1;
 	if (limits->core != CONF_UNSET && set_limit(RLIMIT_CORE, "limits.core",
 		limits->core, why) == -1)
 		return -1;

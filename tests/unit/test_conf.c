@@ -57,6 +57,7 @@ START_TEST(defaults_are_filled_in)
 	    "\t\t\tmin_spare = 1;\n"
 	    "\t\t\tmax_spare = 3;\n"
 	    "\t\t\tspawn_rate = 32;\n"
+	    "\t\t\tloading = 0;\n"
 	    "\t\t\tidle_timeout = \"10s\";\n"
 	    "\t\t\tmax_requests = 0;\n"
 	    "\t\t\tmax_age = \"0\";\n"
@@ -75,6 +76,7 @@ START_TEST(defaults_are_filled_in)
 	    "\t\t\tmemory = \"0\";\n"
 	    "\t\t\trss = \"0\";\n"
 	    "\t\t\tfiles = 0;\n"
+	    "\t\t\tprocesses = 0;\n"
 	    "\t\t\tcore = \"\";\n"
 	    "\t\t};\n"
 	    "\t\tlogs: {\n"
@@ -194,6 +196,8 @@ static const struct row {
 	    "expected an integer from 1 to 10000, found 4294967299" },
 	{ "workers.spawn_rate", "0x10", "16", "2000",
 	    "expected an integer from 1 to 1024, found 2000" },
+	{ "workers.loading", "4", "4", "-1",
+	    "expected an integer from 0 to 10000, found -1" },
 	{ "workers.idle_timeout", "\"1500ms\"", "\"1500ms\"", "\"1.5s\"",
 	    "expected a duration from 10ms to 1d, found \"1.5s\"" },
 	{ "workers.max_requests", "10000", "10000", "-1",
@@ -220,6 +224,8 @@ static const struct row {
 	    "expected an integer from 1 to 100, found 101" },
 	{ "limits.files", "64", "64", "\"1K\"",
 	    "expected an integer from 0 to 1073741824, found \"1K\"" },
+	{ "limits.processes", "4096", "4096", "5000000",
+	    "expected an integer from 0 to 4194304, found 5000000" },
 	{ "limits.core", "\"unlimited\"", "\"unlimited\"", "\"infinite\"",
 	    "expected a size or \"unlimited\", found \"infinite\"" },
 	{ "limits.head", "4096", "\"4K\"", "\"2M\"",

@@ -123,6 +123,7 @@ static const struct {
 	{ "workers: { min_spare = 2; };", "tune" },
 	{ "workers: { max_spare = 4; };", "tune" },
 	{ "workers: { spawn_rate = 5; };", "tune" },
+	{ "workers: { loading = 3; };", "tune" },
 	{ "workers: { idle_timeout = 5; };", "tune" },
 	{ "timeouts: { start = 5; };", "tune" },
 	{ "timeouts: { stop = 5; };", "tune" },

@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+"""How pools with many workers come up: few load at once, requests are served
+from the first ready worker on, and the master hears meanwhile."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                ".."))
+from harness import *
+
+# Loading takes so much processor time, then the application says when.
+SLOW = """
+local until_ = os.clock() + %s
+while os.clock() < until_ do end
+local app = dofile(%r)
+return app
+"""
+FULL = "FULL" in os.environ
+MANY = 3000 if FULL else 200
+EACH = 0.2  # seconds of processor time
+
+
+def slow(d, seconds):
+    d.write_app(app_source("eval.lua"), "eval.lua")
+    d.write_app(SLOW % (seconds, d.dir + "/eval.lua"))
+    return d
+
+
+def loading(d):
+    """Workers that have not been READY: they do not listen yet."""
+    return [pid for pid in d.workers() if not listens(pid)]
+
+
+@test
+def many():
+    """%d workers that take 0.2 s of processor time each come up, few of them
+    loading at the same time; READY is there with the first"""
+    d = slow(Daemon(workers={"mode": "static", "max": MANY, "loading": 4}),
+             EACH)
+    most = 0
+    with d:
+        began = time.monotonic()
+        d.start()
+        took = time.monotonic() - began
+        assert took < MANY * EACH / 8, "READY after %.1f s" % took
+        equal(d.fetch().body, b"hello")
+        while len(d.workers()) < MANY:
+            most = max(most, len(loading(d)))
+            assert time.monotonic() - began < MANY * EACH * 4
+            time.sleep(0.02)
+        assert most <= 8, "%d loaded at once" % most
+        d.wait_ready(MANY)
+        until(lambda: "not ready within" not in d.read_log())
+        equal(d.fetch().body, b"hello")
+
+
+many.__doc__ %= MANY
+
+
+@test
+def stop_in_the_middle():
+    """TERM in the middle of it is obeyed within a second"""
+    d = slow(Daemon(workers={"mode": "static", "max": MANY, "loading": 4}),
+             EACH)
+    with d:
+        d.start()
+        assert len(d.workers()) < MANY
+        began = time.monotonic()
+        d.kill(signal.SIGTERM)
+        d.wait_log("stopping")
+        assert time.monotonic() - began < 1
+        equal(d.wait_exit(), 0)
+        assert time.monotonic() - began < 5
+
+
+@test
+def waiting_is_no_loading():
+    """workers that wait while they load keep no others from it"""
+    app = "os.execute('sleep 1')\n" + app_source("eval.lua")
+    d = Daemon(app=app, workers={"mode": "static", "max": 20, "loading": 2})
+    with d.start():
+        began = time.monotonic()
+        d.wait_ready(20)
+        assert time.monotonic() - began < 8, "20 seconds one after the other"
+
+
+@test
+def own_turn():
+    """timeouts.start counts from a worker's own turn, not from the daemon's
+    start"""
+    d = slow(Daemon(workers={"mode": "static", "max": 12, "loading": 1},
+                    timeouts={"start": "3s"}), 0.5)
+    with d.start():
+        d.wait_ready(12)
+
+
+@test
+def more_time():
+    """the service manager is asked for more time while nothing is ready"""
+    d = Daemon(app="os.execute('sleep 0.3')\n" + app_source("eval.lua"))
+    d.write_conf()
+    with d.spawn() as d:
+        d.wait_note("EXTEND_TIMEOUT_USEC=")
+        assert "READY=1" not in d.notes
+        d.wait_note("READY=1")
+        d.fds_before, d.workers_before = d.count_fds()
+
+
+@test
+def control_meanwhile():
+    """the control socket answers while workers load"""
+    d = slow(Daemon(workers={"mode": "static", "max": 50, "loading": 2}), 0.2)
+    d.top["control"] = d.dir + "/control"
+    with d.start():
+        code, out, err = tool("-c", d.file, "status", program=LUA_FPMCTL)
+        equal(code, 0, out + err)
+        assert len(d.workers()) < 50
+        d.wait_workers(50)
+
+
+@test
+def processes_of_the_user():
+    """limits.processes: an application cannot take more of them; too few for
+    its own workers are refused"""
+    if not ROOT:
+        raise Skip("not root")
+    others = sum(os.stat("/proc/" + p).st_uid == pwd.getpwnam("games").pw_uid
+                 for p in os.listdir("/proc") if p.isdigit())
+    equal(others, 0, "processes of that user")
+    with Daemon(user="games", workers={"mode": "static", "max": 1},
+                limits={"processes": 12}) as d:
+        got = d.lua("local n = 0 for i = 1, 40 do local f = io.popen("
+                    "'exec sleep 60') if f then n = n + 1 keep = keep or {} "
+                    "keep[n] = f end end return text(tostring(n))")
+        assert 1 <= int(got.body) <= 10, got.body
+    d = Daemon(user="games", workers={"mode": "static", "max": 4},
+               limits={"processes": 15})
+    d.write_conf()
+    code, out, err = tool("-t", "-c", d.file)
+    equal(code, 78)
+    matches(r"limits.processes \(15\) is below the 16 threads", out + err)
+    d.destroy()
+
+
+run(limit=300 if not FULL else 1800)
