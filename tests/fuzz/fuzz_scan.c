@@ -1,20 +1,17 @@
 /*
- * libFuzzer against the judge of a peer's bytes.  The same bytes are judged
- * twice: as they lie, and in pieces, each in memory of exactly its size, so
- * that the sanitizer sees a byte read outside.  What is made of them has to
- * be the same: which heads with which parameters, which bodies, which answers,
- * which end.
+ * The judge of a peer's bytes.  They are judged three times: as they lie, in
+ * pieces, and in pieces with another judge for each that can be handed over;
+ * each time in memory of exactly their size, so that the sanitizer sees a byte
+ * read outside.  What is made of them has to be the same: which heads with
+ * which parameters, which bodies, which answers, which end.
  */
 
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "fuzz.h"
 #include "worker/fcgi_scan.h"
 
 #define HEAD_MAX 2048
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct scan_limits limits = { .head = HEAD_MAX, .capacity = 7 };
 
@@ -54,8 +51,7 @@ take_content(struct side *s)
 
 	if (n > s->scan.content)
 		n = s->scan.content;
-	if (n == 0)
-		abort();
+	must(n > 0);
 	buf_add(&s->story, s->in.data + s->scan.at, n);
 	s->scan.at += n;
 	s->scan.content -= n;
@@ -65,10 +61,9 @@ take_content(struct side *s)
 static void
 take_head(struct side *s)
 {
-	if (s->scan.params_len > HEAD_MAX ||
-	    s->scan.params + s->scan.params_len > s->scan.at ||
-	    s->scan.at > s->in.len)
-		abort();
+	must(s->scan.params_len <= HEAD_MAX &&
+	    s->scan.params + s->scan.params_len <= s->scan.at &&
+	    s->scan.at <= s->in.len);
 	buf_addf(&s->story, "<head %u %d ", s->scan.id, s->scan.keep);
 	buf_add(&s->story, s->in.data + s->scan.params, s->scan.params_len);
 	buf_puts(&s->story, ">");
@@ -81,8 +76,7 @@ step(struct side *s)
 	enum scan_verdict verdict = scan_next(&s->scan, &s->in, &limits,
 	    &s->reply);
 
-	if (s->scan.at > s->in.len)
-		abort();
+	must(s->scan.at <= s->in.len);
 	switch (verdict) {
 	case SCAN_MORE:
 		if (s->scan.state != SCAN_PARAMS)
@@ -108,23 +102,36 @@ step(struct side *s)
 }
 
 static void
-feed(struct side *s, const uint8_t *data, size_t n, bool tight)
+feed(struct side *s, const uint8_t *data, size_t n)
 {
 	if (s->over)
 		return;
 	buf_add(&s->in, data, n);
 	do
-		if (tight)
-			tighten(&s->in);
+		tighten(&s->in);
 	while (step(s));
+}
+
+/* Another judge goes on. */
+static void
+move(struct side *s)
+{
+	struct buf packed = { 0 };
+
+	if (s->over || scan_pack(&s->scan, &s->in, &packed) == -1)
+		return;
+	must(packed.len <= s->in.len + 4 * 8 + HEAD_MAX);
+	buf_free(&s->in);
+	s->in = packed;
+	memset(&s->scan, 0, sizeof(s->scan));
+	feed(s, NULL, 0);
 }
 
 static void
 compare(const struct buf *a, const struct buf *b)
 {
-	if (a->failed || b->failed || a->len != b->len ||
-	    (a->len > 0 && memcmp(a->data, b->data, a->len) != 0))
-		abort();
+	must(!a->failed && !b->failed && a->len == b->len &&
+	    (a->len == 0 || memcmp(a->data, b->data, a->len) == 0));
 }
 
 static void
@@ -136,27 +143,30 @@ let_go(struct side *s)
 }
 
 /* The first byte says how large the pieces are. */
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+FUZZ(scan)
 {
-	struct side whole = { 0 }, pieces = { 0 };
+	struct side whole = { 0 }, pieces = { 0 }, moved = { 0 };
 	size_t at, n, seed;
 
 	if (size == 0)
-		return 0;
+		return;
 	seed = *data++;
 	size--;
-	feed(&whole, data, size, true);
+	feed(&whole, data, size);
 	for (at = 0; at < size; at += n) {
 		seed = seed * 5 + 1;
 		n = seed % 29 + 1;
 		if (n > size - at)
 			n = size - at;
-		feed(&pieces, data + at, n, true);
+		feed(&pieces, data + at, n);
+		feed(&moved, data + at, n);
+		move(&moved);
 	}
 	compare(&whole.story, &pieces.story);
 	compare(&whole.reply, &pieces.reply);
+	compare(&whole.story, &moved.story);
+	compare(&whole.reply, &moved.reply);
 	let_go(&whole);
 	let_go(&pieces);
-	return 0;
+	let_go(&moved);
 }

@@ -1,0 +1,29 @@
+/* The head of a CGI response: it ends at the same place however it arrives. */
+
+#include <string.h>
+
+#include "ctl/cgi_head.h"
+#include "fuzz.h"
+
+FUZZ(cgi_head)
+{
+	const char *text = (const char *)data;
+	struct cgi_head head;
+	struct why why;
+	size_t end = 0, before = 0;
+
+	if (size == 0)
+		return;
+	for (size_t n = 1; n <= size && end == 0; n++) {
+		end = cgi_head_end(text, n, before);
+		before = n;
+	}
+	must(end <= size && end == cgi_head_end(text, size, 0));
+	if (end == 0)
+		return;
+	if (cgi_head_parse(text, end, &head, &why) == 0)
+		must(head.status >= 100 && head.status <= 999 &&
+		    head.content_length >= -1);
+	else
+		must(why.text[0] != '\0');
+}

@@ -1,0 +1,119 @@
+/*
+ * What another worker says that it hands over: it is refused, or there is a
+ * connection, whose bytes go through the judge and which can be handed on as
+ * it is.  No descriptor is left over.
+ */
+
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "fuzz.h"
+#include "worker/handoff.h"
+#include "worker/wait.h"
+
+static const struct scan_limits limits = { .head = 2048, .capacity = 7 };
+static int exchange[2];
+
+static int
+pack(const struct conn *c, struct buf *out)
+{
+	return scan_pack(&c->scan, &c->in, out);
+}
+
+static void
+set_up(void)
+{
+	const struct conn_limits few = { .max = 16,
+		.patience = { [CONN_HEAD] = 1000, [CONN_IDLE] = 1000 } };
+
+	must(conn_init(wait_open(), &few) == 0 && fd_pair(exchange) == 0);
+	handoff_init("fcgi", pack);
+}
+
+/* As serve does with one that it takes over; it is parked or closed. */
+static bool
+park(struct conn *c)
+{
+	struct buf reply = { 0 };
+	bool more = scan_next(&c->scan, &c->in, &limits, &reply) == SCAN_MORE;
+
+	must(c->scan.at <= c->in.len);
+	buf_free(&reply);
+	if (!more) {
+		conn_close(c);
+		return false;
+	}
+	if (c->scan.state == SCAN_IDLE) {
+		buf_consume(&c->in, c->scan.at);
+		c->scan.at = 0;
+	}
+	must(conn_park(c, c->state) == 0);
+	return true;
+}
+
+static void
+hand_on(struct conn *c)
+{
+	struct scan before = c->scan;
+	enum conn_state state = c->state;
+
+	must(handoff_give(c, exchange[1]) == 0);
+	c = handoff_take(exchange[0]);
+	must(c != NULL && c->state == state);
+	must(park(c));
+	must(c->scan.state == before.state && c->scan.id == before.id &&
+	    c->scan.keep == before.keep && c->scan.skip == before.skip &&
+	    c->scan.params_len == before.params_len);
+	conn_close(c);
+}
+
+/* The first byte says with which descriptor. */
+static int
+descriptor(unsigned kind)
+{
+	int pair[2];
+
+	if (kind % 8 == 0)
+		return -1;
+	if (kind % 8 == 1)
+		return open("/dev/null", O_RDWR);
+	must(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+	close(pair[0]);
+	return pair[1];
+}
+
+static int
+lowest_free(void)
+{
+	int fd = dup(exchange[0]);
+
+	close(fd);
+	return fd;
+}
+
+FUZZ(handoff)
+{
+	static bool ready;
+	struct conn *c;
+	int fd, unused;
+
+	if (!ready)
+		set_up();
+	ready = true;
+	if (size == 0)
+		return;
+	unused = lowest_free();
+	fd = descriptor(data[0]);
+	must(fd_send(exchange[1], fd, data + 1, size - 1) != -1);
+	fd_close(&fd);
+	c = handoff_take(exchange[0]);
+	must(c != NULL || errno == EPROTO || errno == ENOMSG);
+	if (c != NULL && park(c))
+		hand_on(c);
+	must(lowest_free() == unused);
+}

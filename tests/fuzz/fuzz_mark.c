@@ -1,0 +1,21 @@
+/* The mark before a line of a worker's output: what it says is an id. */
+
+#include <string.h>
+
+#include "fuzz.h"
+#include "share/mark.h"
+
+FUZZ(mark)
+{
+	const char *text = (const char *)data;
+	char id[MARK_ID] = "untouched";
+	size_t n = mark_parse(text, size, id), len = strlen(id);
+
+	if (n == 0) {
+		must(strcmp(id, "untouched") == 0);
+		return;
+	}
+	must(n <= size && len == n - 2 && mark_is_id(id, len));
+	must(text[0] == MARK_BEGIN && text[n - 1] == MARK_END &&
+	    memcmp(text + 1, id, len) == 0);
+}
