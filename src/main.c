@@ -186,7 +186,7 @@ serve_a_pool(int orders)
 		exit(EX_USAGE);
 	}
 	if (birth->kind == BIRTH_TRIAL)
-		worker_try(birth);
+		trial_main(birth);
 	worker_main(birth);
 }
 

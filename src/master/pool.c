@@ -18,6 +18,8 @@
 #define BATCH	    16	 /* forks in one turn */
 #define SUCCESSION  100	 /* ms of age before which a worker has no successor */
 #define STUCK_GRACE 2000 /* ms for one that says it is gone */
+#define START_GRACE 2000 /* ms beyond timeouts.start, for the worker's own
+			    watchdog to say where it hangs */
 
 /* ---- slots --------------------------------------------------------------- */
 
@@ -96,7 +98,7 @@ fork_worker(struct pool *pool)
 	order.birth.number = pool_number(pool, slot);
 	logs_lend(&pool->logs, order.birth.number, sinks);
 	if (slot_fork(slot, &order, pool->options->loop,
-		pool->conf->timeouts.start, pool_heard, pool) == 0) {
+		pool->conf->timeouts.start + START_GRACE, pool_heard, pool) == 0) {
 		fork_worked(pool);
 		return slot;
 	}

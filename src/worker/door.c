@@ -1,10 +1,17 @@
 #include "worker/door.h"
 
+#include <sys/socket.h>
+
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "share/sock_queue.h"
+#include "worker/clients.h"
+#include "worker/conn.h"
 #include "worker/handoff.h"
 #include "worker/wait.h"
 
@@ -16,6 +23,7 @@ static struct {
 	uint64_t key;
 	int64_t until; /* the rest's end, -1: there is none */
 	bool told;     /* the log, of what is wanting */
+	bool opened;   /* once, at least */
 	bool stays;    /* was told to leave, and declined */
 	bool ended;    /* nothing comes over the exchange any more */
 } self = { .until = -1 };
@@ -92,6 +100,7 @@ unlock(void)
 void
 door_open(void)
 {
+	self.opened = true;
 	self.stays = is_leaving();
 	unlock();
 }
@@ -101,6 +110,47 @@ door_shut(void)
 {
 	self.until = -1;
 	withdraw();
+}
+
+/* Not what goes on coming. */
+static void
+gather(int listener)
+{
+	int fd, n;
+
+	for (n = sock_queue_length(listener); n != 0; n--) {
+		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		if (fd == -1)
+			return;
+		if (clients_admit(fd))
+			conn_park(conn_add(fd), CONN_HEAD);
+		else
+			close(fd);
+	}
+}
+
+/*
+ * The numbers stay taken, by a socket that nobody can connect to: the main
+ * thread may be about to use them.  Others hold the listeners too, so the
+ * kernel would go on telling this worker of them if it did not withdraw.
+ */
+void
+door_abandon(void)
+{
+	int hole = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const struct birth *b = self.birth;
+
+	if (b == NULL)
+		return; /* too young */
+	door_shut();
+	for (size_t i = 0; i < b->nlisteners; i++) {
+		if (self.opened)
+			gather(b->listeners[i]);
+		if (hole == -1 || dup3(hole, b->listeners[i], O_CLOEXEC) == -1)
+			close(b->listeners[i]);
+	}
+	if (hole != -1)
+		close(hole);
 }
 
 bool

@@ -24,6 +24,15 @@ void door_open(void);
 void door_shut(void);
 
 /*
+ * Let go of the listeners for good, so that a master may take their addresses
+ * while this worker still serves.  Clients that wait there at this moment
+ * become connections of this worker, for it to serve before it leaves; unless
+ * it has never opened its door.  For the main thread, or for whoever has the
+ * lock of guard.h.
+ */
+void door_abandon(void);
+
+/*
  * May one be taken?  False: this worker has been told to leave, if perhaps it
  * has not heard it yet, and others stay; they have been called, and it waits
  * for none any more.  So nobody who comes after a reload was answered meets

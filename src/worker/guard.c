@@ -1,8 +1,8 @@
 #include "worker/guard.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -10,75 +10,110 @@
 
 #include "base/clock.h"
 
-#define STACK_SIZE (128 * 1024)
-#define INSISTENCE 5 /* an interpreter may miss a hook that is set in the
-			middle of an instruction: it is set again */
+#define SIGNAL	    (SIGRTMIN + 2) /* the guard's alone */
+#define STACK_SIZE  (128 * 1024)
+#define INSISTENCE  5 /* an interpreter may miss a hook that is set in the
+			 middle of an instruction: it is set again */
 
 static struct {
 	pthread_mutex_t lock;
-	sem_t wake;
-	atomic_bool asleep;   /* the guard waits for `wake` */
-	atomic_uint serial;   /* odd: a request is running */
-	atomic_llong begun;   /* of that, clock_us() */
+	pthread_t thread;
+	sigset_t mask;	      /* of the guard while it sleeps */
+	atomic_bool asleep;   /* and what is entered now has to wake it */
+	atomic_uint serial;   /* odd: something is in hand */
+	atomic_llong begun;   /* that, clock_us() */
+	const struct guard_watch *_Atomic watch; /* over that */
 	struct guard_options options;
-} self = { .lock = PTHREAD_MUTEX_INITIALIZER };
-
-static void
-tick(void)
-{
-	const struct timespec pause = { .tv_nsec = GUARD_TICK * 1000000L };
-
-	clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
-}
+	int64_t until; /* clock_ms() at which the process ends, -1: it goes
+			  on */
+} self = { .lock = PTHREAD_MUTEX_INITIALIZER, .until = -1 };
 
 static struct timespec
-in(int64_t ms)
+span(int64_t ms)
 {
-	struct timespec t;
+	return (struct timespec){ ms / 1000, ms % 1000 * 1000000 };
+}
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	t.tv_sec += ms / 1000;
-	t.tv_nsec += ms % 1000 * 1000000L;
-	if (t.tv_nsec >= 1000000000L) {
-		t.tv_sec++;
-		t.tv_nsec -= 1000000000L;
+/* False: it is the main thread's until the end. */
+static bool
+lock_in_time(void)
+{
+	const struct timespec until = span(self.until);
+
+	return pthread_mutex_clocklock(&self.lock, CLOCK_MONOTONIC,
+	    &until) == 0;
+}
+
+/* Outside of its entries the main thread sees by itself that the master is
+ * gone. */
+static void
+hung_up(void)
+{
+	self.until = clock_ms() + self.options.patience;
+	self.options.channel = -1;
+	if (!lock_in_time()) {
+		self.options.end();
+		return;
 	}
-	return t;
+	self.options.orphaned();
+	pthread_mutex_unlock(&self.lock);
+}
+
+/* Until clock_ms() `due` (-1: for ever), a signal, or the master's end.  A
+ * channel that the application has closed is the check's to find. */
+static void
+doze(int64_t due)
+{
+	struct pollfd channel = { .fd = self.options.channel };
+	struct timespec left;
+	int64_t now = clock_ms();
+
+	if (self.until != -1 && now >= self.until)
+		self.options.end();
+	if (self.until != -1 && (due == -1 || due > self.until))
+		due = self.until;
+	left = span(due > now ? due - now : 0);
+	if (ppoll(&channel, 1, due == -1 ? NULL : &left, &self.mask) == 1) {
+		if (channel.revents & POLLNVAL)
+			self.options.channel = -1;
+		else
+			hung_up();
+	}
 }
 
 /*
- * Sleep until another request begins, at most ms (-1: for ever).  True: the
- * time is over and nothing has begun or ended.  Whoever enters after `asleep`
- * is set posts; who entered before is seen.
+ * Sleep until something begins or ends, at most until `due` (-1: for ever).
+ * True: the time is over and nothing has.  Whoever enters after `asleep` is
+ * set sends the signal, which waits for the next doze; who entered before is
+ * seen.
  */
 static bool
-sleep_after(unsigned seen, int64_t ms)
+sleep_after(unsigned seen, int64_t due)
 {
-	const struct timespec until = in(ms);
-	int result;
-
 	atomic_store(&self.asleep, true);
-	if (atomic_load(&self.serial) != seen &&
-	    atomic_exchange(&self.asleep, false))
-		return false;
-	do
-		result = ms == -1 ? sem_wait(&self.wake) :
-				    sem_clockwait(&self.wake, CLOCK_MONOTONIC,
-					&until);
-	while (result == -1 && errno == EINTR);
-	/* It may have been posted just after the time was over. */
-	if (result == -1 && !atomic_exchange(&self.asleep, false))
-		while (sem_wait(&self.wake) == -1 && errno == EINTR)
-			;
+	while (atomic_load(&self.serial) == seen &&
+	    (due == -1 || clock_ms() < due))
+		doze(due);
+	atomic_store(&self.asleep, false);
 	return atomic_load(&self.serial) == seen;
 }
 
-/* Only while that request is running; it cannot end meanwhile. */
+/* Not to be woken by what is quick. */
+static void
+tick(void)
+{
+	int64_t due = clock_ms() + GUARD_TICK;
+
+	while (clock_ms() < due)
+		doze(due);
+}
+
+/* Only while that entry is in hand; it cannot end meanwhile. */
 static void
 act(unsigned running, void (*what)(void))
 {
 	pthread_mutex_lock(&self.lock);
-	if (atomic_load(&self.serial) == running)
+	if (atomic_load(&self.serial) == running && what != NULL)
 		what();
 	pthread_mutex_unlock(&self.lock);
 }
@@ -87,23 +122,21 @@ act(unsigned running, void (*what)(void))
 static bool
 reach(unsigned running, int64_t ms)
 {
-	int64_t left = atomic_load(&self.begun) / 1000 + ms - clock_ms();
-
-	return left <= 0 || sleep_after(running, left);
+	return sleep_after(running, atomic_load(&self.begun) / 1000 + ms);
 }
 
 /* False: it has ended. */
 static bool
-look(unsigned running)
+look(unsigned running, bool (*at)(void))
 {
 	bool again = false;
 
 	do {
 		pthread_mutex_lock(&self.lock);
 		if (atomic_load(&self.serial) == running)
-			again = self.options.look();
+			again = at();
 		pthread_mutex_unlock(&self.lock);
-		if (again && !sleep_after(running, GUARD_TICK))
+		if (again && !sleep_after(running, clock_ms() + GUARD_TICK))
 			return false;
 	} while (again);
 	return true;
@@ -111,30 +144,33 @@ look(unsigned running)
 
 /* Its time is over. */
 static void
-stop(unsigned running)
+stop(unsigned running, const struct guard_watch *watch)
 {
-	for (int i = 0; i < INSISTENCE; i++) {
-		act(running, self.options.overdue);
-		if (!sleep_after(running, GUARD_GRACE / INSISTENCE))
+	for (int i = 0; i < INSISTENCE && watch->overdue != NULL; i++) {
+		act(running, watch->overdue);
+		if (!sleep_after(running,
+			clock_ms() + GUARD_GRACE / INSISTENCE))
 			return;
 	}
-	act(running, self.options.stuck);
+	act(running, watch->stuck);
 }
 
-/* A request that has been running for a while. */
+/* An entry that has been running for a while. */
 static void
 accompany(unsigned running)
 {
-	const struct guard_options *options = &self.options;
+	const struct guard_watch *watch = atomic_load(&self.watch);
 
-	act(running, options->late);
-	if (options->slow > 0 &&
-	    !(reach(running, options->slow) && look(running)))
+	if (atomic_load(&self.serial) != running)
+		return; /* then the watch may be another's */
+	act(running, watch->late);
+	if (watch->slow > 0 &&
+	    !(reach(running, watch->slow) && look(running, watch->look)))
 		return;
-	if (options->limit == 0)
+	if (watch->limit == 0)
 		sleep_after(running, -1);
-	else if (reach(running, options->limit))
-		stop(running);
+	else if (reach(running, watch->limit))
+		stop(running, watch);
 }
 
 static void *
@@ -146,35 +182,51 @@ watch(void *unused)
 	for (;;) {
 		tick();
 		now = atomic_load(&self.serial);
-		if (now != before)
-			before = now;
-		else if (now % 2 == 1)
+		if (now % 2 == 1 && now == before)
 			accompany(now);
-		else
+		else if (now == before)
 			sleep_after(now, -1);
+		before = now;
 	}
 	return NULL;
+}
+
+static void
+wake(int signo)
+{
+	(void)signo;
+}
+
+/* The signals of the process are the main thread's; this one is no thread's
+ * but the guard's, and only while it sleeps. */
+static void
+divide_signals(sigset_t *main)
+{
+	struct sigaction action = { .sa_handler = wake };
+	sigset_t all;
+
+	sigaction(SIGNAL, &action, NULL);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, main);
+	self.mask = all;
+	sigdelset(&self.mask, SIGNAL);
+	sigaddset(main, SIGNAL);
 }
 
 int
 guard_start(const struct guard_options *options)
 {
 	pthread_attr_t attributes;
-	sigset_t all, before;
-	pthread_t thread;
+	sigset_t before;
 	int error;
 
 	self.options = *options;
-	if (sem_init(&self.wake, 0, 0) == -1)
-		return -1;
 	pthread_mutex_lock(&self.lock);
 	pthread_attr_init(&attributes);
 	pthread_attr_setstacksize(&attributes, STACK_SIZE);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	/* Signals are the main thread's. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	error = pthread_create(&thread, &attributes, watch, NULL);
+	divide_signals(&before);
+	error = pthread_create(&self.thread, &attributes, watch, NULL);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attributes);
 	errno = error;
@@ -182,12 +234,13 @@ guard_start(const struct guard_options *options)
 }
 
 void
-guard_enter(int64_t begun)
+guard_enter(const struct guard_watch *watch, int64_t begun)
 {
+	atomic_store_explicit(&self.watch, watch, memory_order_relaxed);
 	atomic_store_explicit(&self.begun, begun, memory_order_relaxed);
 	atomic_fetch_add(&self.serial, 1);
 	if (atomic_load(&self.asleep) && atomic_exchange(&self.asleep, false))
-		sem_post(&self.wake);
+		pthread_kill(self.thread, SIGNAL);
 	pthread_mutex_unlock(&self.lock);
 }
 

@@ -22,17 +22,65 @@
 struct lua_app {
 	lua_State *L;
 	char *file;
-	const struct conf_lua *lua;
 	int settled; /* see lua_state_settle */
 	struct lua_heap heap;
 	bool exhausted; /* it has been hit, at some time */
 	struct lua_files files;
-	int timeout_status;
+	struct lua_app_options options;
 	struct lua_req req;
 	struct lua_reply reply;
 	enum lua_reply_end end; /* of the response, and why */
 	struct why why;
 };
+
+/* ---- entries ------------------------------------------------------------- */
+
+static void
+enter(struct lua_app *app, enum lua_entry entry)
+{
+	lua_heap_begin(&app->heap);
+	if (entry != LUA_ACCEPT && app->options.enter != NULL)
+		app->options.enter(entry);
+	lua_guard_begin(app->L, entry);
+}
+
+static void
+leave(struct lua_app *app, enum lua_entry entry)
+{
+	lua_guard_end(app->L);
+	if (entry != LUA_ACCEPT && app->options.leave != NULL)
+		app->options.leave();
+}
+
+/* Called with lua_state_call, what was pushed has raised an error or not. */
+static enum lua_end
+judge(struct lua_app *app, int result)
+{
+	app->exhausted |= lua_heap_hit(&app->heap);
+	if (result == 0)
+		return LUA_END_DONE;
+	if (lua_guard_expired())
+		return LUA_END_LATE;
+	return lua_heap_hit(&app->heap) ? LUA_END_NO_MEMORY : LUA_END_RAISED;
+}
+
+/* Call the C function with the application's table and `second`.  Its results
+ * are on the stack, or a message. */
+static enum lua_end
+run(struct lua_app *app, enum lua_entry entry, lua_CFunction function,
+    const void *second, int nresults)
+{
+	lua_State *L = app->L;
+	int result;
+
+	lua_pushcfunction(L, function);
+	lua_pushvalue(L, APP_TABLE);
+	lua_pushlightuserdata(L, (void *)second);
+	enter(app, entry);
+	result = lua_state_call(L, 2, nresults);
+	leave(app, entry);
+	return judge(app, result);
+}
 
 /* ---- loading ------------------------------------------------------------- */
 
@@ -45,7 +93,7 @@ setup(lua_State *L)
 	lua_env_setup(&app->req, L);
 	lua_guard_setup(L);
 	lua_process_setup(L);
-	lua_sandbox_apply(L, app->lua, app->file);
+	lua_sandbox_apply(L, app->options.lua, app->file);
 	lua_files_watch(&app->files, L);
 	return 0;
 }
@@ -92,29 +140,33 @@ blame_memory(struct lua_app *app, struct why *why)
 		    num_size_text((int64_t)app->heap.limit, limit));
 }
 
+/* The message on the stack. */
+static void
+explain(struct lua_app *app, enum lua_end end, struct why *why)
+{
+	lua_state_why(app->L, app->file, end == LUA_END_LATE, why);
+	if (end == LUA_END_NO_MEMORY)
+		blame_memory(app, why);
+}
+
+/* 0: the application's table is on the stack, -1: a message. */
 static int
-load(struct lua_app *app, struct why *why)
+load(struct lua_app *app)
 {
 	lua_State *L = app->L;
 
 	lua_pushcfunction(L, setup);
 	lua_pushlightuserdata(L, app);
-	if (lua_state_call(L, 1, 0) == -1) {
-		lua_state_why(L, app->file, why);
+	if (lua_state_call(L, 1, 0) == -1)
 		return -1;
-	}
 	/* Before it is read: a change in between is then a change. */
 	lua_files_add(&app->files, app->file);
-	if (lua_state_load(L, app->file, why) == -1)
+	if (lua_state_load(L, app->file) == -1)
 		return -1;
 	lua_pushcfunction(L, check_app);
 	lua_pushvalue(L, APP_TABLE);
 	lua_pushlightuserdata(L, app->file);
-	if (lua_state_call(L, 2, 0) == -1) {
-		lua_state_why(L, app->file, why);
-		return -1;
-	}
-	return 0;
+	return lua_state_call(L, 2, 0);
 }
 
 struct lua_app *
@@ -122,7 +174,10 @@ lua_app_load(const char *file, const struct lua_app_options *options,
     struct why *why)
 {
 	struct lua_app *app = calloc(1, sizeof(*app));
+	enum lua_end end;
+	int result;
 
+	lua_guard_init();
 	if (app == NULL || (app->file = strdup(file)) == NULL ||
 	    (app->L = lua_state_open()) == NULL) {
 		why_set(why, "%s: out of memory", file);
@@ -130,15 +185,17 @@ lua_app_load(const char *file, const struct lua_app_options *options,
 		return NULL;
 	}
 	app->req.errors_to_server = options->errors_to_server;
-	app->timeout_status = options->timeout_status;
-	app->lua = options->lua;
+	app->options = *options;
 	lua_heap_bound(&app->heap, app->L, options->memory);
-	if (load(app, why) == -1) {
-		blame_memory(app, why);
-		lua_app_free(app);
-		return NULL;
-	}
-	return app;
+	enter(app, LUA_LOAD);
+	result = load(app);
+	leave(app, LUA_LOAD);
+	end = judge(app, result);
+	if (end == LUA_END_DONE)
+		return app;
+	explain(app, end, why);
+	lua_app_free(app);
+	return NULL;
 }
 
 /* Its __gc methods may still look at a kept env: the state goes first. */
@@ -147,8 +204,11 @@ lua_app_free(struct lua_app *app)
 {
 	if (app == NULL)
 		return;
-	if (app->L != NULL)
+	if (app->L != NULL) {
+		enter(app, LUA_CLOSE);
 		lua_close(app->L);
+		leave(app, LUA_CLOSE);
+	}
 	lua_req_free(&app->req);
 	lua_reply_free(&app->reply);
 	lua_files_free(&app->files);
@@ -175,22 +235,6 @@ call_hook(lua_State *L)
 	return 2;
 }
 
-/* 0: two results are on the stack, -1: a message. */
-static int
-run_hook(struct lua_app *app, const char *name)
-{
-	lua_State *L = app->L;
-	int result;
-
-	lua_pushcfunction(L, call_hook);
-	lua_pushvalue(L, APP_TABLE);
-	lua_pushlightuserdata(L, (void *)name);
-	lua_heap_begin(&app->heap);
-	result = lua_state_call(L, 2, 2);
-	app->exhausted |= lua_heap_hit(&app->heap);
-	return result;
-}
-
 /* What a hook returned is nothing or an integer. */
 static bool
 hook_result(lua_State *L, lua_Integer *result)
@@ -210,11 +254,12 @@ lua_app_start(struct lua_app *app, int *code, struct why *why)
 {
 	lua_State *L = app->L;
 	lua_Integer result;
+	enum lua_end end;
 	bool sane;
 
-	if (run_hook(app, "start") == -1) {
-		lua_state_why(L, app->file, why);
-		blame_memory(app, why);
+	end = run(app, LUA_START, call_hook, "start", 2);
+	if (end != LUA_END_DONE) {
+		explain(app, end, why);
 		return -1;
 	}
 	sane = hook_result(L, &result);
@@ -235,18 +280,19 @@ log_hook_error(struct lua_app *app, const char *name)
 	lua_settop(app->L, APP_TABLE);
 }
 
-int
+enum lua_end
 lua_app_restart(struct lua_app *app)
 {
-	bool found;
+	enum lua_end end = run(app, LUA_RESTART, call_hook, "restart", 2);
 
-	if (run_hook(app, "restart") == -1) {
+	if (end != LUA_END_DONE) {
 		log_hook_error(app, "restart");
-		return -1;
+		return end;
 	}
-	found = lua_toboolean(app->L, -2);
+	if (!lua_toboolean(app->L, -2))
+		end = LUA_END_NONE;
 	lua_settop(app->L, APP_TABLE);
-	return found ? 0 : 1;
+	return end;
 }
 
 bool
@@ -274,7 +320,7 @@ lua_app_stop(struct lua_app *app)
 	lua_Integer result;
 	bool sane;
 
-	if (run_hook(app, "stop") == -1) {
+	if (run(app, LUA_STOP, call_hook, "stop", 2) != LUA_END_DONE) {
 		log_hook_error(app, "stop");
 		return true;
 	}
@@ -336,7 +382,7 @@ handle_memory(struct lua_app *app, const char *message)
 /* An error reached us: the application's own, or that of a client whose body
  * did not come. */
 static void
-handle_error(struct lua_app *app)
+handle_error(struct lua_app *app, enum lua_end end)
 {
 	const char *message = lua_tostring(app->L, -1);
 	int error;
@@ -344,10 +390,10 @@ handle_error(struct lua_app *app)
 	if (message == NULL)
 		message = "error object is not a string";
 	error = lua_input_error(&app->req, message);
-	if (lua_guard_expired())
-		fail(app, LEVEL_ERROR, app->timeout_status, message,
+	if (end == LUA_END_LATE)
+		fail(app, LEVEL_ERROR, app->options.timeout_status, message,
 		    strlen(message));
-	else if (lua_heap_hit(&app->heap))
+	else if (end == LUA_END_NO_MEMORY)
 		handle_memory(app, message);
 	else if (error != 0)
 		fail(app, LEVEL_NOTICE, error == ETIMEDOUT ? 408 : 500,
@@ -380,29 +426,19 @@ handle_end(struct lua_app *app)
 void
 lua_app_serve(struct lua_app *app, struct request *request)
 {
-	lua_State *L = app->L;
-	int result;
+	enum lua_end end;
 
 	lua_req_begin(&app->req, request);
-	lua_pushcfunction(L, exchange);
-	lua_pushvalue(L, APP_TABLE);
-	lua_pushlightuserdata(L, app);
-	lua_heap_begin(&app->heap);
-	lua_guard_begin(L);
-	result = lua_state_call(L, 2, 0);
-	lua_guard_end(L);
+	end = run(app, LUA_ACCEPT, exchange, app, 0);
 	lua_env_flush(&app->req);
-	if (result == -1)
-		handle_error(app);
+	if (end != LUA_END_DONE)
+		handle_error(app, end);
 	else
 		handle_end(app);
-	if (lua_heap_hit(&app->heap)) {
-		app->exhausted = true;
-		if (result == 0)
-			handle_memory(app, NULL);
-	}
-	lua_settop(L, APP_TABLE);
+	if (end == LUA_END_DONE && lua_heap_hit(&app->heap))
+		handle_memory(app, NULL);
+	lua_settop(app->L, APP_TABLE);
 	lua_req_end(&app->req);
-	lua_heap_settle(&app->heap, L);
-	lua_state_settle(L, &app->settled);
+	lua_heap_settle(&app->heap, app->L);
+	lua_state_settle(app->L, &app->settled);
 }

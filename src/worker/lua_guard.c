@@ -8,22 +8,55 @@
 
 #define STEPS (LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT)
 
+#if LUA_VERSION_RELEASE_NUM < 50406
+#define close_thread(co, from) lua_resetthread(co)
+#else
+#define close_thread(co, from) lua_closethread(co, from)
+#endif
+
+const char *const lua_guard_errors[] = {
+	[LUA_LOAD] = "loading exceeds timeouts.start",
+	[LUA_START] = "start exceeds timeouts.start",
+	[LUA_ACCEPT] = "the request exceeds timeouts.request",
+	[LUA_RESTART] = "restart exceeds timeouts.start",
+	[LUA_STOP] = "stop exceeds timeouts.stop",
+	[LUA_CLOSE] = "the end of the application exceeds timeouts.stop",
+};
+
 static struct {
 	pthread_t thread;
+	enum lua_entry entry;
 	struct lua_runner outermost;
 	const struct lua_runner *_Atomic runner; /* NULL: none */
 	volatile sig_atomic_t expired;
 } self;
 
-/* A coroutine may keep the hook into a later request: it takes it off. */
+/* The innermost line of Lua code: "app.lua:3: ", or "". */
+static void
+push_place(lua_State *L)
+{
+	lua_Debug ar;
+	int level = 0;
+
+	while (lua_getstack(L, level, &ar) && lua_getinfo(L, "l", &ar) &&
+	    ar.currentline <= 0)
+		level++;
+	luaL_where(L, level);
+}
+
+/* A coroutine may keep the hook into a later entry: it takes it off. */
 static void
 raise_expired(lua_State *L, lua_Debug *where)
 {
 	(void)where;
-	if (!self.expired)
+	if (!self.expired) {
 		lua_sethook(L, NULL, 0, 0);
-	else
-		luaL_error(L, "the request exceeds timeouts.request");
+		return;
+	}
+	push_place(L);
+	lua_pushstring(L, lua_guard_errors[self.entry]);
+	lua_concat(L, 2);
+	lua_error(L);
 }
 
 const struct lua_runner *
@@ -65,9 +98,20 @@ lua_guard_expired(void)
 }
 
 void
-lua_guard_begin(lua_State *L)
+lua_guard_init(void)
+{
+	struct sigaction action = { .sa_handler = expire,
+		.sa_flags = SA_RESTART };
+
+	self.thread = pthread_self();
+	sigaction(SIGRTMIN, &action, NULL);
+}
+
+void
+lua_guard_begin(lua_State *L, enum lua_entry entry)
 {
 	self.expired = 0;
+	self.entry = entry;
 	self.outermost.L = L;
 	run(&self.outermost);
 }
@@ -82,11 +126,18 @@ lua_guard_end(lua_State *L)
 
 /* ---- coroutines ---------------------------------------------------------- */
 
-/*
- * Resume co with the nargs values on top of L.  Its results are on L and
- * their number is returned, or -1 and an error.  Whoever resumed a coroutine
- * whose time is over has no time either.
- */
+/* co has run, for L.  Whoever ran a coroutine whose time is over has no time
+ * either. */
+static void
+return_to(lua_State *L, const struct lua_runner *runner)
+{
+	run(runner->resumer);
+	if (self.expired)
+		lua_sethook(L, raise_expired, STEPS, 1);
+}
+
+/* Resume co with the nargs values on top of L.  Its results are on L and
+ * their number is returned, or -1 and an error. */
 static int
 resume(lua_State *L, lua_State *co, int nargs)
 {
@@ -100,9 +151,7 @@ resume(lua_State *L, lua_State *co, int nargs)
 	lua_xmove(L, co, nargs);
 	run(&runner);
 	status = lua_resume(co, L, nargs, &n);
-	run(runner.resumer);
-	if (self.expired)
-		lua_sethook(L, raise_expired, STEPS, 1);
+	return_to(L, &runner);
 	if (status != LUA_OK && status != LUA_YIELD) {
 		lua_xmove(co, L, 1);
 		return -1;
@@ -114,6 +163,19 @@ resume(lua_State *L, lua_State *co, int nargs)
 	}
 	lua_xmove(co, L, n);
 	return n;
+}
+
+/* Its __close methods run.  LUA_OK, or an error is on co. */
+static int
+close_coroutine(lua_State *L, lua_State *co)
+{
+	const struct lua_runner runner = { co, lua_guard_runner() };
+	int status;
+
+	run(&runner);
+	status = close_thread(co, L);
+	return_to(L, &runner);
+	return status;
 }
 
 /* As coroutine.resume (Lua manual, 6.2). */
@@ -143,7 +205,7 @@ wrapped(lua_State *L)
 		return n;
 	status = lua_status(co);
 	if (status != LUA_OK && status != LUA_YIELD) {
-		lua_resetthread(co);
+		close_coroutine(L, co);
 		lua_xmove(co, L, 1);
 	}
 	if (lua_type(L, -1) == LUA_TSTRING) {
@@ -168,18 +230,48 @@ coroutine_wrap(lua_State *L)
 	return 1;
 }
 
+/* Does it run, or wait for one that it has resumed?  Its state by name, or
+ * NULL: it is suspended or dead. */
+static const char *
+active(lua_State *L, lua_State *co)
+{
+	lua_Debug ar;
+
+	if (L == co)
+		return "running";
+	return lua_status(co) == LUA_OK && lua_getstack(co, 0, &ar) ?
+	    "normal" : NULL;
+}
+
+/* As coroutine.close. */
+static int
+coroutine_close(lua_State *L)
+{
+	const char *state;
+	lua_State *co;
+
+	luaL_checktype(L, 1, LUA_TTHREAD);
+	co = lua_tothread(L, 1);
+	state = active(L, co);
+	if (state != NULL)
+		return luaL_error(L, "cannot close a %s coroutine", state);
+	if (close_coroutine(L, co) == LUA_OK) {
+		lua_pushboolean(L, 1);
+		return 1;
+	}
+	lua_pushboolean(L, 0);
+	lua_xmove(co, L, 1);
+	return 2;
+}
+
 void
 lua_guard_setup(lua_State *L)
 {
-	struct sigaction action = { .sa_handler = expire,
-		.sa_flags = SA_RESTART };
+	static const luaL_Reg functions[] = { { "close", coroutine_close },
+		{ "resume", coroutine_resume }, { "wrap", coroutine_wrap },
+		{ NULL, NULL } };
 
-	self.thread = pthread_self();
-	sigaction(SIGRTMIN, &action, NULL);
 	lua_getglobal(L, "coroutine");
-	lua_pushcfunction(L, coroutine_resume);
-	lua_setfield(L, -2, "resume");
-	lua_pushcfunction(L, coroutine_wrap);
-	lua_setfield(L, -2, "wrap");
+	luaL_setfuncs(L, functions, 0);
 	lua_pop(L, 1);
 }

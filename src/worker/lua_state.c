@@ -4,7 +4,6 @@
 #include <lualib.h>
 
 #include <ctype.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,14 +109,11 @@ load_file(lua_State *L)
 }
 
 int
-lua_state_load(lua_State *L, const char *file, struct why *why)
+lua_state_load(lua_State *L, const char *file)
 {
 	lua_pushcfunction(L, load_file);
 	lua_pushlightuserdata(L, (void *)file);
-	if (lua_state_call(L, 1, 1) == 0)
-		return 0;
-	lua_state_why(L, file, why);
-	return -1;
+	return lua_state_call(L, 1, 1);
 }
 
 /* ---- messages ------------------------------------------------------------ */
@@ -197,17 +193,17 @@ line_in(const char *text, const char *file)
 }
 
 void
-lua_state_why(lua_State *L, const char *file, struct why *why)
+lua_state_why(lua_State *L, const char *file, bool traced, struct why *why)
 {
 	const char *message = lua_tostring(L, -1);
 	struct buf text = { 0 };
-	size_t skip;
+	size_t skip, len;
 
 	if (message == NULL)
 		message = "error object is not a string";
 	skip = add_place(&text, message, file);
-	add_one_line(&text, message + skip,
-	    lua_state_message_len(message) - skip);
+	len = traced ? strlen(message) : lua_state_message_len(message);
+	add_one_line(&text, message + skip, len - skip);
 	if (buf_string(&text) != NULL) {
 		why_set(why, "%s", text.data);
 		why->line = line_in(text.data, file);

@@ -9,6 +9,7 @@
  */
 
 #include <lua.h>
+#include <stdbool.h>
 
 #include "base/why.h"
 
@@ -19,11 +20,9 @@
  * end is lua_close. */
 lua_State *lua_state_open(void);
 
-/*
- * Load the file as text and run it.  0: its first result is on the stack.  -1: why, with file and line
- * as Lua reports them; nothing is on the stack.
- */
-int lua_state_load(lua_State *L, const char *file, struct why *why);
+/* Load the file as text and run it, as lua_state_call.  0: its first result is
+ * on the stack, -1: a message. */
+int lua_state_load(lua_State *L, const char *file);
 
 /*
  * lua_pcall with the handler.  0, or -1: instead of results there is a
@@ -36,11 +35,12 @@ int lua_state_call(lua_State *L, int nargs, int nresults);
 size_t lua_state_message_len(const char *message);
 
 /*
- * The message on top of the stack, without traceback and on one line, to why;
- * popped.  `file` is named in full where Lua shortened it, and in front if
- * the message names no place.
+ * The message on top of the stack, on one line, to why; popped.  `traced`:
+ * with its traceback.  `file` is named in full where Lua shortened it, and in
+ * front if the message names no place.
  */
-void lua_state_why(lua_State *L, const char *file, struct why *why);
+void lua_state_why(lua_State *L, const char *file, bool traced,
+    struct why *why);
 
 /*
  * Between two uses: collect garbage if the heap is some times larger than it

@@ -55,7 +55,7 @@ static struct {
 		int mask, count;
 	} before;
 	char answer[LUA_TRACE_SIZE];
-} self;
+} self = { .depth = 20 };
 
 /* ---- text ---------------------------------------------------------------- */
 

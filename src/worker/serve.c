@@ -14,6 +14,7 @@
 #include "worker/answer.h"
 #include "worker/clients.h"
 #include "worker/door.h"
+#include "worker/end.h"
 #include "worker/fcgi.h"
 #include "worker/fcgi_peer.h"
 #include "worker/guard.h"
@@ -34,6 +35,7 @@
 static struct {
 	const struct birth *birth;
 	struct lua_app *app;
+	struct guard_watch watch; /* over requests */
 	struct request *request; /* the present one */
 	int64_t cpu;	 /* clock_cpu_us() at its beginning; -1 */
 	int64_t sampled; /* clock_us() when that was last looked at */
@@ -156,13 +158,15 @@ stuck(void)
 	    (int)self.birth->pool->timeout_status);
 	over(self.request, clock_us(), LATE_STUCK);
 	birth_say(self.birth, WORD_STUCK);
-	_exit(EX_OK);
+	end_now(EX_OK);
 }
 
 int
 serve_init(const struct birth *birth, struct lua_app *app)
 {
-	const struct guard_options options = {
+	self.birth = birth;
+	self.app = app;
+	self.watch = (struct guard_watch){
 		.limit = app != NULL ? birth->pool->timeouts.request : 0,
 		.slow = app != NULL ? birth->pool->timeouts.slow : 0,
 		.late = late,
@@ -170,14 +174,9 @@ serve_init(const struct birth *birth, struct lua_app *app)
 		.overdue = lua_guard_expire,
 		.stuck = stuck,
 	};
-
-	self.birth = birth;
-	self.app = app;
 	handoff_init("fcgi", fcgi_pack);
 	slow_init(birth);
-	if (access_log_init(birth, app) == -1)
-		return -1;
-	return guard_start(&options);
+	return access_log_init(birth, app);
 }
 
 /* Has its client gone before it is begun?  Only a request that has waited can
@@ -205,7 +204,7 @@ enter(struct request *request)
 	if (shared())
 		handoff_give_fresh(self.birth->exchange[1], FRESH_MS);
 	self.request = request;
-	guard_enter(request->begun);
+	guard_enter(&self.watch, request->begun);
 }
 
 /* One request, whose head is complete.  True: the connection goes on and may

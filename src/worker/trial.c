@@ -18,6 +18,71 @@
 #include "base/log.h"
 #include "base/say.h"
 #include "share/birth.h"
+#include "worker/entry.h"
+#include "worker/guard.h"
+#include "worker/lua_app.h"
+#include "worker/privs.h"
+
+#define GRACE 2000 /* ms beyond timeouts.start, for the guard to say where */
+
+/* ---- the child ----------------------------------------------------------- */
+
+static int reasons; /* where the reason goes */
+
+static _Noreturn void
+condemn(const char *text)
+{
+	fflush(NULL);
+	fd_write_all(reasons, text, strlen(text));
+	_exit(1);
+}
+
+static void
+stuck(const char *text)
+{
+	fd_write_all(reasons, text, strlen(text));
+	_exit(1);
+}
+
+/* Become the pool's user and load the application, under the same watchdog as a
+ * worker.  0, or -1 and why. */
+static int
+load_pool(const struct birth *birth, struct why *why)
+{
+	const struct conf_pool *pool = birth->pool;
+	const struct guard_options guard = { .channel = -1 };
+	const struct lua_app_options options = { .lua = &pool->lua,
+		.memory = (size_t)pool->limits.memory,
+		.enter = entry_begin, .leave = entry_end };
+	struct lua_app *app;
+
+	entry_init(pool, stuck);
+	if (privs_drop(pool, &birth->inherited, &birth->identity, why) == -1)
+		return -1;
+	if (guard_start(&guard) == -1) {
+		why_set(why, "cannot start a thread: %s", strerror(errno));
+		return -1;
+	}
+	app = lua_app_load(pool->app, &options, why);
+	if (app == NULL)
+		return -1;
+	lua_app_free(app);
+	return 0;
+}
+
+_Noreturn void
+trial_main(const struct birth *birth)
+{
+	struct why why;
+
+	reasons = birth->channel;
+	if (load_pool(birth, &why) == -1)
+		condemn(why.text);
+	fflush(NULL);
+	_exit(0);
+}
+
+/* ---- the process of -t --------------------------------------------------- */
 
 #define LINE_MOST 65536 /* bytes that are kept until a line ends */
 #define PIPE_MOST 32	/* pieces of PIPE_BUF bytes */
@@ -28,7 +93,7 @@
 static _Noreturn void
 try_pool(const struct birth_orders *birth, int memory, int output)
 {
-	int64_t ms = birth->pool->timeouts.start;
+	int64_t ms = birth->pool->timeouts.start + GRACE;
 	const struct itimerval limit = { .it_value = {
 		.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 } };
 	sigset_t none;

@@ -1,7 +1,5 @@
 #include "worker/worker.h"
 
-#include <sys/resource.h>
-
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -17,24 +15,22 @@
 #include "share/channel.h"
 #include "worker/access_log.h"
 #include "worker/answer.h"
-#include "worker/clients.h"
 #include "worker/conn.h"
 #include "worker/door.h"
-#include "worker/fcgi.h"
+#include "worker/end.h"
+#include "worker/entry.h"
+#include "worker/guard.h"
 #include "worker/handoff.h"
 #include "worker/lua_app.h"
 #include "worker/output.h"
+#include "worker/peers.h"
 #include "worker/privs.h"
 #include "worker/retire.h"
 #include "worker/serve.h"
 #include "worker/wait.h"
 
-#define LINGER_PATIENCE 5000 /* ms for a peer to close after its response */
 #define LEAVE_PATIENCE	1000 /* ms for a begun head to come when leaving */
 #define STATUS_PATIENCE 5000 /* ms for the master to answer */
-#define CONNS_MAX	4096
-#define CONNS_REPORT	64 /* of who serves no application */
-#define FILES_RESERVED	64 /* descriptors left to the application */
 
 /* Keys of the wait set.  Connections have a serial number above 2^32. */
 enum { KEY_CHANNEL = 0, KEY_SIGNALS, KEY_EXCHANGE, KEY_LISTENER };
@@ -49,10 +45,56 @@ static struct {
 	bool orphaned; /* the master is gone */
 } self;
 
+/* ---- what the guard sees, from its thread -------------------------------- */
+
+static void
+patience_over(void)
+{
+	end_now(EX_SOFTWARE);
+}
+
+static void
+stuck(const char *text)
+{
+	log_error("%s: %s: the worker ends", self.birth->pool->app, text);
+	end_now(EX_SOFTWARE);
+}
+
+static void
+start_guard(void)
+{
+	const struct conf_pool *pool = self.birth->pool;
+	const struct guard_options options = {
+		.channel = self.birth->channel,
+		.patience = pool->timeouts.stop,
+		.orphaned = door_abandon,
+		.end = patience_over,
+	};
+
+	entry_init(pool, stuck);
+	if (guard_start(&options) == -1) {
+		log_error("cannot start the guard's thread: %s",
+		    strerror(errno));
+		exit(EX_OSERR);
+	}
+}
+
 /* ---- the master's wishes ------------------------------------------------- */
 
+/* False: it knows no restart, or has not come to its end. */
+static bool
+restart_application(void)
+{
+	enum lua_end end;
+
+	score_restarting(self.birth->score);
+	end = lua_app_restart(self.app);
+	score_idle(self.birth->score);
+	return end != LUA_END_NONE && end != LUA_END_LATE;
+}
+
 /* HUP: where there is a master to send a successor, code that has changed on
- * disk, or that knows no restart, is replaced. */
+ * disk, or that cannot restart, is replaced. */
 static void
 restart(void)
 {
@@ -60,14 +102,11 @@ restart(void)
 
 	if (self.app == NULL)
 		return;
-	score_restarting(self.birth->score);
-	if ((master && lua_app_changed(self.app)) ||
-	    lua_app_restart(self.app) == 1) {
+	if ((master && lua_app_changed(self.app)) || !restart_application()) {
 		score_because(self.birth->score, CAUSE_RESTART);
 		birth_say(self.birth, WORD_REPLACE);
 	} else
 		birth_say(self.birth, WORD_RESTARTED);
-	score_idle(self.birth->score);
 }
 
 static void
@@ -208,33 +247,59 @@ empty_queues(void)
 			serve_adopted(c);
 }
 
+static unsigned
+unfinished(void)
+{
+	return conn_count(CONN_HEAD) + conn_count(CONN_LINGER);
+}
+
+/* Patience with peers, not with what is served meanwhile. */
+static void
+finish(void)
+{
+	int64_t until = clock_ms() + LEAVE_PATIENCE;
+	unsigned before;
+
+	while ((before = unfinished()) > 0 && clock_ms() < until) {
+		turn(until);
+		if (unfinished() < before)
+			until = clock_ms() + LEAVE_PATIENCE;
+	}
+	access_log_flush();
+}
+
+/* The rest has its limit as well: what C libraries do at exit. */
+static _Noreturn void
+end(int code)
+{
+	log_flush();
+	if (self.app != NULL)
+		lua_app_free(self.app);
+	entry_begin(LUA_CLOSE);
+	exit(code);
+}
+
 /* Take no more, finish what has begun, ask the application.  Returns only if
  * it declines. */
 static void
 leave(void)
 {
-	int64_t until;
-
 	self.told = false;
 	door_shut();
+	if (self.orphaned)
+		door_abandon();
 	if (score_heirs(self.birth->score) && !self.orphaned)
 		handoff_give_all(self.birth->exchange[1], LEAVE_PATIENCE);
 	else
 		empty_queues();
-	until = clock_ms() + LEAVE_PATIENCE;
-	while ((conn_oldest(CONN_HEAD) != NULL ||
-		   conn_oldest(CONN_LINGER) != NULL) && clock_ms() < until)
-		turn(until);
-	access_log_flush();
+	finish();
 	if (self.app != NULL && !lua_app_stop(self.app) && !self.orphaned) {
 		log_notice("the application declines to stop");
 		door_open();
 		return;
 	}
 	birth_say(self.birth, WORD_LEAVING);
-	if (self.app != NULL)
-		lua_app_free(self.app);
-	exit(EX_OK);
+	end(EX_OK);
 }
 
 /* ---- birth --------------------------------------------------------------- */
@@ -256,50 +321,11 @@ set_up_waiting(void)
 		    false);
 }
 
-static int
-conns_max(void)
-{
-	struct rlimit limit;
-
-	if (self.birth->kind == BIRTH_STATUS)
-		return CONNS_REPORT;
-	if (getrlimit(RLIMIT_NOFILE, &limit) == -1 ||
-	    limit.rlim_cur >= CONNS_MAX + FILES_RESERVED)
-		return CONNS_MAX;
-	return limit.rlim_cur > 2 * FILES_RESERVED ?
-	    (int)limit.rlim_cur - FILES_RESERVED : (int)limit.rlim_cur / 2;
-}
-
+/* The terminal's INT reaches the whole group; where there is a master, it
+ * decides. */
 static void
-set_up_requests(void)
+ignore_signals(void)
 {
-	const struct conf_pool *pool = self.birth->pool;
-	const struct fcgi_options options = {
-		.scan = { .head = (size_t)pool->limits.head,
-		    .capacity = (unsigned)pool->workers.max },
-		.read_timeout = pool->timeouts.read,
-		.write_timeout = pool->timeouts.write,
-		.request_id = pool->request_id,
-	};
-	const struct conn_limits limits = {
-		.patience = { [CONN_HEAD] = pool->timeouts.read,
-		    [CONN_IDLE] = pool->timeouts.keepalive,
-		    [CONN_LINGER] = LINGER_PATIENCE },
-		.max = conns_max(),
-	};
-	struct why why;
-
-	if (fcgi_init(&options, &why) == -1) {
-		log_error("%s", why.text);
-		exit(EX_OSERR);
-	}
-	if (conn_init(self.wait_set, &limits) == -1 ||
-	    clients_init(&pool->allowed_clients) == -1) {
-		log_error("no memory for connections");
-		exit(EX_OSERR);
-	}
-	/* After FCGX_Init, which sets some of them.  The terminal's INT
-	 * reaches the whole group; where there is a master, it decides. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGUSR1, SIG_IGN);
 	if (self.birth->channel != -1)
@@ -315,6 +341,8 @@ start_application(void)
 		.errors_to_server = pool->errors_to_server,
 		.timeout_status = (int)pool->timeout_status,
 		.lua = &pool->lua,
+		.enter = entry_begin,
+		.leave = entry_end,
 	};
 	struct why why;
 	int code;
@@ -346,6 +374,14 @@ begin_to_count(void)
 	    (int64_t)lua_app_memory(self.app));
 }
 
+static void
+begin_to_serve(void)
+{
+	door_open();
+	score_idle(self.birth->score);
+	birth_say(self.birth, WORD_READY);
+}
+
 _Noreturn void
 worker_main(const struct birth *birth)
 {
@@ -353,6 +389,7 @@ worker_main(const struct birth *birth)
 
 	self.birth = birth;
 	log_share(score_repeats(birth->score));
+	end_init(birth);
 	output_begin(birth->channel != -1);
 	retire_prepare(birth);
 	if (privs_drop(birth->pool, &birth->inherited, &birth->identity,
@@ -361,7 +398,13 @@ worker_main(const struct birth *birth)
 		exit(EX_OSERR);
 	}
 	set_up_waiting();
-	set_up_requests();
+	if (peers_init(birth, self.wait_set, &why) == -1) {
+		log_error("%s", why.text);
+		exit(EX_OSERR);
+	}
+	ignore_signals(); /* after FCGX_Init, which sets some of them */
+	door_init(birth, self.wait_set, KEY_EXCHANGE);
+	start_guard();
 	if (birth->kind == BIRTH_WORKER)
 		start_application();
 	answer_init(birth, await_status);
@@ -371,10 +414,7 @@ worker_main(const struct birth *birth)
 	}
 	if (self.app != NULL)
 		begin_to_count();
-	door_init(birth, self.wait_set, KEY_EXCHANGE);
-	door_open();
-	score_idle(birth->score);
-	birth_say(self.birth, WORD_READY);
+	begin_to_serve();
 	for (;;) {
 		turn(retire_due());
 		if (self.told)
@@ -383,33 +423,3 @@ worker_main(const struct birth *birth)
 	}
 }
 
-static int
-load_once(const struct birth *birth, struct why *why)
-{
-	const struct conf_pool *pool = birth->pool;
-	const struct lua_app_options options = { .lua = &pool->lua,
-		.memory = (size_t)pool->limits.memory };
-	struct lua_app *app;
-
-	if (privs_drop(pool, &birth->inherited, &birth->identity, why) == -1)
-		return -1;
-	app = lua_app_load(pool->app, &options, why);
-	if (app == NULL)
-		return -1;
-	lua_app_free(app);
-	return 0;
-}
-
-_Noreturn void
-worker_try(const struct birth *birth)
-{
-	struct why why;
-
-	if (load_once(birth, &why) == 0) {
-		fflush(NULL);
-		_exit(EX_OK);
-	}
-	fflush(NULL);
-	fd_write_all(birth->channel, why.text, strlen(why.text));
-	_exit(1);
-}

@@ -61,14 +61,14 @@ END_TEST
 START_TEST(restarts)
 {
 	load_app("return { accept = print }");
-	ck_assert_int_eq(lua_app_restart(scene.app), 1);
+	ck_assert_int_eq(lua_app_restart(scene.app), LUA_END_NONE);
 	load_app("local n = 0 return { restart = function() n = n + 1 end, "
 	    "accept = function() return {}, n end }");
-	ck_assert_int_eq(lua_app_restart(scene.app), 0);
-	ck_assert_int_eq(lua_app_restart(scene.app), 0);
+	ck_assert_int_eq(lua_app_restart(scene.app), LUA_END_DONE);
+	ck_assert_int_eq(lua_app_restart(scene.app), LUA_END_DONE);
 	ck_assert_str_eq(serve_body(), "2");
 	load_hook("restart", "error('lost')");
-	ck_assert_int_eq(lua_app_restart(scene.app), -1);
+	ck_assert_int_eq(lua_app_restart(scene.app), LUA_END_RAISED);
 	assert_logged(with_file(": restart: "));
 	assert_logged("lost\\nstack traceback:");
 }
@@ -190,7 +190,7 @@ START_TEST(calls_what_accept_is_now)
 	    "function app.restart() app.accept = function() "
 	    "return {}, 'new' end end return app");
 	ck_assert_str_eq(serve_body(), "old");
-	ck_assert_int_eq(lua_app_restart(scene.app), 0);
+	ck_assert_int_eq(lua_app_restart(scene.app), LUA_END_DONE);
 	ck_assert_str_eq(serve_body(), "new");
 }
 END_TEST

@@ -148,7 +148,7 @@ START_TEST(is_over_when_the_application_stops)
 	    "function app.stop() return kept.input end "
 	    "function app.restart() return kept.id end return app");
 	serve();
-	ck_assert_int_eq(lua_app_restart(scene.app), -1);
+	ck_assert_int_eq(lua_app_restart(scene.app), LUA_END_RAISED);
 	assert_logged("restart: ");
 	assert_logged("the request is over");
 	ck_assert(lua_app_stop(scene.app));
@@ -164,7 +164,7 @@ START_TEST(is_over_between_requests)
 	    "stop = function() errors:write('late\\n') end }");
 	set_body("abc", 3);
 	serve();
-	ck_assert_int_eq(lua_app_restart(scene.app), -1);
+	ck_assert_int_eq(lua_app_restart(scene.app), LUA_END_RAISED);
 	ck_assert_uint_eq(client.body_at, 0);
 	ck_assert(lua_app_stop(scene.app));
 	ck_assert_ptr_null(strstr(logged(), ": late\n"));

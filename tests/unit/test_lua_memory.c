@@ -169,7 +169,7 @@ START_TEST(hooks_are_bound_by_it)
 	load_limited_app("local function eat() local t = {} "
 	    "for i = 1, math.huge do t[i] = i end end "
 	    "return { accept = print, restart = eat, stop = eat }");
-	ck_assert_int_eq(lua_app_restart(scene.app), -1);
+	ck_assert_int_eq(lua_app_restart(scene.app), LUA_END_NO_MEMORY);
 	ck_assert(lua_app_exhausted(scene.app));
 	ck_assert(lua_app_stop(scene.app));
 	assert_logged("restart: not enough memory");

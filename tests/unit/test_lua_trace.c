@@ -132,7 +132,7 @@ run(const char *program, void *(*beside)(void *))
 
 	load(program);
 	ck_assert_int_eq(pthread_create(&thread, NULL, beside, NULL), 0);
-	lua_guard_begin(scene.L);
+	lua_guard_begin(scene.L, LUA_ACCEPT);
 	if (lua_pcall(scene.L, 0, 1, 0) != LUA_OK)
 		ck_abort_msg("%s", lua_tostring(scene.L, -1));
 	lua_guard_end(scene.L);
