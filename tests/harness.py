@@ -282,6 +282,21 @@ def app_source(name):
         return f.read()
 
 
+def c_module(dir, source):
+    """A library for package.loadlib, from C text."""
+    for program in ("cc", "pkg-config"):
+        if shutil.which(program) is None:
+            raise Skip("no %s" % program)
+    with open(dir + "/module.c", "w") as f:
+        f.write("#include <lua.h>\n#include <lauxlib.h>\n" + source)
+    flags = subprocess.run(["pkg-config", "--cflags", "lua5.4"],
+                           capture_output=True, text=True).stdout.split()
+    subprocess.run(["cc", *flags, "-fPIC", "-shared", "-o",
+                    dir + "/module.so", dir + "/module.c"], check=True)
+    os.chmod(dir + "/module.so", 0o755)
+    return dir + "/module.so"
+
+
 def free_port(family=socket.AF_INET):
     with socket.socket(family) as s:
         s.bind(("127.0.0.1" if family == socket.AF_INET else "::1", 0))

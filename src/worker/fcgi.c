@@ -19,6 +19,7 @@
 #include "worker/fcgi_body.h"
 #include "worker/fcgi_peer.h"
 #include "worker/response.h"
+#include "worker/vitals.h"
 
 #define BUFFERED    8000		 /* bytes that libfcgi surely keeps at first */
 #define END_SIZE    32		 /* the records that end a response */
@@ -57,7 +58,9 @@ fcgi_init(const struct fcgi_options *options, struct why *why)
 		why_set(why, "libfcgi refuses to start");
 		return -1;
 	}
-	if (fd_pipe(self.replay) == -1) {
+	if (fd_pipe(self.replay) == -1 ||
+	    vitals_add(self.replay[0], "pipe to libfcgi") == -1 ||
+	    vitals_add(self.replay[1], "pipe to libfcgi") == -1) {
 		why_set(why, "pipe: %s", strerror(errno));
 		return -1;
 	}
@@ -99,9 +102,9 @@ static ssize_t
 fcgi_read(struct request *request, void *data, size_t n)
 {
 	struct fcgi_request *r = fcgi_of(request);
-	ssize_t got = fcgi_body_read(&r->body, data, n,
-	    self.options.read_timeout);
+	ssize_t got;
 
+	got = fcgi_body_read(&r->body, data, n, self.options.read_timeout);
 	request->bytes_in = r->body.taken;
 	request->aborted |= got == -1 && errno != ETIMEDOUT;
 	return got;

@@ -12,6 +12,7 @@
 
 #define SIGNAL	    (SIGRTMIN + 2) /* the guard's alone */
 #define STACK_SIZE  (128 * 1024)
+#define CHECK_TICKS 20
 #define INSISTENCE  5 /* an interpreter may miss a hook that is set in the
 			 middle of an instruction: it is set again */
 
@@ -176,16 +177,21 @@ accompany(unsigned running)
 static void *
 watch(void *unused)
 {
-	unsigned before = 0, now;
+	unsigned before = 0, now, ticks = 0;
+	bool again = false;
 
 	(void)unused;
 	for (;;) {
 		tick();
 		now = atomic_load(&self.serial);
-		if (now % 2 == 1 && now == before)
+		if (now % 2 == 1 && now == before) {
 			accompany(now);
-		else if (now == before)
-			sleep_after(now, -1);
+		} else if (again || now == before || ++ticks >= CHECK_TICKS) {
+			again = self.options.check();
+			ticks = 0;
+			if (now == before && !again)
+				sleep_after(now, -1);
+		}
 		before = now;
 	}
 	return NULL;

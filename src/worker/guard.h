@@ -35,6 +35,9 @@ struct guard_options {
 	void (*orphaned)(void); /* the master has gone, and the main thread is
 				   in an entry; with the lock */
 	void (*end)(void);   /* the patience is over: end the process */
+	bool (*check)(void); /* now and then while there are entries, and after
+				the last, without the lock; true: once more, a
+				tick later */
 };
 
 /* Take the lock and start the thread.  It calls what a watch has with the

@@ -44,13 +44,20 @@ stuck(const char *text)
 	_exit(1);
 }
 
+static bool
+nothing_to_check(void)
+{
+	return false;
+}
+
 /* Become the pool's user and load the application, under the same watchdog as a
  * worker.  0, or -1 and why. */
 static int
 load_pool(const struct birth *birth, struct why *why)
 {
 	const struct conf_pool *pool = birth->pool;
-	const struct guard_options guard = { .channel = -1 };
+	const struct guard_options guard = { .channel = -1,
+		.check = nothing_to_check };
 	const struct lua_app_options options = { .lua = &pool->lua,
 		.memory = (size_t)pool->limits.memory,
 		.enter = entry_begin, .leave = entry_end };

@@ -4,24 +4,38 @@
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 
+#include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 
 #define KEY_TIMER UINT64_MAX /* nobody else's */
+#define SIGNAL	  (SIGRTMIN + 3)
 
 static struct {
 	int timer;
 	int64_t set; /* clock_ms() for which it is set, -1: it is not */
-} self = { -1, -1 };
+	pthread_t thread;
+} self = { .timer = -1, .set = -1 };
+
+static void
+interrupted(int signo)
+{
+	(void)signo;
+}
 
 int
 wait_open(void)
 {
+	const struct sigaction action = { .sa_handler = interrupted,
+		.sa_flags = SA_RESTART };
 	int set = epoll_create1(EPOLL_CLOEXEC);
 
+	self.thread = pthread_self();
+	sigaction(SIGNAL, &action, NULL);
 	self.timer = timerfd_create(CLOCK_MONOTONIC,
 	    TFD_CLOEXEC | TFD_NONBLOCK);
 	if (set == -1 || self.timer == -1 ||
@@ -44,6 +58,23 @@ void
 wait_remove(int set, int fd)
 {
 	epoll_ctl(set, EPOLL_CTL_DEL, fd, NULL);
+}
+
+/* What the kernel refuses to add is there: the same number, leading to the
+ * same file. */
+bool
+wait_has(int set, int fd)
+{
+	if (wait_add(set, fd, KEY_TIMER, false) == -1)
+		return errno == EEXIST;
+	wait_remove(set, fd);
+	return false;
+}
+
+bool
+wait_is_whole(int set)
+{
+	return wait_has(set, self.timer);
 }
 
 static void
@@ -84,6 +115,12 @@ wait_turn(int set, uint64_t keys[WAIT_BATCH], int64_t now, int64_t due)
 			keys[count++] = events[i].data.u64;
 	}
 	return n == -1 ? -1 : count;
+}
+
+void
+wait_interrupt(void)
+{
+	pthread_kill(self.thread, SIGNAL);
 }
 
 int

@@ -23,11 +23,20 @@ int wait_open(void);
 int wait_add(int set, int fd, uint64_t key, bool shared);
 void wait_remove(int set, int fd);
 
+/* Does the set still wait for fd, which is not shared?  Is it a set, with the
+ * timer that ends its waits in time? */
+bool wait_has(int set, int fd);
+bool wait_is_whole(int set);
+
 /* Sleep until `due` (clock_ms(); -1: for ever), perhaps less; if that is not
  * after `now`, only look.  The number of keys whose descriptors have input or
  * have ended, at most WAIT_BATCH, and perhaps 0; -1 with errno. */
 #define WAIT_BATCH 64
 int wait_turn(int set, uint64_t keys[WAIT_BATCH], int64_t now, int64_t due);
+
+/* From another thread: end the wait of the thread that has called wait_open,
+ * with EINTR; in vain if it is only about to wait. */
+void wait_interrupt(void);
 
 /* Block the signals of `numbers` (0 ends it) and return a descriptor on which
  * they arrive; the next one that has arrived, 0 if none. */
@@ -36,7 +45,8 @@ int wait_signal_next(int fd);
 
 /* Wait until fd can be read or the deadline (clock_ms()) has passed.
  * 1 readable, 0 too late, -1 with errno: EINTR means that the time of the
- * request is over (lua_guard.h), since no other signal gets through. */
+ * request is over (lua_guard.h), or that nothing will be as it should be
+ * (wait_interrupt), since no other signal gets through. */
 int wait_readable(int fd, int64_t deadline);
 
 #endif

@@ -27,6 +27,7 @@
 #include "worker/privs.h"
 #include "worker/retire.h"
 #include "worker/serve.h"
+#include "worker/vitals.h"
 #include "worker/wait.h"
 
 #define LEAVE_PATIENCE	1000 /* ms for a begun head to come when leaving */
@@ -69,6 +70,7 @@ start_guard(void)
 		.patience = pool->timeouts.stop,
 		.orphaned = door_abandon,
 		.end = patience_over,
+		.check = vitals_check,
 	};
 
 	entry_init(pool, stuck);
@@ -218,6 +220,8 @@ turn(int64_t until)
 	score_gauge(self.birth->score, GAUGE_CONNECTIONS,
 	    conn_count(CONN_IDLE));
 	n = wait_turn(self.wait_set, keys, now, due);
+	if (n == -1 && errno != EINTR)
+		vitals_lose("means to wait");
 	serve_turn(now);
 	for (int i = 0; i < n; i++)
 		handle(keys[i]);
@@ -260,7 +264,8 @@ finish(void)
 	int64_t until = clock_ms() + LEAVE_PATIENCE;
 	unsigned before;
 
-	while ((before = unfinished()) > 0 && clock_ms() < until) {
+	while ((before = unfinished()) > 0 && clock_ms() < until &&
+	    vitals_found() == NULL) {
 		turn(until);
 		if (unfinished() < before)
 			until = clock_ms() + LEAVE_PATIENCE;
@@ -302,6 +307,21 @@ leave(void)
 	end(EX_OK);
 }
 
+/* Nothing that comes is sure to be noticed any more: whoever comes next has
+ * the connections.  The code says that all is not well. */
+static _Noreturn void
+leave_lost(void)
+{
+	log_error("has lost its %s, which only the application can have "
+	    "closed: leaves", vitals_found());
+	door_shut();
+	handoff_give_all(self.birth->exchange[1], LEAVE_PATIENCE);
+	access_log_flush();
+	if (self.app != NULL)
+		lua_app_stop(self.app);
+	end(EX_SOFTWARE);
+}
+
 /* ---- birth --------------------------------------------------------------- */
 
 static void
@@ -312,7 +332,8 @@ set_up_waiting(void)
 	self.wait_set = wait_open();
 	self.signals = wait_signals(numbers);
 	if (self.wait_set == -1 || self.signals == -1 ||
-	    wait_add(self.wait_set, self.signals, KEY_SIGNALS, false) == -1) {
+	    wait_add(self.wait_set, self.signals, KEY_SIGNALS, false) == -1 ||
+	    vitals_init(self.birth, self.wait_set, self.signals) == -1) {
 		log_error("cannot wait: %s", strerror(errno));
 		exit(EX_OSERR);
 	}
@@ -374,9 +395,17 @@ begin_to_count(void)
 	    (int64_t)lua_app_memory(self.app));
 }
 
+/* What it has closed while it started would be closed again next time. */
 static void
 begin_to_serve(void)
 {
+	const char *lost = vitals_lost();
+
+	if (lost != NULL) {
+		log_error("has lost its %s while the application started",
+		    lost);
+		exit(EX_SOFTWARE);
+	}
 	door_open();
 	score_idle(self.birth->score);
 	birth_say(self.birth, WORD_READY);
@@ -417,6 +446,8 @@ worker_main(const struct birth *birth)
 	begin_to_serve();
 	for (;;) {
 		turn(retire_due());
+		if (vitals_found() != NULL)
+			leave_lost();
 		if (self.told)
 			leave();
 		retire_consider();
