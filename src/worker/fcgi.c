@@ -18,6 +18,7 @@
 #include "share/fcgi_wire.h"
 #include "worker/fcgi_body.h"
 #include "worker/fcgi_peer.h"
+#include "worker/forked.h"
 #include "worker/response.h"
 #include "worker/vitals.h"
 
@@ -104,6 +105,7 @@ fcgi_read(struct request *request, void *data, size_t n)
 	struct fcgi_request *r = fcgi_of(request);
 	ssize_t got;
 
+	forked_leave();
 	got = fcgi_body_read(&r->body, data, n, self.options.read_timeout);
 	request->bytes_in = r->body.taken;
 	request->aborted |= got == -1 && errno != ETIMEDOUT;
@@ -126,6 +128,7 @@ written(struct fcgi_request *r, FCGX_Stream *stream)
 static int
 put(struct fcgi_request *r, FCGX_Stream *stream, const char *data, size_t n)
 {
+	forked_leave();
 	if (r->base.aborted) {
 		errno = EPIPE;
 		return -1;
@@ -203,6 +206,7 @@ fcgi_flush(struct request *request)
 {
 	struct fcgi_request *r = fcgi_of(request);
 
+	forked_leave();
 	if (fcgi_gone(request)) {
 		errno = EPIPE;
 		return -1;

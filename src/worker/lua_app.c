@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "worker/forked.h"
 #include "worker/lua_env.h"
 #include "worker/lua_files.h"
 #include "worker/lua_guard.h"
@@ -44,9 +45,11 @@ enter(struct lua_app *app, enum lua_entry entry)
 	lua_guard_begin(app->L, entry);
 }
 
+/* A process that the application has forked meanwhile ends here. */
 static void
 leave(struct lua_app *app, enum lua_entry entry)
 {
+	forked_leave();
 	lua_guard_end(app->L);
 	if (entry != LUA_ACCEPT && app->options.leave != NULL)
 		app->options.leave();
@@ -340,6 +343,7 @@ exchange(lua_State *L)
 	lua_getfield(L, 1, "accept");
 	lua_env_push(&app->req, L);
 	lua_call(L, 1, 2);
+	forked_leave();
 	app->end = lua_reply_send(&app->reply, L, app->req.request, &app->why);
 	return 0;
 }

@@ -19,6 +19,7 @@
 #include "base/say.h"
 #include "share/birth.h"
 #include "worker/entry.h"
+#include "worker/forked.h"
 #include "worker/guard.h"
 #include "worker/lua_app.h"
 #include "worker/privs.h"
@@ -63,6 +64,7 @@ load_pool(const struct birth *birth, struct why *why)
 		.enter = entry_begin, .leave = entry_end };
 	struct lua_app *app;
 
+	forked_init();
 	entry_init(pool, stuck);
 	if (privs_drop(pool, &birth->inherited, &birth->identity, why) == -1)
 		return -1;

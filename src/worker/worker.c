@@ -19,6 +19,7 @@
 #include "worker/door.h"
 #include "worker/end.h"
 #include "worker/entry.h"
+#include "worker/forked.h"
 #include "worker/guard.h"
 #include "worker/handoff.h"
 #include "worker/lua_app.h"
@@ -419,6 +420,7 @@ worker_main(const struct birth *birth)
 	self.birth = birth;
 	log_share(score_repeats(birth->score));
 	end_init(birth);
+	forked_init();
 	output_begin(birth->channel != -1);
 	retire_prepare(birth);
 	if (privs_drop(birth->pool, &birth->inherited, &birth->identity,

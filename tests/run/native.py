@@ -145,4 +145,79 @@ def lost_at_start():
     d.destroy()
 
 
+# ---- processes --------------------------------------------------------------
+
+
+@test
+def comes_back():
+    """a forked process that returns into the worker's code ends, says so, and
+    has touched neither connection nor log nor count"""
+    d = native(status_path="/status")
+    d.set_pool("www", workers=ONE, status_path="/status",
+               logs={"access": d.dir + "/access.log",
+                     "access_format": "%r"})
+    with d:
+        worker = d.wait_ready(1)[0]
+        ways = {
+            "local p = fork() return text(p == 0 and 'child' or 'parent')":
+                b"parent",
+            "local n, p = 0 return text(function() n = n + 1 if n == 2 then "
+            "p = fork() end if n < 4 then return p == 0 and 'c' or 'p' end "
+            "end)":
+                b"ppp",
+            "fork() error('x')": None,
+            "local p = fork() if p == 0 then env.input:read('a') end "
+            "return text(p == 0 and 'child' or env.input:read('a'))":
+                b"body",
+        }
+        for n, (code, body) in enumerate(ways.items()):
+            mark = d.log_mark()
+            if body is None:
+                d.expect("app.lua.*: x|request:1: x")
+            with d.connect() as c:
+                c.send(request(lua=code, body="body", keep=True))
+                got = c.response()
+                if body is not None:
+                    equal(got.body, body, code)
+                equal(got.status, 200 if body else 500, code)
+                equal(c.ask(keep=True).body, b"hello", "in step")
+            line = d.wait_log(r"\[pool www\] .*process (\d+) was forked by "
+                              r"the application", mark)
+            until(lambda: not alive(int(line[1])), "it ends")
+            equal(d.read_log(mark).count("was forked"), 1)
+        equal(d.workers(), [worker])
+        until(lambda: len(open(d.dir + "/access.log").readlines()) >=
+              2 * len(ways), "the access log")
+        seen = json.loads(d.fetch(uri="/status?json").body)
+        equal(seen["accepted conn"], 2 * len(ways) + 1)
+
+
+@test
+def comes_back_from_restart():
+    """the same from restart, between requests"""
+    with native(lambda text: text.replace("restarts = restarts + 1",
+                                          "fork()")) as d:
+        worker = d.wait_ready(1)[0]
+        kill(worker, signal.SIGHUP)
+        d.wait_log("was forked by the application")
+        equal(d.fetch().body, b"hello")
+        equal(d.workers(), [worker])
+
+
+@test
+def signals():
+    """what a library forks ends by TERM, as a program that was started from
+    anywhere else"""
+    with native() as d:
+        for signo in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT,
+                      signal.SIGUSR1, signal.SIGPIPE):
+            pid = int(d.lua("return text(tostring(run()))").body)
+            until(lambda: open("/proc/%d/comm" % pid).read() == "sleep\n",
+                  "it runs")
+            os.kill(pid, signo)
+            equal(d.lua("return text(tostring(wait(%d)))" % pid).body,
+                  b"%d" % signo)
+            equal(d.fetch().body, b"hello")
+
+
 run(limit=180)
