@@ -65,21 +65,24 @@ hung_up(void)
 static void
 doze(int64_t due)
 {
+	const struct timespec rest = span(GUARD_TICK);
 	struct pollfd channel = { .fd = self.options.channel };
 	struct timespec left;
 	int64_t now = clock_ms();
+	int n;
 
 	if (self.until != -1 && now >= self.until)
 		self.options.end();
 	if (self.until != -1 && (due == -1 || due > self.until))
 		due = self.until;
 	left = span(due > now ? due - now : 0);
-	if (ppoll(&channel, 1, due == -1 ? NULL : &left, &self.mask) == 1) {
-		if (channel.revents & POLLNVAL)
-			self.options.channel = -1;
-		else
-			hung_up();
-	}
+	n = ppoll(&channel, 1, due == -1 ? NULL : &left, &self.mask);
+	if (n == 1 && (channel.revents & POLLNVAL))
+		self.options.channel = -1;
+	else if (n == 1)
+		hung_up();
+	else if (n == -1 && errno != EINTR)
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &rest, NULL);
 }
 
 /*

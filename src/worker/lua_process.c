@@ -8,6 +8,7 @@
 #include <lualib.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -107,30 +108,48 @@ new_handle(lua_State *L)
 	return p;
 }
 
+/* Start the process at the other end of a stream to it ('w') or from it; that
+ * comes first, as nobody would wait for a process without one.  0, or -1 with
+ * errno. */
+static int
+connect_process(struct process *p, const char *command, const char *mode)
+{
+	bool reads = *mode == 'r';
+	int fds[2], error;
+	FILE *stream;
+
+	if (pipe2(fds, O_CLOEXEC) == -1)
+		return -1;
+	stream = fdopen(fds[!reads], mode);
+	if (stream == NULL) {
+		close(fds[!reads]);
+	} else {
+		fflush(NULL);
+		p->pid = start(command, fds[reads], reads ? STDOUT_FILENO :
+							    STDIN_FILENO);
+	}
+	error = errno;
+	close(fds[reads]);
+	if (stream != NULL && p->pid == -1)
+		fclose(stream);
+	else
+		p->stream.f = stream;
+	errno = error;
+	return p->stream.f == NULL ? -1 : 0;
+}
+
 static int
 open_process(lua_State *L)
 {
 	const char *command = luaL_checkstring(L, 1);
 	const char *mode = luaL_optstring(L, 2, "r");
 	struct process *p;
-	int fds[2], ours;
 
 	luaL_argcheck(L, strcmp(mode, "r") == 0 || strcmp(mode, "w") == 0, 2,
 	    "invalid mode");
 	p = new_handle(L);
-	if (pipe2(fds, O_CLOEXEC) == -1)
+	if (connect_process(p, command, mode) == -1)
 		return luaL_fileresult(L, 0, command);
-	ours = *mode == 'r' ? 0 : 1;
-	fflush(NULL);
-	p->pid = start(command, fds[!ours], ours == 0 ? STDOUT_FILENO :
-							STDIN_FILENO);
-	close(fds[!ours]);
-	if (p->pid != -1)
-		p->stream.f = fdopen(fds[ours], mode);
-	if (p->stream.f == NULL) {
-		close(fds[ours]);
-		return luaL_fileresult(L, 0, command);
-	}
 	p->stream.closef = close_process;
 	return 1;
 }

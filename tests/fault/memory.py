@@ -190,6 +190,33 @@ def request_():
 
 
 @test
+def popen():
+    """io.popen: a handle or an error, and no process that nobody waits for"""
+    faults = Faults()
+    app = """return { accept = function(env)
+        local f, why = io.popen("exit 3", env.REQUEST_URI:sub(2))
+        return {}, f and tostring(select(3, f:close())) or why
+    end }"""
+    with preloaded(faults, app=app, workers=ONE) as d:
+        d.expect("not enough memory")
+        worker, seen = d.wait_workers(1)[0], {}
+        equal(d.fetch(uri="/r").body, b"3")
+        for mode in ("/r", "/w"):
+            most = counted(faults, lambda: d.fetch(uri=mode), WORKERS)
+            for n in numbers(most):
+                faults.fail("alloc", errno.ENOMEM, WORKERS, skip=n - 1,
+                            times=1)
+                body = d.fetch(uri=mode).body
+                faults.end("alloc")
+                seen[body] = seen.get(body, 0) + 1
+        until(lambda: not children(worker), "they have ended")
+        equal(zombies(worker), [])
+        equal(d.workers(), [worker])
+        assert len(seen) > 1, seen
+        diag(seen)
+
+
+@test
 def exhausted():
     """no memory for anything, in every process, for a while"""
     faults = Faults()
