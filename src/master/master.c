@@ -238,6 +238,7 @@ take_signals(void)
 		SIGUSR1, SIGUSR2 };
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		if (loop_signal(self.loop, numbers[i], signalled, NULL) == -1)
 			return -1;

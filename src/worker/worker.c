@@ -76,7 +76,7 @@ start_guard(void)
 
 	entry_init(pool, stuck);
 	if (guard_start(&options) == -1) {
-		log_error("cannot start the guard's thread: %s",
+		log_error("cannot begin to serve: %s",
 		    strerror(errno));
 		exit(EX_OSERR);
 	}
@@ -350,6 +350,7 @@ ignore_signals(void)
 {
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGUSR1, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* write(2) says EFBIG, a lost line */
 	if (self.birth->channel != -1)
 		signal(SIGINT, SIG_IGN);
 }
