@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "base/locale.h"
+
 static int64_t
 microseconds(clockid_t clock)
 {
@@ -48,8 +50,8 @@ clock_text(char out[CLOCK_TEXT])
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	localtime_r(&now.tv_sec, &tm);
-	strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm);
-	strftime(zone, sizeof(zone), "%z", &tm);
+	locale_time(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm);
+	locale_time(zone, sizeof(zone), "%z", &tm);
 	snprintf(out, CLOCK_TEXT, "%s.%03d%.3s:%.2s", day,
 	    (int)(now.tv_nsec / 1000000), zone, zone + 3);
 	return out;

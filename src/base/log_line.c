@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/locale.h"
 #include "base/show.h"
 
 #define IDENTITY "lua-fpm"
@@ -80,7 +81,7 @@ make_syslog(struct buf *line, const struct log_entry *e)
 	char text[32];
 
 	localtime_r(&now, &tm);
-	strftime(text, sizeof(text), "%b %e %T", &tm);
+	locale_time(text, sizeof(text), "%b %e %T", &tm);
 	buf_addf(line, "<%d>%s " IDENTITY "[%d]: ",
 	    LOG_DAEMON | priorities[e->level], text, (int)e->pid);
 	add_pool(line, e);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/locale.h"
 #include "base/show.h"
 
 #define DIGITS 20
@@ -218,8 +219,8 @@ add_stamp(struct buf *out, struct format_item *item, int64_t us)
 
 	if (second != item->second) {
 		localtime_r(&second, &tm);
-		item->stamp_len = strftime(item->stamp, sizeof(item->stamp),
-		    item->text, &tm);
+		item->stamp_len = locale_time(item->stamp,
+		    sizeof(item->stamp), item->text, &tm);
 		item->second = second;
 	}
 	put(out, item->stamp, item->stamp_len);

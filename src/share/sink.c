@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/locale.h"
 #include "base/log.h"
 #include "base/log_target.h"
 #include "base/path.h"
@@ -418,7 +419,7 @@ write_syslog(struct sink *sink, int severity, const char *line, size_t n)
 	struct tm tm;
 	time_t now = time(NULL);
 
-	strftime(stamp, sizeof(stamp), "%b %e %H:%M:%S",
+	locale_time(stamp, sizeof(stamp), "%b %e %H:%M:%S",
 	    localtime_r(&now, &tm));
 	buf_clear(&text);
 	buf_addf(&text, "<%d>%s lua-fpm[%d]: ", LOG_DAEMON | severity, stamp,

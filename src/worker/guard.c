@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/locale.h"
 
 #define SIGNAL	    (SIGRTMIN + 2) /* the guard's alone */
 #define STACK_SIZE  (128 * 1024)
@@ -184,6 +185,7 @@ watch(void *unused)
 	bool again = false;
 
 	(void)unused;
+	locale_ours();
 	for (;;) {
 		tick();
 		now = atomic_load(&self.serial);

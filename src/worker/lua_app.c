@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/locale.h"
 #include "base/num.h"
 #include "worker/forked.h"
 #include "worker/lua_env.h"
@@ -43,6 +44,7 @@ enter(struct lua_app *app, enum lua_entry entry)
 	if (entry != LUA_ACCEPT && app->options.enter != NULL)
 		app->options.enter(entry);
 	lua_guard_begin(app->L, entry);
+	locale_theirs();
 }
 
 /* A process that the application has forked meanwhile ends here. */
@@ -50,12 +52,12 @@ static void
 leave(struct lua_app *app, enum lua_entry entry)
 {
 	forked_leave();
+	locale_ours();
 	lua_guard_end(app->L);
 	if (entry != LUA_ACCEPT && app->options.leave != NULL)
 		app->options.leave();
 }
 
-/* Called with lua_state_call, what was pushed has raised an error or not. */
 static enum lua_end
 judge(struct lua_app *app, int result)
 {

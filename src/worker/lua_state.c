@@ -3,7 +3,6 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,8 +175,7 @@ add_one_line(struct buf *out, const char *text, size_t n)
 			buf_putc(out, text[i++]);
 			continue;
 		}
-		while (i < n && isspace((unsigned char)text[i]))
-			i++;
+		i += strspn(text + i, "\n\t ");
 		buf_putc(out, ' ');
 	}
 }

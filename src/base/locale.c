@@ -1,0 +1,28 @@
+#include "base/locale.h"
+
+#include <locale.h>
+
+/* glibc has it made already: this neither allocates nor fails. */
+static locale_t
+c_locale(void)
+{
+	return newlocale(LC_ALL_MASK, "C", (locale_t)0);
+}
+
+void
+locale_ours(void)
+{
+	uselocale(c_locale());
+}
+
+void
+locale_theirs(void)
+{
+	uselocale(LC_GLOBAL_LOCALE);
+}
+
+size_t
+locale_time(char *out, size_t n, const char *format, const struct tm *tm)
+{
+	return strftime_l(out, n, format, tm, c_locale());
+}
