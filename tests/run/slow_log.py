@@ -35,8 +35,9 @@ local places = {
   execute = function(path)
     os.execute("while ! test -e " .. path .. "; do sleep 0.01; done") --@execute
   end,
-  find = function(path)
-    string.find(string.rep("a", 22), string.rep("a?", 22) .. string.rep("a", 22)) --@find
+  compute = function(path)
+    local c = { compute = assert(package.loadlib("MODULE", "compute")) }
+    c.compute(path)                                 --@compute
   end,
   hang = function(path)
     string.find(string.rep("a", 60), string.rep("a?", 60) .. string.rep("a", 60))
@@ -77,6 +78,18 @@ function app.accept(env)
   return { ["Content-Type"] = "text/plain" }, body or "done " .. tostring(what)
 end
 return app
+"""
+# A C function that ends when the file is there, and not before.
+MODULE = r"""
+#include <unistd.h>
+
+int
+compute(lua_State *L)
+{
+	while (access(luaL_checkstring(L, 1), F_OK) == -1)
+		;
+	return 0;
+}
 """
 LINE = {m[1]: n for n, line in enumerate(APP.splitlines(), 1)
         for m in [re.search(r"--@(\w+)", line)] if m}
@@ -167,12 +180,23 @@ def places():
                 LINE["inner"], "'resume'", LINE["resume"], r"\?",
                 LINE["wrap"]))),
             "execute": frames("'execute'", LINE["execute"]),
-            "find": frames("'find'", LINE["find"]),
             "tail": spin + r" \(after tail calls\)",
         }.items():
             got, response = d.inspect(what)
             equal(response.body, b"done " + what.encode())
             matches("^" + between + "\n" + inside, "\n".join(got), what)
+
+
+@test
+def computing():
+    """a C function that computes, and executes no instruction of Lua"""
+    d = Slow()
+    d.write_app(APP.replace("MODULE", c_module(d.dir, MODULE)))
+    with d:
+        got, response = d.inspect("compute")
+        equal(response.body, b"done compute")
+        matches("^" + frames("'compute'", LINE["compute"], LINE["call"],
+                             r"\?") + "$", "\n".join(got))
 
 
 @test
