@@ -4,12 +4,14 @@
 #include <sys/wait.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -110,6 +112,25 @@ cpu_of(pid_t pid)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+/* One that gets no processor, as too many want it, does not sleep. */
+static bool
+is_asleep(pid_t pid)
+{
+	char path[32], text[64];
+	const char *name_end;
+	ssize_t n = -1;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd != -1)
+		n = read(fd, text, sizeof(text) - 1);
+	fd_close(&fd);
+	text[n > 0 ? n : 0] = '\0';
+	name_end = strrchr(text, ')');
+	return name_end != NULL && name_end[1] == ' ' && name_end[2] == 'S';
+}
+
 bool
 slot_loads(struct slot *slot, int64_t now)
 {
@@ -121,7 +142,8 @@ slot_loads(struct slot *slot, int64_t now)
 		return slot->works;
 	cpu = cpu_of(slot->pid);
 	/* A tenth of the time, in ns for ms: less is waiting. */
-	slot->works = cpu == -1 || cpu - slot->cpu > passed * 100000;
+	slot->works = cpu == -1 || cpu - slot->cpu > passed * 100000 ||
+	    !is_asleep(slot->pid);
 	slot->cpu = cpu;
 	slot->looked = now;
 	return slot->works;
