@@ -303,6 +303,49 @@ START_TEST(who_hangs_is_killed_with_its_children)
 }
 END_TEST
 
+/* One after the other asks at once; the master does not fork all the time. */
+START_TEST(who_asks_for_successors_all_the_time_gets_few)
+{
+	int64_t began;
+
+	configure(POOL("a", "eager", STATIC("1"), ""));
+	start();
+	began = clock_ms();
+	wait_log(6, "\\] ready$");
+	ck_assert_int_ge(clock_ms() - began, 400);
+	stop();
+}
+END_TEST
+
+START_TEST(who_says_that_it_is_gone_and_stays_is_killed)
+{
+	int fd;
+
+	configure(POOL("a", "liar", STATIC("1"), ""));
+	start();
+	fd = client("a.sock");
+	served_by(fd);
+	wait_log(1, "does not leave in time: killed");
+	wait_log(2, "\\] ready$");
+	close(fd);
+	stop();
+}
+END_TEST
+
+START_TEST(who_hangs_in_its_restart_is_killed)
+{
+	configure(POOL("a", "sleeper", STATIC("2"),
+	    "timeouts: { start = \"500ms\"; };"));
+	start();
+	wait_log(2, "\\] ready$");
+	forget_log();
+	tell(SIGHUP);
+	wait_log(2, "restart hangs beyond timeouts.start: killed");
+	wait_log(2, "\\] ready$");
+	stop();
+}
+END_TEST
+
 /* No descriptors left: said once, and tried again until it works. */
 START_TEST(a_failing_fork_is_tried_again)
 {
@@ -1029,6 +1072,9 @@ add_life(TCase *t)
 	tcase_add_test(t, without_any_pool_it_gives_up);
 	tcase_add_test(t, who_is_not_ready_in_time_is_killed);
 	tcase_add_test(t, who_hangs_is_killed_with_its_children);
+	tcase_add_test(t, who_asks_for_successors_all_the_time_gets_few);
+	tcase_add_test(t, who_says_that_it_is_gone_and_stays_is_killed);
+	tcase_add_test(t, who_hangs_in_its_restart_is_killed);
 	tcase_add_test(t, a_failing_fork_is_tried_again);
 }
 

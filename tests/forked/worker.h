@@ -21,6 +21,9 @@
  *   leaver   leaves of its own accord with code 3 when it has answered
  *   flood    writes without end when it has answered
  *   curious  says what descriptors it has
+ *   eager    asks for a successor as soon as it is ready
+ *   liar     says that it is stuck when it has answered, and stays
+ *   sleeper  hangs when it is to restart
  */
 
 #include <sys/prctl.h>
@@ -170,6 +173,11 @@ worker_serve(int fd)
 	}
 	if (worker_is("flood"))
 		worker_flood();
+	if (worker_is("liar")) {
+		worker_say(WORD_STUCK);
+		for (;;)
+			pause();
+	}
 	while (read(fd, &byte, 1) > 0)
 		;
 	close(fd);
@@ -229,6 +237,11 @@ worker_signal(int fd)
 		return;
 	if (info.ssi_signo != SIGHUP)
 		worker_leave();
+	else if (worker_is("sleeper")) {
+		score_restarting(born->score);
+		for (;;)
+			pause();
+	}
 	else if (worker_is("stateful"))
 		worker_say(WORD_REPLACE);
 	else {
@@ -268,6 +281,8 @@ worker_main(const struct birth *birth)
 	score_idle(birth->score);
 	worker_say(WORD_READY);
 	dprintf(STDOUT_FILENO, "ready\n");
+	if (worker_is("eager"))
+		worker_say(WORD_REPLACE);
 	for (;;) {
 		poll(fds, n + 1, -1);
 		if (fds[0].revents != 0 && channel_receive(fds[0].fd,
