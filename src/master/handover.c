@@ -86,6 +86,18 @@ put_own(const struct handover_own *own, struct buf *out)
 		record_put_text(out, "pid_path", own->pid_path);
 }
 
+static void
+put_parked(const struct pools_parked *parked, struct buf *out)
+{
+	struct buf record = { 0 };
+
+	record_put_text(&record, "name", parked->name);
+	record_put_number(&record, "resumes", parked->resumes);
+	record_put(out, "parked", record.data, record.len);
+	out->failed |= record.failed;
+	buf_free(&record);
+}
+
 int
 handover_leave(const struct pools *pools, const struct handover_own *own)
 {
@@ -102,7 +114,7 @@ handover_leave(const struct pools *pools, const struct handover_own *own)
 	for (pool = pools->first; pool != NULL; pool = pool->next)
 		put_pool(pools, pool, &text);
 	for (parked = pools->parked; parked != NULL; parked = parked->next)
-		record_put_text(&text, "parked", parked->name);
+		put_parked(parked, &text);
 	control_hand_over(&text);
 	put_own(own, &text);
 	errno = ENOMEM;
@@ -212,11 +224,13 @@ revive_pool(const struct record *record, struct pools *pools)
 static void
 revive_parked(const struct record *record, struct pools *pools)
 {
-	char *name = strndup(record->value, record->len);
+	char *name = record_text(record, "name");
 
 	if (name == NULL || steer_park(pools, name) == -1)
 		log_error("a pool that is out of service is forgotten: no "
 		    "memory");
+	else if (record_number(record, "resumes", 0) != 0)
+		steer_resume(pools, name);
 	free(name);
 }
 

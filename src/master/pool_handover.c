@@ -97,6 +97,8 @@ let_go(const struct record *record)
 		close_fd(&slot, "output");
 		close_fd(&slot, "access");
 	}
+	close_fd(record, "exchange_in");
+	close_fd(record, "exchange_out");
 }
 
 static struct board *

@@ -360,17 +360,32 @@ write_locked(struct sink *sink, const char *line, size_t n)
 	return result;
 }
 
-/* The begin of a line that found no room goes again, if nothing came after it
- * meanwhile; else a newline ends it when there is room. */
+/* The begin of a line that found no room is made blank: those who write to the
+ * same file may have gone on behind it.  Its descriptor is this worker's
+ * alone, so nobody else finds it without O_APPEND meanwhile. */
 static void
 mend(struct sink *sink)
 {
-	off_t end = lseek(sink->out.fd, 0, SEEK_CUR);
-	struct stat st;
+	int fd = sink->out.fd, flags = fcntl(fd, F_GETFL);
+	size_t n = sink->out.torn;
+	off_t end = lseek(fd, 0, SEEK_CUR);
+	char blanks[256];
 
-	if (fstat(sink->out.fd, &st) == 0 && st.st_size == end &&
-	    ftruncate(sink->out.fd, end - (off_t)sink->out.torn) == 0)
-		sink->out.torn = 0;
+	if (flags == -1 || end == -1 || fcntl(fd, F_SETFL, flags & ~O_APPEND) ==
+	    -1)
+		return;
+	memset(blanks, ' ', sizeof(blanks));
+	for (size_t done = 0, some; done < n; done += some) {
+		some = n - done < sizeof(blanks) ? n - done : sizeof(blanks);
+		if (done + some == n)
+			blanks[some - 1] = '\n';
+		if (pwrite(fd, blanks, some, end - (off_t)(n - done)) !=
+		    (ssize_t)some)
+			break;
+		if (done + some == n)
+			sink->out.torn = 0;
+	}
+	fcntl(fd, F_SETFL, flags);
 }
 
 size_t

@@ -74,8 +74,8 @@ void sink_put(const struct sink *sink, enum sink_id id, struct buf *out);
 void sink_get(struct sink *sink, enum sink_id id, const struct record *all);
 
 /*
- * One line, with its newline.  0; -1 with errno: it is lost, and nothing of
- * it is left in a file that is the worker's own.  Waits for room for a
+ * One line, with its newline.  0; -1 with errno: it is lost, and what went of
+ * it is blank in a file that is the worker's own.  Waits for room for a
  * moment only (outlet.h).
  */
 int sink_write(struct sink *sink, enum sink_id id, const char *line, size_t n);
