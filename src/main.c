@@ -24,6 +24,7 @@
 #include "conf/conf_dump.h"
 #include "conf/conf_read.h"
 #include "conf/conf_single.h"
+#include "master/check.h"
 #include "master/master.h"
 #include "master/reload.h"
 #include "share/birth.h"
@@ -135,8 +136,22 @@ parse(int argc, char **argv, struct arguments *a)
 		a->workers = 2;
 }
 
+/* A daemon that goes on in a new image has its log. */
+static void
+tell(const struct conf_faults *faults, bool succeeds)
+{
+	char text[CONF_FAULT_TEXT];
+
+	if (!succeeds)
+		conf_faults_print(faults, stderr);
+	for (size_t i = 0; succeeds && i < faults->n; i++) {
+		conf_fault_text(&faults->item[i], text, sizeof(text));
+		log_error("%s", text);
+	}
+}
+
 static struct conf *
-configure(const struct arguments *a)
+configure(const struct arguments *a, bool succeeds)
 {
 	struct conf_faults faults = { 0 };
 	struct conf *conf;
@@ -149,17 +164,22 @@ configure(const struct arguments *a)
 		conf = NULL;
 	}
 	if (conf == NULL)
-		conf_faults_print(&faults, stderr);
+		tell(&faults, succeeds);
 	conf_faults_free(&faults);
 	return conf;
 }
 
+/* Every fault in one run: those of the configuration do not hide those of the
+ * applications. */
 static int
-test(const struct conf *conf, bool dump)
+test(const struct conf *conf, const char *file, bool dump)
 {
-	struct conf_faults warnings = { 0 };
+	struct conf_faults faults = { 0 }, warnings = { 0 };
+	bool bad = check_start(conf, file, &faults);
 
-	if (trial_run(conf, stderr) > 0)
+	conf_faults_print(&faults, stderr);
+	conf_faults_free(&faults);
+	if (trial_run(conf, stderr) > 0 || bad)
 		return EX_CONFIG;
 	sink_warn(conf, &warnings);
 	conf_faults_print(&warnings, stderr);
@@ -212,11 +232,12 @@ main(int argc, char **argv)
 	parse(argc, argv, &a);
 	if (a.app != NULL && a.address == NULL)
 		standalone_main(a.app);
-	conf = configure(&a);
+	conf = configure(&a, succeeds);
 	if (conf == NULL && !succeeds)
 		return EX_CONFIG;
 	if (a.test || a.dump) {
-		code = test(conf, a.dump);
+		code = test(conf, a.address == NULL ? a.file : "command line",
+		    a.dump);
 		conf_free(conf);
 		return code;
 	}

@@ -20,32 +20,77 @@
 static struct log_state {
 	enum log_level min;
 	struct log_target target;
+	struct log_target next; /* log_prepare */
 	const char *request; /* log_request */
 	struct log_fold fold;
 	pid_t owner;	 /* of what is in fold: not a child that was forked */
 	struct buf text; /* as formatted */
 	struct buf line; /* as written */
-} state = { .min = LEVEL_NOTICE, .target.out.fd = STDERR_FILENO };
+} state = { .min = LEVEL_NOTICE, .target.out.fd = STDERR_FILENO,
+	.next.out.fd = -1 };
 
 /* ---- where to ------------------------------------------------------------ */
+
+int
+log_prepare(const char *target, enum log_form form, struct why *why)
+{
+	struct why reason;
+
+	if (log_target_open(&state.next, target, form, &reason) == -1) {
+		why_set(why, "cannot open the log %s: %s", target,
+		    reason.text);
+		return -1;
+	}
+	if (state.next.away != 0)
+		log_warning("%s is not there (%s): lines are lost until it is",
+		    target, strerror(state.next.away));
+	return 0;
+}
+
+void
+log_commit(enum log_level min)
+{
+	static bool once;
+
+	log_flush();
+	log_target_move(&state.target, &state.next);
+	state.min = min;
+	if (!once)
+		once = atexit(log_flush) == 0;
+}
+
+void
+log_abandon(void)
+{
+	log_target_take(&state.next, -1, FORM_TEXT, NULL);
+}
 
 int
 log_open(const char *target, enum log_level min, enum log_form form,
     struct why *why)
 {
-	static bool once;
-	struct why reason;
-
-	log_flush();
-	if (log_target_open(&state.target, target, form, &reason) == -1) {
-		why_set(why, "cannot open the log %s: %s", target,
-		    reason.text);
+	if (log_prepare(target, form, why) == -1)
 		return -1;
-	}
-	state.min = min;
-	if (!once)
-		once = atexit(log_flush) == 0;
+	log_commit(min);
 	return 0;
+}
+
+struct log_place
+log_place(void)
+{
+	return (struct log_place){ .fd = state.target.out.fd,
+		.path = state.target.path, .min = state.min,
+		.form = state.target.form };
+}
+
+void
+log_settle(const struct log_place *place)
+{
+	if (place->min >= 0 && place->min <= LEVEL_ALERT)
+		state.min = (enum log_level)place->min;
+	log_target_take(&state.target, place->fd, place->form >= 0 &&
+	    place->form < FORM_COUNT ? (enum log_form)place->form : FORM_TEXT,
+	    place->path == NULL ? NULL : strdup(place->path));
 }
 
 int
@@ -72,7 +117,7 @@ log_to_master(enum log_level min)
 {
 	static bool once;
 
-	log_target_take(&state.target, STDERR_FILENO, FORM_WIRE);
+	log_target_take(&state.target, STDERR_FILENO, FORM_WIRE, NULL);
 	state.min = min;
 	if (!once)
 		once = atexit(log_flush) == 0;

@@ -27,6 +27,24 @@
 int log_open(const char *target, enum log_level min, enum log_form form,
     struct why *why);
 
+/* The same in two steps: open it beside the log, which stays; then switch to
+ * it, which cannot fail, or let it go. */
+int log_prepare(const char *target, enum log_form form, struct why *why);
+void log_commit(enum log_level min);
+void log_abandon(void);
+
+/*
+ * Where the log is, for another image of this program in the same process, and
+ * to go on there: the descriptor is the log's then, the path is copied.
+ */
+struct log_place {
+	int fd;
+	const char *path; /* of a file; NULL */
+	int64_t min, form; /* enum log_level, enum log_form */
+};
+struct log_place log_place(void);
+void log_settle(const struct log_place *place);
+
 /* Open the file anew (after a rotation).  0, or -1 and why, and the old one
  * stays. */
 int log_reopen(struct why *why);

@@ -24,18 +24,33 @@
 /* ---- opening ------------------------------------------------------------- */
 
 static int
-connect_to(const char *path)
+connect_to(int fd, const char *path)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), error;
 
 	snprintf(to.sun_path, sizeof(to.sun_path), "%s", path);
-	if (fd == -1 ||
-	    connect(fd, (const struct sockaddr *)&to, sizeof(to)) == 0)
+	return connect(fd, (const struct sockaddr *)&to, sizeof(to));
+}
+
+static int
+open_socket(const char *path, int *away)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	*away = fd != -1 && connect_to(fd, path) == -1 ? errno : 0;
+	return fd;
+}
+
+/* The same, but it has to be there. */
+static int
+reach(const char *path)
+{
+	int away, fd = open_socket(path, &away);
+
+	if (away == 0)
 		return fd;
-	error = errno;
-	close(fd);
-	errno = error;
+	fd_close(&fd);
+	errno = away;
 	return -1;
 }
 
@@ -69,7 +84,7 @@ open_stderr(enum log_form *form)
 
 	if (is_journal(STDERR_FILENO)) {
 		*form = FORM_JOURNAL;
-		fd = connect_to(JOURNAL_SOCKET);
+		fd = reach(JOURNAL_SOCKET);
 		if (fd != -1)
 			return fd;
 		*form = FORM_PREFIX;
@@ -77,15 +92,25 @@ open_stderr(enum log_form *form)
 	return outlet_own(STDERR_FILENO); /* a worker's own 2 leads elsewhere */
 }
 
-static void
-take(struct log_target *target, int fd, enum log_form form, char *path)
+void
+log_target_take(struct log_target *target, int fd, enum log_form form,
+    char *path)
 {
-	if (target->out.fd > STDERR_FILENO)
+	if (target->out.fd > STDERR_FILENO && target->out.fd != fd)
 		close(target->out.fd);
 	free(target->path);
 	target->path = path;
 	target->form = form;
+	target->away = 0;
 	outlet_set(&target->out, fd);
+}
+
+void
+log_target_move(struct log_target *to, struct log_target *from)
+{
+	log_target_take(to, from->out.fd, from->form, from->path);
+	to->away = from->away;
+	*from = (struct log_target){ .out.fd = -1 };
 }
 
 int
@@ -93,16 +118,16 @@ log_target_open(struct log_target *target, const char *name,
     enum log_form form, struct why *why)
 {
 	char *path = NULL;
-	int fd = -1;
+	int fd = -1, away = 0;
 
 	if (strcmp(name, "stderr") == 0) {
 		fd = or_why(open_stderr(&form), why);
 	} else if (strcmp(name, "syslog") == 0) {
 		form = FORM_SYSLOG;
-		fd = or_why(connect_to(SYSLOG_SOCKET), why);
+		fd = or_why(open_socket(SYSLOG_SOCKET, &away), why);
 	} else if (strcmp(name, "journal") == 0) {
 		form = FORM_JOURNAL;
-		fd = or_why(connect_to(JOURNAL_SOCKET), why);
+		fd = or_why(reach(JOURNAL_SOCKET), why);
 	} else if ((path = strdup(name)) == NULL) {
 		or_why(-1, why);
 	} else {
@@ -112,7 +137,8 @@ log_target_open(struct log_target *target, const char *name,
 		free(path);
 		return -1;
 	}
-	take(target, fd, form, path);
+	log_target_take(target, fd, form, path);
+	target->away = away;
 	return 0;
 }
 
@@ -139,19 +165,13 @@ log_target_reopen(struct log_target *target, struct why *why)
 
 	if (target->path == NULL && to == NULL)
 		return 0;
-	fd = to != NULL ? or_why(connect_to(to), why) :
+	fd = to != NULL ? or_why(reach(to), why) :
 	    path_open_log(target->path, why);
 	if (fd == -1)
 		return -1;
 	close(target->out.fd);
 	outlet_set(&target->out, fd);
 	return 0;
-}
-
-void
-log_target_take(struct log_target *target, int fd, enum log_form form)
-{
-	take(target, fd, form, NULL);
 }
 
 /* ---- writing ------------------------------------------------------------- */
@@ -195,8 +215,9 @@ log_target_write(struct log_target *target, const char *line, size_t n)
 		n = DATAGRAM_MOST; /* which is more than most of them take */
 	if (outlet_write(out, line, n) == 0)
 		return 0;
+	/* The socket itself: others may share it. */
 	if (socket_of(target) == NULL || !is_deserted(out->error) ||
-	    log_target_reopen(target, NULL) == -1)
+	    connect_to(out->fd, socket_of(target)) == -1)
 		return -1;
 	out->lost--;
 	return outlet_write(out, line, n);

@@ -327,12 +327,11 @@ asked(struct control_client *client, char *line)
 		command->run(client, word);
 }
 
-int
-command_open(const struct command_world *world, const char *path,
-    struct why *why)
+void
+command_init(const struct command_world *world)
 {
 	self.world = world;
-	return control_open(path, world->pools->options.loop, asked, why);
+	control_init(world->pools->options.loop, asked);
 }
 
 static void

@@ -18,10 +18,9 @@ struct command_world {
 	int (*reopen)(void); /* 0, or -1: failed, which is logged */
 };
 
-/* Listen where the configuration says, and do as `world` says, which outlives
- * it.  0, or -1 and why: as before. */
-int command_open(const struct command_world *world, const char *path,
-    struct why *why);
+/* From now on do as `world` says, which outlives it; where to listen is
+ * control.h's. */
+void command_init(const struct command_world *world);
 
 /* Answer whose time has come: once in a turn, after the pools have been looked
  * after. */

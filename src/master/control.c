@@ -26,9 +26,15 @@ static struct {
 	int listener;
 	bool watched;
 	char *path; /* NULL: nowhere */
+	struct {
+		struct sock_address address;
+		int listener;
+		char *path;
+		bool same; /* as it is now */
+	} next; /* control_prepare */
 	struct loop_timer pause;
 	struct control_client clients[CLIENTS];
-} self = { .listener = -1 };
+} self = { .listener = -1, .next.listener = -1 };
 
 /* ---- clients ------------------------------------------------------------- */
 
@@ -303,6 +309,7 @@ take_over_socket(const struct record *record)
 		free(path);
 		return;
 	}
+	sock_locate(&self.address);
 	self.address.dev = (dev_t)record_number(record, "dev", 0);
 	self.address.ino = (ino_t)record_number(record, "ino", 0);
 	self.listener = fd;
@@ -329,9 +336,8 @@ take_over_client(const struct record *record)
 }
 
 void
-control_take_over(const struct record *record, struct loop *loop)
+control_take_over(const struct record *record)
 {
-	self.loop = loop;
 	if (record_is(record, "control"))
 		take_over_socket(record);
 	else if (record_is(record, "asker"))
@@ -353,51 +359,69 @@ close_listener(void)
 	self.path = NULL;
 }
 
-/* The path of the new one, which is the caller's from then on. */
+void
+control_init(struct loop *loop,
+    void (*asked)(struct control_client *client, char *line))
+{
+	self.loop = loop;
+	self.asked = asked;
+}
+
 static int
-listen_at(const char *path, struct sock_address *address, char **copy,
-    struct why *why)
+listen_at(const char *path, struct why *why)
 {
 	const struct sock_options options = { .backlog = BACKLOG,
 		.owner = (uid_t)-1, .group = (gid_t)-1, .mode = 0600 };
-	int fd;
 
-	if ((*copy = strdup(path)) == NULL) {
+	if ((self.next.path = strdup(path)) == NULL) {
 		why_set(why, "control: %s", strerror(errno));
 		return -1;
 	}
-	fd = sock_parse(path, address, why) == -1 ? -1 :
-	    sock_listen(address, &options, why);
-	if (fd == -1)
-		free(*copy);
-	return fd;
+	self.next.listener = sock_listen(&self.next.address, &options, why);
+	if (self.next.listener != -1)
+		return 0;
+	free(self.next.path);
+	self.next.path = NULL;
+	return -1;
 }
 
 int
-control_open(const char *path, struct loop *loop,
-    void (*asked)(struct control_client *client, char *line), struct why *why)
+control_prepare(const char *path, struct why *why)
 {
-	struct sock_address address;
-	char *copy = NULL;
-	int fd = -1;
-
-	self.loop = loop;
-	self.asked = asked;
-	if (path != NULL && self.path != NULL && strcmp(path, self.path) == 0) {
-		watch_listener(room() != NULL && !self.pause.set);
+	self.next.same = false;
+	if (path == NULL)
 		return 0;
-	}
-	if (path != NULL &&
-	    (fd = listen_at(path, &address, &copy, why)) == -1)
+	if (sock_parse(path, &self.next.address, why) == -1)
 		return -1;
-	close_listener();
-	if (fd == -1)
-		return 0;
-	self.listener = fd;
-	self.address = address;
-	self.path = copy;
-	watch_listener(room() != NULL);
-	return 0;
+	sock_locate(&self.next.address);
+	self.next.same = self.path != NULL &&
+	    sock_same(&self.next.address, &self.address);
+	return self.next.same ? 0 : listen_at(path, why);
+}
+
+void
+control_commit(void)
+{
+	if (!self.next.same) {
+		close_listener();
+		self.listener = self.next.listener;
+		self.address = self.next.address;
+		self.path = self.next.path;
+		self.next.listener = -1;
+		self.next.path = NULL;
+	}
+	watch_listener(room() != NULL && !self.pause.set);
+}
+
+void
+control_abandon(void)
+{
+	if (self.next.listener != -1)
+		sock_refuse(self.next.listener, &self.next.address);
+	fd_close(&self.next.listener);
+	free(self.next.path);
+	self.next.path = NULL;
+	watch_listener(room() != NULL && !self.pause.set);
 }
 
 const char *
@@ -409,6 +433,7 @@ control_path(void)
 void
 control_close(void)
 {
+	control_abandon();
 	close_listener();
 	for (int i = 0; i < CLIENTS; i++)
 		if (self.clients[i].state != CONTROL_FREE)

@@ -15,13 +15,20 @@
 #include "base/why.h"
 #include "master/control_client.h"
 
+/* First thing.  asked is called with each whole line, and control_answer then
+ * or later. */
+void control_init(struct loop *loop,
+    void (*asked)(struct control_client *client, char *line));
+
 /*
- * Listen at `path` instead of where it did before; NULL: nowhere.  asked is
- * called with each whole line, and control_answer then or later.  0, or -1
- * and why: nothing has changed.
+ * To listen at `path` (NULL: nowhere) instead of where it did before, in two
+ * steps: listen there as well, nobody being heard yet; then go over to it, or
+ * let it go.  Whoever was taken over from another image is heard only after
+ * the second step, whichever it is.  0, or -1 and why: nothing has changed.
  */
-int control_open(const char *path, struct loop *loop,
-    void (*asked)(struct control_client *client, char *line), struct why *why);
+int control_prepare(const char *path, struct why *why);
+void control_commit(void);
+void control_abandon(void);
 
 /* Where it listens, NULL: nowhere. */
 const char *control_path(void);
@@ -36,12 +43,10 @@ void control_answerf(struct control_client *client, bool good,
 /* Call fn for every client with a wish; it may answer. */
 void control_each(void (*fn)(struct control_client *client));
 
-/*
- * Leave the socket and its clients to another image of the daemon; take over
- * what a record says, and leave it to control_open to go on.
- */
+/* Leave the socket and its clients to another image of the daemon; take over
+ * what a record says. */
 void control_hand_over(struct buf *out);
-void control_take_over(const struct record *record, struct loop *loop);
+void control_take_over(const struct record *record);
 
 /* Serve nobody any more, and give everything back; answers that were given are
  * sent as far as that goes at once. */

@@ -172,6 +172,33 @@ pidfile_open(const char *path, struct why *why)
 	return fd;
 }
 
+/* A file that is there may have to be replaced, for which its directory is to
+ * be writable too. */
+int
+pidfile_check(const char *path, struct why *why)
+{
+	char name[NAME_MAX + 1];
+	struct why reason;
+	struct stat st;
+	int dir = path_parent(path, name, &reason), result;
+
+	if (dir == -1) {
+		why_set(why, "cannot write %s: %s", path, reason.text);
+		return -1;
+	}
+	result = faccessat(dir, ".", W_OK | X_OK, AT_EACCESS);
+	if (result == 0 && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+		result = faccessat(dir, name, R_OK | W_OK, AT_EACCESS);
+		errno = S_ISREG(st.st_mode) ? errno : EEXIST;
+		result = S_ISREG(st.st_mode) ? result : -1;
+	}
+	if (result == -1)
+		why_set(why, errno == EEXIST ? "%s exists and is not a file" :
+		    "cannot write %s: %s", path, strerror(errno));
+	close(dir);
+	return result;
+}
+
 /* Never empty in between: a reader finds the old pid or the new one. */
 void
 pidfile_write(int fd)

@@ -19,6 +19,10 @@
  */
 int pidfile_open(const char *path, struct why *why);
 
+/* Could it be created, or written?  Touches nothing, and does not ask whether
+ * a daemon holds it.  0, or -1 and why. */
+int pidfile_check(const char *path, struct why *why);
+
 /* Write the pid of the calling process (again after daemon_detach). */
 void pidfile_write(int fd);
 

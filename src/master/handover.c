@@ -74,6 +74,23 @@ store(const struct buf *text)
 	return fd;
 }
 
+/* The log is open, whatever becomes of the place where it was opened. */
+static void
+put_log(struct buf *out)
+{
+	struct log_place place = log_place();
+	struct buf record = { 0 };
+
+	record_put_fd(&record, "fd", place.fd);
+	record_put_number(&record, "min", place.min);
+	record_put_number(&record, "form", place.form);
+	if (place.path != NULL)
+		record_put_text(&record, "path", place.path);
+	record_put(out, "log", record.data, record.len);
+	out->failed |= record.failed;
+	buf_free(&record);
+}
+
 static void
 put_own(const struct handover_own *own, struct buf *out)
 {
@@ -116,6 +133,7 @@ handover_leave(const struct pools *pools, const struct handover_own *own)
 	for (parked = pools->parked; parked != NULL; parked = parked->next)
 		put_parked(parked, &text);
 	control_hand_over(&text);
+	put_log(&text);
 	put_own(own, &text);
 	errno = ENOMEM;
 	if (!text.failed)
@@ -155,6 +173,25 @@ handover_revoke(void)
 
 /* ---- coming back to life ------------------------------------------------- */
 
+/* From here on, whatever follows can be told. */
+static void
+revive_log(const struct record *all)
+{
+	struct log_place place;
+	struct record record;
+	char *path;
+
+	if (!record_find(all, "log", &record))
+		return;
+	path = record_text(&record, "path");
+	place.fd = (int)record_number(&record, "fd", STDERR_FILENO);
+	place.path = path;
+	place.min = record_number(&record, "min", -1);
+	place.form = record_number(&record, "form", -1);
+	log_settle(&place);
+	free(path);
+}
+
 bool
 handover_take(struct handover *handover)
 {
@@ -173,7 +210,10 @@ handover_take(struct handover *handover)
 	close(fd);
 	handover->all = (struct record){ .value = text->data,
 		.len = text->len };
-	return n == 0 && text->len > 0;
+	if (n != 0 || text->len == 0)
+		return false;
+	revive_log(&handover->all);
+	return true;
 }
 
 /* The newest came first, and pools_adopt puts the last to the front. */
@@ -266,7 +306,7 @@ handover_revive(struct handover *handover, struct pools *pools,
 		else if (record_is(&record, "parked"))
 			revive_parked(&record, pools);
 		else
-			control_take_over(&record, pools->options.loop);
+			control_take_over(&record);
 	}
 	board_all_taken_over();
 	buf_free(&handover->text);

@@ -37,7 +37,8 @@ int handover_leave(const struct pools *pools,
 void handover_revoke(void);
 
 /* Take what was left to this process, if anything was, out of the environment
- * and make every descriptor close-on-exec.  True: something was. */
+ * and make every descriptor close-on-exec.  True: something was, and the log
+ * goes on where it was. */
 bool handover_take(struct handover *handover);
 
 /* Bring pools, and the configurations they point into, to life; listeners

@@ -121,6 +121,7 @@ listen_get(const struct conf_pool *pool, const char *text, struct why *why)
 
 	if (sock_parse(text, &address, why) == 0 &&
 	    options_of(pool, &options, why) == 0) {
+		sock_locate(&address);
 		l = find(&address);
 		l = l != NULL ? share(l, pool, &options, why) :
 				make(text, pool, &address, &options, why);
@@ -190,6 +191,7 @@ listen_take_over(const struct record *record)
 	if (l != NULL && pool != NULL &&
 	    (l->text = record_text(record, "text")) != NULL &&
 	    sock_parse(l->text, &l->address, &why) == 0) {
+		sock_locate(&l->address);
 		l->fd = (int)record_number(record, "fd", -1);
 		l->address.dev = (dev_t)record_number(record, "dev", 0);
 		l->address.ino = (ino_t)record_number(record, "ino", 0);

@@ -16,6 +16,7 @@
 #include "base/title.h"
 #include "master/catch.h"
 #include "master/command.h"
+#include "master/control.h"
 #include "master/daemon.h"
 #include "master/handover.h"
 #include "master/listen.h"
@@ -87,28 +88,12 @@ announce(void)
 	go_on();
 }
 
-static int
-open_log(const struct conf *conf, struct why *why)
-{
-	return log_open(conf->error_log, (enum log_level)conf->log_level,
-	    (enum log_form)conf->log_format, why);
-}
-
-/* The log goes where the new configuration says; the pid file is written
- * once and for all. */
+/* The pid file is written once and for all. */
 static void
-apply_globals(void)
+look_at_pid_file(void)
 {
 	const struct conf *conf = conf_now();
-	struct why why;
 
-	if (open_log(conf, &why) == -1)
-		log_error("%s", why.text);
-	pools_send_logs(&self.pools);
-	if (command_open(&world, conf->control, &why) == -1) {
-		log_error("%s", why.text);
-		trouble_add(&self.pools.trouble, NULL, "%s", why.text);
-	}
 	if ((conf->pid_file == NULL) != (self.own.pid_path == NULL) ||
 	    (self.own.pid_path != NULL &&
 		strcmp(conf->pid_file, self.own.pid_path) != 0))
@@ -126,7 +111,7 @@ reload(void)
 		pools_hup(&self.pools);
 	else if (reload_begin(&self.pools, self.options->file,
 		     self.options->allow_root) == 0)
-		apply_globals();
+		look_at_pid_file();
 	else
 		log_error("reload refused: nothing has changed");
 }
@@ -269,12 +254,8 @@ take_pid_file(const char *path)
 
 /* What the daemon is to the system around it. */
 static int
-set_up(const struct conf *conf)
+set_up(void)
 {
-	struct why why;
-
-	if (conf != NULL && open_log(conf, &why) == -1)
-		return fail(why.text);
 	self.loop = loop_new();
 	if (self.loop == NULL || take_signals() == -1)
 		return fail(strerror(errno));
@@ -285,6 +266,7 @@ set_up(const struct conf *conf)
 		.loop = self.loop, .pools = &self.pools, .own = &self.own,
 		.raise = event };
 	upgrade_init(&self.upgrade);
+	command_init(&world);
 	title_set("lua-fpm: master%s%s", self.options->file != NULL ? " " : "",
 	    self.options->file != NULL ? self.options->file : "");
 	return 0;
@@ -304,6 +286,17 @@ ask_for_time(void *unused)
 	loop_timer_set(self.loop, &self.extension, clock_ms() + EXTENSION);
 }
 
+static int
+take_control(const char *path)
+{
+	struct why why;
+
+	if (control_prepare(path, &why) == -1)
+		return fail(why.text);
+	control_commit();
+	return 0;
+}
+
 /* The daemon comes up: with pools of its own. */
 static int
 begin(struct conf *conf)
@@ -316,10 +309,12 @@ begin(struct conf *conf)
 		conf_free(conf);
 		return -1;
 	}
-	if (set_up(conf) == -1 || take_pid_file(conf->pid_file) == -1)
-		return -1;
-	if (command_open(&world, conf->control, &why) == -1)
+	if (log_open(conf->error_log, (enum log_level)conf->log_level,
+		(enum log_form)conf->log_format, &why) == -1)
 		return fail(why.text);
+	if (set_up() == -1 || take_pid_file(conf->pid_file) == -1 ||
+	    take_control(conf->control) == -1)
+		return -1;
 	pools_limit(&self.pools, conf->process_max);
 	if (pools_make(&self.pools, conf) == -1)
 		return -1;
@@ -328,11 +323,12 @@ begin(struct conf *conf)
 	return 0;
 }
 
-/* The daemon goes on: with those of another image, until its own are up. */
+/* The daemon goes on: with those of another image, until its own are up.  The
+ * log goes on since handover_take.  Whatever fails now is no reason to end. */
 static int
 succeed(struct conf *conf)
 {
-	if (set_up(conf) == -1)
+	if (set_up() == -1)
 		return -1;
 	handover_revive(&self.handover, &self.pools, &self.own);
 	self.phase = PHASE_RELOADING;
@@ -343,11 +339,12 @@ succeed(struct conf *conf)
 		trouble_add(&self.pools.trouble, NULL, "upgraded, but the "
 		    "configuration cannot be put into effect");
 		conf_free(conf);
+		control_abandon();
 	}
 	if (self.pools.sources == NULL)
-		return -1;
+		return fail("nothing is left of what was in force");
 	listen_sweep();
-	apply_globals();
+	look_at_pid_file();
 	return 0;
 }
 
@@ -449,6 +446,7 @@ master_run(struct conf *conf, const struct master_options *options)
 		tear_down();
 		return self.code;
 	}
+	look_around(); /* an image that succeeds may have nothing to wait for */
 	pools_step(&self.pools);
 	run();
 	tear_down();

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "master/check.h"
 #include "master/slot.h"
 
 #define SAID_MOST 65536	  /* bytes of a trial's output that are kept */
@@ -33,8 +34,11 @@ static _Noreturn void
 become_probe(const struct probe *probe, int output)
 {
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC), n = 0;
+	char daemon[16];
 	sigset_t none;
 
+	snprintf(daemon, sizeof(daemon), "%ld", (long)getppid());
+	setenv(CHECK_DAEMON, daemon, 1);
 	setpgid(0, 0);
 	dup2(null, STDIN_FILENO);
 	dup2(output, STDOUT_FILENO);

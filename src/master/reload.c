@@ -8,6 +8,7 @@
 #include "conf/conf_diff.h"
 #include "conf/conf_read.h"
 #include "conf/conf_root.h"
+#include "master/control.h"
 #include "master/pool_hup.h"
 #include "master/steer.h"
 #include "share/sink.h"
@@ -156,6 +157,38 @@ replace_all(struct diff_step *steps, size_t n)
 			steps[i].verb = DIFF_REPLACE;
 }
 
+/* What the daemon itself has, beside what it has now. */
+static int
+prepare_globals(struct pools *pools, const struct conf *conf)
+{
+	struct why why;
+
+	if (log_prepare(conf->error_log, (enum log_form)conf->log_format,
+		&why) == 0) {
+		if (control_prepare(conf->control, &why) == 0)
+			return 0;
+		log_abandon();
+	}
+	log_error("%s", why.text);
+	trouble_add(&pools->trouble, REFUSED, "%s", why.text);
+	return -1;
+}
+
+static void
+commit_globals(struct pools *pools, const struct conf *conf)
+{
+	log_commit((enum log_level)conf->log_level);
+	pools_send_logs(pools);
+	control_commit();
+}
+
+static void
+abandon_globals(void)
+{
+	log_abandon();
+	control_abandon();
+}
+
 int
 reload_apply(struct pools *pools, struct conf *conf, bool all)
 {
@@ -165,6 +198,8 @@ reload_apply(struct pools *pools, struct conf *conf, bool all)
 	int result = -1;
 
 	trouble_clear(&pools->trouble);
+	if (prepare_globals(pools, conf) == -1)
+		return -1;
 	before.pools = present(pools, &before.npools);
 	if (before.pools != NULL)
 		steps = conf_diff(&before, conf, &n);
@@ -175,6 +210,10 @@ reload_apply(struct pools *pools, struct conf *conf, bool all)
 		if (result == -1)
 			pools_disown(pools);
 	}
+	if (result == 0)
+		commit_globals(pools, conf);
+	else
+		abandon_globals();
 	if (result == -1 && pools->trouble.text[0] == '\0')
 		trouble_add(&pools->trouble, REFUSED, "out of memory");
 	free(steps);

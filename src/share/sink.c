@@ -48,17 +48,18 @@ sink_name(enum sink_id id)
 
 /* ---- opening ------------------------------------------------------------- */
 
+/* One that is away is connected to when there is a line for it. */
 static int
 open_syslog(void)
 {
 	static const struct sockaddr_un address = { AF_UNIX, _PATH_LOG };
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-	if (fd == -1 || connect(fd, (const struct sockaddr *)&address,
-	    sizeof(address)) == 0)
-		return fd;
-	fd_close(&fd);
-	return -1;
+	if (fd != -1 && connect(fd, (const struct sockaddr *)&address,
+	    sizeof(address)) == -1)
+		log_warning("syslog is not there (%s): lines are lost until "
+		    "it is", strerror(errno));
+	return fd;
 }
 
 static enum sink_way

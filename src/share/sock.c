@@ -68,11 +68,21 @@ sock_inet_name(const struct sock_address *address, char out[64])
 }
 
 static int
-sock_listen_inet(int fd, const struct sock_address *address,
-    const struct sock_options *options, struct why *why)
+sock_fail_inet(const struct sock_address *address, struct why *why)
+{
+	int error = errno;
+	char name[64];
+
+	sock_inet_name(address, name);
+	sock_fail(why, "cannot listen on", name);
+	errno = error;
+	return -1;
+}
+
+int
+sock_bind_inet(int fd, const struct sock_address *address, struct why *why)
 {
 	bool six = address->sa.any.sa_family == AF_INET6;
-	char name[64];
 	int on = 1;
 
 	/* What accept returns inherits TCP_NODELAY. */
@@ -80,11 +90,19 @@ sock_listen_inet(int fd, const struct sock_address *address,
 	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0 &&
 	    (!six || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on,
 	    sizeof(on)) == 0) &&
-	    bind(fd, &address->sa.any, address->len) == 0 &&
-	    listen(fd, options->backlog) == 0)
+	    bind(fd, &address->sa.any, address->len) == 0)
 		return 0;
-	sock_inet_name(address, name);
-	return sock_fail(why, "cannot listen on", name);
+	return sock_fail_inet(address, why);
+}
+
+static int
+sock_listen_inet(int fd, const struct sock_address *address,
+    const struct sock_options *options, struct why *why)
+{
+	if (sock_bind_inet(fd, address, why) == -1)
+		return -1;
+	return listen(fd, options->backlog) == 0 ? 0 :
+	    sock_fail_inet(address, why);
 }
 
 static int

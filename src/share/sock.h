@@ -25,6 +25,11 @@
 int sock_listen(struct sock_address *address,
     const struct sock_options *options, struct why *why);
 
+/* The first half of it, for a socket and an internet address: nobody can
+ * connect yet.  0, or -1 with errno and why. */
+int sock_bind_inet(int fd, const struct sock_address *address,
+    struct why *why);
+
 /*
  * No new connection from here on, while those that wait in the queue can
  * still be accepted: the path of a unix socket is removed (only if it is

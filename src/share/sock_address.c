@@ -1,5 +1,7 @@
 #include "share/sock_address.h"
 
+#include <sys/stat.h>
+
 #include <arpa/inet.h>
 #include <string.h>
 
@@ -114,9 +116,60 @@ sock_parse(const char *text, struct sock_address *address, struct why *why)
 	return sock_parse_inet(text, address, why);
 }
 
+/* The name of a socket file in its directory. */
+static const char *
+sock_base(const struct sock_address *address)
+{
+	return strrchr(address->sa.un.sun_path, '/') + 1;
+}
+
+void
+sock_locate(struct sock_address *address)
+{
+	char directory[sizeof(address->sa.un.sun_path)];
+	struct stat st;
+	size_t len;
+
+	if (address->kind != SOCK_UNIX)
+		return;
+	len = (size_t)(sock_base(address) - address->sa.un.sun_path);
+	memcpy(directory, address->sa.un.sun_path, len);
+	directory[len] = '\0';
+	if (stat(directory, &st) == -1)
+		return;
+	address->directory_dev = st.st_dev;
+	address->directory_ino = st.st_ino;
+}
+
 bool
 sock_same(const struct sock_address *a, const struct sock_address *b)
 {
-	return a->kind == b->kind && a->fd == b->fd && a->len == b->len &&
-	    memcmp(&a->sa, &b->sa, a->len) == 0;
+	if (a->kind != b->kind || a->fd != b->fd || a->len != b->len)
+		return false;
+	if (a->kind == SOCK_UNIX && a->directory_ino != 0 &&
+	    b->directory_ino != 0)
+		return a->directory_dev == b->directory_dev &&
+		    a->directory_ino == b->directory_ino &&
+		    strcmp(sock_base(a), sock_base(b)) == 0;
+	return memcmp(&a->sa, &b->sa, a->len) == 0;
+}
+
+static bool
+sock_any(const struct sock_address *address)
+{
+	if (address->sa.any.sa_family == AF_INET6)
+		return IN6_IS_ADDR_UNSPECIFIED(&address->sa.in6.sin6_addr);
+	return address->sa.in.sin_addr.s_addr == INADDR_ANY;
+}
+
+bool
+sock_overlap(const struct sock_address *a, const struct sock_address *b)
+{
+	if (sock_same(a, b))
+		return true;
+	/* IPv6 sockets are IPv6 only: the families do not meet */
+	return a->kind == SOCK_INET && b->kind == SOCK_INET &&
+	    a->sa.any.sa_family == b->sa.any.sa_family &&
+	    a->sa.in.sin_port == b->sa.in.sin_port &&
+	    (sock_any(a) || sock_any(b));
 }

@@ -3,7 +3,7 @@
 
 /*
  * Where a pool listens, as the `listen` of lua-fpm.conf(5) says it: from text
- * to what bind(2) takes.  Pure: looks nothing up, opens nothing.
+ * to what bind(2) takes.  Pure but for sock_locate.
  */
 
 #include <netinet/in.h>
@@ -26,6 +26,8 @@ struct sock_address {
 	socklen_t len;
 	dev_t dev; /* unix: the socket file that sock_listen made, */
 	ino_t ino; /* by which sock_refuse knows it again; else 0 */
+	dev_t directory_dev; /* unix, after sock_locate: where the file lies; */
+	ino_t directory_ino; /* else 0 */
 };
 
 /*
@@ -35,7 +37,16 @@ struct sock_address {
  */
 int sock_parse(const char *text, struct sock_address *address,
     struct why *why);
+
+/* Find the directory of a unix socket, so that sock_same knows the address
+ * again however it is written.  A directory that is missing stays unknown. */
+void sock_locate(struct sock_address *address);
+
 /* Do both name the same place?  What sock_listen noted does not count. */
 bool sock_same(const struct sock_address *a, const struct sock_address *b);
+
+/* The same, or a port of one interface and the same port of all of them:
+ * only one of them can be bound. */
+bool sock_overlap(const struct sock_address *a, const struct sock_address *b);
 
 #endif

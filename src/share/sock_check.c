@@ -1,5 +1,6 @@
 #include "share/sock_check.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #include "share/sock_acl.h"
@@ -19,20 +20,24 @@ nth(const struct conf_pool *pool, size_t n, const char **key)
 	return n < list->n ? list->item[n] : NULL;
 }
 
-/* The first pool that has this address before the nth of `pool`; NULL. */
+/* The first pool that has this address, or one that it cannot stand beside,
+ * before the nth of `pool`, and how it is written there; NULL. */
 static const struct conf_pool *
 owner(const struct conf *conf, const struct conf_pool *pool, size_t n,
-    const struct sock_address *address)
+    const struct sock_address *address, const char **as)
 {
 	struct sock_address other;
-	const char *text, *key;
+	const char *key;
 
 	for (const struct conf_pool *p = conf->pools; p <= pool; p++)
 		for (size_t i = 0; (p != pool || i < n) &&
-		    (text = nth(p, i, &key)) != NULL; i++)
-			if (sock_parse(text, &other, NULL) == 0 &&
-			    other.fd >= 0 && sock_same(&other, address))
+		    (*as = nth(p, i, &key)) != NULL; i++) {
+			if (sock_parse(*as, &other, NULL) == -1)
+				continue;
+			sock_locate(&other);
+			if (other.fd >= 0 && sock_overlap(&other, address))
 				return p;
+		}
 	return NULL;
 }
 
@@ -43,18 +48,49 @@ check_one(const struct conf *conf, const struct conf_pool *pool, size_t n,
 	const struct conf_pool *other;
 	struct sock_address address;
 	struct why why;
+	const char *as;
 
 	if (sock_parse(text, &address, &why) == -1) {
 		conf_fault(faults, pool->file, pool->line,
 		    "pool %s: %s: %s", pool->name, key, why.text);
 		return true;
 	}
-	other = owner(conf, pool, n, &address);
+	sock_locate(&address);
+	other = owner(conf, pool, n, &address, &as);
 	if (other == NULL)
 		return false;
-	conf_fault(faults, pool->file, pool->line,
-	    "pool %s: %s %s: belongs to pool %s already", pool->name, key,
-	    text, other->name);
+	if (strcmp(as, text) == 0)
+		conf_fault(faults, pool->file, pool->line,
+		    "pool %s: %s %s: belongs to pool %s already", pool->name,
+		    key, text, other->name);
+	else
+		conf_fault(faults, pool->file, pool->line,
+		    "pool %s: %s %s: belongs to pool %s already, as %s",
+		    pool->name, key, text, other->name, as);
+	return true;
+}
+
+/* The control socket is made like those of pools, and beside them. */
+static bool
+check_control(const struct conf *conf, struct conf_faults *faults)
+{
+	const struct conf_pool *last = conf->pools + conf->npools - 1, *pool;
+	struct sock_address address;
+	struct why why;
+	const char *as;
+
+	if (conf->control == NULL)
+		return false;
+	if (sock_parse(conf->control, &address, &why) == -1) {
+		conf_fault(faults, last->file, 0, "control: %s", why.text);
+		return true;
+	}
+	sock_locate(&address);
+	pool = owner(conf, last, SIZE_MAX, &address, &as);
+	if (pool == NULL)
+		return false;
+	conf_fault(faults, pool->file, pool->line, "control %s: belongs to "
+	    "pool %s already, as %s", conf->control, pool->name, as);
 	return true;
 }
 
@@ -72,7 +108,7 @@ check_acl(const struct conf_pool *pool, const char *key,
 bool
 sock_check(const struct conf *conf, struct conf_faults *faults)
 {
-	bool bad = false;
+	bool bad = check_control(conf, faults);
 
 	for (size_t i = 0; i < conf->npools; i++) {
 		const struct conf_pool *pool = &conf->pools[i];

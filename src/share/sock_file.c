@@ -131,13 +131,13 @@ sock_file_remove(const struct sock_address *address)
 	fd_close(&dir);
 }
 
-/* Whether something is alive at the path: only a refusal says no. */
+/* Only a refusal says that nobody is there.  Asked as another kind of socket,
+ * so that whoever listens gets no connection of it. */
 static int
 probe(const struct sock_address *address, struct why *why)
 {
 	const char *path = address->sa.un.sun_path;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-	    0);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	int error;
 
 	if (fd == -1)
@@ -146,49 +146,96 @@ probe(const struct sock_address *address, struct why *why)
 	close(fd);
 	if (error == ECONNREFUSED || error == ENOENT)
 		return 0;
-	why_set(why, "somebody listens on %s already", path);
-	if (error != 0 && error != EAGAIN)
-		why_set(why, "cannot tell whether somebody listens on %s: %s",
-		    path, strerror(error));
+	if (error == 0 || error == EPROTOTYPE)
+		return 1;
+	why_set(why, "cannot tell whether somebody listens on %s: %s",
+	    path, strerror(error));
 	return -1;
 }
 
+/* found: the address with what is there noted. */
 static int
-clear_name(int dir, const char *name, const struct sock_address *address,
+look_at(int dir, const char *name, struct sock_address *found,
     struct why *why)
 {
-	struct sock_address found = *address;
+	const char *path = found->sa.un.sun_path;
 	struct stat st;
 
+	found->dev = found->ino = 0;
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
-		return errno == ENOENT ? 0 :
-		    fail(why, "look at", address->sa.un.sun_path);
+		return errno == ENOENT ? 0 : fail(why, "look at", path);
 	if (!S_ISSOCK(st.st_mode)) {
-		why_set(why, "%s exists and is not a socket",
-		    address->sa.un.sun_path);
+		why_set(why, "%s exists and is not a socket", path);
 		return -1;
 	}
-	if (probe(address, why) == -1)
+	found->dev = st.st_dev;
+	found->ino = st.st_ino;
+	return probe(found, why);
+}
+
+static int
+open_parent(const char *path, char name[NAME_MAX + 1], struct why *why)
+{
+	struct why what;
+	int dir = path_parent(path, name, &what);
+
+	if (dir == -1)
+		why_set(why, "cannot make %s: %s", path, what.text);
+	return dir;
+}
+
+/* A directory like /tmp lets go only of what is one's own. */
+static bool
+may_remove(int dir, const char *name)
+{
+	uid_t user = geteuid();
+	struct stat st, place;
+
+	return user == 0 ||
+	    fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == -1 ||
+	    fstat(dir, &place) == -1 || (place.st_mode & S_ISVTX) == 0 ||
+	    st.st_uid == user || place.st_uid == user;
+}
+
+int
+sock_file_look(const struct sock_address *address, struct why *why)
+{
+	const char *path = address->sa.un.sun_path;
+	struct sock_address found = *address;
+	char name[NAME_MAX + 1];
+	int dir = open_parent(path, name, why), result;
+
+	if (dir == -1)
 		return -1;
-	found.dev = st.st_dev;
-	found.ino = st.st_ino;
-	remove_noted(dir, name, &found);
-	return 0;
+	result = look_at(dir, name, &found, why);
+	if (result != -1 &&
+	    faccessat(dir, ".", W_OK | X_OK, AT_EACCESS) == -1)
+		result = fail(why, "make", path);
+	if (result != -1 && !may_remove(dir, name)) {
+		errno = EPERM;
+		result = fail(why, "replace", path);
+	}
+	close(dir);
+	return result;
 }
 
 int
 sock_file_clear(const struct sock_address *address, struct why *why)
 {
 	const char *path = address->sa.un.sun_path;
+	struct sock_address found = *address;
 	char name[NAME_MAX + 1];
-	struct why what;
-	int dir = path_parent(path, name, &what), result;
+	int dir = open_parent(path, name, why), result;
 
-	if (dir == -1) {
-		why_set(why, "cannot make %s: %s", path, what.text);
+	if (dir == -1)
 		return -1;
+	result = look_at(dir, name, &found, why);
+	if (result == 1) {
+		why_set(why, "somebody listens on %s already", path);
+		result = -1;
 	}
-	result = clear_name(dir, name, address, why);
+	if (result == 0 && found.ino != 0)
+		remove_noted(dir, name, &found);
 	close(dir);
 	return result;
 }

@@ -26,6 +26,11 @@ struct sock_options {
 	const struct conf_list *acl_groups;
 };
 
+/* What would bind(2) find?  0: nothing, or a socket that nobody serves; 1:
+ * one that is served, by somebody who does not notice the question; -1 and
+ * why: what cannot make room for a socket.  Nothing is changed. */
+int sock_file_look(const struct sock_address *address, struct why *why);
+
 /* Make room for bind(2): remove a socket that nobody serves.  0, or -1 and
  * why: one that is served is there, or no socket at all. */
 int sock_file_clear(const struct sock_address *address, struct why *why);

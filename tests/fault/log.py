@@ -201,7 +201,7 @@ def full_disk_access():
         matches(r'"GET /" 200$', line)
     lost = d.wait_log(r"logs.access takes lines again, (\d+) are lost", mark)
     whole = re.findall(r"\S.*\n", disk.read("access.log"))
-            equal(len(whole) + int(lost[1]), 506)
+    equal(len(whole) + int(lost[1]), 506)
     d.stop()
 
 

@@ -300,7 +300,7 @@ def moved():
         equal(ask(d, "reload", old)[0], True)
         equal(ask(d, "ping")[0], True)
         assert not os.path.exists(old), "the old one is gone"
-        d.expect("nowhere")
+        d.expect("nowhere", "reload refused")
         d.top["control"] = d.dir + "/nowhere/sock"
         d.write_conf()
         good, said = ask(d, "reload")

@@ -316,6 +316,57 @@ def passed_socket():
 
 
 @test
+def log_cannot_be_opened():
+    """an error log that cannot be opened: a reload and an upgrade are refused,
+    by name, and the log stays where it was"""
+    with Upgraded(workers=TWO) as d:
+        d.wait_workers(2)
+        old = d.workers()
+        d.top["error_log"] = d.dir + "/missing/x.log"
+        d.write_conf()
+        d.expect("cannot open .*/missing/x.log", "reload refused")
+        d.refused("cannot open .*/missing/x.log: No such file")
+        mark = d.log_mark()
+        d.reload()
+        d.wait_log("reload refused: nothing has changed", mark)
+        equal(d.workers(), old)
+
+
+@test
+def fails_after_the_trial():
+    """what was good at the trial and cannot be had afterwards ends nothing:
+    log, workers and sockets of before go on in the new image"""
+    with Upgraded(workers=TWO) as d:
+        old = d.wait_workers(2)
+        real = d.dir + "/real"
+        shutil.copy2(d.program, real)
+        write(d.program + ".sh", '#!/bin/bash\n'
+              'test "$1" = -t || exec -a "$0" %s "$@"\n' % real)
+        os.chmod(d.program + ".sh", 0o755)
+        os.rename(d.program + ".sh", d.program)
+        d.expect("cannot open", "cannot be put into effect",
+                 "cannot make")
+        for top in ({"error_log": d.dir + "/missing/x.log"},
+                    {"control": d.dir + "/missing/control"}):
+            before = dict(d.top)
+            d.top.update(top)
+            d.write_conf()
+            mark = d.log_mark()
+            d.kill(signal.SIGUSR2)
+            d.wait_log(" upgraded from ", mark)
+            d.wait_log("error .*missing/", mark)
+            d.wait_log("what was in force stays", mark)
+            d.wait_log(" ready: ", mark)
+            equal(exe(d.pid), os.stat(real).st_ino)
+            equal((d.workers(), d.fetch().status), (old, 200))
+            d.top = before
+        d.write_conf()
+        mark = d.log_mark()
+        d.usr2()
+        assert not set(old) & set(d.workers())
+
+
+@test
 def stops_while_it_tries():
     """TERM while the new binary is tried: it stops, and the trial with it"""
     with Upgraded(workers=TWO) as d:

@@ -440,8 +440,17 @@ START_TEST(syslog_takes_lines)
 	ck_assert_int_gt(recv(in, text, sizeof(text) - 1, 0), 0);
 	ck_assert_ptr_nonnull(strstr(text, "]: two"));
 	close(in);
+	/* away, it is no fault, and found when it comes */
 	unlink(_PATH_LOG);
-	ck_assert_int_eq(sink_open(&sink, "syslog", &why), -1);
+	sink_close(&sink);
+	ck_assert_int_eq(sink_open(&sink, "syslog", &why), 0);
+	ck_assert_int_eq(put(&sink, "three\n"), -1);
+	in = listen_at(_PATH_LOG);
+	ck_assert_int_eq(put(&sink, "four\n"), 0);
+	ck_assert_int_gt(recv(in, text, sizeof(text) - 1, 0), 0);
+	ck_assert_ptr_nonnull(strstr(text, "]: four"));
+	close(in);
+	unlink(_PATH_LOG);
 }
 END_TEST
 

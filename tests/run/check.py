@@ -1,0 +1,238 @@
+#!/usr/bin/env python3
+"""-t: what it calls good starts, what would not start it says, and it leaves
+no trace."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                ".."))
+from harness import *
+
+ONE = {"mode": "static", "max": 1}
+
+
+def everything(dir):
+    """Each name below dir with its inode, owner, mode and times."""
+    found = {}
+    for place, dirs, files in os.walk(dir):
+        for name in [*dirs, *files]:
+            path = os.path.join(place, name)
+            s = os.lstat(path)
+            found[path] = (s.st_ino, s.st_uid, s.st_gid, s.st_mode, s.st_size,
+                           s.st_mtime_ns, s.st_ctime_ns)
+    return found
+
+
+def check(d, code=0, said=""):
+    """-t says so, and nothing in the directory has changed."""
+    d.write_conf()
+    before = everything(d.dir)
+    got, out, err = tool("-t", "-c", d.file, cwd=d.dir)
+    equal(got, code, err)
+    matches(said, err)
+    equal(everything(d.dir), before, "what -t leaves")
+    return err
+
+
+def start_fails(d, said):
+    d.spawn()
+    code = d.wait_exit()
+    assert code in (71, 78), code
+    matches(said, d.read_log())
+
+
+@test
+def missing_directories():
+    """a directory that is missing: socket, control, pid file, error log, all
+    faults in one run"""
+    d = Daemon(workers=ONE)
+    d.set_pool("www", workers=ONE, listen="/nowhere/www.sock")
+    d.top.update(control="/nowhere/control.sock", pid_file="/nowhere/pid",
+                 error_log="/nowhere/log")
+    matches("error_log: cannot open /nowhere/log: No such", check(d, 78))
+    del d.top["error_log"]
+    err = check(d, 78)
+    d.top["error_log"] = "stderr"
+    for said in (":\\d+: pool www: listen /nowhere/www.sock: .*No such",
+                 "control: .*/nowhere/control.sock: No such",
+                 "pid_file: .*/nowhere/pid: No such"):
+        matches(said, err)
+    start_fails(d, "/nowhere/pid: No such")
+    d.destroy()
+
+
+@test
+def bad_application_too():
+    """a fault of the surroundings does not hide one of an application"""
+    d = Daemon(workers=ONE, app="return {")
+    d.top["control"] = "/nowhere/control.sock"
+    err = check(d, 78)
+    matches("control: ", err)
+    matches("app.lua:1: ", err)
+    d.destroy()
+
+
+@test
+def no_permission():
+    """a directory that the daemon's user may not write to"""
+    if not ROOT:
+        raise Skip("not root")
+    d = Daemon(workers=ONE, user=None)
+    d.set_pool("www", workers=ONE, user=None,
+               listen=d.dir + "/rw/www.sock")
+    d.top["pid_file"] = d.dir + "/rw/pid"
+    d.write_conf()
+    locked = d.dir + "/locked"
+    os.mkdir(locked, 0o755)
+    nobody = pwd.getpwnam("nobody").pw_uid
+
+    def as_nobody():
+        return tool("-t", "-c", d.file, cwd="/", user=nobody)
+    equal(as_nobody()[0], 0, as_nobody()[2])
+    for key in ("control", "pid_file"):
+        d.top[key] = locked + "/" + key
+        d.write_conf()
+        code, out, err = as_nobody()
+        equal(code, 78, err)
+        matches(key + ": .*%s/%s: Permission denied" % (locked, key), err)
+        d.top[key] = d.dir + "/rw/" + key
+    d.set_pool("www", workers=ONE, user=None, listen=locked + "/www.sock")
+    d.write_conf()
+    code, out, err = as_nobody()
+    equal(code, 78, err)
+    matches("www.sock: Permission denied", err)
+    d.destroy()
+
+
+@test
+def other_files():
+    """a file that is no socket at an address, no file as the pid file"""
+    d = Daemon(workers=ONE)
+    write(d.address(), "precious")
+    check(d, 78, "www.sock exists and is not a socket")
+    os.unlink(d.address())
+    os.mkdir(d.dir + "/directory")
+    d.top["pid_file"] = d.dir + "/directory"
+    check(d, 78, "pid_file: .*directory exists and is not a file")
+    d.destroy()
+
+
+@test
+def somebody_else_listens():
+    """an address in use, unix and TCP: said, and whoever listens does not
+    notice"""
+    d = Daemon(workers=ONE)
+    with socket.socket(socket.AF_UNIX) as s, socket.socket() as t:
+        s.bind(d.address())
+        s.listen()
+        t.bind(("127.0.0.1", 0))
+        t.listen()
+        port = t.getsockname()[1]
+        d.set_pool("tcp", workers=ONE, listen="127.0.0.1:%d" % port)
+        d.set_pool("any", workers=ONE, listen="*:%d" % free_port())
+        err = check(d, 78, "somebody listens on .*/www.sock already")
+        matches("127.0.0.1:%d: Address already in use" % port, err)
+        d.drop_pool("tcp")
+        d.set_pool("any", workers=ONE, listen="*:%d" % port)
+        check(d, 78, r"cannot listen on 0.0.0.0:%d: Address" % port)
+        for listener in (s, t):
+            listener.setblocking(False)
+            try:
+                listener.accept()
+                raise AssertionError("-t has connected")
+            except BlockingIOError:
+                pass
+    d.destroy()
+
+
+@test
+def stale_socket():
+    """a socket that nobody serves is good, and is left alone"""
+    d = Daemon(workers=ONE)
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(d.address())
+    check(d)
+    d.start()
+    d.stop()
+
+
+@test
+def running_daemon():
+    """what the daemon that pid_file names holds is good, however it is
+    written, and it serves on; without the pid file it is not"""
+    port = free_port()
+    d = Daemon(workers=ONE)
+    d.top["control"] = d.dir + "/control.sock"
+    d.set_pool("www", workers=ONE, listen=[d.dir + "/www.sock",
+                                           "127.0.0.1:%d" % port])
+    with d:
+        # the log, which lives there too, is not touched either
+        check(d)
+        d.set_pool("www", workers=ONE, listen=[
+            "%s/rw/../www.sock" % d.dir, "*:%d" % port])
+        check(d)
+        d.top["pid_file"] = d.dir + "/other"
+        check(d, 78, "somebody listens on .*control.sock already")
+        d.top["pid_file"] = d.dir + "/pid"
+        equal(fetch(d.dir + "/www.sock").status, 200)
+
+
+@test
+def two_spellings():
+    """the same socket spelt in two ways belongs to one pool"""
+    d = Daemon(workers=ONE)
+    os.symlink(".", d.dir + "/here")
+    port = free_port()
+    for one, two in ((d.dir + "/a.sock", d.dir + "//a.sock"),
+                     (d.dir + "/a.sock", d.dir + "/rw/../a.sock"),
+                     (d.dir + "/a.sock", d.dir + "/here/a.sock"),
+                     (d.dir + "/a.sock", "./a.sock"),
+                     ("127.0.0.1:%d" % port, "*:%d" % port),
+                     ("0.0.0.0:%d" % port, "127.0.0.1:%d" % port),
+                     ("[::]:%d" % port, "[::1]:%d" % port)):
+        d.set_pool("www", workers=ONE, listen=one)
+        d.set_pool("two", workers=ONE, listen=two)
+        check(d, 78, r"pool two: listen %s: belongs to pool www already, as "
+              "%s" % (re.escape(two), re.escape(one)))
+        start_fails(d, "belongs to pool www already")
+    d.set_pool("two", workers=ONE)
+    d.set_pool("www", workers=ONE, listen=d.dir + "/a.sock")
+    d.top["control"] = d.dir + "/here/a.sock"
+    check(d, 78, "control .*: belongs to pool www already, as .*a.sock")
+    d.destroy()
+
+
+@test
+def both_families():
+    """IPv6 sockets are IPv6 only: both families have the port"""
+    if not has_ipv6():
+        raise Skip("no IPv6 here")
+    port = free_port()
+    d = Daemon(workers=ONE)
+    d.set_pool("www", workers=ONE, listen="*:%d" % port)
+    d.set_pool("six", workers=ONE, listen="[::]:%d" % port)
+    check(d)
+    d.start()
+    equal(fetch("[::1]:%d" % port).status, 200)
+    equal(fetch("127.0.0.1:%d" % port).status, 200)
+    d.stop()
+
+
+@test
+def syslog_is_away():
+    """syslog that is away is no fault: a warning, and the daemon starts"""
+    if os.path.exists("/dev/log"):
+        raise Skip("there is a syslog here")
+    d = Daemon(workers=ONE, logs={"access": "syslog"})
+    d.top["error_log"] = "syslog"
+    d.write_conf()
+    code, out, err = tool("-t", "-c", d.file)
+    equal(code, 0, err)
+    d.start()
+    equal(d.fetch().status, 200)
+    matches("warning .*syslog is not there", d.read_log())
+    d.stop()
+
+
+run(120)
