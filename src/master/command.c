@@ -73,6 +73,7 @@ static void
 answer(struct control_client *client)
 {
 	const struct trouble *trouble = &self.world->pools->trouble;
+	char text[POOLS_TEXT];
 
 	if (!client->begun)
 		return;
@@ -80,10 +81,10 @@ answer(struct control_client *client)
 		control_answer(client, false, trouble->all.data,
 		    trouble->all.len);
 	else
-		control_answerf(client, true, "%s: %zu of %zu pools serve",
+		control_answerf(client, true, "%s: %s",
 		    client->wish == WISH_RELOAD ? "reloaded" :
-		    "upgraded to " PACKAGE_VERSION, pools_proven(self.world->pools),
-		    pools_serving(self.world->pools));
+		    "upgraded to " PACKAGE_VERSION,
+		    pools_text(self.world->pools, text));
 }
 
 void

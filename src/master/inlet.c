@@ -60,6 +60,16 @@ inlet_open(struct inlet *inlet, const struct conf_pool *conf,
 	return -1;
 }
 
+int
+inlet_adjust(struct inlet *inlet, const struct conf_pool *conf,
+    struct why *why)
+{
+	for (size_t i = 0; i < inlet->n; i++)
+		if (listen_adjust(inlet->listeners[i], conf, why) == -1)
+			return -1;
+	return 0;
+}
+
 void
 inlet_close(struct inlet *inlet)
 {

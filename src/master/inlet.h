@@ -24,8 +24,8 @@ struct inlet {
 	struct loop *loop; /* not NULL: watched */
 };
 
-/* Bind, or share what other generations of the pool hold; `before`: the one
- * to share the exchange with, or NULL.  On failure, -1 and why, it is left
+/* Bind, or share what other generations hold; `before`: the one to share the
+ * exchange with, or NULL.  On failure, -1 and why, it is left
  * to inlet_close, which may be called on one that is all zero too. */
 int inlet_open(struct inlet *inlet, const struct conf_pool *conf,
     const struct inlet *before, struct why *why);
@@ -35,6 +35,10 @@ void inlet_close(struct inlet *inlet);
  * exchange. */
 int inlet_bind(struct inlet *inlet, const struct conf_pool *conf,
     const struct conf_list *list, struct why *why);
+
+/* All its sockets are the pool's from now on: listen_adjust. */
+int inlet_adjust(struct inlet *inlet, const struct conf_pool *conf,
+    struct why *why);
 
 /* Call came(arg) once, as soon as a connection waits; or stop watching. */
 void inlet_watch(struct inlet *inlet, struct loop *loop,

@@ -34,24 +34,6 @@ options_of(const struct conf_pool *pool, struct sock_options *options,
 	return 0;
 }
 
-/* A socket that goes on with a new generation takes on its options. */
-static int
-adjust(struct listener *l, const struct sock_options *options,
-    struct why *why)
-{
-	if (l->address.kind == SOCK_FD)
-		return 0;
-	if (listen(l->fd, options->backlog) == -1) {
-		why_set(why, "%s", strerror(errno));
-		return -1;
-	}
-	if (l->address.kind == SOCK_UNIX && sock_file_adjust(&l->address,
-		options, options->acl || l->acl, why) == -1)
-		return -1;
-	l->acl = options->acl;
-	return 0;
-}
-
 static struct listener *
 find(const struct sock_address *address)
 {
@@ -59,20 +41,6 @@ find(const struct sock_address *address)
 
 	while (l != NULL && !sock_same(&l->address, address))
 		l = l->next;
-	return l;
-}
-
-static struct listener *
-share(struct listener *l, const struct conf_pool *pool,
-    const struct sock_options *options, struct why *why)
-{
-	if (strcmp(l->pool, pool->name) != 0) {
-		why_set(why, "belongs to pool %s already", l->pool);
-		return NULL;
-	}
-	if (adjust(l, options, why) == -1)
-		return NULL;
-	l->users++;
 	return l;
 }
 
@@ -86,9 +54,8 @@ name_address(const char *text, struct why *why)
 }
 
 static struct listener *
-make(const char *text, const struct conf_pool *pool,
-    const struct sock_address *address, const struct sock_options *options,
-    struct why *why)
+make(const char *text, const struct sock_address *address,
+    const struct sock_options *options, struct why *why)
 {
 	struct listener *l = calloc(1, sizeof(*l));
 
@@ -106,7 +73,7 @@ make(const char *text, const struct conf_pool *pool,
 	}
 	l->users = 1;
 	l->acl = options->acl;
-	snprintf(l->pool, sizeof(l->pool), "%s", pool->name);
+	l->backlog = options->backlog;
 	l->next = listeners;
 	listeners = l;
 	return l;
@@ -123,13 +90,86 @@ listen_get(const struct conf_pool *pool, const char *text, struct why *why)
 	    options_of(pool, &options, why) == 0) {
 		sock_locate(&address);
 		l = find(&address);
-		l = l != NULL ? share(l, pool, &options, why) :
-				make(text, pool, &address, &options, why);
+		if (l != NULL)
+			l->users++;
+		else
+			l = make(text, &address, &options, why);
 	}
 	if (l == NULL)
 		name_address(text, why);
 	return l;
 }
+
+/* ---- adjusting ----------------------------------------------------------- */
+
+static void
+note_before(struct listener *l)
+{
+	if (l->before.set)
+		return;
+	l->before.set = true;
+	l->before.backlog = l->backlog;
+	l->before.acl = l->acl;
+	if (l->address.kind == SOCK_UNIX)
+		sock_file_rights(&l->address, &l->before.rights);
+}
+
+static int
+adjust(struct listener *l, const struct sock_options *options,
+    struct why *why)
+{
+	if (l->address.kind == SOCK_FD)
+		return 0;
+	note_before(l);
+	if (listen(l->fd, options->backlog) == -1) {
+		why_set(why, "%s", strerror(errno));
+		return -1;
+	}
+	l->backlog = options->backlog;
+	if (l->address.kind == SOCK_UNIX && sock_file_adjust(&l->address,
+		options, options->acl || l->acl, why) == -1)
+		return -1;
+	l->acl = options->acl;
+	return 0;
+}
+
+int
+listen_adjust(struct listener *listener, const struct conf_pool *pool,
+    struct why *why)
+{
+	struct sock_options options;
+
+	if (options_of(pool, &options, why) == 0 &&
+	    adjust(listener, &options, why) == 0)
+		return 0;
+	name_address(listener->text, why);
+	return -1;
+}
+
+static void
+undo(struct listener *l)
+{
+	l->acl = l->before.acl;
+	if (l->before.backlog > 0 && listen(l->fd, l->before.backlog) == 0)
+		l->backlog = l->before.backlog;
+	if (l->address.kind == SOCK_UNIX)
+		sock_file_restore(&l->address, &l->before.rights);
+}
+
+void
+listen_settle(bool good)
+{
+	struct listener *l;
+
+	for (l = listeners; l != NULL; l = l->next) {
+		if (l->before.set && !good)
+			undo(l);
+		sock_rights_drop(&l->before.rights);
+		l->before.set = false;
+	}
+}
+
+/* ---- the end ------------------------------------------------------------- */
 
 void
 listen_refuse(struct listener *listener)
@@ -169,9 +209,10 @@ listen_hand_over(struct buf *out)
 	for (l = listeners; l != NULL; l = l->next) {
 		struct buf record = { 0 };
 
-		record_put_text(&record, "pool", l->pool);
 		record_put_text(&record, "text", l->text);
 		record_put_fd(&record, "fd", l->fd);
+		record_put_number(&record, "backlog", l->backlog);
+		record_put_number(&record, "acl", l->acl);
 		record_put_number(&record, "dev", (int64_t)l->address.dev);
 		record_put_number(&record, "ino", (int64_t)l->address.ino);
 		record_put(out, "listener", record.data, record.len);
@@ -184,27 +225,24 @@ int
 listen_take_over(const struct record *record)
 {
 	struct listener *l = calloc(1, sizeof(*l));
-	char *pool = record_text(record, "pool");
 	struct why why;
-	int result = -1;
 
-	if (l != NULL && pool != NULL &&
-	    (l->text = record_text(record, "text")) != NULL &&
-	    sock_parse(l->text, &l->address, &why) == 0) {
-		sock_locate(&l->address);
-		l->fd = (int)record_number(record, "fd", -1);
-		l->address.dev = (dev_t)record_number(record, "dev", 0);
-		l->address.ino = (ino_t)record_number(record, "ino", 0);
-		snprintf(l->pool, sizeof(l->pool), "%s", pool);
-		l->next = listeners;
-		listeners = l;
-		result = 0;
-	} else if (l != NULL) {
-		free(l->text);
+	if (l == NULL || (l->text = record_text(record, "text")) == NULL ||
+	    sock_parse(l->text, &l->address, &why) == -1) {
+		if (l != NULL)
+			free(l->text);
 		free(l);
+		return -1;
 	}
-	free(pool);
-	return result;
+	sock_locate(&l->address);
+	l->fd = (int)record_number(record, "fd", -1);
+	l->backlog = (int)record_number(record, "backlog", 0);
+	l->acl = record_number(record, "acl", 0) != 0;
+	l->address.dev = (dev_t)record_number(record, "dev", 0);
+	l->address.ino = (ino_t)record_number(record, "ino", 0);
+	l->next = listeners;
+	listeners = l;
+	return 0;
 }
 
 void

@@ -16,20 +16,35 @@ struct listener {
 	int fd;
 	struct sock_address address;
 	unsigned users; /* generations that hold it */
+	int backlog;
 	bool acl;	/* its file has a list, which a reload may take away */
-	char pool[33];	/* whose it is */
 	char *text;	/* as configured */
+	struct {	/* before listen_adjust */
+		bool set;
+		int backlog;
+		bool acl;
+		struct sock_rights rights;
+	} before;
 	struct listener *next;
 };
 
 /*
  * The socket at an address of a pool: bound now, or the one that another
- * generation of the same pool holds, with this one's backlog and rights.
- * NULL and why; an address of another pool is refused.  To be given back with
- * listen_put.
+ * generation holds, of whatever pool, which is not touched.  NULL and why.  To
+ * be given back with listen_put.
  */
 struct listener *listen_get(const struct conf_pool *pool, const char *text,
     struct why *why);
+
+/*
+ * A reload comes into force: the socket is that pool's from now on, with its
+ * backlog and rights.  0, or -1 and why.  When that has been done to all of
+ * them, or has failed for one: all stay as they are now, or are again what
+ * they were before the first.
+ */
+int listen_adjust(struct listener *listener, const struct conf_pool *pool,
+    struct why *why);
+void listen_settle(bool good);
 
 /* No new connections from here on (sock_refuse). */
 void listen_refuse(struct listener *listener);

@@ -63,12 +63,12 @@ static void
 go_on(void)
 {
 	const char *trouble = self.pools.trouble.text;
+	char text[POOLS_TEXT];
 	bool *waits = self.own.hup_waits ? &self.own.hup_waits :
 					   &self.own.usr2_waits;
 
-	notify_send("READY=1\nMAINPID=%d\nSTATUS=%zu of %zu pools serve%s%s",
-	    (int)getpid(), pools_proven(&self.pools),
-	    pools_serving(&self.pools), *trouble != '\0' ? "; " : "",
+	notify_send("READY=1\nMAINPID=%d\nSTATUS=%s%s%s", (int)getpid(),
+	    pools_text(&self.pools, text), *trouble != '\0' ? "; " : "",
 	    trouble);
 	command_over();
 	if (*waits) {
@@ -80,8 +80,9 @@ go_on(void)
 static void
 announce(void)
 {
-	log_notice("ready: %zu of %zu pools serve", pools_proven(&self.pools),
-	    pools_serving(&self.pools));
+	char text[POOLS_TEXT];
+
+	log_notice("ready: %s", pools_text(&self.pools, text));
 	if (self.verdict != -1 && strcmp(conf_now()->error_log, "stderr") != 0)
 		daemon_silence();
 	daemon_verdict(&self.verdict, EX_OK);
@@ -107,13 +108,8 @@ reload(void)
 	    (long long)clock_us());
 	log_notice("reloading");
 	command_begins(EVENT_HUP);
-	if (self.options->file == NULL)
-		pools_hup(&self.pools);
-	else if (reload_begin(&self.pools, self.options->file,
-		     self.options->allow_root) == 0)
-		look_at_pid_file();
-	else
-		log_error("reload refused: nothing has changed");
+	reload_begin(&self.pools, self.options->file,
+	    self.options->allow_root);
 }
 
 static void
@@ -150,11 +146,13 @@ act(enum phase_action action, enum phase_event what)
 		remember(what);
 		break;
 	case ACTION_STOP:
+		reload_cancel();
 		notify_send("STOPPING=1");
 		log_notice("stopping");
 		pools_drain(&self.pools, -1);
 		break;
 	case ACTION_HURRY:
+		reload_cancel();
 		notify_send("STOPPING=1");
 		log_notice("stopping in a hurry");
 		pools_drain(&self.pools, SHORT_LIMIT);
@@ -333,18 +331,10 @@ succeed(struct conf *conf)
 	handover_revive(&self.handover, &self.pools, &self.own);
 	self.phase = PHASE_RELOADING;
 	log_notice("upgraded from %s to %s", self.own.version, PACKAGE_VERSION);
-	if (conf == NULL || reload_apply(&self.pools, conf, true) == -1) {
-		log_error("the configuration cannot be put into effect: what "
-		    "was in force stays, and so do its workers");
-		trouble_add(&self.pools.trouble, NULL, "upgraded, but the "
-		    "configuration cannot be put into effect");
-		conf_free(conf);
-		control_abandon();
-	}
+	reload_apply(&self.pools, conf);
 	if (self.pools.sources == NULL)
 		return fail("nothing is left of what was in force");
 	listen_sweep();
-	look_at_pid_file();
 	return 0;
 }
 
@@ -366,8 +356,10 @@ tear_down(void)
 static void
 look_around(void)
 {
-	if (self.phase == PHASE_RELOADING && reload_done(&self.pools))
+	if (self.phase == PHASE_RELOADING && reload_done(&self.pools)) {
+		look_at_pid_file();
 		event(EVENT_RELOADED);
+	}
 	if (self.phase != PHASE_STARTING || !pools_tried(&self.pools))
 		return;
 	if (pools_proven(&self.pools) > 0) {

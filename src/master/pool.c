@@ -89,7 +89,7 @@ fork_worker(struct pool *pool)
 		    .identity = &pool->identity,
 		    .listeners = inlet->fds, .nlisteners = inlet->n,
 		    .exchange = { inlet->exchange[0], inlet->exchange[1] },
-		    .sinks = sinks },
+		    .sinks = sinks, .shut = pool->trial },
 		.board = pool->board,
 	};
 
@@ -102,6 +102,8 @@ fork_worker(struct pool *pool)
 		fork_worked(pool);
 		return slot;
 	}
+	snprintf(pool->reason, sizeof(pool->reason),
+	    "cannot fork a worker: %s", strerror(errno));
 	fork_failed(pool);
 	logs_return(&pool->logs, order.birth.number);
 	return NULL;
@@ -277,6 +279,10 @@ pool_heard(void *arg, struct slot *slot, enum birth_word word)
 	case WORD_REPLACE: /* HUP, and it knows no restart; or it is used up */
 		slot->wish = slot->state == SLOT_UP;
 		break;
+	case WORD_OUTDATED:
+		pool->outdated = true;
+		/* FALLTHROUGH */
+	case WORD_CURRENT:
 	case WORD_RESTARTED:
 		slot->told = false;
 		break;
@@ -375,8 +381,6 @@ pool_new(const struct conf_pool *conf, const struct conf *source,
 	pool->board = board_new(pool->nslots,
 	    before == NULL ? NULL : before->board);
 	why_set(why, "%s", strerror(errno));
-	if (pool->board != NULL)
-		board_add_fact(pool->board, FACT_GENERATION);
 	if (pool->board != NULL &&
 	    identity_find(&pool->identity, conf, why) == 0 &&
 	    inlet_open(&pool->inlet, conf,
@@ -404,18 +408,20 @@ pool_free(struct pool *pool)
 }
 
 void
-pool_start(struct pool *pool, unsigned least)
+pool_start(struct pool *pool, unsigned heirs)
 {
-	unsigned n = pm_initial(&pool->conf->workers);
+	unsigned n = pm_initial(&pool->workers);
 
-	if (least == 0)
-		least = 1;
-	if (n < least)
-		n = least;
-	if (n > (unsigned)pool->conf->workers.max)
-		n = (unsigned)pool->conf->workers.max;
+	if (!pool->trial)
+		board_add_fact(pool->board, FACT_GENERATION);
+	if (n < heirs)
+		n = heirs;
+	if (n == 0)
+		n = 1;
+	if (n > (unsigned)pool->workers.max)
+		n = (unsigned)pool->workers.max;
 	pool->wanted = n;
-	pool->heirs = pool->replaces != NULL ? least : 0;
+	pool->heirs = heirs;
 	pool->attention = true;
 }
 
@@ -432,6 +438,16 @@ pool_may_load(struct pool *pool, int64_t now)
 	return n < most;
 }
 
+static void
+note_no_room(struct pool *pool)
+{
+	if (pool->wanted > 0)
+		return;
+	pool->failed = true;
+	snprintf(pool->reason, sizeof(pool->reason),
+	    "process_max leaves no room for a worker");
+}
+
 /* Between two batches the master hears signals and commands. */
 bool
 pool_go_on(struct pool *pool, int64_t now)
@@ -442,7 +458,7 @@ pool_go_on(struct pool *pool, int64_t now)
 		if (pool->begun >= pool->heirs &&
 		    !quota_room(pool->options->quota)) {
 			pool->wanted = pool->begun;
-			pool->failed |= pool->wanted == 0;
+			note_no_room(pool);
 		} else if (fork_worker(pool) == NULL) {
 			pool->wanted = pool->begun;
 			pool->failed = true;
@@ -460,6 +476,24 @@ pool_complete(const struct pool *pool)
 }
 
 bool
+pool_fails(const struct pool *pool)
+{
+	return pool->failed || (pool->begun == pool->wanted &&
+	    !pool_complete(pool) && pool_count(pool, SLOT_STARTING) == 0);
+}
+
+void
+pool_open(struct pool *pool)
+{
+	pool->trial = false;
+	pool->attention = true;
+	board_add_fact(pool->board, FACT_GENERATION);
+	for (unsigned i = 0; i < pool->nslots; i++)
+		if (pool->slots[i].state != SLOT_FREE)
+			slot_order(&pool->slots[i], ORDER_OPEN);
+}
+
+bool
 pool_empty(const struct pool *pool)
 {
 	return pool_count(pool, SLOT_FREE) == pool->nslots;
@@ -469,14 +503,16 @@ void
 pool_drain(struct pool *pool, bool last, int64_t limit)
 {
 	int64_t now = clock_ms();
+	bool served = !pool->trial;
 
 	pool->draining = true;
+	pool->trial = false;
 	pool->last = last;
 	pool->drained = now + limit;
 	pool->attention = true;
 	inlet_unwatch(&pool->inlet);
 	board_set_replaced(pool->board, !last);
-	if (inlet_refuse(&pool->inlet, last))
+	if (inlet_refuse(&pool->inlet, last) && served)
 		board_set_last(pool->board, true);
 	pool_serve_last(pool, now);
 	for (unsigned i = 0; i < pool->nslots; i++) {

@@ -50,23 +50,26 @@ struct pool {
 	unsigned begun;	    /* of these have been forked */
 	unsigned heirs;	    /* of these process_max holds up none */
 	bool attention;	    /* something happened: a step is due */
+	bool trial;	    /* it takes no connection, and whoever dies fails it:
+			       pool_open or pool_drain ends that */
+	bool outdated;	    /* ORDER_ASK: a HUP would replace workers */
 	bool draining;
 	bool last;	    /* nobody takes over: the queues are to be emptied */
 	int64_t drained;    /* clock_ms() by which it is to be empty */
 	unsigned missing;   /* workers that died; the next are in their place */
 	bool proven;	    /* a worker has been READY */
 	bool failed;	    /* a worker died before it was READY */
+	char reason[320];   /* of the first one; "" */
 	bool fork_failed;   /* and this has been said */
 	bool refused;	    /* a worker did not come up in place of one that
 			       had been told by pool_hup */
 	int64_t patience;   /* clock_ms() until which these are waited for */
-	struct pool *replaces; /* the generation that leaves once this is up */
 };
 
 /*
- * Bind its sockets and make its tables; no worker yet.  `before`, if not
- * NULL, is the generation that it is to replace.  options must outlive it.
- * NULL and why.
+ * Bind its sockets, those in use as they are, and make its tables; no worker
+ * yet.  `before`, if not NULL, is the generation that it is to replace.
+ * options must outlive it.  NULL and why.
  */
 struct pool *pool_new(const struct conf_pool *conf, const struct conf *source,
     const struct pool_options *options, const struct pool *before,
@@ -88,13 +91,18 @@ void pool_send_status(void *arg, const struct slot *slot);
 /* Give everything back; there must be no worker left. */
 void pool_free(struct pool *pool);
 
-/* The first workers are to be forked, step by step: at least `least` and at
- * least one, so that the application is seen to load; fewer if process_max
- * leaves no room, but then one for each that it replaces all the same. */
-void pool_start(struct pool *pool, unsigned least);
+/* The first workers are to be forked, step by step: at least one for each of
+ * `heirs` that they replace, and at least one, so that the application is seen
+ * to load; if process_max leaves no room, only the heirs. */
+void pool_start(struct pool *pool, unsigned heirs);
 
-/* Every worker that pool_start asked for is up. */
+/* Every worker that pool_start asked for is up; one will not be. */
 bool pool_complete(const struct pool *pool);
+bool pool_fails(const struct pool *pool);
+
+/* The trial is over: its workers take connections. */
+void pool_open(struct pool *pool);
+
 
 /* Workers in that state; the number of a slot. */
 unsigned pool_count(const struct pool *pool, enum slot_state state);

@@ -2,22 +2,41 @@
 
 #include <signal.h>
 
-#include "base/clock.h"
-
-#define PATIENCE 3000 /* ms */
-
 static bool
 there(const struct slot *slot)
 {
 	return slot->state == SLOT_UP || slot->state == SLOT_STARTING;
 }
 
-void
-pool_hup(struct pool *pool)
+static void
+begin(struct pool *pool, int64_t until)
 {
-	pool->refused = false;
-	pool->patience = clock_ms() + PATIENCE;
+	pool->patience = until;
 	pool->attention = true; /* for the step that minds the patience */
+}
+
+/* Workers of another build cannot be asked, and are outdated. */
+void
+pool_ask(struct pool *pool, int64_t until)
+{
+	begin(pool, until);
+	pool->outdated = false;
+	for (unsigned i = 0; i < pool->nslots; i++) {
+		struct slot *slot = &pool->slots[i];
+
+		if (!there(slot))
+			continue;
+		slot->told = !slot->foreign;
+		pool->outdated |= slot->foreign;
+		slot_order(slot, ORDER_ASK);
+	}
+}
+
+void
+pool_hup(struct pool *pool, int64_t until)
+{
+	begin(pool, until);
+	pool->refused = false;
 	for (unsigned i = 0; i < pool->nslots; i++) {
 		struct slot *slot = &pool->slots[i];
 

@@ -2,21 +2,24 @@
 #define MASTER_POOL_HUP_H
 
 /*
- * The workers of a generation are told of a HUP, and what comes of it: each
- * restarts, or has a successor that comes up or does not.  Runs in the master.
+ * The workers of a generation are asked what a HUP would make of them, and
+ * told of it, and what comes of it: each restarts, or has a successor that
+ * comes up or does not.  Runs in the master.
  */
 
 #include "master/pool.h"
 
-/* Forward HUP to every worker that is up, or about to be: who has loaded the
- * application already finds it once READY. */
-void pool_hup(struct pool *pool);
+/* Ask every worker that is up, or about to be, whether it would stay:
+ * pool->outdated says if not all would.  Who is busy until then (clock_ms())
+ * is not waited for. */
+void pool_ask(struct pool *pool, int64_t until);
 
-/*
- * Has come of the last one what could?  A worker that is busy, and does not say
- * a word for some seconds, is not waited for; one whose restart runs is, and a
- * successor that starts.
- */
+/* Forward HUP to the same: who has loaded the application already finds it
+ * once READY. */
+void pool_hup(struct pool *pool, int64_t until);
+
+/* Has come of the last of these what could?  One whose restart runs is waited
+ * for, and a successor that starts. */
 bool pool_obeyed(const struct pool *pool, int64_t now);
 
 #endif

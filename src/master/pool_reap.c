@@ -35,10 +35,6 @@ lose(struct pool *pool, const struct slot *slot)
 		pool->refused |= slot->succeeds->told;
 		slot->succeeds->told = false;
 	}
-	if (slot->state == SLOT_STARTING) {
-		pool->failed = true;
-		pool->begun = pool->wanted; /* the policy goes on */
-	}
 	pool->missing += slot->succeeds == NULL;
 	board_add_fact(pool->board, FACT_CRASHES);
 	if (backoff_failed(&pool->backoff, now, slot->state == SLOT_UP,
@@ -50,6 +46,29 @@ lose(struct pool *pool, const struct slot *slot)
 		    (long long)(pool->backoff.until - now));
 }
 
+/* It has not come up, or not lived through its trial.  Its own word says more
+ * than its end. */
+static void
+note_failure(struct pool *pool, const struct slot *slot, int status)
+{
+	char end[64];
+
+	pool->failed = true;
+	pool->begun = pool->wanted; /* the policy goes on */
+	if (pool->reason[0] != '\0')
+		return;
+	if (slot->said != NULL)
+		snprintf(pool->reason, sizeof(pool->reason), "%s", slot->said);
+	else if (slot->killed && slot->state == SLOT_STARTING)
+		snprintf(pool->reason, sizeof(pool->reason),
+		    "a worker is not ready within timeouts.start");
+	else
+		snprintf(pool->reason, sizeof(pool->reason), "a worker %s%s",
+		    slot_end_text(status, end, sizeof(end)),
+		    slot->state == SLOT_STARTING ? " before it was ready" :
+						   "");
+}
+
 /* Who was killed has had its line then. */
 static void
 judge(struct pool *pool, struct slot *slot, int status)
@@ -58,7 +77,11 @@ judge(struct pool *pool, struct slot *slot, int status)
 		slot_log(slot, LEVEL_DEBUG, "is gone");
 	else
 		log_death(pool, slot, status);
-	if (slot->state != SLOT_LEAVING && !pool->draining)
+	if (slot->state == SLOT_LEAVING || pool->draining)
+		return;
+	if (pool->trial || slot->state == SLOT_STARTING)
+		note_failure(pool, slot, status);
+	if (!pool->trial) /* or nothing will come after it */
 		lose(pool, slot);
 }
 

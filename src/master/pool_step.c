@@ -122,15 +122,25 @@ ask_to_be_told(struct pool *pool, const struct score_counts *seen,
 	return pool->asked > seen->idle ? now + FULL_PAUSE : -1;
 }
 
+/* Go on with what pool_start asked for.  Returns when to do so again, -1: all
+ * are forked. */
+static int64_t
+start_on(struct pool *pool, int64_t now)
+{
+	if (pool_go_on(pool, now))
+		return -1;
+	return pool_may_load(pool, now) ? now : now + SLOT_LOOK;
+}
+
 /* Fork what the policy and those who ask for successors want, as far as they
  * may load now.  Returns when to go on with it, -1: all of it is done. */
 static int64_t
 fork_wanted(struct pool *pool, unsigned n, int64_t now)
 {
-	int64_t next;
+	int64_t next = start_on(pool, now);
 
-	if (!pool_go_on(pool, now))
-		return pool_may_load(pool, now) ? now : now + SLOT_LOOK;
+	if (next != -1)
+		return next;
 	next = pool_send_successors(pool, now);
 	for (; n > 0; n--) {
 		if (!pool_may_load(pool, now))
@@ -248,7 +258,8 @@ see_to_reporter(struct pool *pool, int64_t now)
 		.identity = &pool->identity,
 		.loop = pool->options->loop, .asked = pool_send_status,
 		.arg = pool };
-	bool wanted = !pool->draining || (pool->last && !pool_empty(pool));
+	bool wanted = pool->draining ? pool->last && !pool_empty(pool) :
+				       !pool->trial;
 
 	return reporter_step(&pool->reporter, &order, wanted, now);
 }
@@ -260,7 +271,9 @@ pool_step(struct pool *pool)
 
 	pool->attention = false;
 	kill_overdue(pool, now);
-	if (!pool->draining) {
+	if (pool->trial) {
+		due = start_on(pool, now);
+	} else if (!pool->draining) {
 		due = manage(pool, now);
 		tell_status(pool);
 		if (backoff_active(&pool->backoff, clock_ms()))

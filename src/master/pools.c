@@ -2,11 +2,11 @@
 
 #include <sys/wait.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
-#include "master/pool_hup.h"
 #include "master/pool_reap.h"
 #include "master/pool_step.h"
 #include "share/channel.h"
@@ -24,13 +24,21 @@ pools_adopt(struct pools *pools, struct conf *conf)
 	return 0;
 }
 
-void
-pools_disown(struct pools *pools)
+int
+pools_try(struct pools *pools, struct conf *conf)
 {
-	struct pools_source *source = pools->sources;
+	struct pools_source *first = pools->sources, *source;
 
-	pools->sources = source->next;
-	free(source);
+	if (pools_adopt(pools, conf) == -1)
+		return -1;
+	source = pools->sources;
+	pools->trial = conf;
+	if (first != NULL) {
+		source->next = first->next;
+		first->next = source;
+		pools->sources = first;
+	}
+	return 0;
 }
 
 void
@@ -73,19 +81,10 @@ pools_start(struct pools *pools)
 		pool_start(pool, 0);
 }
 
-void
-pools_hup(struct pools *pools)
-{
-	struct pool *pool;
-
-	for (pool = pools->first; pool != NULL; pool = pool->next)
-		pool_hup(pool);
-}
-
 static bool
 serving(const struct pool *pool)
 {
-	return !pool->draining && pool->replaces == NULL;
+	return !pool->draining && !pool->trial;
 }
 
 struct pool *
@@ -178,13 +177,15 @@ used(const struct pools *pools, const struct conf *conf)
 {
 	const struct pool *pool;
 
+	if (conf == pools->trial)
+		return true;
 	for (pool = pools->first; pool != NULL; pool = pool->next)
 		if (pool->source == conf)
 			return true;
 	return false;
 }
 
-/* The newest source stays: the next reload compares with it. */
+/* The one in force stays, used or not. */
 static void
 sweep_sources(struct pools *pools)
 {
@@ -202,6 +203,28 @@ sweep_sources(struct pools *pools)
 		conf_free(source->conf);
 		free(source);
 	}
+}
+
+static void
+bring_into_force(struct pools *pools, const struct conf *conf)
+{
+	struct pools_source **link = &pools->sources, *source;
+
+	while ((*link)->conf != conf)
+		link = &(*link)->next;
+	source = *link;
+	*link = source->next;
+	source->next = pools->sources;
+	pools->sources = source;
+}
+
+void
+pools_decide(struct pools *pools, bool good)
+{
+	if (good && pools->trial != NULL)
+		bring_into_force(pools, pools->trial);
+	pools->trial = NULL;
+	sweep_sources(pools);
 }
 
 void
@@ -257,6 +280,39 @@ pools_serving(const struct pools *pools)
 	for (pool = pools->first; pool != NULL; pool = pool->next)
 		n += serving(pool);
 	return n;
+}
+
+/* Workers with a request in hand. */
+static unsigned
+busy_workers(const struct pool *pool)
+{
+	struct score_slot seen;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < pool->nslots; i++)
+		n += pool->slots[i].state != SLOT_FREE &&
+		    board_read(pool->board, i, &seen) &&
+		    seen.requests > seen.done;
+	return n;
+}
+
+const char *
+pools_text(const struct pools *pools, char out[POOLS_TEXT])
+{
+	const struct pool *pool;
+	unsigned busy = 0;
+	int n;
+
+	for (pool = pools->first; pool != NULL; pool = pool->next)
+		if (pool->draining)
+			busy += busy_workers(pool);
+	n = snprintf(out, POOLS_TEXT, "%zu of %zu pools serve",
+	    pools_proven(pools), pools_serving(pools));
+	if (busy > 0)
+		snprintf(out + n, POOLS_TEXT - (size_t)n, "; %u worker%s of "
+		    "before %s still busy", busy, busy == 1 ? "" : "s",
+		    busy == 1 ? "is" : "are");
+	return out;
 }
 
 void

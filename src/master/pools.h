@@ -28,7 +28,8 @@ struct pools {
 	struct pools_source {
 		struct conf *conf;
 		struct pools_source *next;
-	} *sources;
+	} *sources; /* the first is in force */
+	const struct conf *trial; /* one of them; pools_try */
 };
 
 /* Take over a configuration that pools will point into; it is freed by
@@ -36,16 +37,17 @@ struct pools {
  * (memory; conf stays the caller's). */
 int pools_adopt(struct pools *pools, struct conf *conf);
 
-/* The newest configuration goes back to the caller: it came to nothing. */
-void pools_disown(struct pools *pools);
+/* The same for one that is not yet in force: it is one of the sources.  Then
+ * it comes into force, or is freed once no pool is left of it. */
+int pools_try(struct pools *pools, struct conf *conf);
+void pools_decide(struct pools *pools, bool good);
 
 /* Make every pool of a configuration; no worker yet.  0, or -1 and every one
  * that cannot be made was logged. */
 int pools_make(struct pools *pools, const struct conf *conf);
 
-/* Fork the first workers of all; forward HUP to all. */
+/* Fork the first workers of all. */
 void pools_start(struct pools *pools);
-void pools_hup(struct pools *pools);
 
 void pools_add(struct pools *pools, struct pool *pool);
 
@@ -70,6 +72,11 @@ void pools_sweep(struct pools *pools);
 bool pools_tried(const struct pools *pools);
 size_t pools_proven(const struct pools *pools);
 size_t pools_serving(const struct pools *pools);
+
+/* In words: "2 of 2 pools serve", and how many workers of generations that
+ * leave have a request in hand, if any.  Returns out. */
+#define POOLS_TEXT 128
+const char *pools_text(const struct pools *pools, char out[POOLS_TEXT]);
 
 /* Open the logs of all pools anew, after a rotation.  0, or -1: some could
  * not be, which is logged. */

@@ -1,20 +1,80 @@
 #include "master/reload.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "conf/conf_diff.h"
+#include "base/show.h"
 #include "conf/conf_read.h"
 #include "conf/conf_root.h"
+#include "master/changes.h"
 #include "master/control.h"
 #include "master/pool_hup.h"
-#include "master/steer.h"
 #include "share/sink.h"
 #include "share/sock_check.h"
 
-#define REFUSED "reload refused"
+#define REFUSED	 "reload refused"
+#define PATIENCE 3000 /* ms; with workers that are busy when they are asked */
+
+static struct {
+	struct changes changes; /* none: nothing is to be decided */
+	struct conf *conf; /* on trial as well */
+	bool again;	   /* it is in force already */
+	bool upgrade;
+	bool committed;
+	int64_t until;	    /* the patience's end, clock_ms() */
+	int64_t before_max; /* process_max of before */
+} self;
+
+/* ---- refusing ------------------------------------------------------------ */
+
+static void __attribute__((format(printf, 2, 3)))
+refuse(struct pools *pools, const char *fmt, ...)
+{
+	char text[CONF_FAULT_TEXT];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_error("%s", text);
+	trouble_add(&pools->trouble, self.upgrade ? NULL : REFUSED, "%s",
+	    text);
+}
+
+/* Nothing that serves has been touched. */
+static void
+give_up(struct pools *pools)
+{
+	for (size_t i = 0; i < self.changes.n; i++) {
+		struct pool *made = self.changes.item[i].made;
+		struct pool *old = self.changes.item[i].old;
+
+		if (made != NULL)
+			pool_drain(made, false, made->conf->timeouts.stop);
+		if (old != NULL && old->workers.mode == MODE_ONDEMAND)
+			pool_watch(old, false); /* made may have ended it */
+		if (old != NULL)
+			old->attention = true;
+	}
+	changes_free(&self.changes);
+	log_abandon();
+	control_abandon();
+	if (!self.again)
+		pools_decide(pools, false);
+	pools_limit(pools, self.before_max);
+	log_error(self.upgrade ? "the configuration cannot be put into "
+	    "effect: what was in force stays, and so do its workers" :
+	    "reload refused: nothing has changed");
+	if (self.upgrade)
+		trouble_add(&pools->trouble, NULL, "upgraded, but the "
+		    "configuration cannot be put into effect");
+}
+
+/* ---- reading ------------------------------------------------------------- */
 
 bool
 reload_refuses(const struct conf *conf, bool allow_root,
@@ -40,245 +100,302 @@ read_new(struct pools *pools, const char *file, bool allow_root)
 	}
 	for (size_t i = 0; i < faults.n; i++) {
 		conf_fault_text(&faults.item[i], text, sizeof(text));
-		log_error("%s", text);
-		trouble_add(&pools->trouble, REFUSED, "%s", text);
+		refuse(pools, "%s", text);
 	}
 	conf_faults_free(&faults);
 	return conf;
 }
 
-/* What is being served, which after a failed replacement is not what the
- * last configuration said.  The copies are shallow: good for comparing. */
-static struct conf_pool *
-present(const struct pools *pools, size_t *n)
-{
-	struct conf_pool *copies = calloc(pools_serving(pools) + 1,
-	    sizeof(*copies));
-	const struct pool *pool;
+/* ---- trying -------------------------------------------------------------- */
 
-	*n = 0;
-	for (pool = pools->first; copies != NULL && pool != NULL;
-	    pool = pool->next)
-		if (pools_find(pools, pool->conf->name) == pool)
-			copies[(*n)++] = *pool->conf;
-	return copies;
-}
-
-/* Sockets and tables first, for all: when this fails nothing has happened. */
+/* What the daemon itself has, beside what it has now. */
 static int
-make(struct pools *pools, const struct conf *conf,
-    const struct diff_step *step, struct pool **made)
+prepare_globals(struct pools *pools)
 {
-	struct pool *before = NULL;
+	const struct conf *conf = self.conf;
 	struct why why;
 
-	*made = NULL;
-	if ((step->verb != DIFF_ADD && step->verb != DIFF_REPLACE) ||
-	    steer_parked(pools, step->after->name) != NULL)
+	if (log_prepare(conf->error_log, (enum log_form)conf->log_format,
+		&why) == 0 && control_prepare(conf->control, &why) == 0)
 		return 0;
-	if (step->verb == DIFF_REPLACE)
-		before = pools_find(pools, step->before->name);
-	*made = pool_new(step->after, conf, &pools->options, before, &why);
-	if (*made == NULL) {
-		log_error("pool %s: %s", step->after->name, why.text);
-		trouble_add(&pools->trouble, REFUSED, "pool %s: %s",
-		    step->after->name, why.text);
+	refuse(pools, "%s", why.text);
+	return -1;
+}
+
+static int
+plan(struct pools *pools)
+{
+	if (changes_plan(&self.changes, pools, self.conf, self.upgrade) == 0)
+		return 0;
+	refuse(pools, "out of memory");
+	return -1;
+}
+
+/* Sockets and tables of a generation that is on trial. */
+static int
+make(struct pools *pools, struct change *change)
+{
+	struct why why;
+
+	change->made = pool_new(change->after, self.conf, &pools->options,
+	    change->old, &why);
+	if (change->made == NULL) {
+		refuse(pools, "pool %s: %s", change->after->name, why.text);
 		return -1;
 	}
-	(*made)->replaces = before;
+	change->made->trial = true;
+	if (change->verb == DIFF_KEEP) /* as an operator has scaled it */
+		change->made->workers = change->old->workers;
+	pools_add(pools, change->made);
+	return 0;
+}
+
+static int
+make_all(struct pools *pools)
+{
+	for (size_t i = 0; i < self.changes.n; i++)
+		if ((self.changes.item[i].verb == DIFF_ADD ||
+			self.changes.item[i].verb == DIFF_REPLACE) &&
+		    make(pools, &self.changes.item[i]) == -1)
+			return -1;
 	return 0;
 }
 
 static void
-carry_out(struct pools *pools, const struct conf *conf,
-    const struct diff_step *step, struct pool *made)
+start(struct change *change)
 {
-	struct pool *now = step->before == NULL ? NULL :
-	    pools_find(pools, step->before->name);
-
-	switch (step->verb) {
-	case DIFF_TUNE:
-		now->workers = step->after->workers;
-		/* FALLTHROUGH */
-	case DIFF_KEEP:
-		logs_follow(&now->logs, now->conf, step->after);
-		now->conf = step->after;
-		now->source = conf;
-		now->attention = true;
-		pool_hup(now);
-		break;
-	case DIFF_DROP:
-		log_notice("pool %s: dropped", step->before->name);
-		pool_drain(now, true, now->conf->timeouts.stop);
-		break;
-	case DIFF_REPLACE:
-		pools_add(pools, made);
-		pool_start(made, pool_count(now, SLOT_UP));
-		break;
-	case DIFF_ADD:
-		if (made == NULL) /* out of service */
-			break;
-		pools_add(pools, made);
-		pool_start(made, 0);
-		break;
-	}
+	pool_start(change->made, change->old == NULL ? 0 :
+	    pool_count(change->old, SLOT_UP));
 }
 
-static int
-follow(struct pools *pools, const struct conf *conf,
-    const struct diff_step *steps, size_t n)
-{
-	struct pool **made = calloc(n, sizeof(*made));
-	size_t i, ready = 0;
-
-	if (made == NULL)
-		return -1;
-	while (ready < n &&
-	    make(pools, conf, &steps[ready], &made[ready]) == 0)
-		ready++;
-	if (ready == n)
-		pools_limit(pools, conf->process_max);
-	for (i = 0; i < n; i++) {
-		if (ready == n)
-			carry_out(pools, conf, &steps[i], made[i]);
-		else if (made[i] != NULL)
-			pool_free(made[i]);
-	}
-	free(made);
-	return ready == n ? 0 : -1;
-}
-
-/* Workers of another build are replaced even if nothing else has changed. */
+/* Who is on trial needs room beside all others. */
 static void
-replace_all(struct diff_step *steps, size_t n)
+begin(struct pools *pools)
 {
-	for (size_t i = 0; i < n; i++)
-		if (steps[i].verb == DIFF_KEEP || steps[i].verb == DIFF_TUNE)
-			steps[i].verb = DIFF_REPLACE;
+	int64_t now = self.before_max, then = self.conf->process_max;
+
+	pools_limit(pools, now == 0 || then == 0 ? 0 : now > then ? now :
+								     then);
+	self.until = clock_ms() + PATIENCE;
+	for (size_t i = 0; i < self.changes.n; i++) {
+		struct change *change = &self.changes.item[i];
+
+		if (change->made != NULL)
+			start(change);
+		else if (change->verb != DIFF_DROP)
+			pool_ask(change->old, self.until);
+	}
 }
 
-/* What the daemon itself has, beside what it has now. */
 static int
-prepare_globals(struct pools *pools, const struct conf *conf)
+apply(struct pools *pools, struct conf *conf)
 {
-	struct why why;
-
-	if (log_prepare(conf->error_log, (enum log_form)conf->log_format,
-		&why) == 0) {
-		if (control_prepare(conf->control, &why) == 0)
-			return 0;
-		log_abandon();
+	self.conf = conf;
+	self.committed = false;
+	self.before_max = pools->quota.max;
+	if (!self.again && pools_try(pools, conf) == -1) {
+		refuse(pools, "out of memory");
+		conf_free(conf);
+	} else if ((self.again || prepare_globals(pools) == 0) &&
+	    plan(pools) == 0 && make_all(pools) == 0) {
+		begin(pools);
+		return 0;
 	}
-	log_error("%s", why.text);
-	trouble_add(&pools->trouble, REFUSED, "%s", why.text);
+	give_up(pools);
 	return -1;
 }
 
-static void
-commit_globals(struct pools *pools, const struct conf *conf)
-{
-	log_commit((enum log_level)conf->log_level);
-	pools_send_logs(pools);
-	control_commit();
-}
-
-static void
-abandon_globals(void)
-{
-	log_abandon();
-	control_abandon();
-}
-
 int
-reload_apply(struct pools *pools, struct conf *conf, bool all)
+reload_apply(struct pools *pools, struct conf *conf)
 {
-	struct conf before = { 0 };
-	struct diff_step *steps = NULL;
-	size_t n = 0;
-	int result = -1;
-
 	trouble_clear(&pools->trouble);
-	if (prepare_globals(pools, conf) == -1)
-		return -1;
-	before.pools = present(pools, &before.npools);
-	if (before.pools != NULL)
-		steps = conf_diff(&before, conf, &n);
-	if (steps != NULL && all)
-		replace_all(steps, n);
-	if (steps != NULL && pools_adopt(pools, conf) == 0) {
-		result = follow(pools, conf, steps, n);
-		if (result == -1)
-			pools_disown(pools);
-	}
-	if (result == 0)
-		commit_globals(pools, conf);
-	else
-		abandon_globals();
-	if (result == -1 && pools->trouble.text[0] == '\0')
-		trouble_add(&pools->trouble, REFUSED, "out of memory");
-	free(steps);
-	free(before.pools);
-	return result;
+	self.upgrade = true;
+	self.again = false;
+	if (conf != NULL)
+		return apply(pools, conf);
+	self.committed = false;
+	self.before_max = pools->quota.max;
+	refuse(pools, "the configuration cannot be read");
+	give_up(pools);
+	return -1;
 }
 
 int
 reload_begin(struct pools *pools, const char *file, bool allow_root)
 {
 	struct conf *conf;
-	int result;
 
 	trouble_clear(&pools->trouble);
-	conf = read_new(pools, file, allow_root);
-	if (conf == NULL)
-		return -1;
-	result = reload_apply(pools, conf, false);
-	if (result == -1)
-		conf_free(conf);
+	self.upgrade = false;
+	self.again = file == NULL;
+	self.committed = false;
+	self.before_max = pools->quota.max;
+	conf = self.again ? pools->sources->conf :
+			    read_new(pools, file, allow_root);
+	if (conf != NULL)
+		return apply(pools, conf);
+	give_up(pools);
+	return -1;
+}
+
+/* ---- committing ---------------------------------------------------------- */
+
+/* The only step that can fail, and it is undone if it does. */
+static int
+adjust_sockets(struct pools *pools)
+{
+	const struct change *change = self.changes.item;
+	const struct change *end = change + self.changes.n;
+	struct why why;
+	int result = 0;
+
+	for (; result == 0 && change < end; change++)
+		if (change->made != NULL &&
+		    (inlet_adjust(&change->made->inlet, change->after, &why) ==
+			    -1 || inlet_adjust(&change->made->reporter.inlet,
+			change->after, &why) == -1)) {
+			refuse(pools, "pool %s: %s", change->after->name,
+			    why.text);
+			result = -1;
+		}
+	listen_settle(result == 0);
 	return result;
 }
 
-/* One generation stays, one leaves.  Only one of them has been watching the
- * sockets that both hold. */
+/* The same workers, with the configuration as it is now. */
 static void
-settle(struct pool *stays, struct pool *leaves)
+keep(const struct change *change)
 {
-	pool_drain(leaves, false, leaves->conf->timeouts.stop);
-	pool_watch(stays, false);
-	stays->attention = true;
+	struct pool *pool = change->old;
+
+	if (change->verb == DIFF_TUNE)
+		pool->workers = change->after->workers;
+	logs_follow(&pool->logs, pool->conf, change->after);
+	pool->conf = change->after;
+	pool->source = self.conf;
+	pool->attention = true;
+	pool_hup(pool, self.until);
 }
 
 static void
-take_over(struct pool *pool)
+retire(const struct change *change)
 {
-	struct pool *old = pool->replaces;
+	struct pool *old = change->old;
+	unsigned n = pool_count(old, SLOT_UP);
 
-	log_notice("pool %s: new workers are up, the old ones leave",
-	    pool->conf->name);
-	pool->replaces = NULL;
-	settle(pool, old);
+	if (change->made != NULL)
+		log_notice("pool %s: new workers are up, the old ones leave",
+		    old->conf->name);
+	else
+		log_notice("pool %s: dropped", old->conf->name);
+	for (; change->verb != DIFF_REPLACE && change->made != NULL && n > 0;
+	    n--)
+		board_add_fact(old->board, FACT_RECYCLED + CAUSE_RESTART);
+	pool_drain(old, change->made == NULL, old->conf->timeouts.stop);
+}
+
+/* The new before the old, and then whoever leaves: only one generation has been
+ * watching the sockets that two hold. */
+static void
+carry_out(void)
+{
+	struct change *change, *end = self.changes.item + self.changes.n;
+
+	for (change = self.changes.item; change < end; change++)
+		if (change->made != NULL)
+			pool_open(change->made);
+		else if (change->verb != DIFF_DROP)
+			keep(change);
+	for (change = self.changes.item; change < end; change++)
+		if (change->old != NULL &&
+		    (change->made != NULL || change->verb == DIFF_DROP))
+			retire(change);
+	for (change = self.changes.item; change < end; change++)
+		if (change->made != NULL)
+			pool_watch(change->made, false);
 }
 
 static void
-note_stayed(struct pools *pools, const struct pool *pool)
+commit(struct pools *pools)
 {
-	trouble_add(&pools->trouble, NULL, "pool %s: new workers do not come "
-	    "up, the old ones stay", pool->conf->name);
+	if (adjust_sockets(pools) == -1) {
+		give_up(pools);
+		return;
+	}
+	if (!self.again) {
+		pools_decide(pools, true);
+		log_commit((enum log_level)self.conf->log_level);
+		control_commit();
+	}
+	pools_limit(pools, self.conf->process_max);
+	self.committed = true;
+	carry_out();
+	pools_send_logs(pools);
+	changes_free(&self.changes);
 }
 
-/* Some may have come up and be serving: none of them is killed. */
+/* ---- deciding ------------------------------------------------------------ */
+
+enum verdict { WAITS, GOOD, BAD };
+
+/* In its worker's words, which may be anything. */
 static void
-give_up(struct pools *pools, struct pool *pool)
+blame(struct pools *pools, const struct change *change)
 {
-	struct pool *old = pool->replaces;
+	const struct pool *made = change->made;
+	struct buf shown = { 0 };
+	const char *text;
 
-	log_error("pool %s: new workers do not come up, the old ones stay",
-	    pool->conf->name);
-	note_stayed(pools, pool);
-	pool->replaces = NULL;
-	settle(old, pool);
+	show_text(&shown, made->reason, strlen(made->reason));
+	text = buf_string(&shown);
+	refuse(pools, "pool %s: %s%s%s", change->after->name,
+	    change->old == NULL ? "no worker comes up" :
+	    "new workers do not come up, the old ones stay",
+	    text == NULL || *text == '\0' ? "" : ": ",
+	    text == NULL ? "" : text);
+	buf_free(&shown);
 }
 
-/* A pool that is new and does not come up has nothing to fall back on. */
+static enum verdict
+judge(struct pools *pools, struct change *change)
+{
+	if (change->made == NULL && change->verb != DIFF_DROP) {
+		if (!pool_obeyed(change->old, clock_ms()) &&
+		    !change->old->outdated)
+			return WAITS;
+		if (!change->old->outdated)
+			return GOOD;
+		if (make(pools, change) == -1)
+			return BAD;
+		start(change);
+	}
+	if (change->made == NULL || pool_complete(change->made))
+		return GOOD;
+	if (!pool_fails(change->made))
+		return WAITS;
+	blame(pools, change);
+	return BAD;
+}
+
+/* True: one way or the other. */
+static bool
+decide(struct pools *pools)
+{
+	enum verdict one, all = GOOD;
+
+	for (size_t i = 0; all != BAD && i < self.changes.n; i++) {
+		one = judge(pools, &self.changes.item[i]);
+		if (one != GOOD)
+			all = one;
+	}
+	if (all == GOOD)
+		commit(pools);
+	else if (all == BAD)
+		give_up(pools);
+	return all != WAITS;
+}
+
+/* What went wrong though the configuration is in force. */
 static void
 note_failed(struct pools *pools)
 {
@@ -291,31 +408,33 @@ note_failed(struct pools *pools)
 			trouble_add(&pools->trouble, NULL,
 			    "pool %s: no worker comes up", pool->conf->name);
 		else if (pool->refused)
-			note_stayed(pools, pool);
+			trouble_add(&pools->trouble, NULL, "pool %s: new "
+			    "workers do not come up, the old ones stay",
+			    pool->conf->name);
 	}
 }
 
 bool
 reload_done(struct pools *pools)
 {
-	struct pool *pool;
+	const struct pool *pool;
 	int64_t now = clock_ms();
 	bool done = true;
 
-	for (pool = pools->first; pool != NULL; pool = pool->next) {
-		if (pool->draining)
-			continue;
-		if (pool->replaces == NULL)
-			done &= pool_obeyed(pool, now);
-		else if (pool->failed)
-			give_up(pools, pool);
-		else if (pool_complete(pool))
-			take_over(pool);
-		else
-			done = false;
-	}
+	if (self.changes.item != NULL && !decide(pools))
+		return false;
+	for (pool = pools->first; pool != NULL; pool = pool->next)
+		done &= pool->draining || pool_obeyed(pool, now);
 	if (!done || !pools_tried(pools))
 		return false;
-	note_failed(pools);
+	if (self.committed)
+		note_failed(pools);
 	return true;
+}
+
+void
+reload_cancel(void)
+{
+	changes_free(&self.changes);
+	log_abandon();
 }

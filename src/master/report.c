@@ -24,7 +24,7 @@ state_of(const struct pool *pool)
 {
 	if (pool->draining)
 		return "draining";
-	if (pool->replaces != NULL)
+	if (pool->trial)
 		return "reloading";
 	return pool->proven ? "serving" : "starting";
 }

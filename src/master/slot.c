@@ -9,15 +9,18 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "share/channel.h"
 
 #define WORDS_TURN 16   /* taken from a worker in one turn */
 #define WORDS_LAST 4096 /* more than a channel holds */
+#define SAID_MOST  320
 
 static void
 close_channel(struct slot *slot)
@@ -32,14 +35,16 @@ close_channel(struct slot *slot)
 static void
 hear(struct slot *slot, unsigned most)
 {
-	char word;
+	char word[1 + SAID_MOST];
 	ssize_t n = 1;
 
 	for (; most > 0 && slot->channel != -1; most--) {
-		n = recv(slot->channel, &word, 1, MSG_DONTWAIT);
-		if (n != 1)
+		n = recv(slot->channel, word, sizeof(word), MSG_DONTWAIT);
+		if (n <= 0)
 			break;
-		slot->heard(slot->arg, slot, (enum birth_word)word);
+		if (word[0] == WORD_FAILED && slot->said == NULL)
+			slot->said = strndup(word + 1, (size_t)n - 1);
+		slot->heard(slot->arg, slot, (enum birth_word)word[0]);
 	}
 	if (n == 0 || (n == -1 && errno != EAGAIN))
 		close_channel(slot);
@@ -150,6 +155,13 @@ slot_loads(struct slot *slot, int64_t now)
 }
 
 void
+slot_order(const struct slot *slot, enum birth_order order)
+{
+	if (slot->channel != -1 && !slot->foreign)
+		channel_send_order(slot->channel, (char)order);
+}
+
+void
 slot_tell_leave(struct slot *slot, int64_t limit)
 {
 	int64_t due = clock_ms() + limit;
@@ -211,6 +223,8 @@ slot_bury(struct slot *slot)
 	slot->succeeds = NULL;
 	slot->wish = false;
 	slot->told = false;
+	free(slot->said);
+	slot->said = NULL;
 }
 
 /* ---- over an upgrade in place -------------------------------------------- */

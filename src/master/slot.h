@@ -43,6 +43,7 @@ struct slot {
 	struct slot *succeeds; /* STARTING: the worker that leaves for it */
 	bool told;	       /* HUP, and has not said what comes of it */
 	bool wish;	       /* UP: to be succeeded, when there is room */
+	char *said; /* WORD_FAILED: why it does not come up; NULL */
 	bool foreign; /* another build's: speaks another BIRTH_PROTOCOL */
 	struct loop *loop;
 	void (*heard)(void *arg, struct slot *slot, enum birth_word word);
@@ -66,6 +67,9 @@ void slot_ended(struct slot *slot);
 /* Does it load at this moment, or has it only just been born?  One that waits
  * (for a database, for a timer) takes nothing away from others. */
 bool slot_loads(struct slot *slot, int64_t now);
+
+/* Say something to it, without waiting; a foreign one would not understand. */
+void slot_order(const struct slot *slot, enum birth_order order);
 
 /* TERM, and KILL if it is still there after limit ms. */
 void slot_tell_leave(struct slot *slot, int64_t limit);

@@ -62,6 +62,7 @@ put(const struct birth_orders *o, struct buf *out)
 	buf_free(&identity);
 	record_put_number(&all, "kind", o->kind);
 	record_put_number(&all, "level", o->level);
+	record_put_number(&all, "shut", o->shut);
 	for (size_t i = 0; i < o->nlisteners; i++)
 		record_put_number(&all, "listener", o->listeners[i]);
 	record_put_number(&all, "channel", o->channel);
@@ -206,6 +207,7 @@ take(const struct record *all, struct birth *birth)
 
 	birth->kind = (enum birth_kind)record_number(all, "kind",
 	    BIRTH_WORKER);
+	birth->shut = record_number(all, "shut", 0) != 0;
 	birth->channel = take_fd(all, "channel");
 	birth->exchange[0] = take_fd(all, "exchange_in");
 	birth->exchange[1] = take_fd(all, "exchange_out");
@@ -256,6 +258,11 @@ birth_take(int memory, struct why *why)
 
 /* -------------------------------------------------------------------------- */
 
+#include <stdio.h>
+#include <string.h>
+
+#include "base/why.h"
+
 void
 birth_say(const struct birth *birth, enum birth_word word)
 {
@@ -263,4 +270,15 @@ birth_say(const struct birth *birth, enum birth_word word)
 
 	if (birth->channel != -1)
 		send(birth->channel, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+void
+birth_fail(const struct birth *birth, const char *why)
+{
+	char message[1 + sizeof(((struct why *)0)->text)];
+
+	snprintf(message, sizeof(message), "%c%s", WORD_FAILED, why);
+	if (birth->channel != -1)
+		send(birth->channel, message, strlen(message),
+		    MSG_DONTWAIT | MSG_NOSIGNAL);
 }

@@ -8,6 +8,7 @@
  * the process, which has nothing else of the one that made it.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/log_line.h"
@@ -35,6 +36,8 @@ struct birth {
 			    travel from [1] to [0]; -1: none */
 	struct sink *sinks; /* SINK_COUNT of them, the worker's to change */
 	struct score *score; /* NULL in a trial */
+	bool shut; /* of a generation on trial: take no connection before
+		      ORDER_OPEN */
 };
 
 /* What is made of it, before there is a score. */
@@ -50,6 +53,7 @@ struct birth_orders {
 	int head, slot;		  /* board_lease; -1 in a trial */
 	unsigned number;	  /* of the slot */
 	enum log_level level;
+	bool shut;
 };
 
 /*
@@ -75,6 +79,15 @@ const struct birth *birth_take(int memory, struct why *why);
  */
 #define BIRTH_PROTOCOL 2
 
+/* What the master says on the channel, one byte each (channel.h). */
+enum birth_order {
+	ORDER_ASK = 'A',  /* would a HUP leave you as you are?  WORD_OUTDATED or
+			     WORD_CURRENT */
+	ORDER_OPEN = 'O', /* the trial is over: take connections */
+	ORDER_KEEP = 'K'  /* another application will have your addresses:
+			     leave it no connection that has sent anything */
+};
+
 /* What a worker says on its channel, one byte each. */
 enum birth_word {
 	WORD_READY = 'R',   /* the application is loaded and started */
@@ -83,6 +96,10 @@ enum birth_word {
 			       has no restart; or I have done enough: send a
 			       successor, then TERM me */
 	WORD_RESTARTED = 'H', /* HUP, and I stay as I am */
+	WORD_OUTDATED = 'D',  /* ORDER_ASK: it would have me replaced */
+	WORD_CURRENT = 'U',   /* it would not */
+	WORD_FAILED = 'F',    /* I do not come up; the reason follows in the
+				 same message */
 	WORD_STUCK = 'S',   /* a request hangs beyond its time: it has been
 			       answered, and I am gone */
 	WORD_LEAVING = 'L', /* leaving of my own accord */
@@ -93,5 +110,8 @@ enum birth_word {
 
 /* Say a word to the master, without waiting; nothing where there is none. */
 void birth_say(const struct birth *birth, enum birth_word word);
+
+/* WORD_FAILED: why.  The log is told by whoever calls this. */
+void birth_fail(const struct birth *birth, const char *why);
 
 #endif

@@ -7,7 +7,8 @@
 #include "base/log.h"
 
 #define TAG_LEVEL  'E'
-#define TAG_STATUS 'Q'
+#define TAG_STATUS 'T'
+#define TAG_ORDER  'B'
 
 static int
 send_message(int channel, int fd, const void *data, size_t n)
@@ -29,9 +30,15 @@ channel_send_status(int channel, int memory)
 	return send_message(channel, memory, (char[]){ TAG_STATUS }, 1);
 }
 
+int
+channel_send_order(int channel, char order)
+{
+	return send_message(channel, -1, (char[]){ TAG_ORDER, order }, 2);
+}
+
 static enum channel_message
 take(const unsigned char *data, size_t n, int fd,
-    struct sink sinks[SINK_COUNT], int *status)
+    struct sink sinks[SINK_COUNT], int *told)
 {
 	if (data[0] == TAG_LEVEL && n > 1 && data[1] <= LEVEL_ALERT) {
 		fd_close(&fd);
@@ -39,8 +46,13 @@ take(const unsigned char *data, size_t n, int fd,
 		return CHANNEL_LOG;
 	}
 	if (data[0] == TAG_STATUS) {
-		*status = fd;
+		*told = fd;
 		return CHANNEL_STATUS;
+	}
+	if (data[0] == TAG_ORDER && n > 1) {
+		fd_close(&fd);
+		*told = data[1];
+		return CHANNEL_ORDER;
 	}
 	if (sink_take(sinks, fd, data, n))
 		return CHANNEL_LOG;
@@ -49,15 +61,15 @@ take(const unsigned char *data, size_t n, int fd,
 }
 
 enum channel_message
-channel_receive(int channel, struct sink sinks[SINK_COUNT], int *status)
+channel_receive(int channel, struct sink sinks[SINK_COUNT], int *told)
 {
 	unsigned char data[16];
 	int fd;
 	long n = fd_receive(channel, &fd, data, sizeof(data));
 
-	*status = -1;
+	*told = -1;
 	if (n > 0)
-		return take(data, (size_t)n, fd, sinks, status);
+		return take(data, (size_t)n, fd, sinks, told);
 	fd_close(&fd);
 	if (n == 0)
 		return CHANNEL_CLOSED;

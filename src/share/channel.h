@@ -15,19 +15,21 @@ enum channel_message {
 	CHANNEL_EMPTY,	/* nothing has come */
 	CHANNEL_LOG,	/* the level of log lines or a log of the pool */
 	CHANNEL_STATUS, /* what WORD_STATUS has asked for */
+	CHANNEL_ORDER,	/* an enum birth_order */
 	CHANNEL_OTHER	/* of another build: ignored */
 };
 
 /* Each: 0, or -1 with errno; a log is sent by sink_send. */
 int channel_send_level(int channel, enum log_level level);
 int channel_send_status(int channel, int memory); /* -1: there is none */
+int channel_send_order(int channel, char order);
 
 /*
- * Take one message, without waiting.  Logs are taken over; *status is the
- * descriptor of CHANNEL_STATUS, or -1.  A message whose descriptor found no
- * place here is lost, which is logged.
+ * Take one message, without waiting.  Logs are taken over; *told is the
+ * descriptor of CHANNEL_STATUS, or -1, or the order.  A message whose
+ * descriptor found no place here is lost, which is logged.
  */
 enum channel_message channel_receive(int channel,
-    struct sink sinks[SINK_COUNT], int *status);
+    struct sink sinks[SINK_COUNT], int *told);
 
 #endif

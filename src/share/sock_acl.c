@@ -115,6 +115,25 @@ sock_acl_set(const char *path, mode_t mode, const struct conf_list *users,
 	return result;
 }
 
+void *
+sock_acl_get(const char *path)
+{
+	return acl_get_file(path, ACL_TYPE_ACCESS);
+}
+
+int
+sock_acl_restore(const char *path, void *list)
+{
+	return acl_set_file(path, ACL_TYPE_ACCESS, list);
+}
+
+void
+sock_acl_free(void *list)
+{
+	if (list != NULL)
+		acl_free(list);
+}
+
 #else
 
 bool
@@ -133,6 +152,27 @@ sock_acl_set(const char *path, mode_t mode, const struct conf_list *users,
 	(void)groups;
 	why_set(why, "%s", strerror(ENOSYS));
 	return -1;
+}
+
+void *
+sock_acl_get(const char *path)
+{
+	(void)path;
+	return NULL;
+}
+
+int
+sock_acl_restore(const char *path, void *list)
+{
+	(void)path;
+	(void)list;
+	return 0;
+}
+
+void
+sock_acl_free(void *list)
+{
+	(void)list;
 }
 
 #endif

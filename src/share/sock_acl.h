@@ -26,4 +26,10 @@ bool sock_acl_known(void);
 int sock_acl_set(const char *path, mode_t mode, const struct conf_list *users,
     const struct conf_list *groups, struct why *why);
 
+/* The list of a file, to be set again; NULL if it cannot be had, or has none
+ * of its own.  sock_acl_restore: 0, or -1 with errno. */
+void *sock_acl_get(const char *path);
+int sock_acl_restore(const char *path, void *list);
+void sock_acl_free(void *list);
+
 #endif

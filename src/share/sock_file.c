@@ -106,6 +106,55 @@ sock_file_adjust(const struct sock_address *address,
 	return result;
 }
 
+void
+sock_file_rights(const struct sock_address *address,
+    struct sock_rights *rights)
+{
+	char place[40];
+	struct stat st;
+	int fd = take_hold(address, &st);
+
+	*rights = (struct sock_rights){ 0 };
+	if (fd == -1)
+		return;
+	if (is_noted(&st, address)) {
+		snprintf(place, sizeof(place), "/proc/self/fd/%d", fd);
+		*rights = (struct sock_rights){ .known = true,
+			.owner = st.st_uid, .group = st.st_gid,
+			.mode = st.st_mode & 07777,
+			.list = sock_acl_get(place) };
+	}
+	close(fd);
+}
+
+/* The mode last but for the list, which has it too: a new owner may lose
+ * bits of it. */
+void
+sock_file_restore(const struct sock_address *address,
+    struct sock_rights *rights)
+{
+	char place[40];
+	struct stat st;
+	int fd = rights->known ? take_hold(address, &st) : -1;
+
+	if (fd != -1 && is_noted(&st, address)) {
+		snprintf(place, sizeof(place), "/proc/self/fd/%d", fd);
+		if (fchownat(fd, "", rights->owner, rights->group,
+			AT_EMPTY_PATH) == 0 &&
+		    chmod(place, rights->mode) == 0 && rights->list != NULL)
+			sock_acl_restore(place, rights->list);
+	}
+	fd_close(&fd);
+	sock_rights_drop(rights);
+}
+
+void
+sock_rights_drop(struct sock_rights *rights)
+{
+	sock_acl_free(rights->list);
+	*rights = (struct sock_rights){ 0 };
+}
+
 /* ---- removing ------------------------------------------------------------ */
 
 /* There is no call that removes a name only if it means a certain file; in

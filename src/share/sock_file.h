@@ -45,6 +45,21 @@ int sock_file_adopt(struct sock_address *address,
 int sock_file_adjust(const struct sock_address *address,
     const struct sock_options *options, bool acl, struct why *why);
 
+/* What a file's rights are, and as they were.  sock_file_restore frees what
+ * sock_file_rights noted, unless it is only dropped. */
+struct sock_rights {
+	bool known; /* the file was there */
+	uid_t owner;
+	gid_t group;
+	mode_t mode;
+	void *list; /* sock_acl.h */
+};
+void sock_file_rights(const struct sock_address *address,
+    struct sock_rights *rights);
+void sock_file_restore(const struct sock_address *address,
+    struct sock_rights *rights);
+void sock_rights_drop(struct sock_rights *rights);
+
 /* Remove the file that was noted, if it is still there. */
 void sock_file_remove(const struct sock_address *address);
 

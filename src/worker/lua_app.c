@@ -27,6 +27,7 @@ struct lua_app {
 	int settled; /* see lua_state_settle */
 	struct lua_heap heap;
 	bool exhausted; /* it has been hit, at some time */
+	bool restarts;	/* it had a restart when it was loaded */
 	struct lua_files files;
 	struct lua_app_options options;
 	struct lua_req req;
@@ -129,7 +130,9 @@ check_app(lua_State *L)
 	check_function(L, file, "start", false);
 	check_function(L, file, "restart", false);
 	check_function(L, file, "stop", false);
-	return 0;
+	lua_pushliteral(L, "restart");
+	lua_rawget(L, 1);
+	return 1;
 }
 
 /* Lua's own message is "not enough memory", without a place. */
@@ -171,7 +174,11 @@ load(struct lua_app *app)
 	lua_pushcfunction(L, check_app);
 	lua_pushvalue(L, APP_TABLE);
 	lua_pushlightuserdata(L, app->file);
-	return lua_state_call(L, 2, 0);
+	if (lua_state_call(L, 2, 1) == -1)
+		return -1;
+	app->restarts = !lua_isnil(L, -1);
+	lua_settop(L, APP_TABLE);
+	return 0;
 }
 
 struct lua_app *
@@ -304,6 +311,12 @@ bool
 lua_app_changed(const struct lua_app *app)
 {
 	return lua_files_changed(&app->files);
+}
+
+bool
+lua_app_restarts(const struct lua_app *app)
+{
+	return app->restarts;
 }
 
 bool

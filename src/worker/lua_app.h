@@ -59,6 +59,9 @@ enum lua_end lua_app_restart(struct lua_app *app);
  * found) no longer the one on disk?  Then restart is not enough. */
 bool lua_app_changed(const struct lua_app *app);
 
+/* Did it come with a restart? */
+bool lua_app_restarts(const struct lua_app *app);
+
 /* Has the limit of memory been hit while it served or in a hook?  What the
  * application made of that is not to be relied on. */
 bool lua_app_exhausted(const struct lua_app *app);

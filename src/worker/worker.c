@@ -45,6 +45,7 @@ static struct {
 	int signals;
 	bool told;     /* TERM or QUIT has come */
 	bool orphaned; /* the master is gone */
+	bool keeps;    /* ORDER_KEEP */
 } self;
 
 /* ---- what the guard sees, from its thread -------------------------------- */
@@ -125,15 +126,32 @@ obey_signals(void)
 	}
 }
 
+static void
+obey(enum birth_order order)
+{
+	bool outdated = self.app != NULL && (lua_app_changed(self.app) ||
+	    !lua_app_restarts(self.app));
+
+	if (order == ORDER_ASK)
+		birth_say(self.birth, outdated ? WORD_OUTDATED :
+						 WORD_CURRENT);
+	else if (order == ORDER_OPEN)
+		door_open();
+	else if (order == ORDER_KEEP)
+		self.keeps = true;
+}
+
 /* The master sends logs when they have changed, what was asked for, and goes
  * away. */
 static enum channel_message
-hear_channel(int *status)
+hear_channel(int *told)
 {
 	enum channel_message message;
 
 	access_log_flush(); /* what it has belongs to the old one */
-	message = channel_receive(self.birth->channel, self.birth->sinks, status);
+	message = channel_receive(self.birth->channel, self.birth->sinks, told);
+	if (message == CHANNEL_ORDER)
+		obey((enum birth_order)*told);
 	if (message == CHANNEL_CLOSED && !self.orphaned) {
 		wait_remove(self.wait_set, self.birth->channel);
 		self.told = self.orphaned = true;
@@ -144,10 +162,10 @@ hear_channel(int *status)
 static void
 channel_ready(void)
 {
-	int late;
+	int late = -1;
 
-	hear_channel(&late);
-	fd_close(&late); /* an answer that nobody waits for any more */
+	if (hear_channel(&late) == CHANNEL_STATUS)
+		fd_close(&late); /* an answer that nobody waits for any more */
 }
 
 /* The master's answer, for which others wait as well. */
@@ -325,6 +343,14 @@ leave_lost(void)
 
 /* ---- birth --------------------------------------------------------------- */
 
+static _Noreturn void
+fail(int code, const char *why)
+{
+	log_error("%s", why);
+	birth_fail(self.birth, why);
+	exit(code);
+}
+
 static void
 set_up_waiting(void)
 {
@@ -368,24 +394,21 @@ start_application(void)
 		.leave = entry_end,
 	};
 	struct why why;
-	int code;
+	int code = EX_SOFTWARE;
 
 	self.app = lua_app_load(pool->app, &options, &why);
-	if (self.app == NULL) {
-		log_error("%s", why.text);
-		exit(EX_SOFTWARE);
-	}
-	switch (lua_app_start(self.app, &code, &why)) {
+	switch (self.app == NULL ? -1 :
+		lua_app_start(self.app, &code, &why)) {
 	case 0:
 		return;
 	case 1:
-		log_error("%s: start returned %d: leaving with it", pool->app,
-		    code);
-		exit(code);
+		why_set(&why, "%s: start returned %d: leaving with it",
+		    pool->app, code);
+		break;
 	default:
-		log_error("%s", why.text);
-		exit(EX_SOFTWARE);
+		break;
 	}
+	fail(code, why.text);
 }
 
 /* What the application needs from here on. */
@@ -408,7 +431,8 @@ begin_to_serve(void)
 		    lost);
 		exit(EX_SOFTWARE);
 	}
-	door_open();
+	if (!self.birth->shut)
+		door_open();
 	score_idle(self.birth->score);
 	birth_say(self.birth, WORD_READY);
 }
@@ -425,15 +449,11 @@ worker_main(const struct birth *birth)
 	output_begin(birth->channel != -1);
 	retire_prepare(birth);
 	if (privs_drop(birth->pool, &birth->inherited, &birth->identity,
-		&why) == -1) {
-		log_error("%s", why.text);
-		exit(EX_OSERR);
-	}
+		&why) == -1)
+		fail(EX_OSERR, why.text);
 	set_up_waiting();
-	if (peers_init(birth, self.wait_set, &why) == -1) {
-		log_error("%s", why.text);
-		exit(EX_OSERR);
-	}
+	if (peers_init(birth, self.wait_set, &why) == -1)
+		fail(EX_OSERR, why.text);
 	ignore_signals(); /* after FCGX_Init, which sets some of them */
 	door_init(birth, self.wait_set, KEY_EXCHANGE);
 	start_guard();

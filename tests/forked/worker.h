@@ -6,7 +6,7 @@
  * pid and is busy until the client closes.  The last part of the pool's `app`
  * says how it differs:
  *   good     says "restarted" to HUP
- *   stateful asks to be replaced instead
+ *   stateful would have to be replaced instead
  *   broken   exits with 70 before it is ready; so does any of pool NAME while
  *            there is a file NAME.broken in the working directory
  *   gated    is ready once somebody has written to the FIFO "gate"
@@ -53,6 +53,7 @@
 #define LISTENERS_MOST 4
 
 static const struct birth *born; /* this process's, in a worker */
+static bool shut;		 /* as yet */
 
 static inline bool
 worker_is(const char *manner)
@@ -215,7 +216,7 @@ worker_leave(void)
 		dprintf(STDOUT_FILENO, "deaf\n");
 		return;
 	}
-	for (size_t i = 0; i < born->nlisteners &&
+	for (size_t i = 0; i < born->nlisteners && !shut &&
 	    !score_heirs(born->score); i++) {
 		waiting = (struct pollfd){ born->listeners[i], POLLIN, 0 };
 		while (poll(&waiting, 1, 0) == 1)
@@ -261,6 +262,22 @@ worker_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+static inline void
+worker_channel(void)
+{
+	int told;
+	enum channel_message message = channel_receive(born->channel,
+	    born->sinks, &told);
+
+	if (message == CHANNEL_CLOSED)
+		_exit(0); /* the master is gone */
+	if (message == CHANNEL_ORDER && told == ORDER_OPEN)
+		shut = false;
+	if (message == CHANNEL_ORDER && told == ORDER_ASK)
+		worker_say(worker_is("stateful") ? WORD_OUTDATED :
+						   WORD_CURRENT);
+}
+
 static inline void worker_main(const struct birth *birth)
     __attribute__((noreturn));
 
@@ -268,32 +285,31 @@ static inline void
 worker_main(const struct birth *birth)
 {
 	struct pollfd fds[LISTENERS_MOST + 3];
-	nfds_t n = birth->nlisteners + 2;
-	int status;
+	nfds_t n = birth->nlisteners;
 
 	born = birth;
+	shut = birth->shut;
 	worker_prepare();
 	fds[0] = (struct pollfd){ birth->channel, POLLIN, 0 };
 	fds[1] = (struct pollfd){ worker_signals(), POLLIN, 0 };
-	for (size_t i = 0; i < birth->nlisteners; i++)
-		fds[i + 2] = (struct pollfd){ birth->listeners[i], POLLIN, 0 };
-	fds[n] = (struct pollfd){ birth->exchange[0], POLLIN, 0 };
+	fds[2] = (struct pollfd){ birth->exchange[0], POLLIN, 0 };
+	for (size_t i = 0; i < n; i++)
+		fds[i + 3] = (struct pollfd){ birth->listeners[i], POLLIN, 0 };
 	score_idle(birth->score);
 	worker_say(WORD_READY);
 	dprintf(STDOUT_FILENO, "ready\n");
 	if (worker_is("eager"))
 		worker_say(WORD_REPLACE);
 	for (;;) {
-		poll(fds, n + 1, -1);
-		if (fds[0].revents != 0 && channel_receive(fds[0].fd,
-			birth->sinks, &status) == CHANNEL_CLOSED)
-			_exit(0); /* the master is gone */
+		poll(fds, shut ? 2 : n + 3, -1);
+		if (fds[0].revents != 0)
+			worker_channel();
 		if (fds[1].revents != 0)
 			worker_signal(fds[1].fd);
-		if (fds[n].revents != 0)
+		if (fds[2].revents != 0)
 			worker_adopt();
-		for (size_t i = 0; i < birth->nlisteners; i++)
-			if (fds[i + 2].revents != 0)
+		for (size_t i = 0; i < n; i++)
+			if (fds[i + 3].revents != 0)
 				worker_take(birth->listeners[i]);
 	}
 }

@@ -165,14 +165,14 @@ def reload_broken_application():
     """new workers that do not come up: the pool is named, the old ones stay"""
     with controlled(workers=ONE) as d:
         old = d.wait_workers(1)
-        d.expect("broken", "before it was ready", "do not come up")
+        d.expect("broken", "before it was ready", "reload refused")
         d.write_app(BROKEN)
         d.set_pool("www", workers=TWO)
         d.write_conf()
         good, said = ask(d, "reload")
         equal(good, False)
         equal(said, "pool www: new workers do not come up, the old ones "
-              "stay\n")
+              "stay: %s/app.lua:1: broken on purpose\n" % d.dir)
         until(lambda: d.workers() == old, "the old one alone")
 
 
@@ -190,10 +190,11 @@ def reload_deploys():
             equal({d.fetch().body for _ in range(8)}, {b"%c" % version})
         until(lambda: len(d.workers()) == 2, "the old ones are gone")
         old = d.workers()
-        d.expect("broken", "before it was ready", "has no successor")
+        d.expect("broken", "before it was ready", "reload refused")
         d.write_app(BROKEN)
         equal(ask(d, "reload"), (False, "pool www: new workers do not come "
-                                 "up, the old ones stay\n"))
+                                 "up, the old ones stay: %s/app.lua:1: "
+                                 "broken on purpose\n" % d.dir))
         until(lambda: d.workers() == old, "the old ones alone")
         equal(d.fetch().body, b"9")
 
@@ -238,7 +239,9 @@ def reload_new_pool():
         d.write_app(BROKEN, "broken.lua")
         d.set_pool("more", app=d.dir + "/broken.lua")
         d.write_conf()
-        equal(ask(d, "reload"), (False, "pool more: no worker comes up\n"))
+        equal(ask(d, "reload"), (False, "pool more: no worker comes up: "
+                                 "%s/broken.lua:1: broken on purpose\n" %
+                                 d.dir))
         equal(d.fetch().status, 200)
         d.drop_pool("more")
         d.write_conf()
@@ -522,7 +525,8 @@ def drain_the_only_one():
         until(lambda: not os.path.exists(d.address()), "drained")
         d.set_pool("www", workers=TWO)
         d.write_conf()
-        equal(ask(d, "reload"), (True, "reloaded: 0 of 0 pools serve\n"))
+        equal(ask(d, "reload"), (True, "reloaded: 0 of 0 pools serve; 1 "
+                                 "worker of before is still busy\n"))
         with Asker(d) as resume:
             resume.send(b"resume www\n")
             equal(ask(d, "ping")[0], True, "heard after the other")

@@ -221,16 +221,18 @@ def states_of_a_pool():
         equal(drain.result()[0], 0)
         equal(state("www"), "drained")
         matches(r"(?m)^www +drained ", ctl(d, "status")[1])
-        d.expect("broken", "before it was ready", "has no successor")
+        d.expect("broken", "before it was ready", "reload refused")
         d.write_app("error 'broken'")
         equal(ctl(d, "resume", "www")[0], 1)
         equal(state("www"), "starting")
         matches(r"(?m)^www +(failing|starting) ", ctl(d, "status")[1])
-        d.drop_pool("www")
-        d.write_conf()
         equal(ctl(d, "reload"), (1, "", "lua-fpmctl: reload: failed\npool b: "
                                  "new workers do not come up, the old ones "
-                                 "stay\n"))
+                                 "stay: %s/app.lua:1: broken\n" % d.dir))
+        d.write_app(app_source("eval.lua"))
+        d.drop_pool("www")
+        d.write_conf()
+        equal(ctl(d, "reload")[0], 0)
         until(lambda: state("www") is None, "it is gone")
         equal(state("b"), "serving")
 

@@ -272,7 +272,7 @@ def other_pools_do_not_notice():
                                       "b": {"workers": ONE}}) as d:
         d.wait_workers(2)
         keep = d.workers("b")
-        d.expect("broken.lua|pool a")
+        d.expect("broken.lua|pool a", "reload refused")
         d.set_pool("a", workers=ONE, app=d.dir + "/broken.lua")
         d.write_app("return {", "broken.lua")
         d.write_conf()

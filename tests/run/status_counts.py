@@ -184,7 +184,7 @@ def recycled():
         d.reload()
         got = until(lambda: (lambda s: s["recycled"]["restart"] == 1 and
                              s)(look(d)), "it was replaced")
-        equal((got["generation"], got["restarts"], got["crashes"]), (1, 1, 0))
+        equal((got["generation"], got["restarts"], got["crashes"]), (2, 0, 0))
 
 
 @test

@@ -65,8 +65,9 @@ def every_reload_ends():
         d.write_app("return {", "broken.lua")
         d.set_pool("www", workers=ONE, app=d.dir + "/broken.lua")
         d.write_conf()
-        equal(reload_status(d), "1 of 1 pools serve; pool www: new workers "
-              "do not come up, the old ones stay")
+        equal(reload_status(d), "1 of 1 pools serve; reload refused: pool www:"
+              " new workers do not come up, the old ones stay: %s/broken.lua:1"
+              ": unexpected symbol near <eof>" % d.dir)
         d.set_pool("www", workers=ONE,
                    listen=[d.dir + "/www.sock", address])
         d.write_conf()

@@ -184,7 +184,8 @@ def start_fails():
     with Upgraded(workers=TWO) as d:
         old = d.wait_workers(2)
         good = open(d.dir + "/app.lua").read()
-        d.expect("start returned 3", "do not come up", "before it was ready")
+        d.expect("start returned 3", "do not come up", "before it was ready",
+                 "what was in force stays")
         d.write_app("return { start = function() return 3 end, "
                     "accept = function() return {}, 'bad' end }")
         mark = d.log_mark()
@@ -345,7 +346,7 @@ def fails_after_the_trial():
         os.chmod(d.program + ".sh", 0o755)
         os.rename(d.program + ".sh", d.program)
         d.expect("cannot open", "cannot be put into effect",
-                 "cannot make")
+                 "cannot make", "cannot be read")
         for top in ({"error_log": d.dir + "/missing/x.log"},
                     {"control": d.dir + "/missing/control"}):
             before = dict(d.top)
