@@ -69,3 +69,104 @@ changes_free(struct changes *changes)
 	free(changes->item);
 	*changes = (struct changes){ 0 };
 }
+
+/* ---- who follows whom ---------------------------------------------------- */
+
+static struct pool *
+owner(const struct changes *changes, const struct listener *listener)
+{
+	for (size_t i = 0; i < changes->n; i++) {
+		struct pool *made = changes->item[i].made;
+
+		if (made != NULL && inlet_has(&made->inlet, listener))
+			return made;
+	}
+	return NULL;
+}
+
+const struct pool *
+changes_heir(const struct changes *changes, const struct change *change,
+    bool *several)
+{
+	const struct inlet *inlet = &change->old->inlet;
+	const struct pool *heir = NULL, *one;
+
+	*several = false;
+	for (size_t i = 0; i < inlet->n; i++) {
+		one = owner(changes, inlet->listeners[i]);
+		*several |= one != NULL && heir != NULL && one != heir;
+		heir = heir == NULL ? one : heir;
+	}
+	return heir == NULL ? change->made : heir;
+}
+
+/* The generation whose exchange `made` takes over: that of its own name rather
+ * than another. */
+static const struct change *
+predecessor(const struct changes *changes, const struct pool *made)
+{
+	const struct change *found = NULL, *change = changes->item;
+	bool several;
+
+	for (; change < changes->item + changes->n; change++)
+		if (change->old != NULL &&
+		    changes_heir(changes, change, &several) == made &&
+		    !several && (found == NULL || change->made == made))
+			found = change;
+	return found;
+}
+
+int
+changes_connect(struct changes *changes)
+{
+	const struct change *from;
+
+	for (size_t i = 0; i < changes->n; i++) {
+		struct pool *made = changes->item[i].made;
+
+		if (made == NULL)
+			continue;
+		from = predecessor(changes, made);
+		if (inlet_follow(&made->inlet,
+			from == NULL ? NULL : &from->old->inlet) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* An address that goes is as good as the first that stays. */
+static int
+forward(const struct changes *changes, const struct change *change)
+{
+	struct inlet *inlet = &change->old->inlet;
+	const struct inlet **heirs;
+	const struct pool *heir, *one;
+	bool several;
+	int result;
+
+	heir = changes_heir(changes, change, &several);
+	if (heir == NULL || predecessor(changes, heir) == change)
+		return 0;
+	if ((heirs = calloc(inlet->n, sizeof(*heirs))) == NULL)
+		return -1;
+	for (size_t i = 0; i < inlet->n; i++) {
+		one = owner(changes, inlet->listeners[i]);
+		heirs[i] = one == NULL ? &heir->inlet : &one->inlet;
+	}
+	result = inlet_forward(inlet, change->old->options->loop, heirs);
+	free(heirs);
+	return result;
+}
+
+int
+changes_forward(const struct changes *changes)
+{
+	const struct change *change = changes->item;
+
+	for (; change < changes->item + changes->n; change++)
+		if (change->old != NULL &&
+		    (change->made != NULL || change->verb == DIFF_DROP) &&
+		    forward(changes, change) == -1)
+			return -1;
+	return 0;
+}

@@ -27,4 +27,24 @@ int changes_plan(struct changes *changes, const struct pools *pools,
     const struct conf *conf, bool all);
 void changes_free(struct changes *changes);
 
+/*
+ * Connections follow their addresses: a generation that takes all that lives on
+ * of another's has its exchange, so that what is handed over there reaches it.
+ * After those on trial were made and before they have workers.  0, or -1 with
+ * errno.
+ */
+int changes_connect(struct changes *changes);
+
+/* Who has addresses of `old`, or is to have its connections; the same for
+ * all: *several is false.  NULL: nobody. */
+const struct pool *changes_heir(const struct changes *changes,
+    const struct change *change, bool *several);
+
+/*
+ * Begin to forward what old generations will hand over whose exchange has not
+ * become that of their one heir.  As long as they serve, they read it as well.
+ * 0, or -1 with errno, and inlet_unforward ends it.
+ */
+int changes_forward(const struct changes *changes);
+
 #endif

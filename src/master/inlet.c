@@ -61,6 +61,53 @@ inlet_open(struct inlet *inlet, const struct conf_pool *conf,
 }
 
 int
+inlet_follow(struct inlet *inlet, const struct inlet *other)
+{
+	for (int i = 0; i < 2; i++)
+		fd_close(&inlet->exchange[i]);
+	return open_exchange(inlet, other);
+}
+
+bool
+inlet_has(const struct inlet *inlet, const struct listener *listener)
+{
+	size_t i = 0;
+
+	while (i < inlet->n && inlet->listeners[i] != listener)
+		i++;
+	return i < inlet->n;
+}
+
+int
+inlet_forward(struct inlet *inlet, struct loop *loop,
+    const struct inlet *const *heirs)
+{
+	int *to = calloc(inlet->n, sizeof(*to));
+
+	if (to == NULL)
+		return -1;
+	for (size_t i = 0; i < inlet->n; i++)
+		to[i] = heirs[i]->exchange[1];
+	inlet->forward = forward_new(loop, inlet->exchange[0], inlet->fds, to,
+	    inlet->n);
+	free(to);
+	return inlet->forward == NULL ? -1 : 0;
+}
+
+void
+inlet_unforward(struct inlet *inlet)
+{
+	forward_free(inlet->forward);
+	inlet->forward = NULL;
+}
+
+bool
+inlet_settled(const struct inlet *inlet)
+{
+	return forward_idle(inlet->forward);
+}
+
+int
 inlet_adjust(struct inlet *inlet, const struct conf_pool *conf,
     struct why *why)
 {
@@ -74,6 +121,7 @@ void
 inlet_close(struct inlet *inlet)
 {
 	inlet_unwatch(inlet);
+	forward_free(inlet->forward);
 	for (size_t i = 0; i < inlet->n; i++)
 		listen_put(inlet->listeners[i]);
 	for (int i = 0; i < 2 && inlet->fds != NULL; i++)

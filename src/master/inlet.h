@@ -14,6 +14,7 @@
 #include "base/loop.h"
 #include "base/why.h"
 #include "conf/conf.h"
+#include "master/forward.h"
 #include "master/listen.h"
 
 struct inlet {
@@ -22,6 +23,7 @@ struct inlet {
 	size_t n;
 	int exchange[2]; /* one pair for all generations of the pool */
 	struct loop *loop; /* not NULL: watched */
+	struct forward *forward; /* not NULL: inlet_forward */
 };
 
 /* Bind, or share what other generations hold; `before`: the one to share the
@@ -31,8 +33,24 @@ int inlet_open(struct inlet *inlet, const struct conf_pool *conf,
     const struct inlet *before, struct why *why);
 void inlet_close(struct inlet *inlet);
 
-/* The same for addresses of the pool that are in another list, and without an
- * exchange. */
+/* Have the exchange of another instead (NULL: one of its own), whatever its
+ * addresses.  0, or -1 with errno and it has none. */
+int inlet_follow(struct inlet *inlet, const struct inlet *other);
+
+bool inlet_has(const struct inlet *inlet, const struct listener *listener);
+
+/*
+ * Several others have its addresses now, heirs[i] the nth: what its workers hand
+ * over goes on to them (forward.h).  0, or -1 with errno.  inlet_settled:
+ * nothing is on that way any more.
+ */
+int inlet_forward(struct inlet *inlet, struct loop *loop,
+    const struct inlet *const *heirs);
+void inlet_unforward(struct inlet *inlet);
+bool inlet_settled(const struct inlet *inlet);
+
+/* As inlet_open, for addresses of the pool that are in another list, and
+ * without an exchange. */
 int inlet_bind(struct inlet *inlet, const struct conf_pool *conf,
     const struct conf_list *list, struct why *why);
 

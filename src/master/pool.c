@@ -482,17 +482,6 @@ pool_fails(const struct pool *pool)
 	    !pool_complete(pool) && pool_count(pool, SLOT_STARTING) == 0);
 }
 
-void
-pool_open(struct pool *pool)
-{
-	pool->trial = false;
-	pool->attention = true;
-	board_add_fact(pool->board, FACT_GENERATION);
-	for (unsigned i = 0; i < pool->nslots; i++)
-		if (pool->slots[i].state != SLOT_FREE)
-			slot_order(&pool->slots[i], ORDER_OPEN);
-}
-
 bool
 pool_empty(const struct pool *pool)
 {

@@ -100,10 +100,6 @@ void pool_start(struct pool *pool, unsigned heirs);
 bool pool_complete(const struct pool *pool);
 bool pool_fails(const struct pool *pool);
 
-/* The trial is over: its workers take connections. */
-void pool_open(struct pool *pool);
-
-
 /* Workers in that state; the number of a slot. */
 unsigned pool_count(const struct pool *pool, enum slot_state state);
 unsigned pool_number(const struct pool *pool, const struct slot *slot);

@@ -73,3 +73,26 @@ pool_obeyed(const struct pool *pool, int64_t now)
 	}
 	return true;
 }
+
+static void
+order(struct pool *pool, enum birth_order what)
+{
+	for (unsigned i = 0; i < pool->nslots; i++)
+		if (pool->slots[i].state != SLOT_FREE)
+			slot_order(&pool->slots[i], what);
+}
+
+void
+pool_keep(struct pool *pool)
+{
+	order(pool, ORDER_KEEP);
+}
+
+void
+pool_open(struct pool *pool)
+{
+	pool->trial = false;
+	pool->attention = true;
+	board_add_fact(pool->board, FACT_GENERATION);
+	order(pool, ORDER_OPEN);
+}

@@ -235,6 +235,7 @@ pools_sweep(struct pools *pools)
 
 	while ((pool = *link) != NULL) {
 		if (!pool->draining || !pool_empty(pool) ||
+		    !inlet_settled(&pool->inlet) ||
 		    reporter_lives(&pool->reporter)) {
 			link = &pool->next;
 			continue;

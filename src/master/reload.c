@@ -1,5 +1,6 @@
 #include "master/reload.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,8 @@
 #include "share/sock_check.h"
 
 #define REFUSED	 "reload refused"
+#define NONE	 "no worker comes up"
+#define STAY	 "new workers do not come up, the old ones stay"
 #define PATIENCE 3000 /* ms; with workers that are busy when they are asked */
 
 static struct {
@@ -55,10 +58,11 @@ give_up(struct pools *pools)
 
 		if (made != NULL)
 			pool_drain(made, false, made->conf->timeouts.stop);
-		if (old != NULL && old->workers.mode == MODE_ONDEMAND)
-			pool_watch(old, false); /* made may have ended it */
-		if (old != NULL)
-			old->attention = true;
+		if (old == NULL)
+			continue;
+		inlet_unforward(&old->inlet);
+		pool_watch(old, false); /* made may have ended that */
+		old->attention = true;
 	}
 	changes_free(&self.changes);
 	log_abandon();
@@ -158,7 +162,10 @@ make_all(struct pools *pools)
 			self.changes.item[i].verb == DIFF_REPLACE) &&
 		    make(pools, &self.changes.item[i]) == -1)
 			return -1;
-	return 0;
+	if (changes_connect(&self.changes) == 0)
+		return 0;
+	refuse(pools, "%s", strerror(errno));
+	return -1;
 }
 
 static void
@@ -277,21 +284,27 @@ keep(const struct change *change)
 	pool_hup(pool, self.until);
 }
 
+/* Where its connections will go has been prepared. */
 static void
 retire(const struct change *change)
 {
 	struct pool *old = change->old;
 	unsigned n = pool_count(old, SLOT_UP);
+	bool several;
+	const struct pool *heir = changes_heir(&self.changes, change,
+	    &several);
 
 	if (change->made != NULL)
 		log_notice("pool %s: new workers are up, the old ones leave",
 		    old->conf->name);
 	else
 		log_notice("pool %s: dropped", old->conf->name);
+	if (heir != NULL && (several || heir != change->made))
+		pool_keep(old);
 	for (; change->verb != DIFF_REPLACE && change->made != NULL && n > 0;
 	    n--)
 		board_add_fact(old->board, FACT_RECYCLED + CAUSE_RESTART);
-	pool_drain(old, change->made == NULL, old->conf->timeouts.stop);
+	pool_drain(old, heir == NULL, old->conf->timeouts.stop);
 }
 
 /* The new before the old, and then whoever leaves: only one generation has been
@@ -318,6 +331,11 @@ carry_out(void)
 static void
 commit(struct pools *pools)
 {
+	if (changes_forward(&self.changes) == -1) {
+		refuse(pools, "%s", strerror(errno));
+		give_up(pools);
+		return;
+	}
 	if (adjust_sockets(pools) == -1) {
 		give_up(pools);
 		return;
@@ -349,8 +367,7 @@ blame(struct pools *pools, const struct change *change)
 	show_text(&shown, made->reason, strlen(made->reason));
 	text = buf_string(&shown);
 	refuse(pools, "pool %s: %s%s%s", change->after->name,
-	    change->old == NULL ? "no worker comes up" :
-	    "new workers do not come up, the old ones stay",
+	    change->old == NULL ? NONE : STAY,
 	    text == NULL || *text == '\0' ? "" : ": ",
 	    text == NULL ? "" : text);
 	buf_free(&shown);
@@ -401,17 +418,10 @@ note_failed(struct pools *pools)
 {
 	const struct pool *pool;
 
-	for (pool = pools->first; pool != NULL; pool = pool->next) {
-		if (pool->draining)
-			continue;
-		if (!pool->proven)
-			trouble_add(&pools->trouble, NULL,
-			    "pool %s: no worker comes up", pool->conf->name);
-		else if (pool->refused)
-			trouble_add(&pools->trouble, NULL, "pool %s: new "
-			    "workers do not come up, the old ones stay",
-			    pool->conf->name);
-	}
+	for (pool = pools->first; pool != NULL; pool = pool->next)
+		if (!pool->draining && (!pool->proven || pool->refused))
+			trouble_add(&pools->trouble, NULL, "pool %s: %s",
+			    pool->conf->name, pool->proven ? STAY : NONE);
 }
 
 bool

@@ -157,6 +157,27 @@ sock_listen(struct sock_address *address, const struct sock_options *options,
 	return fd;
 }
 
+static bool
+sock_name(int fd, struct sock_address *out)
+{
+	*out = (struct sock_address){ .len = sizeof(out->sa) };
+	if (getsockname(fd, &out->sa.any, &out->len) == -1)
+		return false;
+	out->kind = out->sa.any.sa_family == AF_UNIX ? SOCK_UNIX : SOCK_INET;
+	return true;
+}
+
+/* A connection has the name of its listener, but for one of every
+ * interface. */
+bool
+sock_came_by(int listener, int fd)
+{
+	struct sock_address a, b;
+
+	return sock_name(listener, &a) && sock_name(fd, &b) &&
+	    sock_overlap(&a, &b);
+}
+
 /*
  * From here on a packet needs the highest hop count there is, and clients
  * start with 64 or 128: it is dropped, and the queue stays as it is.  A socket

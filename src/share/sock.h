@@ -8,6 +8,8 @@
  * Their addresses and queues come along with this header.
  */
 
+#include <stdbool.h>
+
 #include "base/why.h"
 #include "share/sock_address.h"
 #include "share/sock_file.h"
@@ -29,6 +31,9 @@ int sock_listen(struct sock_address *address,
  * connect yet.  0, or -1 with errno and why. */
 int sock_bind_inet(int fd, const struct sock_address *address,
     struct why *why);
+
+/* Did the connection fd come through that listener, or one like it? */
+bool sock_came_by(int listener, int fd);
 
 /*
  * No new connection from here on, while those that wait in the queue can

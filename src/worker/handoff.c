@@ -72,13 +72,26 @@ await_room(int exchange, int64_t until)
 	return errno == EAGAIN && left > 0 && poll(&p, 1, (int)left) == 1;
 }
 
+/* Has it sent nothing of a request? */
+static bool
+is_silent(const struct conn *c)
+{
+	struct buf bytes = { 0 };
+	bool silent = self.pack(c, &bytes) == 0 && bytes.len == 0;
+
+	buf_free(&bytes);
+	return silent;
+}
+
 static void
-give_state(enum conn_state state, int exchange, int64_t until)
+give_state(enum conn_state state, int exchange, int64_t until, bool silent)
 {
 	struct conn *c, *next;
 
 	for (c = conn_oldest(state); c != NULL; c = next) {
 		next = c->next;
+		if (silent && !is_silent(c))
+			continue;
 		while (handoff_give(c, exchange) == -1 &&
 		    await_room(exchange, until))
 			;
@@ -90,8 +103,17 @@ handoff_give_all(int exchange, int64_t patience)
 {
 	int64_t until = clock_ms() + patience;
 
-	give_state(CONN_IDLE, exchange, until);
-	give_state(CONN_HEAD, exchange, until);
+	give_state(CONN_IDLE, exchange, until, false);
+	give_state(CONN_HEAD, exchange, until, false);
+}
+
+void
+handoff_give_silent(int exchange, int64_t patience)
+{
+	int64_t until = clock_ms() + patience;
+
+	give_state(CONN_IDLE, exchange, until, true);
+	give_state(CONN_HEAD, exchange, until, true);
 }
 
 void

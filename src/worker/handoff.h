@@ -47,6 +47,10 @@ int handoff_give(struct conn *c, int exchange);
 void handoff_give_all(int exchange, int64_t patience);
 void handoff_give_fresh(int exchange, int64_t age);
 
+/* As handoff_give_all, but only those that have sent nothing since their last
+ * response. */
+void handoff_give_silent(int exchange, int64_t patience);
+
 /* Send whoever reads the other end to the listeners: somebody waits there
  * whom this worker cannot take. */
 void handoff_nudge(int exchange);

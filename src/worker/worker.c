@@ -280,14 +280,16 @@ unfinished(void)
 static void
 finish(void)
 {
-	int64_t until = clock_ms() + LEAVE_PATIENCE;
+	int64_t patience = self.keeps ? self.birth->pool->timeouts.read :
+					LEAVE_PATIENCE;
+	int64_t until = clock_ms() + patience;
 	unsigned before;
 
 	while ((before = unfinished()) > 0 && clock_ms() < until &&
 	    vitals_found() == NULL) {
 		turn(until);
 		if (unfinished() < before)
-			until = clock_ms() + LEAVE_PATIENCE;
+			until = clock_ms() + patience;
 	}
 	access_log_flush();
 }
@@ -308,15 +310,22 @@ end(int code)
 static void
 leave(void)
 {
+	bool give;
+
 	self.told = false;
 	door_shut();
 	if (self.orphaned)
 		door_abandon();
-	if (score_heirs(self.birth->score) && !self.orphaned)
-		handoff_give_all(self.birth->exchange[1], LEAVE_PATIENCE);
-	else
+	give = score_heirs(self.birth->score) && !self.orphaned;
+	if (!give)
 		empty_queues();
+	else if (self.keeps)
+		handoff_give_silent(self.birth->exchange[1], LEAVE_PATIENCE);
+	else
+		handoff_give_all(self.birth->exchange[1], LEAVE_PATIENCE);
 	finish();
+	if (give && self.keeps) /* what has been served since */
+		handoff_give_silent(self.birth->exchange[1], LEAVE_PATIENCE);
 	if (self.app != NULL && !lua_app_stop(self.app) && !self.orphaned) {
 		log_notice("the application declines to stop");
 		door_open();

@@ -274,4 +274,157 @@ def still_busy():
               "reloaded: 1 of 1 pools serve\n")
 
 
-run(180)
+# ---- addresses that go from pool to pool -------------------------------------
+
+
+def named(d, name, listen, workers=TWO, **keys):
+    """A pool whose application answers with its letter."""
+    d.write_app("""return { accept = function(env)
+            if env.QUERY_STRING == "slow" then os.execute("sleep 0.02") end
+            return {}, "%s" end }""" % name[0], name + ".lua")
+    d.set_pool(name, workers=workers, listen=listen,
+               app="%s/%s.lua" % (d.dir, name), **keys)
+
+
+def moving(*pools):
+    d = Daemon(pools={"none": {}})
+    d.drop_pool("none")
+    d.control = d.top["control"] = d.dir + "/control"
+    d.sockets.add(d.control)
+    for name, listen in pools:
+        named(d, name, [place(d, a) for a in listen])
+    d.start()
+    for name, _ in pools:
+        d.wait_ready(2, name)
+    return d
+
+
+def place(d, address):
+    return address if ":" in address else "%s/%s" % (d.dir, address)
+
+
+def move(d, *pools):
+    for name in list(d.pools):
+        d.drop_pool(name)
+    for name, listen in pools:
+        named(d, name, [place(d, a) for a in listen])
+    d.write_conf()
+    equal(tool("-s", d.control, "reload", program=LUA_FPMCTL)[0], 0)
+
+
+def moved_under_load(address, there, back, letters, n=10):
+    """No request fails, fresh or kept, however often the address goes from
+    one pool to another and back; and who has it answers."""
+    for keep in (False, True):
+        d = moving(*there)
+        with d:
+            loads = [Load(place(d, a), clients=3, keep=keep, uri=uri,
+                          check=lambda r: r.status == 200 and
+                          r.body in letters)
+                     for a in address for uri in ("/", "/?slow")]
+            for i in range(n):
+                move(d, *(there if i % 2 else back))
+                for load in loads:
+                    load.more(5)
+                for name, listen in (there if i % 2 else back):
+                    for a in listen:
+                        equal(fetch(place(d, a)).body, name[:1].encode())
+            found = [load.stop() for load in loads]
+            diag("%d requests over %d reloads" % (sum(f[0] for f in found),
+                                                  n))
+            equal([f[1][:2] for f in found], [[]] * len(found))
+            until(lambda: len(d.workers()) == 2 * len(d.pools),
+                  "the old ones are gone")
+            d.fds_before = d.count_fds()[0]
+
+
+@test
+def renamed():
+    """a pool gets another name and keeps its socket, under load"""
+    moved_under_load(["x.sock"], [("alpha", ["x.sock"])],
+                     [("beta", ["x.sock"])], (b"a", b"b"))
+
+
+@test
+def renamed_tcp():
+    """the same over TCP"""
+    a = "127.0.0.1:%d" % free_port()
+    moved_under_load([a], [("alpha", [a])], [("beta", [a])], (b"a", b"b"))
+
+
+@test
+def swapped():
+    """two pools swap their addresses, under load"""
+    moved_under_load(["x.sock", "y.sock"],
+                     [("alpha", ["x.sock"]), ("beta", ["y.sock"])],
+                     [("alpha", ["y.sock"]), ("beta", ["x.sock"])],
+                     (b"a", b"b"))
+
+
+@test
+def one_of_two():
+    """one of two addresses goes to another pool, the other stays; and to a
+    new one; under load"""
+    a = "127.0.0.1:%d" % free_port()
+    moved_under_load(["x.sock", a, "z.sock"],
+                     [("alpha", ["x.sock", a]), ("beta", ["z.sock"])],
+                     [("alpha", ["x.sock"]), ("beta", ["z.sock", a])],
+                     (b"a", b"b"))
+    moved_under_load(["x.sock", a], [("alpha", ["x.sock", a])],
+                     [("alpha", ["x.sock"]), ("beta", [a])], (b"a", b"b"))
+
+
+@test
+def pools_become_one():
+    """two pools become one of a third name, and two again, under load"""
+    moved_under_load(["x.sock", "y.sock"],
+                     [("alpha", ["x.sock"]), ("beta", ["y.sock"])],
+                     [("gamma", ["x.sock", "y.sock"])], (b"a", b"b", b"g"))
+
+
+@test
+def kept_connections_follow():
+    """an idle kept connection goes with its address; one that has sent
+    something is answered by the application that heard it"""
+    with moving(("alpha", ["x.sock"]), ("beta", ["y.sock"])) as d:
+        idle, begun = Conn(place(d, "x.sock")), Conn(place(d, "x.sock"))
+        silent = Conn(place(d, "x.sock"))
+        equal(idle.ask(keep=True).body, b"a")
+        equal(begun.ask(keep=True).body, b"a")
+        whole = request(keep=True)
+        begun.send(whole[:20])
+        move(d, ("alpha", ["y.sock"]), ("beta", ["x.sock"]))
+        equal(idle.ask(keep=True).body, b"b")
+        equal(silent.ask(keep=True).body, b"b")
+        begun.send(whole[20:])
+        equal(begun.response().body, b"a")
+        until(lambda: len(d.workers()) == 4, "the old ones are gone")
+        for c in (idle, silent):
+            equal(c.ask(keep=True).body, b"b")
+            c.close()
+        equal(begun.ask(keep=True).body, b"b", "when that was over it went")
+        begun.close()
+
+
+@test
+def refused_move():
+    """a move that is refused: each address stays with its pool"""
+    with moving(("alpha", ["x.sock"]), ("beta", ["y.sock"])) as d:
+        d.expect("reload refused", "before it was ready", "broken.lua",
+                 "belongs to")
+        good = dict(d.pools)
+        named(d, "alpha", place(d, "y.sock"))
+        named(d, "beta", place(d, "x.sock"))
+        d.write_app("return {", "broken.lua")
+        d.set_pool("beta", workers=TWO, listen=place(d, "x.sock"),
+                   app=d.dir + "/broken.lua")
+        refused(d, "pool beta: .*broken.lua:1")
+        for path, letter in (("x.sock", b"a"), ("y.sock", b"b")):
+            equal({fetch(place(d, path)).body for _ in range(10)}, {letter})
+        d.pools = good
+        named(d, "gamma", place(d, "x.sock"))
+        refused(d, 'pool gamma: listen: ".*x.sock" belongs to pool alpha '
+                "already")
+
+
+run(240)

@@ -1,0 +1,156 @@
+#include "master/forward.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "share/sock.h"
+
+#define MESSAGE_MOST 262144 /* more than fits into a socket's buffer */
+#define TURN	     64	    /* messages, before others are looked at */
+#define PAUSE	     5	    /* ms; until nobody is full any more */
+
+struct forward {
+	struct loop *loop;
+	struct loop_timer timer;
+	int from;
+	const int *listeners;
+	int *to;
+	size_t n;
+};
+
+static char message[MESSAGE_MOST];
+
+static void ready(void *arg, int fd, short revents);
+
+static int
+watch(struct forward *f)
+{
+	return loop_watch(f->loop, f->from, POLLIN, ready, f);
+}
+
+static void
+pause_over(void *arg)
+{
+	struct forward *f = arg;
+
+	if (watch(f) == -1)
+		loop_timer_set(f->loop, &f->timer, clock_ms() + PAUSE);
+}
+
+/* A message that finds no room, or its descriptor none here, would be lost
+ * with the connection: first see that there is. */
+static bool
+has_room(const struct forward *f)
+{
+	struct pollfd to;
+	int fd;
+
+	for (size_t i = 0; i < f->n; i++) {
+		to = (struct pollfd){ f->to[i], POLLOUT, 0 };
+		if (poll(&to, 1, 0) != 1)
+			return false;
+	}
+	if ((fd = fcntl(f->from, F_DUPFD_CLOEXEC, 0)) == -1)
+		return false;
+	close(fd);
+	return true;
+}
+
+/* A nudge is for whoever has an address now. */
+static void
+pass_on(const struct forward *f, int fd, size_t n)
+{
+	size_t i = 0;
+
+	for (; fd == -1 && i < f->n; i++)
+		fd_send(f->to[i], -1, message, n);
+	if (fd == -1)
+		return;
+	while (i < f->n && !sock_came_by(f->listeners[i], fd))
+		i++;
+	if (fd_send(f->to[i < f->n ? i : 0], fd, message, n) == -1)
+		log_warning("a connection is lost on its way to another "
+		    "pool: %s", strerror(errno));
+	close(fd);
+}
+
+static void
+ready(void *arg, int from, short revents)
+{
+	struct forward *f = arg;
+	long n;
+	int fd;
+
+	(void)revents;
+	for (int i = 0; i < TURN; i++) {
+		if (!has_room(f)) {
+			loop_unwatch(f->loop, from);
+			loop_timer_set(f->loop, &f->timer,
+			    clock_ms() + PAUSE);
+			return;
+		}
+		n = fd_receive(from, &fd, message, sizeof(message));
+		if (n <= 0)
+			return;
+		pass_on(f, fd, (size_t)n);
+	}
+}
+
+struct forward *
+forward_new(struct loop *loop, int from, const int *listeners, const int *to,
+    size_t n)
+{
+	struct forward *f = calloc(1, sizeof(*f));
+	bool good;
+
+	if (f == NULL || (f->to = calloc(n, sizeof(*f->to))) == NULL) {
+		free(f);
+		return NULL;
+	}
+	f->loop = loop;
+	f->timer = (struct loop_timer){ .fire = pause_over, .arg = f };
+	f->listeners = listeners;
+	f->from = fcntl(from, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	good = f->from != -1;
+	for (; good && f->n < n; f->n++) {
+		f->to[f->n] = fcntl(to[f->n], F_DUPFD_CLOEXEC,
+		    STDERR_FILENO + 1);
+		good = f->to[f->n] != -1;
+	}
+	if (good && watch(f) == 0)
+		return f;
+	forward_free(f);
+	return NULL;
+}
+
+bool
+forward_idle(const struct forward *forward)
+{
+	struct pollfd from = { .events = POLLIN };
+
+	if (forward == NULL)
+		return true;
+	from.fd = forward->from;
+	return poll(&from, 1, 0) == 0;
+}
+
+void
+forward_free(struct forward *forward)
+{
+	if (forward == NULL)
+		return;
+	loop_timer_clear(forward->loop, &forward->timer);
+	loop_unwatch(forward->loop, forward->from);
+	for (size_t i = 0; i < forward->n; i++)
+		fd_close(&forward->to[i]);
+	fd_close(&forward->from);
+	free(forward->to);
+	free(forward);
+}
