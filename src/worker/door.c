@@ -154,10 +154,16 @@ door_abandon(void)
 }
 
 bool
+door_passes_on(void)
+{
+	return !self.stays && is_leaving() && self.birth->exchange[1] != -1 &&
+	    score_heirs(self.birth->score);
+}
+
+bool
 door_admits(void)
 {
-	if (self.stays || !is_leaving() || self.birth->exchange[1] == -1 ||
-	    !score_heirs(self.birth->score))
+	if (!door_passes_on())
 		return true;
 	/* Or it would be woken by who waits, and call, until TERM comes. */
 	withdraw();

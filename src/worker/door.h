@@ -32,6 +32,10 @@ void door_shut(void);
  */
 void door_abandon(void);
 
+/* Has this worker been told to leave, if perhaps it has not heard it yet, and
+ * do others stay, to whom its connections may go? */
+bool door_passes_on(void);
+
 /*
  * May one be taken?  False: this worker has been told to leave, if perhaps it
  * has not heard it yet, and others stay; they have been called, and it waits

@@ -321,6 +321,10 @@ serve_adopted(struct conn *c)
 void
 serve_receive(struct conn *c)
 {
+	/* What comes after a reload was answered is for what comes after. */
+	if (c->state != CONN_LINGER && c->in.len == 0 && door_passes_on() &&
+	    handoff_give(c, self.birth->exchange[1]) == 0)
+		return;
 	if (c->state != CONN_LINGER)
 		receive(c, c->in.len);
 	else if (!conn_discard(c))

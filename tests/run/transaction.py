@@ -194,7 +194,7 @@ def hangs():
         d.set_pool("b", workers=ONE, app=d.dir + "/loop.lua",
                    timeouts={"start": "300ms"})
         d.expect("timeouts.start")
-        refused(d, "pool b: .*a worker is not ready within timeouts.start")
+        refused(d, "pool b: .*loading exceeds timeouts.start")
 
 
 @test

@@ -359,7 +359,8 @@ def fails_after_the_trial():
             d.wait_log("what was in force stays", mark)
             d.wait_log(" ready: ", mark)
             equal(exe(d.pid), os.stat(real).st_ino)
-            equal((d.workers(), d.fetch().status), (old, 200))
+            until(lambda: d.workers() == old, "the new ones are gone")
+            equal(d.fetch().status, 200)
             d.top = before
         d.write_conf()
         mark = d.log_mark()
