@@ -54,6 +54,7 @@ pool_hand_over(const struct pool *pool, int64_t source, struct buf *out)
 	record_put_number(out, "failures", pool->backoff.failures);
 	record_put_number(out, "until", pool->backoff.until);
 	record_put_number(out, "wanted", pool->wanted);
+	record_put_number(out, "begun", pool->begun);
 	record_put_number(out, "draining", pool->draining);
 	record_put_number(out, "last", pool->last);
 	record_put_number(out, "drained", pool->drained);
@@ -179,6 +180,7 @@ take_state(struct pool *pool, const struct record *record)
 	    0);
 	pool->backoff.until = record_number(record, "until", 0);
 	pool->wanted = (unsigned)record_number(record, "wanted", 0);
+	pool->begun = (unsigned)record_number(record, "begun", pool->wanted);
 	pool->draining = record_number(record, "draining", 0) != 0;
 	pool->last = record_number(record, "last", 0) != 0;
 	pool->drained = record_number(record, "drained", 0);
