@@ -57,9 +57,10 @@ int status_collect(struct status *status, const struct conf_pool *pool,
 void status_free(struct status *status);
 
 /*
- * On its way to a worker: the master puts it into a memfd, -1 with errno; the
- * worker takes it out again, for its pool, which closes the descriptor.  0, or
- * -1 with errno: EPROTO if it is of another build.
+ * On its way to a worker: the master puts it into a sealed memfd, -1 with
+ * errno; the worker takes it out again, for its pool, which closes the
+ * descriptor.  0, or -1 with errno and nothing is in it: EPROTO if it is of
+ * another build.
  */
 int status_send(const struct status *status);
 int status_receive(struct status *status, int memory,

@@ -1,14 +1,11 @@
-#include <sys/mman.h>
-#include <sys/stat.h>
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/sealed.h"
 #include "share/sock_queue.h"
 #include "share/status.h"
 
@@ -79,53 +76,66 @@ struct header { /* a build with other sizes is another one */
 static const struct header ours = { MAGIC, sizeof(struct status),
 	sizeof(struct score_slot) };
 
+/* Where they lie in the master is nothing that a worker is to know. */
+static void
+put_status(const struct status *status, struct buf *out)
+{
+	struct status copy = *status;
+
+	copy.pool = NULL;
+	copy.workers = NULL;
+	buf_add(out, &copy, sizeof(copy));
+}
+
 int
 status_send(const struct status *status)
 {
-	int fd = memfd_create("lua-fpm-status", MFD_CLOEXEC);
+	struct buf text = { 0 };
+	int fd;
 
-	if (fd == -1)
-		return -1;
-	if (fd_write_all(fd, &ours, sizeof(ours)) == 0 &&
-	    fd_write_all(fd, status, sizeof(*status)) == 0 &&
-	    fd_write_all(fd, status->workers,
-		status->nworkers * sizeof(*status->workers)) == 0)
-		return fd;
-	fd_close(&fd);
-	return -1;
+	buf_add(&text, &ours, sizeof(ours));
+	put_status(status, &text);
+	buf_add(&text, status->workers,
+	    status->nworkers * sizeof(*status->workers));
+	fd = sealed_make("lua-fpm-status", &text);
+	buf_free(&text);
+	return fd;
 }
 
 static int
-take(struct status *status, int memory)
+take(struct status *status, const struct buf *text)
 {
-	struct header header;
-	size_t size;
+	const size_t head = sizeof(ours) + sizeof(*status);
+	size_t n = text->len - head;
 
 	errno = EPROTO;
-	if (pread(memory, &header, sizeof(header), 0) != sizeof(header) ||
-	    memcmp(&header, &ours, sizeof(ours)) != 0 ||
-	    pread(memory, status, sizeof(*status), sizeof(header)) !=
-		sizeof(*status))
+	if (text->len < head || memcmp(text->data, &ours, sizeof(ours)) != 0)
 		return -1;
-	size = status->nworkers * sizeof(*status->workers);
-	status->workers = malloc(size + 1);
+	memcpy(status, text->data + sizeof(ours), sizeof(*status));
+	status->workers = NULL;
+	if (n % sizeof(*status->workers) != 0 ||
+	    n / sizeof(*status->workers) != status->nworkers)
+		return -1;
+	status->workers = malloc(n + 1);
 	if (status->workers == NULL)
 		return -1;
-	if (pread(memory, status->workers, size,
-		sizeof(header) + sizeof(*status)) == (ssize_t)size)
-		return 0;
-	errno = EPROTO;
-	status_free(status);
-	return -1;
+	memcpy(status->workers, text->data + head, n);
+	return 0;
 }
 
 int
 status_receive(struct status *status, int memory,
     const struct conf_pool *pool)
 {
-	int result = take(status, memory);
+	struct buf text = { 0 };
+	int result = sealed_read(memory, &text);
 
-	close(memory);
+	fd_close(&memory);
+	if (result == 0)
+		result = take(status, &text);
+	if (result == -1)
+		*status = (struct status){ 0 };
 	status->pool = pool;
+	buf_free(&text);
 	return result;
 }

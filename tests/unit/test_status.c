@@ -1,7 +1,11 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/fd.h"
+#include "base/sealed.h"
 #include "share/score_page.h"
 #include "share/status.h"
 
@@ -203,13 +207,69 @@ START_TEST(it_travels_to_a_worker)
 	ck_assert_uint_eq(there.len, out.len);
 	ck_assert_mem_eq(there.data, out.data, out.len);
 	status_free(&got);
-	ck_assert_int_eq(pwrite(memory, "x", 1, 0), 1);
-	ck_assert_int_eq(status_receive(&got, dup(memory), &pool), -1);
-	ck_assert_int_eq(errno, EPROTO);
-	ck_assert_int_eq(ftruncate(memory, 20), 0);
-	ck_assert_int_eq(status_receive(&got, memory, &pool), -1);
+	ck_assert_int_eq(pwrite(memory, "x", 1, 0), -1);
+	close(memory);
 	status_free(&sent);
 	buf_free(&there);
+}
+END_TEST
+
+static void
+check_refused(int memory)
+{
+	struct status got;
+
+	ck_assert_int_eq(status_receive(&got, memory, NULL), -1);
+	ck_assert_int_eq(errno, EPROTO);
+	ck_assert_ptr_null(got.workers);
+	ck_assert_uint_eq(got.nworkers, 0);
+}
+
+static int
+sealed(const char *data, size_t n)
+{
+	struct buf text = { 0 };
+	int fd;
+
+	buf_add(&text, data, n);
+	fd = sealed_make("test", &text);
+	buf_free(&text);
+	ck_assert_int_ne(fd, -1);
+	return fd;
+}
+
+/* A worker shows nothing of what is cut off, too long, of another build or
+ * writable, and learns no address of the master's. */
+START_TEST(what_is_no_status_is_refused)
+{
+	char name[] = "www";
+	const struct conf_pool pool = { .name = name, .workers = workers };
+	struct buf good = { 0 };
+	struct status sent;
+	int fd;
+
+	busy("/x", 2);
+	ck_assert_int_eq(status_collect(&sent, &pool, board, NULL, 0), 0);
+	fd = status_send(&sent);
+	ck_assert_int_eq(sealed_read(fd, &good), 0);
+	close(fd);
+	for (size_t n = 1; n < good.len; n += 1 + n / 10)
+		check_refused(sealed(good.data, n));
+	buf_putc(&good, 'x');
+	check_refused(sealed(good.data, good.len));
+	fd = memfd_create("test", 0);
+	ck_assert_int_eq(fd_write_all(fd, good.data, good.len - 1), 0);
+	check_refused(fd);
+	for (size_t i = 0; i + sizeof(void *) <= good.len; i++)
+		ck_assert(memcmp(good.data + i, &sent.pool,
+		    sizeof(void *)) != 0 && memcmp(good.data + i,
+		    &sent.workers, sizeof(void *)) != 0);
+	good.data[0] ^= 1;
+	check_refused(sealed(good.data, good.len - 1));
+	check_refused(-1);
+	check_refused(open("/dev/zero", O_RDONLY));
+	status_free(&sent);
+	buf_free(&good);
 }
 END_TEST
 
@@ -228,6 +288,7 @@ suite(void)
 	tcase_add_test(t, pools_share_families);
 	tcase_add_test(t, a_torn_slot_is_shown_as_far_as_it_goes);
 	tcase_add_test(t, it_travels_to_a_worker);
+	tcase_add_test(t, what_is_no_status_is_refused);
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -1,0 +1,50 @@
+#include "base/sealed.h"
+
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)
+
+int
+sealed_make(const char *name, const struct buf *text)
+{
+	int fd;
+
+	if (text->failed) {
+		errno = ENOMEM;
+		return -1;
+	}
+	fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd != -1 && (fd_write_all(fd, text->data, text->len) == -1 ||
+	    fcntl(fd, F_ADD_SEALS, SEALS) == -1))
+		fd_close(&fd);
+	return fd;
+}
+
+int
+sealed_read(int fd, struct buf *text)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+	struct stat st;
+	char *room;
+	size_t size;
+
+	/* A kernel that is told to make it not executable adds a seal. */
+	if (seals == -1 || (seals & SEALS) != SEALS || fstat(fd, &st) == -1 ||
+	    st.st_size == 0) {
+		errno = EPROTO;
+		return -1;
+	}
+	size = (size_t)st.st_size;
+	room = buf_reserve(text, size);
+	if (room == NULL || pread(fd, room, size, 0) != st.st_size)
+		return -1;
+	text->len += size;
+	return 0;
+}
