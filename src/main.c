@@ -192,19 +192,18 @@ test(const struct conf *conf, const char *file, bool dump)
 
 /* A child of ours, started again: it knows nothing but its orders. */
 static void
-serve_a_pool(int orders)
+serve_a_pool(void)
 {
 	const struct birth *birth;
 	struct why why;
+	int orders;
 
-	if (orders == -1)
+	if (!image_orders(&orders))
 		return;
 	prctl(PR_SET_NAME, "lua-fpm");
 	birth = birth_take(orders, &why);
-	if (birth == NULL) {
-		fprintf(stderr, "lua-fpm: %s\n", why.text);
-		exit(EX_USAGE);
-	}
+	if (birth == NULL)
+		die(EX_USAGE, "LUA_FPM_ORDERS: %s", why.text);
 	if (birth->kind == BIRTH_TRIAL)
 		trial_main(birth);
 	worker_main(birth);
@@ -216,11 +215,11 @@ main(int argc, char **argv)
 	struct arguments a = { 0 };
 	struct master_options options = { 0 };
 	struct conf *conf;
-	bool succeeds;
-	int code;
+	struct why why;
+	int code, succeeds;
 
 	fd_standard();
-	serve_a_pool(image_orders());
+	serve_a_pool();
 	if (image_open() == -1) {
 		fprintf(stderr, "lua-fpm: /proc/self/exe: %s\n",
 		    strerror(errno));
@@ -228,12 +227,14 @@ main(int argc, char **argv)
 	}
 	title_init(argc, argv);
 	inherit_init();
-	succeeds = master_succeeds();
+	succeeds = master_succeeds(&why);
+	if (succeeds == -1)
+		die(EX_USAGE, "%s", why.text);
 	parse(argc, argv, &a);
 	if (a.app != NULL && a.address == NULL)
 		standalone_main(a.app);
-	conf = configure(&a, succeeds);
-	if (conf == NULL && !succeeds)
+	conf = configure(&a, succeeds == 1);
+	if (conf == NULL && succeeds == 0)
 		return EX_CONFIG;
 	if (a.test || a.dump) {
 		code = test(conf, a.address == NULL ? a.file : "command line",

@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/close_range.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,15 +88,16 @@ image_become(const char *title, int orders, const int *fds, size_t n)
 	fail("execveat");
 }
 
-int
-image_orders(void)
+bool
+image_orders(int *orders)
 {
 	const char *text = getenv(VARIABLE);
 	int64_t fd = -1;
 
 	if (text == NULL)
-		return -1;
+		return false;
 	num_integer(text, STDERR_FILENO + 1, INT_MAX, &fd);
 	unsetenv(VARIABLE);
-	return (int)fd;
+	*orders = (int)fd;
+	return true;
 }

@@ -8,6 +8,7 @@
  * -t; knows nothing of what the child is to do.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Hold on to the image, at the start of the program.  0, or -1 with errno. */
@@ -23,8 +24,9 @@ int image_open(void);
 void image_become(const char *title, int orders, const int *fds, size_t n)
     __attribute__((noreturn));
 
-/* The descriptor that image_become was given, taken out of the environment;
- * -1: this process was not started so.  To be asked once. */
-int image_orders(void);
+/* Was this process started so, as the environment says, from which it is taken?
+ * *orders is the descriptor that is said to have been given; -1: none can be
+ * that.  To be asked once. */
+bool image_orders(int *orders);
 
 #endif

@@ -302,10 +302,11 @@ static void
 take_over_socket(const struct record *record)
 {
 	char *path = record_text(record, "path");
-	int fd = (int)record_number(record, "fd", -1);
+	int fd = record_fd(record, "fd");
 
-	if (path == NULL || fd == -1 ||
+	if (path == NULL || fd == -1 || self.listener != -1 ||
 	    sock_parse(path, &self.address, NULL) == -1) {
+		fd_close(&fd);
 		free(path);
 		return;
 	}

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fd.h"
+
 /* What there is of its line, or what is left of its answer. */
 static void
 put_text(const struct control_client *client, struct buf *record)
@@ -51,11 +53,13 @@ control_client_recall(const struct record *record,
 	struct record text;
 
 	*client = (struct control_client){
-		.fd = (int)record_number(record, "fd", -1),
+		.fd = record_fd(record, "fd"),
 		.wish = (int)record_number(record, "wish", 0),
 		.begun = record_number(record, "begun", 0) != 0 };
 	if (client->fd != -1 && state > CONTROL_FREE && state <= CONTROL_TAKES)
 		client->state = (int)state;
+	else
+		fd_close(&client->fd);
 	snprintf(client->note, sizeof(client->note), "%s",
 	    note == NULL ? "" : note);
 	free(note);

@@ -1,8 +1,8 @@
 #include "master/handover.h"
 
-#include <sys/mman.h>
-
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "base/sealed.h"
 #include "conf/conf_dump.h"
 #include "conf/conf_read.h"
 #include "master/control.h"
@@ -21,6 +22,8 @@
 #include "share/board.h"
 
 #define VARIABLE "LUA_FPM_HANDOVER"
+#define KIND	 "lua_fpm_handover_1" /* of record; another build's may be
+					 another */
 
 /* ---- leaving ------------------------------------------------------------- */
 
@@ -61,17 +64,6 @@ put_pool(const struct pools *pools, const struct pool *pool, struct buf *out)
 	record_put(out, "generation", record.data, record.len);
 	out->failed |= record.failed;
 	buf_free(&record);
-}
-
-/* The number of a memfd with the text; -1 with errno. */
-static int
-store(const struct buf *text)
-{
-	int fd = memfd_create("lua-fpm-handover", 0);
-
-	if (fd != -1 && fd_write_all(fd, text->data, text->len) == -1)
-		fd_close(&fd);
-	return fd;
 }
 
 /* The log is open, whatever becomes of the place where it was opened. */
@@ -115,32 +107,43 @@ put_parked(const struct pools_parked *parked, struct buf *out)
 	buf_free(&record);
 }
 
-int
-handover_leave(const struct pools *pools, const struct handover_own *own)
+static void
+put_all(const struct pools *pools, const struct handover_own *own,
+    struct buf *out)
 {
 	const struct pools_source *source;
 	const struct pools_parked *parked;
 	const struct pool *pool;
-	struct buf text = { 0 };
-	char number[16];
-	int fd = -1;
 
 	for (source = pools->sources; source != NULL; source = source->next)
-		put_source(source->conf, &text);
-	listen_hand_over(&text);
+		put_source(source->conf, out);
+	listen_hand_over(out);
 	for (pool = pools->first; pool != NULL; pool = pool->next)
-		put_pool(pools, pool, &text);
+		put_pool(pools, pool, out);
 	for (parked = pools->parked; parked != NULL; parked = parked->next)
-		put_parked(parked, &text);
-	control_hand_over(&text);
-	put_log(&text);
-	put_own(own, &text);
-	errno = ENOMEM;
-	if (!text.failed)
-		fd = store(&text);
+		put_parked(parked, out);
+	control_hand_over(out);
+	put_log(out);
+	put_own(own, out);
+}
+
+int
+handover_leave(const struct pools *pools, const struct handover_own *own)
+{
+	struct buf all = { 0 }, text = { 0 };
+	char number[16];
+	int fd;
+
+	put_all(pools, own, &all);
+	record_put(&text, KIND, all.data, all.len);
+	text.failed |= all.failed;
+	fd = sealed_make("lua-fpm-handover", &text);
+	buf_free(&all);
 	buf_free(&text);
+	if (fd == -1 || fd_cloexec(fd, false) == -1)
+		return -1;
 	snprintf(number, sizeof(number), "%d", fd);
-	return fd == -1 ? -1 : setenv(VARIABLE, number, 1);
+	return setenv(VARIABLE, number, 1);
 }
 
 /* Every descriptor of the master's own is close-on-exec by rule. */
@@ -150,23 +153,28 @@ close_all_on_exec(void)
 	close_range(STDERR_FILENO + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC);
 }
 
-static int
-take_variable(void)
+/* False: it is not set.  *fd is -1 if it names no descriptor. */
+static bool
+take_variable(int *fd)
 {
 	const char *text = getenv(VARIABLE);
-	int64_t fd = -1;
+	int64_t number = -1;
 
-	if (text != NULL)
-		num_integer(text, STDERR_FILENO + 1, INT_MAX, &fd);
+	*fd = -1;
+	if (text == NULL)
+		return false;
+	num_integer(text, STDERR_FILENO + 1, INT_MAX, &number);
+	*fd = (int)number;
 	unsetenv(VARIABLE);
-	return (int)fd;
+	return true;
 }
 
 void
 handover_revoke(void)
 {
-	int fd = take_variable();
+	int fd;
 
+	take_variable(&fd);
 	fd_close(&fd);
 	close_all_on_exec();
 }
@@ -184,7 +192,9 @@ revive_log(const struct record *all)
 	if (!record_find(all, "log", &record))
 		return;
 	path = record_text(&record, "path");
-	place.fd = (int)record_number(&record, "fd", STDERR_FILENO);
+	place.fd = record_fd(&record, "fd");
+	if (place.fd == -1)
+		place.fd = STDERR_FILENO;
 	place.path = path;
 	place.min = record_number(&record, "min", -1);
 	place.form = record_number(&record, "form", -1);
@@ -192,28 +202,39 @@ revive_log(const struct record *all)
 	free(path);
 }
 
-bool
-handover_take(struct handover *handover)
+static bool
+is_ours(const struct buf *text, struct record *all)
 {
-	struct buf *text = &handover->text;
-	int fd = take_variable();
-	char *room;
-	ssize_t n = 0;
+	const char *rest = text->data;
+	size_t len = text->len;
+	struct record source;
+
+	return record_next(&rest, &len, all) && record_is(all, KIND) &&
+	    len == 0 && record_is_whole(all) &&
+	    record_find(all, "source", &source);
+}
+
+int
+handover_take(struct handover *handover, struct why *why)
+{
+	int fd;
 
 	*handover = (struct handover){ 0 };
-	if (fd == -1)
-		return false;
-	close_all_on_exec();
-	while ((room = buf_reserve(text, BUFSIZ)) != NULL &&
-	    (n = pread(fd, room, BUFSIZ, (off_t)text->len)) > 0)
-		text->len += (size_t)n;
-	close(fd);
-	handover->all = (struct record){ .value = text->data,
-		.len = text->len };
-	if (n != 0 || text->len == 0)
-		return false;
-	revive_log(&handover->all);
-	return true;
+	if (!take_variable(&fd))
+		return 0;
+	if (sealed_read(fd, &handover->text) == -1)
+		why_set(why, VARIABLE " names no sealed memory with what an "
+		    "upgrade leaves");
+	else if (!is_ours(&handover->text, &handover->all))
+		why_set(why, "what " VARIABLE " leads to was left by no "
+		    "upgrade to this build");
+	else {
+		close(fd);
+		revive_log(&handover->all);
+		return 1;
+	}
+	buf_free(&handover->text);
+	return -1;
 }
 
 /* The newest came first, and pools_adopt puts the last to the front. */
@@ -282,9 +303,27 @@ revive_own(const struct record *all, struct handover_own *own)
 		own->version = "?";
 	own->hup_waits = record_number(all, "hup_waits", 0) != 0;
 	own->usr2_waits = record_number(all, "usr2_waits", 0) != 0;
-	own->pidfile = (int)record_number(all, "pid_file", -1);
+	own->pidfile = record_fd(all, "pid_file");
 	own->pid_path = record_text(all, "pid_path");
 	own->started = record_number(all, "started", 0);
+}
+
+/* What is not close-on-exec has come from the image before, and has no owner:
+ * workers of a pool that is not taken over are to see that nobody is there. */
+static void
+close_untaken(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *entry;
+	int64_t fd;
+
+	while (dir != NULL && (entry = readdir(dir)) != NULL)
+		if (num_integer(entry->d_name, STDERR_FILENO + 1, INT_MAX,
+			&fd) == 0 && fcntl((int)fd, F_GETFD) == 0)
+			close((int)fd);
+	if (dir != NULL)
+		closedir(dir);
+	close_all_on_exec();
 }
 
 void
@@ -309,5 +348,6 @@ handover_revive(struct handover *handover, struct pools *pools,
 			control_take_over(&record);
 	}
 	board_all_taken_over();
+	close_untaken();
 	buf_free(&handover->text);
 }

@@ -4,7 +4,8 @@
 /*
  * All that one image of the daemon leaves to the next one in the same process
  * (an upgrade in place): configurations, listeners, generations of pools and
- * their workers, as records in a memfd whose number stands in the environment.
+ * their workers, as records in a sealed memfd whose number stands in the
+ * environment.
  * Runs in the master.
  */
 
@@ -36,15 +37,18 @@ int handover_leave(const struct pools *pools,
  * the environment. */
 void handover_revoke(void);
 
-/* Take what was left to this process, if anything was, out of the environment
- * and make every descriptor close-on-exec.  True: something was, and the log
- * goes on where it was. */
-bool handover_take(struct handover *handover);
+/*
+ * Take what was left to this process, if anything was.  1: something was, and
+ * the log goes on where it was; 0;
+ * -1 and why: the environment names what no image of this build has left, and
+ * that is as it was.
+ */
+int handover_take(struct handover *handover, struct why *why);
 
 /* Bring pools, and the configurations they point into, to life; listeners
  * wait to be asked for.  Pools that cannot be are logged: their workers leave
- * by themselves.  The strings of *own are the caller's.  The handover is
- * empty then. */
+ * by themselves.  Descriptors that nobody has taken are closed.  The strings of
+ * *own are the caller's.  The handover is empty then. */
 void handover_revive(struct handover *handover, struct pools *pools,
     struct handover_own *own);
 

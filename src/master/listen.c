@@ -221,6 +221,16 @@ listen_hand_over(struct buf *out)
 	}
 }
 
+/* One that the daemon was given is there anyway, under its own number. */
+static int
+take_fd(struct listener *l, const struct record *record)
+{
+	struct why why;
+
+	return l->address.kind == SOCK_FD ?
+	    sock_listen(&l->address, NULL, &why) : record_fd(record, "fd");
+}
+
 int
 listen_take_over(const struct record *record)
 {
@@ -228,14 +238,14 @@ listen_take_over(const struct record *record)
 	struct why why;
 
 	if (l == NULL || (l->text = record_text(record, "text")) == NULL ||
-	    sock_parse(l->text, &l->address, &why) == -1) {
+	    sock_parse(l->text, &l->address, &why) == -1 ||
+	    (l->fd = take_fd(l, record)) == -1) {
 		if (l != NULL)
 			free(l->text);
 		free(l);
 		return -1;
 	}
 	sock_locate(&l->address);
-	l->fd = (int)record_number(record, "fd", -1);
 	l->backlog = (int)record_number(record, "backlog", 0);
 	l->acl = record_number(record, "acl", 0) != 0;
 	l->address.dev = (dev_t)record_number(record, "dev", 0);

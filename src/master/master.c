@@ -412,11 +412,13 @@ run(void)
 	log_notice("stopped");
 }
 
-bool
-master_succeeds(void)
+int
+master_succeeds(struct why *why)
 {
-	self.succeeds = handover_take(&self.handover);
-	return self.succeeds;
+	int result = handover_take(&self.handover, why);
+
+	self.succeeds = result == 1;
+	return result;
 }
 
 int

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "base/why.h"
 #include "conf/conf.h"
 
 struct master_options {
@@ -18,8 +19,9 @@ struct master_options {
 };
 
 /* Was this image executed by another one that has workers (an upgrade in
- * place)?  To be asked first, and once. */
-bool master_succeeds(void);
+ * place)?  -1 and why: the environment says so, but it was not.  To be asked
+ * first, and once. */
+int master_succeeds(struct why *why);
 
 /*
  * Run until stopped.  Takes conf over; NULL, if master_succeeds, leaves in

@@ -75,33 +75,6 @@ pool_handover_source(const struct record *record)
 
 /* ---- taking over --------------------------------------------------------- */
 
-static void
-close_fd(const struct record *record, const char *name)
-{
-	int fd = (int)record_number(record, name, -1);
-
-	fd_close(&fd);
-}
-
-/* A pool that cannot be adopted: its workers see that nobody is there. */
-static void
-let_go(const struct record *record)
-{
-	const char *rest = record->value;
-	size_t len = record->len;
-	struct record slot;
-
-	while (record_next(&rest, &len, &slot)) {
-		if (!record_is(&slot, "slot") && !record_is(&slot, "reporter"))
-			continue;
-		close_fd(&slot, "channel");
-		close_fd(&slot, "output");
-		close_fd(&slot, "access");
-	}
-	close_fd(record, "exchange_in");
-	close_fd(record, "exchange_out");
-}
-
 static struct board *
 take_board(const struct record *record, unsigned nslots)
 {
@@ -122,13 +95,12 @@ take_board(const struct record *record, unsigned nslots)
 static int
 take_inlet(struct pool *pool, const struct record *record, struct why *why)
 {
-	const struct inlet before = { .exchange = {
-		(int)record_number(record, "exchange_in", -1),
-		(int)record_number(record, "exchange_out", -1) } };
+	struct inlet before = { .exchange = { record_fd(record, "exchange_in"),
+		record_fd(record, "exchange_out") } };
 	int result = inlet_open(&pool->inlet, pool->conf, &before, why);
 
-	close_fd(record, "exchange_in");
-	close_fd(record, "exchange_out");
+	fd_close(&before.exchange[0]);
+	fd_close(&before.exchange[1]);
 	return result;
 }
 
@@ -148,13 +120,13 @@ take_slot(struct pool *pool, const struct record *record)
 	int64_t i = record_number(record, "number", -1);
 	int64_t other = record_number(record, "succeeds", -1);
 
-	if (i < 0 || i >= pool->nslots)
+	if (i < 0 || i >= pool->nslots || pool->slots[i].state != SLOT_FREE ||
+	    slot_take_over(&pool->slots[i], record, pool->options->loop,
+		pool->conf->name, pool_heard, pool) == -1)
 		return;
-	pool->logs.own[i] = (int)record_number(record, "access", -1);
-	slot_take_over(&pool->slots[i], record, pool->options->loop,
-	    pool->conf->name, pool_heard, pool);
+	pool->logs.own[i] = record_fd(record, "access");
 	quota_add(pool->options->quota);
-	if (other >= 0 && other < pool->nslots)
+	if (other >= 0 && other < pool->nslots && other != i)
 		pool->slots[i].succeeds = &pool->slots[other];
 }
 
@@ -228,10 +200,8 @@ pool_take_over(const struct record *record, const struct conf *source,
 	free(name);
 	if (conf != NULL)
 		pool = adopt(record, conf, source, options, why);
-	if (pool == NULL) {
-		let_go(record);
+	if (pool == NULL)
 		return NULL;
-	}
 	take_state(pool, record);
 	take_slots(pool, record);
 	return pool;

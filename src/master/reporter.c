@@ -127,7 +127,9 @@ void
 reporter_take_over(struct reporter *reporter, const struct record *record,
     struct loop *loop, const char *pool)
 {
-	slot_take_over(&reporter->slot, record, loop, pool, heard, reporter);
+	if (reporter->board != NULL && !reporter_lives(reporter))
+		slot_take_over(&reporter->slot, record, loop, pool, heard,
+		    reporter);
 }
 
 bool

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -246,19 +247,32 @@ slot_hand_over(const struct slot *slot, struct buf *out)
 	    slot->output.line.len);
 }
 
-void
+/* What is none of ours would be waited for in vain, or killed. */
+static bool
+is_child(int64_t pid)
+{
+	siginfo_t info;
+
+	return pid > 1 && pid <= INT_MAX && waitid(P_PID, (id_t)pid, &info,
+	    WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+int
 slot_take_over(struct slot *slot, const struct record *record,
     struct loop *loop, const char *pool,
     void (*heard)(void *arg, struct slot *slot, enum birth_word word),
     void *arg)
 {
+	int64_t state = record_number(record, "state", SLOT_UP);
+	int64_t pid = record_number(record, "pid", 0);
 	struct record line;
 
+	if (state <= SLOT_FREE || state > SLOT_LEAVING || !is_child(pid))
+		return -1;
 	memset(slot, 0, sizeof(*slot));
-	slot->state = (enum slot_state)record_number(record, "state",
-	    SLOT_UP);
-	slot->pid = (pid_t)record_number(record, "pid", 0);
-	slot->channel = (int)record_number(record, "channel", -1);
+	slot->state = (enum slot_state)state;
+	slot->pid = (pid_t)pid;
+	slot->channel = record_fd(record, "channel");
 	slot->born = record_number(record, "born", clock_ms());
 	slot->due = record_number(record, "due", -1);
 	slot->killed = record_number(record, "killed", 0) != 0;
@@ -267,9 +281,10 @@ slot_take_over(struct slot *slot, const struct record *record,
 	    BIRTH_PROTOCOL;
 	slot->heard = heard;
 	slot->arg = arg;
-	attend(slot, loop, (int)record_number(record, "output", -1), pool);
+	attend(slot, loop, record_fd(record, "output"), pool);
 	if (record_find(record, "line", &line))
 		buf_add(&slot->output.line, line.value, line.len);
+	return 0;
 }
 
 const char *

@@ -91,9 +91,10 @@ void slot_bury(struct slot *slot);
 
 /* Over an upgrade in place: append the fields of a record, descriptors
  * staying open over exec(3); become what such a record says of a child that
- * is ours still.  `succeeds` is left to the pool. */
+ * is ours still.  `succeeds` is left to the pool.  -1: it tells of no child,
+ * and the slot stays free. */
 void slot_hand_over(const struct slot *slot, struct buf *out);
-void slot_take_over(struct slot *slot, const struct record *record,
+int slot_take_over(struct slot *slot, const struct record *record,
     struct loop *loop, const char *pool,
     void (*heard)(void *arg, struct slot *slot, enum birth_word word),
     void *arg);

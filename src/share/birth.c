@@ -1,11 +1,8 @@
 #include "share/birth.h"
 
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,10 +12,10 @@
 #include "base/fd.h"
 #include "base/image.h"
 #include "base/log.h"
+#include "base/sealed.h"
 #include "share/pool_record.h"
 #include "share/variables.h"
 
-#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)
 #define KIND  "lua_fpm_birth_1" /* of record; another build's may be another */
 
 #define FDS_OF(orders) ((orders)->nlisteners + 5 + SINK_COUNT)
@@ -81,20 +78,12 @@ put(const struct birth_orders *o, struct buf *out)
 int
 birth_prepare(const struct birth_orders *orders)
 {
-	int fd = memfd_create("lua-fpm-birth", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	struct buf text = { 0 };
-	int result = -1;
+	int fd;
 
-	if (fd == -1)
-		return -1;
 	put(orders, &text);
-	if (text.failed)
-		errno = ENOMEM;
-	else if (fd_write_all(fd, text.data, text.len) == 0)
-		result = fcntl(fd, F_ADD_SEALS, SEALS);
+	fd = sealed_make("lua-fpm-birth", &text);
 	buf_free(&text);
-	if (result == -1)
-		fd_close(&fd);
 	return fd;
 }
 
@@ -123,47 +112,18 @@ birth_become(const struct birth_orders *o, int memory)
 
 /* ---- taking -------------------------------------------------------------- */
 
-/* All that stands in a memfd that nobody changes any more. */
-static int
-read_memory(int fd, struct buf *text)
-{
-	struct stat st;
-	char *room;
-
-	if (fcntl(fd, F_GET_SEALS) != SEALS || fstat(fd, &st) == -1)
-		return -1;
-	room = buf_reserve(text, (size_t)st.st_size);
-	if (room == NULL || pread(fd, room, (size_t)st.st_size, 0) !=
-	    (ssize_t)st.st_size)
-		return -1;
-	text->len = (size_t)st.st_size;
-	return 0;
-}
-
-/* A descriptor of that name, close-on-exec from here on; -1: none. */
-static int
-take_fd(const struct record *all, const char *name)
-{
-	int64_t fd = record_number(all, name, -1);
-
-	if (fd <= STDERR_FILENO || fd > INT32_MAX ||
-	    fd_cloexec((int)fd, true) == -1)
-		return -1;
-	return (int)fd;
-}
-
 static int
 add_listener(struct birth *birth, const struct record *record)
 {
 	int *grown = reallocarray(birth->listeners, birth->nlisteners + 1,
 	    sizeof(*grown));
-	int64_t fd;
+	int fd = record_take_fd(record);
 
 	if (grown == NULL)
 		return -1;
 	birth->listeners = grown;
-	if (record_is_number(record, &fd) && fd_cloexec((int)fd, true) == 0)
-		grown[birth->nlisteners++] = (int)fd;
+	if (fd != -1)
+		grown[birth->nlisteners++] = fd;
 	return 0;
 }
 
@@ -194,7 +154,8 @@ take_score(const struct record *all, struct birth *birth)
 {
 	if (birth->kind == BIRTH_TRIAL)
 		return 0;
-	birth->score = score_open(take_fd(all, "head"), take_fd(all, "slot"),
+	birth->score = score_open(record_fd(all, "head"),
+	    record_fd(all, "slot"),
 	    (unsigned)record_number(all, "number", 0));
 	return birth->score == NULL ? -1 : 0;
 }
@@ -208,9 +169,9 @@ take(const struct record *all, struct birth *birth)
 	birth->kind = (enum birth_kind)record_number(all, "kind",
 	    BIRTH_WORKER);
 	birth->shut = record_number(all, "shut", 0) != 0;
-	birth->channel = take_fd(all, "channel");
-	birth->exchange[0] = take_fd(all, "exchange_in");
-	birth->exchange[1] = take_fd(all, "exchange_out");
+	birth->channel = record_fd(all, "channel");
+	birth->exchange[0] = record_fd(all, "exchange_in");
+	birth->exchange[1] = record_fd(all, "exchange_out");
 	for (int id = 0; id < SINK_COUNT; id++)
 		sink_get(&birth->sinks[id], id, all);
 	if (birth->kind != BIRTH_TRIAL)
@@ -236,7 +197,7 @@ birth_take(int memory, struct why *why)
 	struct record all;
 	size_t len;
 
-	if (read_memory(memory, &text) == -1) {
+	if (sealed_read(memory, &text) == -1) {
 		why_set(why, "the descriptor with what it was born for is no "
 		    "sealed memory");
 		return NULL;
@@ -244,12 +205,15 @@ birth_take(int memory, struct why *why)
 	close(memory);
 	rest = text.data;
 	len = text.len;
-	if (!record_next(&rest, &len, &all) || !record_is(&all, KIND)) {
+	if (!record_next(&rest, &len, &all) || !record_is(&all, KIND) ||
+	    len != 0 || !record_is_whole(&all)) {
 		why_set(why, "what it was born for is of another build");
+		buf_free(&text);
 		return NULL;
 	}
 	if (take(&all, &birth) == -1) {
 		why_set(why, "what it was born with: %s", strerror(errno));
+		buf_free(&text);
 		return NULL;
 	}
 	buf_free(&text);

@@ -10,6 +10,7 @@
 #include "share/board_impl.h"
 
 #define SLOTS_MOST (1 << 20)
+#define FIRST_MOST (1 << 30)
 #define NAME_ROOM  40
 
 /* ---- what was counted, by names that every build knows ------------------- */
@@ -187,21 +188,19 @@ static void
 take_place(struct board *board, const struct record *record)
 {
 	int64_t number = record_number(record, "number", -1);
-	int fd = (int)record_number(record, "fd", -1);
 	struct place *place;
 
-	if (number < 0 || number >= board->nslots) {
-		fd_close(&fd);
+	if (number < 0 || number >= board->nslots ||
+	    board->place[number].alive)
 		return;
-	}
 	place = &board->place[number];
 	place->alive = true;
 	place->pid = (pid_t)record_number(record, "pid", 0);
 	place->born = record_number(record, "born", 0);
 	place->leaving = record_number(record, "leaving", 0) != 0;
-	place->fd = fd;
+	place->fd = record_fd(record, "fd");
 	take_counts(place->counts, record);
-	if (has_size(fd, sizeof(*place->memory)))
+	if (has_size(place->fd, sizeof(*place->memory)))
 		board_map(place);
 	/* It says 0 before its worker has come to it. */
 	if (place->memory != NULL && !is_ours(place->memory))
@@ -211,14 +210,18 @@ take_place(struct board *board, const struct record *record)
 static int
 take_head(struct board *board, const struct record *record)
 {
-	board->first = (unsigned)record_number(record, "first", 0);
+	int64_t first = record_number(record, "first", 0);
+
 	board->full = record_number(record, "full", 0) != 0;
-	board->fd = (int)record_number(record, "head", -1);
-	board->fd_read = (int)record_number(record, "head_read", -1);
-	if (has_size(board->fd, score_head_size(board->nslots)))
-		return board_map_head(board);
-	errno = EPROTO;
-	return -1;
+	board->fd = record_fd(record, "head");
+	board->fd_read = record_fd(record, "head_read");
+	if (first < 0 || first > FIRST_MOST || board->fd_read == -1 ||
+	    !has_size(board->fd, score_head_size(board->nslots))) {
+		errno = EPROTO;
+		return -1;
+	}
+	board->first = (unsigned)first;
+	return board_map_head(board);
 }
 
 struct board *

@@ -1,9 +1,12 @@
 #include "share/record.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/num.h"
@@ -137,4 +140,25 @@ record_number(const struct record *in, const char *name, int64_t otherwise)
 	    !record_is_number(&found, &number))
 		return otherwise;
 	return number;
+}
+
+/* What is close-on-exec was opened by this image, or taken before. */
+int
+record_take_fd(const struct record *record)
+{
+	int64_t fd;
+
+	if (!record_is_number(record, &fd) || fd <= STDERR_FILENO ||
+	    fd > INT_MAX || fcntl((int)fd, F_GETFD) != 0 ||
+	    fd_cloexec((int)fd, true) == -1)
+		return -1;
+	return (int)fd;
+}
+
+int
+record_fd(const struct record *in, const char *name)
+{
+	struct record found;
+
+	return record_find(in, name, &found) ? record_take_fd(&found) : -1;
 }

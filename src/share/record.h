@@ -6,7 +6,7 @@
  * one image of the daemon tells the next.  A value may be a sequence of
  * records itself.  Whoever reads skips what it does not know, so that an
  * older and a newer build understand each other.  Pure, but for
- * record_put_fd.
+ * what is done with descriptors.
  */
 
 #include <stdbool.h>
@@ -51,6 +51,15 @@ bool record_find(const struct record *in, const char *name,
 /* The number of that name within `in`; `otherwise` if there is none. */
 int64_t record_number(const struct record *in, const char *name,
     int64_t otherwise);
+
+/*
+ * The descriptor whose number is the value of a record, or of the first of
+ * that name within `in`; the caller's from here on, and close-on-exec.  -1: it
+ * is none that was left open over exec(3), or it has been taken already, so
+ * that two names of one descriptor have one owner.
+ */
+int record_take_fd(const struct record *record);
+int record_fd(const struct record *in, const char *name);
 
 /* The text of that name, terminated and to be freed; NULL if there is none,
  * or no memory. */

@@ -308,15 +308,15 @@ void
 sink_get(struct sink *sink, enum sink_id id, const struct record *all)
 {
 	struct record record;
-	int fd;
+	int64_t way;
 
 	set(sink, SINK_NONE, -1);
 	if (!record_find(all, id == SINK_ACCESS ? "access" : "slow", &record))
 		return;
-	fd = (int)record_number(&record, "fd", -1);
-	if (fd > STDERR_FILENO)
-		fd_cloexec(fd, true);
-	set(sink, (enum sink_way)record_number(&record, "way", SINK_NONE), fd);
+	way = record_number(&record, "way", SINK_NONE);
+	if (way <= SINK_NONE || way > SINK_ERROR_LOG)
+		return;
+	set(sink, (enum sink_way)way, record_fd(&record, "fd"));
 	sink->own = record_number(&record, "own", 0) != 0;
 	if (sink->way == SINK_ERROR_LOG)
 		sink->out = (struct outlet){ .fd = STDERR_FILENO,

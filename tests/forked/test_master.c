@@ -1145,10 +1145,10 @@ suite(void)
 int
 main(void)
 {
-	int orders = image_orders();
 	struct why why;
+	int orders;
 
-	if (orders != -1)
+	if (image_orders(&orders))
 		worker_main(birth_take(orders, &why));
 	return unit_run(suite());
 }

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -399,6 +400,53 @@ START_TEST(another_build_takes_over_what_it_can)
 }
 END_TEST
 
+/* Such as an upgrade leaves it. */
+static int
+left_open(size_t size)
+{
+	int fd = memfd_create("left", 0);
+
+	ck_assert_int_ne(fd, -1);
+	ck_assert_int_eq(ftruncate(fd, (off_t)size), 0);
+	return fd;
+}
+
+static void
+put_place(struct buf *out, int fd)
+{
+	struct buf record = { 0 };
+
+	record_put_number(&record, "number", 0);
+	record_put_number(&record, "fd", fd);
+	record_put(out, "place", record.data, record.len);
+	buf_free(&record);
+}
+
+/* What has two names has one owner, and what is not taken is not touched. */
+START_TEST(a_descriptor_is_taken_once)
+{
+	int head = left_open(score_head_size(1)), other = left_open(1);
+	struct buf text = { 0 };
+	struct record record;
+
+	record_put_number(&text, "slots", 1);
+	record_put_number(&text, "head", head);
+	record_put_number(&text, "head_read", other);
+	put_place(&text, STDERR_FILENO);
+	put_place(&text, head);
+	record = (struct record){ .value = text.data, .len = text.len };
+	board = board_take_over(&record);
+	ck_assert_ptr_nonnull(board);
+	ck_assert_ptr_null(board_take_over(&record));
+	ck_assert_int_eq(fcntl(head, F_GETFD), FD_CLOEXEC);
+	board_dead(board, 0);
+	ck_assert_int_eq(fcntl(STDERR_FILENO, F_GETFD), 0);
+	ck_assert_int_eq(fcntl(head, F_GETFD), FD_CLOEXEC);
+	board_all_taken_over();
+	buf_free(&text);
+}
+END_TEST
+
 START_TEST(what_cannot_be_taken_over_is_refused)
 {
 	static const char *const cases[] = { "", "slots 1\n2\n",
@@ -623,6 +671,7 @@ suite(void)
 	tcase_add_test(t, lost_lines_are_told_of_once_for_all);
 	tcase_add_test(t, another_image_takes_it_over);
 	tcase_add_test(t, another_build_takes_over_what_it_can);
+	tcase_add_test(t, a_descriptor_is_taken_once);
 	tcase_add_test(t, what_cannot_be_taken_over_is_refused);
 	tcase_add_test(t, counts_that_cannot_be_true_are_not_taken);
 	tcase_add_test(t, any_bytes_are_read_as_something_that_can_be);

@@ -120,6 +120,54 @@ START_TEST(a_descriptor_stays_open_over_exec)
 }
 END_TEST
 
+/* Two names of it have one owner. */
+START_TEST(a_descriptor_is_taken_once)
+{
+	struct buf b = { 0 };
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	struct record all, found;
+
+	record_put_fd(&b, "fd", fd);
+	record_put_fd(&b, "again", fd);
+	all = whole(&b);
+	ck_assert_int_eq(record_fd(&all, "fd"), fd);
+	ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	ck_assert_int_eq(record_fd(&all, "fd"), -1);
+	ck_assert_int_eq(record_fd(&all, "again"), -1);
+	record_put_fd(&b, "again", fd);
+	ck_assert(record_find(&all, "again", &found));
+	ck_assert_int_eq(record_take_fd(&found), fd);
+	close(fd);
+	buf_free(&b);
+}
+END_TEST
+
+/* Not the standard ones, none that is closed, none of this image's own. */
+START_TEST(no_other_descriptor_is_taken)
+{
+	static const char *const numbers[] = { "0", "1", "2", "-1", "1000",
+		"2147483648", "4294967299", "", "x", "9x" };
+	int own = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	struct buf b = { 0 };
+	struct record all;
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		buf_clear(&b);
+		record_put_text(&b, "fd", numbers[i]);
+		all = whole(&b);
+		ck_assert_int_eq(record_fd(&all, "fd"), -1);
+	}
+	buf_clear(&b);
+	record_put_number(&b, "fd", own);
+	all = whole(&b);
+	ck_assert_int_eq(record_fd(&all, "fd"), -1);
+	ck_assert_int_eq(record_fd(&all, "none"), -1);
+	ck_assert_int_eq(fcntl(STDERR_FILENO, F_GETFD), 0);
+	close(own);
+	buf_free(&b);
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -131,6 +179,8 @@ suite(void)
 	tcase_add_test(t, records_nest_and_come_in_order);
 	tcase_add_test(t, nonsense_ends_a_sequence);
 	tcase_add_test(t, a_descriptor_stays_open_over_exec);
+	tcase_add_test(t, a_descriptor_is_taken_once);
+	tcase_add_test(t, no_other_descriptor_is_taken);
 	suite_add_tcase(s, t);
 	return s;
 }
