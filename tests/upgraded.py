@@ -3,6 +3,7 @@
 from harness import *
 
 NEXT = os.path.join(BUILD, "tests/upgrade/lua-fpm-next")
+APART = os.path.join(BUILD, "tests/upgrade/lua-fpm-apart")
 
 
 def install(program, path):

@@ -1,5 +1,7 @@
 #include "master/pool_handover.h"
 
+#include <sys/socket.h>
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -7,6 +9,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "share/exchange.h"
 
 #define SLOTS_MOST (1 << 20)
 
@@ -49,6 +52,7 @@ pool_hand_over(const struct pool *pool, int64_t source, struct buf *out)
 	record_put(out, "board", board.data, board.len);
 	out->failed |= board.failed;
 	buf_free(&board);
+	record_put_number(out, "handoff", HANDOFF_VERSION);
 	record_put_fd(out, "exchange_in", pool->inlet.exchange[0]);
 	record_put_fd(out, "exchange_out", pool->inlet.exchange[1]);
 	record_put_number(out, "failures", pool->backoff.failures);
@@ -91,14 +95,23 @@ take_board(const struct record *record, unsigned nslots)
 	return NULL;
 }
 
-/* It keeps copies of the exchange. */
+/*
+ * It keeps copies of the exchange.  Workers of a build that hands connections
+ * over in another form are to keep theirs: they see the end of their exchange,
+ * and the others get one of their own.
+ */
 static int
 take_inlet(struct pool *pool, const struct record *record, struct why *why)
 {
 	struct inlet before = { .exchange = { record_fd(record, "exchange_in"),
 		record_fd(record, "exchange_out") } };
-	int result = inlet_open(&pool->inlet, pool->conf, &before, why);
+	bool same = record_number(record, "handoff", 0) == HANDOFF_VERSION;
+	int result;
 
+	if (!same)
+		shutdown(before.exchange[1], SHUT_WR);
+	result = inlet_open(&pool->inlet, pool->conf, same ? &before : NULL,
+	    why);
 	fd_close(&before.exchange[0]);
 	fd_close(&before.exchange[1]);
 	return result;

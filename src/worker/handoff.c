@@ -154,8 +154,8 @@ room(int exchange)
 }
 
 /* An empty message looks like the end. */
-static bool
-has_ended(int exchange)
+bool
+handoff_has_ended(int exchange)
 {
 	struct pollfd p = { .fd = exchange, .events = POLLRDHUP };
 
@@ -260,7 +260,7 @@ handoff_take(int exchange)
 	n = fd_receive(exchange, &fd, message, sizeof(message));
 	if (n == -1)
 		return NULL;
-	if (fd == -1 && n == 0 && has_ended(exchange)) {
+	if (fd == -1 && n == 0 && handoff_has_ended(exchange)) {
 		errno = EPIPE;
 		return NULL;
 	}

@@ -24,10 +24,10 @@
 
 #include <stdint.h>
 
+#include "share/exchange.h"
 #include "worker/conn.h"
 
-#define HANDOFF_VERSION 1
-#define HANDOFF_BYTES	(128 * 1024) /* at most */
+#define HANDOFF_BYTES (128 * 1024) /* at most */
 
 /* Append to `out` the bytes that lead to what is known of a parked
  * connection.  0, or -1: it cannot be handed over. */
@@ -63,5 +63,8 @@ void handoff_nudge(int exchange);
  * will come any more.
  */
 struct conn *handoff_take(int exchange);
+
+/* Has it been shut down?  What is in it by now nobody else takes for sure. */
+bool handoff_has_ended(int exchange);
 
 #endif

@@ -316,7 +316,8 @@ leave(void)
 	door_shut();
 	if (self.orphaned)
 		door_abandon();
-	give = score_heirs(self.birth->score) && !self.orphaned;
+	give = score_heirs(self.birth->score) && !self.orphaned &&
+	    !handoff_has_ended(self.birth->exchange[0]);
 	if (!give)
 		empty_queues();
 	else if (self.keeps)

@@ -87,6 +87,44 @@ def over_an_upgrade():
 
 
 @test
+def to_another_form():
+    """an upgrade to a build that hands connections over in another form, while
+    every old worker is busy and what is parked waits in the exchange: the old
+    workers take it back and serve it"""
+    with Upgraded(workers=TWO, timeouts=LONG) as d:
+        old = d.wait_ready(2)
+        parked = Parked(d, 60)
+        gates = [d.gate(), d.gate()]
+        held = [Background(d.lua, g.lua + "return {}, 'held'") for g in gates]
+        for gate in gates:
+            gate.wait()
+        install(APART, d.program)
+        mark = d.log_mark()
+        d.kill(signal.SIGUSR2)
+        d.wait_log(" ready: ", mark)
+        equal(d.fetch().body, b"hello")
+        rest = [(c, request(keep=True), 1) for c in parked.idle] + parked.half
+        for c, data, _ in rest:
+            c.send(data)
+        for gate in gates:
+            gate.open()
+        equal([h.result().body for h in held], [b"held", b"held"])
+        lost = 0
+        for c, _, id in rest:
+            with contextlib.suppress(AssertionError, OSError):
+                lost += c.response(id).body != b"hello"
+                continue
+            lost += 1
+        equal(lost, 0, "of %d" % len(rest))
+        until(lambda: not set(old) & set(d.workers()), "the old ones leave")
+        d.wait_ready(2)
+        assert "refused what another" not in d.read_log(mark)
+        parked = Parked(d, 60)
+        d.usr2()
+        parked.go_on(60)
+
+
+@test
 def to_another_user():
     """a reload that changes the user: the workers of the new one go on with
     what is parked at those of the old"""

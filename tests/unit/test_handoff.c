@@ -171,7 +171,9 @@ START_TEST(the_end)
 	struct conn *c = parked(CONN_IDLE, "");
 
 	handoff_nudge(exchange[1]);
+	ck_assert(!handoff_has_ended(exchange[0]));
 	ck_assert_int_eq(shutdown(exchange[1], SHUT_WR), 0);
+	ck_assert(handoff_has_ended(exchange[0]));
 	ck_assert_int_eq(handoff_give(c, exchange[1]), -1);
 	ck_assert_int_eq(errno, EPIPE);
 	ck_assert_uint_eq(conn_count(CONN_IDLE), 1);
