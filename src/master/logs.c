@@ -20,13 +20,13 @@ logs_open(struct logs *logs, const struct conf_pool *pool, unsigned nslots,
 	int result = 0;
 
 	logs->nslots = 0;
-	logs->own = calloc(nslots, sizeof(*logs->own));
-	if (logs->own == NULL) {
+	logs->loans = calloc(nslots, sizeof(*logs->loans));
+	if (logs->loans == NULL) {
 		why_set(why, "%s", strerror(errno));
 		result = -1;
 	} else {
 		for (; logs->nslots < nslots; logs->nslots++)
-			logs->own[logs->nslots] = -1;
+			logs->loans[logs->nslots] = SINK_LOAN_NONE;
 	}
 	if (format_compile(&logs->format, pool->logs.access_format, why) == -1)
 		result = -1;
@@ -46,11 +46,11 @@ logs_close(struct logs *logs)
 	for (int id = 0; id < SINK_COUNT; id++)
 		sink_close(&logs->sinks[id]);
 	for (unsigned slot = 0; slot < logs->nslots; slot++)
-		fd_close(&logs->own[slot]);
+		sink_return(&logs->loans[slot]);
 	format_free(&logs->format);
 	buf_free(&logs->line);
-	free(logs->own);
-	logs->own = NULL;
+	free(logs->loans);
+	logs->loans = NULL;
 	logs->nslots = 0;
 }
 
@@ -59,16 +59,15 @@ logs_close(struct logs *logs)
 void
 logs_lend(struct logs *logs, unsigned slot, struct sink out[SINK_COUNT])
 {
-	fd_close(&logs->own[slot]);
 	sink_lend(&logs->sinks[SINK_ACCESS], &out[SINK_ACCESS],
-	    &logs->own[slot]);
+	    &logs->loans[slot]);
 	sink_lend(&logs->sinks[SINK_SLOW], &out[SINK_SLOW], NULL);
 }
 
 void
 logs_return(struct logs *logs, unsigned slot)
 {
-	fd_close(&logs->own[slot]);
+	sink_return(&logs->loans[slot]);
 }
 
 void
@@ -78,7 +77,17 @@ logs_send(struct logs *logs, unsigned slot, int channel)
 
 	logs_lend(logs, slot, sinks);
 	for (int id = 0; id < SINK_COUNT; id++)
-		sink_send(channel, id, &sinks[id]);
+		if (sink_send(channel, id, &sinks[id]) == 0)
+			logs->loans[slot].sent++;
+}
+
+void
+logs_taken(struct logs *logs, unsigned slot)
+{
+	struct sink_loan *loan = &logs->loans[slot];
+
+	if (loan->sent > 0 && --loan->sent == 0)
+		fd_close(&loan->before);
 }
 
 /* ---- lines that are lost ------------------------------------------------- */
@@ -217,7 +226,8 @@ logs_account(struct logs *logs, unsigned slot, const struct conf_pool *pool,
 
 	buf_clear(&logs->line);
 	if (stash != NULL)
-		mark = pending_salvage(stash, logs->own[slot], &logs->line);
+		mark = pending_salvage(stash,
+		    sink_loan_used(&logs->loans[slot]), &logs->line);
 	if (logs->sinks[SINK_ACCESS].way == SINK_NONE ||
 	    !board_read_last(board, slot, &seen))
 		return;

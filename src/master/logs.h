@@ -13,8 +13,7 @@
 
 struct logs {
 	struct sink sinks[SINK_COUNT];
-	int *own; /* by slot: the descriptor that its worker writes the access
-		     log to, which tells how far it came; -1: none */
+	struct sink_loan *loans; /* by slot: of the access log */
 	unsigned nslots;
 	struct format format; /* of the access log */
 	struct buf line;
@@ -52,7 +51,8 @@ int logs_reopen(struct logs *logs, const struct conf_pool *pool);
 void logs_follow(struct logs *logs, const struct conf_pool *before,
     const struct conf_pool *after);
 
-/* Send a worker all of them anew. */
+/* Send a worker all of them anew; it has taken one of those sent. */
 void logs_send(struct logs *logs, unsigned slot, int channel);
+void logs_taken(struct logs *logs, unsigned slot);
 
 #endif

@@ -308,6 +308,10 @@ pool_heard(void *arg, struct slot *slot, enum birth_word word)
 		pool->attention = attention;
 		pool_send_status(pool, slot);
 		break;
+	case WORD_TAKEN:
+		pool->attention = attention;
+		logs_taken(&pool->logs, pool_number(pool, slot));
+		break;
 	case WORD_LOST:
 	case WORD_LOGS:
 		pool->attention = attention;

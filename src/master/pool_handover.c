@@ -16,13 +16,15 @@
 static void
 put_slot(const struct pool *pool, const struct slot *slot, struct buf *out)
 {
+	const struct sink_loan *loan =
+	    &pool->logs.loans[pool_number(pool, slot)];
 	struct buf record = { 0 };
 
 	record_put_number(&record, "number", pool_number(pool, slot));
 	record_put_number(&record, "succeeds", slot->succeeds == NULL ? -1 :
 	    (int64_t)pool_number(pool, slot->succeeds));
-	record_put_fd(&record, "access",
-	    pool->logs.own[pool_number(pool, slot)]);
+	record_put_fd(&record, "access", loan->fd);
+	record_put_fd(&record, "access_before", loan->before);
 	slot_hand_over(slot, &record);
 	record_put(out, "slot", record.data, record.len);
 	out->failed |= record.failed;
@@ -137,7 +139,8 @@ take_slot(struct pool *pool, const struct record *record)
 	    slot_take_over(&pool->slots[i], record, pool->options->loop,
 		pool->conf->name, pool_heard, pool) == -1)
 		return;
-	pool->logs.own[i] = record_fd(record, "access");
+	pool->logs.loans[i].fd = record_fd(record, "access");
+	pool->logs.loans[i].before = record_fd(record, "access_before");
 	quota_add(pool->options->quota);
 	if (other >= 0 && other < pool->nslots && other != i)
 		pool->slots[i].succeeds = &pool->slots[other];

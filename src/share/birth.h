@@ -104,6 +104,7 @@ enum birth_word {
 			       answered, and I am gone */
 	WORD_LEAVING = 'L', /* leaving of my own accord */
 	WORD_STATUS = 'Q',  /* send me the pool's status */
+	WORD_TAKEN = 'T',   /* a log that was sent: nothing goes to the old one */
 	WORD_LOST = 'l',    /* score_lose_line returned true */
 	WORD_LOGS = 'w'	    /* score_log_works returned true */
 };

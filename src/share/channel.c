@@ -43,7 +43,7 @@ take(const unsigned char *data, size_t n, int fd,
 	if (data[0] == TAG_LEVEL && n > 1 && data[1] <= LEVEL_ALERT) {
 		fd_close(&fd);
 		log_set_level((enum log_level)data[1]);
-		return CHANNEL_LOG;
+		return CHANNEL_LEVEL;
 	}
 	if (data[0] == TAG_STATUS) {
 		*told = fd;

@@ -13,7 +13,8 @@
 enum channel_message {
 	CHANNEL_CLOSED, /* the master is gone */
 	CHANNEL_EMPTY,	/* nothing has come */
-	CHANNEL_LOG,	/* the level of log lines or a log of the pool */
+	CHANNEL_LEVEL,	/* the level of log lines */
+	CHANNEL_LOG,	/* a log of the pool: WORD_TAKEN */
 	CHANNEL_STATUS, /* what WORD_STATUS has asked for */
 	CHANNEL_ORDER,	/* an enum birth_order */
 	CHANNEL_OTHER	/* of another build: ignored */

@@ -50,8 +50,8 @@ int pending_pass(struct pending *p, struct sink *sink, const char *line,
 
 /*
  * The worker is dead.  What it had still to write, by its stash (board_stash),
- * is added to out: whole lines without control characters.  `own` is its
- * descriptor (sink_lend), -1: not known.  A line that it was killed in the
+ * is added to out: whole lines without control characters.  `own` is what it
+ * wrote to (sink_loan_used), -1: not known.  A line that it was killed in the
  * middle of is among them; what the file has of it is made blank.  Returns
  * what pending_mark was at its end: another than the worker has noted, if it
  * had come to its line.

@@ -236,19 +236,51 @@ open_again(int fd)
 	return fd_open_again(fd, O_WRONLY | O_APPEND);
 }
 
-void
-sink_lend(const struct sink *sink, struct sink *out, int *own)
+static void
+renew(struct sink_loan *loan, int fd)
 {
+	if (loan->before == -1 || lseek(loan->fd, 0, SEEK_CUR) > 0) {
+		fd_close(&loan->before);
+		loan->before = loan->fd;
+	} else {
+		fd_close(&loan->fd);
+	}
+	loan->fd = fd;
+}
+
+int
+sink_loan_used(const struct sink_loan *loan)
+{
+	if (loan->before != -1 && lseek(loan->fd, 0, SEEK_CUR) <= 0)
+		return loan->before;
+	return loan->fd;
+}
+
+void
+sink_return(struct sink_loan *loan)
+{
+	fd_close(&loan->fd);
+	fd_close(&loan->before);
+	loan->sent = 0;
+}
+
+void
+sink_lend(const struct sink *sink, struct sink *out, struct sink_loan *loan)
+{
+	int fd = -1;
+
 	*out = *sink;
 	if (sink->way == SINK_ERROR_LOG)
 		out->out = (struct outlet){ .fd = STDERR_FILENO,
 			.blocks = true };
-	if (own == NULL || sink->way != SINK_FILE)
+	if (loan == NULL)
 		return;
-	*own = open_again(sink->out.fd);
-	if (*own == -1)
+	if (sink->way == SINK_FILE)
+		fd = open_again(sink->out.fd);
+	renew(loan, fd);
+	if (fd == -1)
 		return;
-	set(out, SINK_FILE, *own);
+	set(out, SINK_FILE, fd);
 	out->own = true;
 }
 

@@ -52,13 +52,28 @@ bool sink_check(const struct conf *conf, struct conf_faults *faults);
  * the daemon's user nor, for a log of a pool, that pool's user. */
 void sink_warn(const struct conf *conf, struct conf_faults *warnings);
 
+/* What the master keeps of a file that it has lent to a worker: the worker
+ * shares the descriptor, whose position tells what it has written. */
+struct sink_loan {
+	int fd;	    /* -1: none */
+	int before; /* lent before, while nothing has been written to fd: the
+		       worker may not have taken that yet; -1: none */
+	unsigned sent; /* logs of which it has not said that it has them */
+};
+
+#define SINK_LOAN_NONE ((struct sink_loan) { -1, -1, 0 })
+
 /*
- * As a worker is to have it.  With `own` a regular file is opened once more,
- * so that its position tells what this worker has written (sink_position):
- * that descriptor is then *own, which the caller keeps and closes; else *own
- * stays.
+ * As a worker is to have it.  With a loan a regular file is opened once more
+ * for this worker alone (sink_position); the loan, which may be of an earlier
+ * file, is to be given back when the worker is gone.
  */
-void sink_lend(const struct sink *sink, struct sink *out, int *own);
+void sink_lend(const struct sink *sink, struct sink *out,
+    struct sink_loan *loan);
+void sink_return(struct sink_loan *loan);
+
+/* The descriptor by which the worker wrote last; -1: not known. */
+int sink_loan_used(const struct sink_loan *loan);
 
 /* Send such a sink over a worker's channel.  0, or -1 with errno. */
 int sink_send(int channel, enum sink_id id, const struct sink *sink);

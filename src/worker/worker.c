@@ -150,6 +150,8 @@ hear_channel(int *told)
 
 	access_log_flush(); /* what it has belongs to the old one */
 	message = channel_receive(self.birth->channel, self.birth->sinks, told);
+	if (message == CHANNEL_LOG)
+		birth_say(self.birth, WORD_TAKEN);
 	if (message == CHANNEL_ORDER)
 		obey((enum birth_order)*told);
 	if (message == CHANNEL_CLOSED && !self.orphaned) {

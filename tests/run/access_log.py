@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """The access log: what stands in it, where it goes, and what is refused."""
 
+import contextlib
+import glob
 import json
 import os
 import signal
@@ -279,6 +281,19 @@ def chrooted():
         d.kill(signal.SIGUSR1)
         until(lambda: os.path.exists(path))
         until(lambda: [d.fetch(uri="/two"), "/two" in content(path)][1])
+        until(lambda: not holders(d, path + ".1"),
+              "that nobody holds what was rotated away")
+
+
+def holders(d, path):
+    """Which of master and workers have a file open."""
+    found = []
+    for pid in [d.pid] + d.workers():
+        for fd in glob.glob("/proc/%d/fd/*" % pid):
+            with contextlib.suppress(OSError):
+                if os.readlink(fd) == path:
+                    found.append(fd)
+    return found
 
 
 @test

@@ -26,7 +26,7 @@
 static char scratch[] = "/tmp/test_pending.XXXXXX";
 static char file[64];
 static struct sink master, sinks[WRITERS];
-static int own[WRITERS];
+static struct sink_loan loans[WRITERS];
 static struct score *scores[WRITERS];
 static struct board *board;
 static struct pending *pending; /* of the first */
@@ -43,8 +43,10 @@ set_up(void)
 	board = board_unit_new(WRITERS, NULL);
 	for (unsigned i = 0; i < WRITERS; i++)
 		scores[i] = board_unit_born(board, i, 1);
-	for (int i = 0; i < WRITERS; i++)
-		sink_lend(&master, &sinks[i], &own[i]);
+	for (int i = 0; i < WRITERS; i++) {
+		loans[i] = SINK_LOAN_NONE;
+		sink_lend(&master, &sinks[i], &loans[i]);
+	}
 	ck_assert(sinks[0].own);
 	pending = pending_of(scores[0]);
 	ck_assert_ptr_nonnull(pending);
@@ -59,8 +61,11 @@ tear_down(void)
 	ck_assert_int_eq(system(command), 0);
 	buf_free(&out);
 	board_free(board);
-	for (int i = 0; i < WRITERS; i++)
-		sink_close(&sinks[i]);
+	for (int i = 0; i < WRITERS; i++) {
+		if (sinks[i].out.fd != loans[i].fd)
+			sink_close(&sinks[i]);
+		sink_return(&loans[i]);
+	}
 	sink_close(&master);
 }
 
@@ -87,11 +92,17 @@ content(void)
 	return text.data;
 }
 
+static int
+used(int i)
+{
+	return sink_loan_used(&loans[i]);
+}
+
 static const char *
 salvaged(void)
 {
 	buf_clear(&out);
-	pending_salvage(pending, own[0], &out);
+	pending_salvage(pending, used(0), &out);
 	buf_putc(&out, '\0');
 	return out.data;
 }
@@ -182,7 +193,7 @@ START_TEST(what_a_killed_worker_had_is_salvaged)
 
 	add("one\n");
 	mark = pending_mark(pending);
-	ck_assert_int_eq(pending_salvage(pending, own[0], &out), mark);
+	ck_assert_int_eq(pending_salvage(pending, used(0), &out), mark);
 	ck_assert_uint_eq(out.len, 4);
 }
 END_TEST
@@ -281,10 +292,39 @@ START_TEST(a_long_line_counts_once_it_is_begun)
 	ck_assert_int_eq(pending_push(pending, &sinks[0]), 0);
 	mark = pending_mark(pending);
 	die_within(4, "a long line\n");
-	ck_assert_int_eq(pending_salvage(pending, own[0], &out), mark);
+	ck_assert_int_eq(pending_salvage(pending, used(0), &out), mark);
 	die_within(9, "a long line\n");
-	ck_assert_int_ne(pending_salvage(pending, own[0], &out), mark);
+	ck_assert_int_ne(pending_salvage(pending, used(0), &out), mark);
 	ck_assert_uint_eq(out.len, 0);
+}
+END_TEST
+
+/* Files are opened anew while it writes: it is killed before it has taken the
+ * next, and nothing is written twice. */
+START_TEST(a_rotated_file_is_looked_at)
+{
+	struct sink next[2], lent;
+	char name[sizeof(file) + 2];
+
+	add("old\n");
+	ck_assert_int_eq(pending_push(pending, &sinks[0]), 0);
+	add("one\n");
+	add("two\n");
+	for (int i = 0; i < 2; i++) {
+		snprintf(name, sizeof(name), "%s.%d", file, i);
+		ck_assert_int_eq(sink_open(&next[i], name, &why), 0);
+		sink_lend(&next[i], &lent, &loans[0]);
+	}
+	die_within(10, NULL);
+	ck_assert_str_eq(salvaged(), "two\n");
+	ck_assert_str_eq(content(), "old\none\n \n");
+
+	/* The next has taken it. */
+	add("three\n");
+	ck_assert_int_eq(pending_push(pending, &lent), 0);
+	ck_assert_int_eq(used(0), lent.out.fd);
+	for (int i = 0; i < 2; i++)
+		sink_close(&next[i]);
 }
 END_TEST
 
@@ -311,7 +351,7 @@ START_TEST(anything_may_stand_in_a_workers_memory)
 		memset(memory + 32, random() % 2 ? '\n' : 'x',
 		    SCORE_STASH - 32);
 		buf_clear(&out);
-		pending_salvage(pending, own[0], &out);
+		pending_salvage(pending, used(0), &out);
 		ck_assert_uint_le(out.len, SCORE_STASH);
 		ck_assert(out.len == 0 || out.data[out.len - 1] == '\n');
 	}
@@ -379,7 +419,7 @@ START_TEST(killed_at_any_moment)
 	for (unsigned i = 0; i < WRITERS; i++) {
 		ck_assert_int_eq(waitpid(pids[i], NULL, 0), pids[i]);
 		buf_clear(&out);
-		pending_salvage(board_stash(board, i), own[i], &out);
+		pending_salvage(board_stash(board, i), used(i), &out);
 		sink_write_lines(&master, out.data, out.len);
 	}
 	check_lines(added);
@@ -403,6 +443,7 @@ main(void)
 	    sizeof(cuts) / sizeof(cuts[0]));
 	tcase_add_test(tc, another_workers_line_is_not);
 	tcase_add_test(tc, equal_lines_are_told_apart);
+	tcase_add_test(tc, a_rotated_file_is_looked_at);
 	tcase_add_test(tc, a_long_line_counts_once_it_is_begun);
 	tcase_add_test(tc, an_unknown_file_has_nothing);
 	tcase_add_test(tc, anything_may_stand_in_a_workers_memory);

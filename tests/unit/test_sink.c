@@ -124,12 +124,12 @@ END_TEST
 START_TEST(a_position_is_a_workers_own)
 {
 	struct sink worker;
-	int own = -1;
+	struct sink_loan loan = SINK_LOAN_NONE;
 	int64_t before;
 
 	open_file();
-	sink_lend(&sink, &worker, &own);
-	ck_assert_int_ne(own, -1);
+	sink_lend(&sink, &worker, &loan);
+	ck_assert_int_ne(loan.fd, -1);
 	ck_assert_int_eq(sink_position(&sink), -1);
 	before = sink_position(&worker);
 	ck_assert_int_eq(put(&sink, "the master's\n"), 0);
@@ -137,7 +137,7 @@ START_TEST(a_position_is_a_workers_own)
 	ck_assert_int_eq(put(&worker, "its own\n"), 0);
 	ck_assert_int_ne(sink_position(&worker), before);
 	ck_assert_str_eq(content(), "the master's\nits own\n");
-	close(own);
+	sink_return(&loan);
 }
 END_TEST
 
@@ -146,15 +146,15 @@ START_TEST(a_worker_has_the_masters_file)
 {
 	char other[80];
 	struct sink worker;
-	int own = -1;
+	struct sink_loan loan = SINK_LOAN_NONE;
 
 	open_file();
 	snprintf(other, sizeof(other), "%s.1", file);
 	ck_assert_int_eq(rename(file, other), 0);
-	sink_lend(&sink, &worker, &own);
+	sink_lend(&sink, &worker, &loan);
 	ck_assert_int_eq(put(&worker, "one\n"), 0);
 	ck_assert_int_eq(access(file, F_OK), -1);
-	close(own);
+	sink_return(&loan);
 }
 END_TEST
 
@@ -162,10 +162,11 @@ START_TEST(sinks_travel)
 {
 	struct sink here[SINK_COUNT] = { { .out.fd = -1 }, { .out.fd = -1 } };
 	struct sink worker;
-	int channel[2], own = -1, status;
+	struct sink_loan loan = SINK_LOAN_NONE;
+	int channel[2], status;
 
 	open_file();
-	sink_lend(&sink, &worker, &own);
+	sink_lend(&sink, &worker, &loan);
 	ck_assert_int_eq(fd_pair(channel), 0);
 	ck_assert_int_eq(sink_send(channel[0], SINK_SLOW, &sink), 0);
 	ck_assert_int_eq(sink_send(channel[0], SINK_ACCESS, &worker), 0);
@@ -177,8 +178,8 @@ START_TEST(sinks_travel)
 	ck_assert_int_eq(put(&here[SINK_ACCESS], "one\n"), 0);
 	ck_assert_str_eq(content(), "one\n");
 	/* what it wrote is seen by the master's own descriptor */
-	ck_assert_int_eq(lseek(own, 0, SEEK_CUR), 4);
-	close(own);
+	ck_assert_int_eq(lseek(loan.fd, 0, SEEK_CUR), 4);
+	sink_return(&loan);
 	/* and no log at all travels too */
 	sink_close(&sink);
 	ck_assert_int_eq(sink_send(channel[0], SINK_ACCESS, &sink), 0);
@@ -204,7 +205,7 @@ START_TEST(other_messages_travel_among_them)
 	ck_assert_int_eq(fd_pair(channel), 0);
 	ck_assert_int_eq(channel_send_level(channel[0], LEVEL_ERROR), 0);
 	ck_assert_int_eq(channel_receive(channel[1], here, &status),
-	    CHANNEL_LOG);
+	    CHANNEL_LEVEL);
 	ck_assert_int_eq(log_level_now(), LEVEL_ERROR);
 	ck_assert_int_eq(channel_send_status(channel[0], null), 0);
 	ck_assert_int_eq(channel_receive(channel[1], here, &status),
@@ -257,10 +258,10 @@ limit_size(rlim_t most)
 START_TEST(a_line_without_room_is_made_blank)
 {
 	struct sink worker;
-	int own = -1;
+	struct sink_loan loan = SINK_LOAN_NONE;
 
 	open_file();
-	sink_lend(&sink, &worker, &own);
+	sink_lend(&sink, &worker, &loan);
 	ck_assert_int_eq(put(&worker, "one\n"), 0);
 	limit_size(8);
 	ck_assert_int_eq(put(&worker, "two hundred\n"), -1);
@@ -271,7 +272,7 @@ START_TEST(a_line_without_room_is_made_blank)
 	ck_assert_int_eq(put(&worker, "four\n"), 0);
 	ck_assert_str_eq(content(), "one\n   \nanother\'s\nfour\n");
 	ck_assert_uint_eq(worker.out.lost, 1);
-	close(own);
+	sink_return(&loan);
 }
 END_TEST
 
