@@ -440,7 +440,8 @@ master_run(struct conf *conf, const struct master_options *options)
 		tear_down();
 		return self.code;
 	}
-	look_around(); /* an image that succeeds may have nothing to wait for */
+	if (self.succeeds) /* there may be nothing to wait for */
+		look_around();
 	pools_step(&self.pools);
 	run();
 	tear_down();

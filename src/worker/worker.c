@@ -45,7 +45,8 @@ static struct {
 	int signals;
 	bool told;     /* TERM or QUIT has come */
 	bool orphaned; /* the master is gone */
-	bool keeps;    /* ORDER_KEEP */
+	bool keeps;    /* ORDER_KEEP, */
+	bool gave;     /* and that has been done */
 } self;
 
 /* ---- what the guard sees, from its thread -------------------------------- */
@@ -161,13 +162,16 @@ hear_channel(int *told)
 	return message;
 }
 
-static void
+/* True: it may have said more. */
+static bool
 channel_ready(void)
 {
 	int late = -1;
+	enum channel_message message = hear_channel(&late);
 
-	if (hear_channel(&late) == CHANNEL_STATUS)
+	if (message == CHANNEL_STATUS)
 		fd_close(&late); /* an answer that nobody waits for any more */
+	return message != CHANNEL_CLOSED && message != CHANNEL_EMPTY;
 }
 
 /* The master's answer, for which others wait as well. */
@@ -190,8 +194,11 @@ await_status(void)
 static void
 take_over(void)
 {
-	struct conn *c = handoff_take(self.birth->exchange[0]);
+	struct conn *c;
 
+	if (!door_admits())
+		return;
+	c = handoff_take(self.birth->exchange[0]);
 	if (c != NULL)
 		serve_adopted(c);
 	else if (errno != ENOMSG)
@@ -221,6 +228,23 @@ handle(uint64_t key)
 	}
 }
 
+/* Once told to leave, and before anything that has come is looked at, which may
+ * be another pool's by now. */
+static void
+look_for_heirs(void)
+{
+	const struct birth *b = self.birth;
+
+	if (self.gave || self.orphaned || b->channel == -1 ||
+	    !score_is_leaving(b->score))
+		return;
+	while (channel_ready())
+		;
+	self.gave = self.keeps && !self.orphaned;
+	if (self.gave)
+		handoff_give_silent(b->exchange[1], 0);
+}
+
 static int64_t
 sooner(int64_t a, int64_t b)
 {
@@ -244,6 +268,7 @@ turn(int64_t until)
 	if (n == -1 && errno != EINTR)
 		vitals_lose("means to wait");
 	serve_turn(now);
+	look_for_heirs();
 	for (int i = 0; i < n; i++)
 		handle(keys[i]);
 	now = clock_ms();

@@ -2,8 +2,10 @@
 """A reload is one transaction over the whole daemon: all of it, or not a bit
 of what runs is different."""
 
+import fcntl
 import os
 import sys
+import termios
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
@@ -382,6 +384,12 @@ def pools_become_one():
                      [("gamma", ["x.sock", "y.sock"])], (b"a", b"b", b"g"))
 
 
+def unread(sock):
+    """Bytes that the other side has not received (unix(7), SIOCOUTQ)."""
+    return struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ,
+                                          b"\0" * 4))[0]
+
+
 @test
 def kept_connections_follow():
     """an idle kept connection goes with its address; one that has sent
@@ -393,6 +401,7 @@ def kept_connections_follow():
         equal(begun.ask(keep=True).body, b"a")
         whole = request(keep=True)
         begun.send(whole[:20])
+        until(lambda: not unread(begun.sock), "a worker has heard it")
         move(d, ("alpha", ["y.sock"]), ("beta", ["x.sock"]))
         equal(idle.ask(keep=True).body, b"b")
         equal(silent.ask(keep=True).body, b"b")
