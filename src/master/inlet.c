@@ -1,5 +1,7 @@
 #include "master/inlet.h"
 
+#include <sys/socket.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -7,7 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
+#include "base/log.h"
+#include "share/exchange.h"
+
+#define LOOK_AGAIN 5 /* ms */
 
 /* Connections handed over by one generation reach the next: both hold the
  * same pair. */
@@ -104,7 +111,7 @@ inlet_unforward(struct inlet *inlet)
 bool
 inlet_settled(const struct inlet *inlet)
 {
-	return forward_idle(inlet->forward);
+	return forward_idle(inlet->forward) && !inlet->timer.set;
 }
 
 int
@@ -121,11 +128,15 @@ void
 inlet_close(struct inlet *inlet)
 {
 	inlet_unwatch(inlet);
+	if (inlet->timers != NULL)
+		loop_timer_clear(inlet->timers, &inlet->timer);
 	forward_free(inlet->forward);
 	for (size_t i = 0; i < inlet->n; i++)
 		listen_put(inlet->listeners[i]);
 	for (int i = 0; i < 2 && inlet->fds != NULL; i++)
 		fd_close(&inlet->exchange[i]);
+	if (inlet->timers != NULL)
+		fd_close(&inlet->held);
 	free(inlet->listeners);
 	free(inlet->fds);
 }
@@ -168,16 +179,78 @@ inlet_waiting(const struct inlet *inlet)
 	return sum;
 }
 
+/* ---- refusing ------------------------------------------------------------ */
+
+/* One that cannot be given for now is kept. */
+static bool
+give(struct inlet *inlet)
+{
+	if (inlet->held != -1 && (!exchange_has_room(inlet->exchange[1]) ||
+	    exchange_give_fresh(inlet->exchange[1], inlet->held) == -1))
+		return false;
+	fd_close(&inlet->held);
+	return true;
+}
+
+/* Whoever waits at a listener is handed over like those whom a worker could
+ * not take.  True: nobody waits any more. */
+static bool
+empty(struct inlet *inlet, int listener)
+{
+	while (give(inlet)) {
+		inlet->held = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		if (inlet->held == -1 && errno != ECONNABORTED &&
+		    errno != EINTR)
+			return errno != EMFILE && errno != ENFILE &&
+			    errno != ENOBUFS && errno != ENOMEM;
+	}
+	return false;
+}
+
+static void
+shut_listeners(void *arg)
+{
+	struct inlet *inlet = arg;
+	bool all = true;
+
+	for (size_t i = 0; i < inlet->n; i++) {
+		struct listener *l = inlet->listeners[i];
+
+		if (!l->ends)
+			continue;
+		if (empty(inlet, l->fd)) {
+			l->ends = false;
+			sock_end(l->fd);
+		} else {
+			all = false;
+		}
+	}
+	if (!all)
+		loop_timer_set(inlet->timers, &inlet->timer,
+		    clock_ms() + LOOK_AGAIN);
+}
+
 bool
-inlet_refuse(struct inlet *inlet, bool all)
+inlet_refuse(struct inlet *inlet, struct loop *loop, bool all, bool hand_on)
 {
 	bool any = false;
 
 	for (size_t i = 0; i < inlet->n; i++) {
-		if (!all && inlet->listeners[i]->users > 1)
+		struct listener *l = inlet->listeners[i];
+
+		if (!all && l->users > 1)
 			continue;
-		listen_refuse(inlet->listeners[i]);
-		any = true;
+		listen_refuse(l);
+		l->ends = hand_on && l->address.kind == SOCK_INET;
+		any |= !l->ends;
 	}
+	if (hand_on)
+		exchange_widen(inlet->exchange[1]);
+	if (inlet->timers == NULL)
+		inlet->held = -1;
+	inlet->timers = loop;
+	inlet->timer.fire = shut_listeners;
+	inlet->timer.arg = inlet;
+	shut_listeners(inlet);
 	return any;
 }

@@ -24,6 +24,9 @@ struct inlet {
 	int exchange[2]; /* one pair for all generations of the pool */
 	struct loop *loop; /* not NULL: watched */
 	struct forward *forward; /* not NULL: inlet_forward */
+	struct loop_timer timer; /* set: the exchange is full, some wait */
+	struct loop *timers;	 /* its loop; NULL: inlet_refuse was not called */
+	int held;		 /* the next of these, or -1 */
 };
 
 /* Bind, or share what other generations hold; `before`: the one to share the
@@ -42,7 +45,7 @@ bool inlet_has(const struct inlet *inlet, const struct listener *listener);
 /*
  * Several others have its addresses now, heirs[i] the nth: what its workers hand
  * over goes on to them (forward.h).  0, or -1 with errno.  inlet_settled:
- * nothing is on that way any more.
+ * nothing is on that way any more, nor on that of inlet_refuse.
  */
 int inlet_forward(struct inlet *inlet, struct loop *loop,
     const struct inlet *const *heirs);
@@ -67,8 +70,13 @@ void inlet_unwatch(struct inlet *inlet);
  * on. */
 unsigned inlet_waiting(const struct inlet *inlet);
 
-/* No new connections, where no other generation goes on listening, or (all)
- * anywhere.  True: there was such an address. */
-bool inlet_refuse(struct inlet *inlet, bool all);
+/*
+ * No new connections, where no other generation goes on listening, or (all)
+ * anywhere.  hand_on: the pool goes on reading its exchange; then what waits at
+ * TCP listeners is put there, so that they can be shut at once.  True: there is
+ * a queue that the workers have to empty.
+ */
+bool inlet_refuse(struct inlet *inlet, struct loop *loop, bool all,
+    bool hand_on);
 
 #endif

@@ -17,6 +17,7 @@ struct listener {
 	struct sock_address address;
 	unsigned users; /* generations that hold it */
 	int backlog;
+	bool ends;	/* refuses, and is shut once its queue is empty */
 	bool acl;	/* its file has a list, which a reload may take away */
 	char *text;	/* as configured */
 	struct {	/* before listen_adjust */

@@ -496,7 +496,7 @@ void
 pool_drain(struct pool *pool, bool last, int64_t limit)
 {
 	int64_t now = clock_ms();
-	bool served = !pool->trial;
+	bool served = !pool->trial, empty;
 
 	pool->draining = true;
 	pool->trial = false;
@@ -505,7 +505,9 @@ pool_drain(struct pool *pool, bool last, int64_t limit)
 	pool->attention = true;
 	inlet_unwatch(&pool->inlet);
 	board_set_replaced(pool->board, !last);
-	if (inlet_refuse(&pool->inlet, last) && served)
+	empty = inlet_refuse(&pool->inlet, pool->options->loop, last,
+	    served && !pool->kept);
+	if (served && (last || empty))
 		board_set_last(pool->board, true);
 	pool_serve_last(pool, now);
 	for (unsigned i = 0; i < pool->nslots; i++) {

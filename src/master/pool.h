@@ -52,6 +52,7 @@ struct pool {
 	bool attention;	    /* something happened: a step is due */
 	bool trial;	    /* it takes no connection, and whoever dies fails it:
 			       pool_open or pool_drain ends that */
+	bool kept;	    /* pool_keep: its exchange is another pool's */
 	bool outdated;	    /* ORDER_ASK: a HUP would replace workers */
 	bool draining;
 	bool last;	    /* nobody takes over: the queues are to be emptied */

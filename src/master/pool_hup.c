@@ -85,6 +85,7 @@ order(struct pool *pool, enum birth_order what)
 void
 pool_keep(struct pool *pool)
 {
+	pool->kept = true;
 	order(pool, ORDER_KEEP);
 }
 

@@ -203,3 +203,10 @@ sock_refuse(int fd, const struct sock_address *address)
 	else if (address->kind == SOCK_UNIX)
 		sock_file_remove(address);
 }
+
+/* Others may hold it: closing our descriptor would not do. */
+void
+sock_end(int fd)
+{
+	shutdown(fd, SHUT_RDWR);
+}

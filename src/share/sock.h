@@ -43,4 +43,8 @@ bool sock_came_by(int listener, int fd);
  */
 void sock_refuse(int fd, const struct sock_address *address);
 
+/* The queue of a TCP listener that refuses is empty: whoever comes learns at
+ * once that nobody listens. */
+void sock_end(int fd);
+
 #endif

@@ -192,6 +192,12 @@ door_failed(void)
 }
 
 void
+door_lose(int listener)
+{
+	wait_remove(self.wait_set, listener);
+}
+
+void
 door_passed(void)
 {
 	if (!self.told)

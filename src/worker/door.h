@@ -49,6 +49,9 @@ bool door_admits(void);
  * is waited for no more. */
 void door_failed(void);
 
+/* That listener will have none any more, and would be readable for ever. */
+void door_lose(int listener);
+
 /* A connection was taken: what was wanted is there again. */
 void door_passed(void);
 

@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "share/record.h"
+#include "worker/clients.h"
 
 #define ENVELOPE 1024 /* what the records around the bytes take at most */
 
@@ -185,6 +186,7 @@ is_connection(int fd)
 
 struct parcel { /* points into the message */
 	bool idle;
+	bool fresh;
 	struct record bytes;
 };
 
@@ -207,6 +209,7 @@ parse(const char *message, size_t n, struct parcel *out)
 	if (!record_find(&whole, "bytes", &out->bytes))
 		out->bytes.len = 0;
 	out->idle = record_number(&whole, "idle", 0) != 0;
+	out->fresh = record_number(&whole, "fresh", 0) != 0;
 	if (out->bytes.len > HANDOFF_BYTES ||
 	    (out->idle && out->bytes.len > 0))
 		return "a length that cannot be";
@@ -232,8 +235,14 @@ static struct conn *
 adopt(int fd, const struct parcel *parcel)
 {
 	const struct linger never = { 0 };
-	struct conn *c = conn_add(fd);
+	struct conn *c;
 
+	if (parcel->fresh && !clients_admit(fd)) {
+		close(fd);
+		errno = ENOMSG;
+		return NULL;
+	}
+	c = conn_add(fd);
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &never, sizeof(never));
 	c->written = CONN_WRITTEN_UNKNOWN;
 	if (parcel->idle)

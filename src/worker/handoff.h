@@ -10,6 +10,7 @@
  *   handoff   HANDOFF_VERSION
  *   protocol  whose bytes they are: "fcgi"
  *   idle      1: kept alive between two requests, and nothing has come
+ *   fresh     1: nobody has asked whether its peer may come
  *   bytes     those that make a receiver that knows nothing of the
  *             connection know what the giver knows
  *
@@ -58,9 +59,9 @@ void handoff_nudge(int exchange);
 /*
  * Take over a connection that somebody gave; it is not parked yet, and its
  * bytes are not judged.  NULL with errno: EAGAIN there is none; ENOMSG it was
- * a nudge; EMFILE no descriptor is left for it and it goes on waiting; EPROTO
- * it was refused (the first is logged); EPIPE the exchange has been shut down, and nothing
- * will come any more.
+ * a nudge, or one whose peer may not come; EMFILE no descriptor is left for it
+ * and it goes on waiting; EPROTO it was refused (the first is logged); EPIPE
+ * the exchange has been shut down, and nothing will come any more.
  */
 struct conn *handoff_take(int exchange);
 

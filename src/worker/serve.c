@@ -371,7 +371,10 @@ serve_accept(int listener)
 	for (int i = 0; i < BURST_MAX && door_admits(); i++) {
 		fd = accept_one(listener);
 		if (fd == -1) {
-			door_failed();
+			if (errno == EINVAL) /* it has been shut */
+				door_lose(listener);
+			else
+				door_failed();
 			return;
 		}
 		welcome(fd);

@@ -1,0 +1,191 @@
+#!/usr/bin/env python3
+"""A TCP pool that leaves: what waits is served, and whoever comes learns at
+once that nobody is there."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                ".."))
+from harness import *
+
+ONE = {"mode": "static", "max": 1}
+
+
+def refused_at_once(address):
+    """connect(2) fails, and does not wait."""
+    family, where = parse_address(address)
+
+    def attempt():
+        began = time.monotonic()
+        with socket.socket(family) as s:
+            s.settimeout(5)
+            try:
+                s.connect(where)
+            except ConnectionRefusedError:
+                took = time.monotonic() - began
+                # one that came while the queue was emptied tries again
+                assert took < 2.5, "it took %.1f s" % took
+                return True
+            except socket.timeout:
+                raise AssertionError("connect hangs")
+        return False
+    until(attempt, "a client is refused")
+
+
+def leaves(d, address, leave, clients):
+    """While a request is held and others wait, the pool is told to leave."""
+    gate = d.gate()
+    held = Background(fetch, address, lua=gate.lua + "return text('held')")
+    gate.wait()
+    waiting = [Conn(address) for _ in range(clients)]
+    for c in waiting:
+        c.send(request(lua="return text('waited')"))
+    leave()
+    refused_at_once(address)
+    gate.open()
+    equal(held.result().body, b"held")
+    for c in waiting:
+        equal(c.response().body, b"waited")
+        c.close()
+    refused_at_once(address)
+
+
+def tcp(family=socket.AF_INET):
+    host = "127.0.0.1" if family == socket.AF_INET else "[::1]"
+    return "%s:%d" % (host, free_port(family))
+
+
+@test
+def dropped():
+    """a pool that a reload drops, IPv4 and IPv6"""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        if family == socket.AF_INET6 and not has_ipv6():
+            continue
+        address = tcp(family)
+        with Daemon(pools={"www": {"workers": ONE},
+                           "old": {"workers": ONE, "listen": address}}) as d:
+            def drop():
+                d.drop_pool("old")
+                d.write_conf()
+                d.kill(signal.SIGHUP)
+            leaves(d, address, drop, 20)
+            d.wait_workers(0, "old")
+            d.fds_before = d.count_fds()[0]
+
+
+@test
+def stopped():
+    """a daemon that stops, with more who wait than the exchange holds"""
+    address = tcp()
+    d = Daemon(workers=ONE, listen=address, backlog=2000)
+    d.start()
+    leaves(d, address, lambda: d.kill(signal.SIGTERM), 800)
+    equal(d.wait_exit(), 0)
+    d.check_gone()
+    d.check_log()
+    d.destroy()
+
+
+@test
+def address_dropped():
+    """one address of a pool goes, the other stays"""
+    address = tcp()
+    with Daemon(workers=ONE) as d:
+        first = d.address()
+        d.set_pool("www", workers=ONE, listen=[first, address])
+        d.write_conf()
+        d.reload()
+
+        def drop():
+            d.set_pool("www", workers=ONE, listen=first)
+            d.write_conf()
+            d.reload()
+        leaves(d, address, drop, 20)
+        equal(fetch(first).status, 200)
+        d.wait_workers(1)
+        d.fds_before = d.count_fds()[0]
+
+
+@test
+def under_load():
+    """whoever could connect is answered: not one is cut off"""
+    for _ in range(5):
+        address = tcp()
+        d = Daemon(workers={"mode": "static", "max": 2}, listen=address)
+        d.start()
+        load = Load(address, clients=8)
+        load.more(200)
+        d.kill(signal.SIGTERM)
+        equal(d.wait_exit(), 0)
+        done, failures = load.stop()
+        cut = [f for f in failures if "ConnectionRefused" not in f]
+        equal(cut[:3], [], "%d of %d requests" % (len(cut), done))
+        d.check_log()
+        d.destroy()
+
+
+@test
+def not_allowed():
+    """who waits and may not come is not let in by this way"""
+    address = tcp()
+    with Daemon(pools={"www": {"workers": ONE},
+                       "old": {"workers": ONE,
+                               "listen": [address, "/tmp/lua-fpm-%d.sock" %
+                                          os.getpid()],
+                               "allowed_clients": ["192.0.2.1"]}}) as d:
+        gate, other = d.gate(), d.pools["old"]["listen"][1]
+        held = Background(fetch, other, lua=gate.lua + "return text('held')")
+        gate.wait()
+        waits = Conn(address)
+        waits.send(request(lua="return text('in')"))
+        d.drop_pool("old")
+        d.write_conf()
+        d.kill(signal.SIGHUP)
+        refused_at_once(address)
+        gate.open()
+        equal(held.result().body, b"held")
+        equal(waits.response().out, b"")
+        waits.close()
+        d.wait_workers(0, "old")
+
+
+@test
+def declines():
+    """a worker that declines to leave waits, and does not spin"""
+    address = tcp()
+    with Daemon(pools={"www": {"workers": ONE},
+                       "old": {"workers": ONE, "listen": address,
+                               "timeouts": {"stop": "2s"}}}) as d:
+        d.write_app("return { accept = function() return {} end, stop = "
+                    "function() return 1 end }", "stays.lua")
+        d.set_pool("old", workers=ONE, listen=address,
+                   app=d.dir + "/stays.lua", timeouts={"stop": "2s"})
+        d.write_conf()
+        d.reload()
+        until(lambda: len(d.workers("old")) == 1, "the first one has left")
+        pid = d.wait_ready(1, "old")[0]
+        d.expect("does not leave in time")
+        d.drop_pool("old")
+        d.write_conf()
+        d.reload()
+        refused_at_once(address)
+        d.wait_log("declines to stop")
+        before = cpu(pid)
+        d.wait_log("does not leave in time", timeout=10)
+        assert cpu(pid) - before < 0.5, "it spins"
+        d.wait_workers(0, "old")
+        d.fds_before = d.count_fds()[0]
+
+
+def cpu(pid):
+    """Seconds that a process has run; 0 if it is gone."""
+    try:
+        with open("/proc/%d/stat" % pid) as f:
+            fields = f.read().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+run(120)
