@@ -53,8 +53,10 @@ fd_pair(int fds[2])
 	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds);
 }
 
-union fd_control { /* room for one descriptor, aligned as cmsg(3) wants it */
-	char room[CMSG_SPACE(sizeof(int))];
+#define FDS_MOST 253 /* descriptors of one message: SCM_MAX_FD */
+
+union fd_control { /* aligned as cmsg(3) wants it */
+	char room[CMSG_SPACE(FDS_MOST * sizeof(int))];
 	struct cmsghdr align;
 };
 
@@ -68,7 +70,7 @@ fd_send(int sock, int fd, const void *data, size_t n)
 
 	if (fd != -1) {
 		msg.msg_control = control.room;
-		msg.msg_controllen = sizeof(control.room);
+		msg.msg_controllen = CMSG_SPACE(sizeof(int));
 		head = CMSG_FIRSTHDR(&msg);
 		head->cmsg_level = SOL_SOCKET;
 		head->cmsg_type = SCM_RIGHTS;
@@ -78,16 +80,44 @@ fd_send(int sock, int fd, const void *data, size_t n)
 	return sendmsg(sock, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-long
-fd_receive(int sock, int *fd, void *data, size_t n)
+void
+fd_discard(int fd)
 {
-	/* Aligned room would be enough for two on many machines; a descriptor
-	 * that has no room is closed by the kernel. */
+	const struct linger never = { 0 };
+
+	if (fd == -1)
+		return;
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &never, sizeof(never));
+	close(fd);
+}
+
+/* The first of them is *fd. */
+static void
+take_fds(const struct cmsghdr *head, int *fd)
+{
+	const unsigned char *at = CMSG_DATA(head);
+	size_t n = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	int one;
+
+	for (; n > 0; n--, at += sizeof(one)) {
+		memcpy(&one, at, sizeof(one));
+		if (*fd == -1)
+			*fd = one;
+		else
+			fd_discard(one);
+	}
+}
+
+/* There is room for all descriptors, or the kernel would close the rest, and
+ * might wait.  *cut: there was none in this process. */
+static long
+receive(int sock, int *fd, bool *cut, void *data, size_t n)
+{
 	union fd_control control;
 	struct iovec iov = { data, n };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
 		.msg_control = control.room,
-		.msg_controllen = CMSG_LEN(sizeof(int)) };
+		.msg_controllen = sizeof(control.room) };
 	struct cmsghdr *head;
 	long done;
 
@@ -99,14 +129,35 @@ fd_receive(int sock, int *fd, void *data, size_t n)
 	while (done == -1 && errno == ECONNRESET);
 	if (done == -1)
 		return -1;
-	head = CMSG_FIRSTHDR(&msg);
-	if (head != NULL && head->cmsg_level == SOL_SOCKET &&
-	    head->cmsg_type == SCM_RIGHTS)
-		memcpy(fd, CMSG_DATA(head), sizeof(int));
-	if (*fd == -1 && (msg.msg_flags & MSG_CTRUNC) != 0) {
-		errno = EMFILE;
-		return -1;
-	}
+	*cut = (msg.msg_flags & MSG_CTRUNC) != 0;
+	for (head = CMSG_FIRSTHDR(&msg); head != NULL;
+	    head = CMSG_NXTHDR(&msg, head))
+		if (head->cmsg_level == SOL_SOCKET &&
+		    head->cmsg_type == SCM_RIGHTS)
+			take_fds(head, fd);
+	return done;
+}
+
+long
+fd_receive(int sock, int *fd, void *data, size_t n)
+{
+	bool cut;
+	long done = receive(sock, fd, &cut, data, n);
+
+	if (done == -1 || *fd != -1 || !cut)
+		return done;
+	errno = EMFILE;
+	return -1;
+}
+
+long
+fd_receive_bytes(int sock, void *data, size_t n)
+{
+	bool cut;
+	int fd;
+	long done = receive(sock, &fd, &cut, data, n);
+
+	fd_discard(fd);
 	return done;
 }
 

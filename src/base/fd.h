@@ -31,6 +31,14 @@ int fd_pair(int fds[2]);
 long fd_send(int sock, int fd, const void *data, size_t n);
 long fd_receive(int sock, int *fd, void *data, size_t n);
 
+/* The same of a peer that has none to pass: descriptors that come all the same
+ * are closed. */
+long fd_receive_bytes(int sock, void *data, size_t n);
+
+/* Close one (-1: none) that somebody else has chosen: it may be a socket that
+ * is set so that who closes it waits until its peer has taken everything. */
+void fd_discard(int fd);
+
 /* Open once more what `fd` leads to, by whatever name it has now; close-on-exec,
  * with flags and a position of its own (open(2)). */
 int fd_open_again(int fd, int flags);

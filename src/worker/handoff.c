@@ -220,7 +220,7 @@ parse(const char *message, size_t n, struct parcel *out)
 static struct conn *
 refuse(int fd, const char *reason)
 {
-	fd_close(&fd);
+	fd_discard(fd);
 	if (!self.told)
 		log_warning("refused what another worker hands over: %s",
 		    reason);

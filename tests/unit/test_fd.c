@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -137,6 +138,50 @@ START_TEST(of_two_descriptors_one_arrives)
 }
 END_TEST
 
+/* A connection that who closes it last waits for, for ten minutes. */
+static int
+slow_connection(void)
+{
+	const struct linger slow = { 1, 600 };
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(at);
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	ck_assert_int_eq(bind(listener, (struct sockaddr *)&at, len), 0);
+	ck_assert_int_eq(listen(listener, 1), 0);
+	getsockname(listener, (struct sockaddr *)&at, &len);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&at, len), 0);
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &slow, sizeof(slow));
+	while (send(fd, &at, sizeof(at), MSG_DONTWAIT) > 0)
+		;
+	return fd;
+}
+
+/* Those that are not wanted are closed, and keep nobody. */
+START_TEST(no_descriptor_keeps_who_closes_it)
+{
+	int pair[2], got, slow, next;
+	char byte;
+
+	ck_assert_int_eq(fd_pair(pair), 0);
+	slow = slow_connection();
+	next = slow_connection();
+	send_two(pair[0], STDERR_FILENO, slow);
+	send_two(pair[0], next, STDERR_FILENO);
+	close(slow);
+	close(next);
+	slow = lowest_free();
+	ck_assert_int_eq(fd_receive(pair[1], &got, &byte, 1), 1);
+	close(got);
+	ck_assert_int_eq(fd_receive_bytes(pair[1], &byte, 1), 1);
+	ck_assert_int_eq(lowest_free(), slow);
+	fd_discard(slow_connection());
+	fd_discard(-1);
+}
+END_TEST
+
 START_TEST(a_word_travels_alone)
 {
 	int pair[2], got = 99;
@@ -200,6 +245,7 @@ suite(void)
 	tcase_add_test(t, all_is_written);
 	tcase_add_test(t, a_descriptor_travels);
 	tcase_add_test(t, of_two_descriptors_one_arrives);
+	tcase_add_test(t, no_descriptor_keeps_who_closes_it);
 	tcase_add_test(t, a_word_travels_alone);
 	tcase_add_test(t, sending_never_waits_nor_kills);
 	tcase_add_test(t, last_words_outlive_unread_ones);
