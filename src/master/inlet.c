@@ -14,14 +14,25 @@
 #include "base/log.h"
 #include "share/exchange.h"
 
-#define LOOK_AGAIN 5 /* ms */
+#define LOOK_AGAIN  5	 /* ms */
+#define HANDED_MOST 1024 /* more messages than an exchange holds */
+
+/* Whoever has the pair can shut it down for all who have it; from then on it
+ * looks as if something had come. */
+static bool
+has_ended(const struct inlet *inlet)
+{
+	struct pollfd p = { inlet->exchange[0], POLLRDHUP, 0 };
+
+	return poll(&p, 1, 0) == 1;
+}
 
 /* Connections handed over by one generation reach the next: both hold the
  * same pair. */
 static int
 open_exchange(struct inlet *inlet, const struct inlet *before)
 {
-	if (before == NULL)
+	if (before == NULL || has_ended(before))
 		return fd_pair(inlet->exchange);
 	for (int i = 0; i < 2; i++) {
 		inlet->exchange[i] = fcntl(before->exchange[i],
@@ -125,12 +136,32 @@ inlet_adjust(struct inlet *inlet, const struct conf_pool *conf,
 }
 
 void
+inlet_end(struct inlet *inlet)
+{
+	shutdown(inlet->exchange[1], SHUT_WR);
+}
+
+/* What is in it when it is closed for the last time would be closed then, and
+ * might let us wait. */
+static void
+empty_exchange(struct inlet *inlet)
+{
+	char byte;
+
+	for (int i = 0; i < HANDED_MOST; i++)
+		if (fd_receive_bytes(inlet->exchange[0], &byte, 1) == -1)
+			break;
+}
+
+void
 inlet_close(struct inlet *inlet)
 {
 	inlet_unwatch(inlet);
 	if (inlet->timers != NULL)
 		loop_timer_clear(inlet->timers, &inlet->timer);
 	forward_free(inlet->forward);
+	if (inlet->fds != NULL && has_ended(inlet))
+		empty_exchange(inlet);
 	for (size_t i = 0; i < inlet->n; i++)
 		listen_put(inlet->listeners[i]);
 	for (int i = 0; i < 2 && inlet->fds != NULL; i++)
@@ -151,7 +182,8 @@ inlet_watch(struct inlet *inlet, struct loop *loop,
 	inlet->loop = loop;
 	for (size_t i = 0; i < inlet->n; i++)
 		loop_watch(loop, inlet->fds[i], POLLIN, came, arg);
-	loop_watch(loop, inlet->exchange[0], POLLIN, came, arg);
+	if (!inlet->ended)
+		loop_watch(loop, inlet->exchange[0], POLLIN, came, arg);
 }
 
 void
@@ -165,11 +197,32 @@ inlet_unwatch(struct inlet *inlet)
 	inlet->loop = NULL;
 }
 
-unsigned
-inlet_waiting(const struct inlet *inlet)
+static void
+give_up_exchange(struct inlet *inlet)
 {
-	struct pollfd handed = { inlet->exchange[0], POLLIN, 0 };
-	unsigned sum = poll(&handed, 1, 0) == 1;
+	if (inlet->loop != NULL)
+		loop_unwatch(inlet->loop, inlet->exchange[0]);
+	inlet->ended = true;
+	log_warning("a worker of the pool at %s has shut down the exchange, "
+	    "over which connections are handed on: the next reload makes "
+	    "another", inlet->listeners[0]->text);
+}
+
+/* Was a connection handed on that waits? */
+static bool
+is_handed(struct inlet *inlet)
+{
+	struct pollfd p = { inlet->exchange[0], POLLIN, 0 };
+
+	if (!inlet->ended && has_ended(inlet))
+		give_up_exchange(inlet);
+	return !inlet->ended && poll(&p, 1, 0) == 1;
+}
+
+unsigned
+inlet_waiting(struct inlet *inlet)
+{
+	unsigned sum = is_handed(inlet);
 	int n;
 
 	for (size_t i = 0; i < inlet->n; i++) {
@@ -185,8 +238,9 @@ inlet_waiting(const struct inlet *inlet)
 static bool
 give(struct inlet *inlet)
 {
-	if (inlet->held != -1 && (!exchange_has_room(inlet->exchange[1]) ||
-	    exchange_give_fresh(inlet->exchange[1], inlet->held) == -1))
+	if (inlet->held != -1 && !has_ended(inlet) &&
+	    (!exchange_has_room(inlet->exchange[1]) ||
+		exchange_give_fresh(inlet->exchange[1], inlet->held) == -1))
 		return false;
 	fd_close(&inlet->held);
 	return true;
@@ -244,7 +298,7 @@ inlet_refuse(struct inlet *inlet, struct loop *loop, bool all, bool hand_on)
 		l->ends = hand_on && l->address.kind == SOCK_INET;
 		any |= !l->ends;
 	}
-	if (hand_on)
+	if (hand_on && !has_ended(inlet))
 		exchange_widen(inlet->exchange[1]);
 	if (inlet->timers == NULL)
 		inlet->held = -1;

@@ -22,6 +22,7 @@ struct inlet {
 	int *fds; /* theirs */
 	size_t n;
 	int exchange[2]; /* one pair for all generations of the pool */
+	bool ended; /* a worker has shut it down: nothing comes over it */
 	struct loop *loop; /* not NULL: watched */
 	struct forward *forward; /* not NULL: inlet_forward */
 	struct loop_timer timer; /* set: the exchange is full, some wait */
@@ -30,8 +31,8 @@ struct inlet {
 };
 
 /* Bind, or share what other generations hold; `before`: the one to share the
- * exchange with, or NULL.  On failure, -1 and why, it is left
- * to inlet_close, which may be called on one that is all zero too. */
+ * exchange with, as long as it works, or NULL.  On failure, -1 and why, it is
+ * left to inlet_close, which may be called on one that is all zero too. */
 int inlet_open(struct inlet *inlet, const struct conf_pool *conf,
     const struct inlet *before, struct why *why);
 void inlet_close(struct inlet *inlet);
@@ -61,14 +62,18 @@ int inlet_bind(struct inlet *inlet, const struct conf_pool *conf,
 int inlet_adjust(struct inlet *inlet, const struct conf_pool *conf,
     struct why *why);
 
+/* Nothing is to be handed on any more: no generation comes after this one. */
+void inlet_end(struct inlet *inlet);
+
 /* Call came(arg) once, as soon as a connection waits; or stop watching. */
 void inlet_watch(struct inlet *inlet, struct loop *loop,
     void (*came)(void *arg, int fd, short revents), void *arg);
 void inlet_unwatch(struct inlet *inlet);
 
 /* Connections that wait at the listeners, and one more if any was handed
- * on. */
-unsigned inlet_waiting(const struct inlet *inlet);
+ * on.  An exchange that a worker has shut down is given up then, which is
+ * logged: the next generation has another. */
+unsigned inlet_waiting(struct inlet *inlet);
 
 /*
  * No new connections, where no other generation goes on listening, or (all)

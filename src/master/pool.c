@@ -17,7 +17,8 @@
 #define GRACE	    5	 /* ms for workers that are there to take a client */
 #define BATCH	    16	 /* forks in one turn */
 #define SUCCESSION  100	 /* ms of age before which a worker has no successor */
-#define STUCK_GRACE 2000 /* ms for one that says it is gone */
+#define STUCK_GRACE 2000 /* ms for one that says it is gone, or cannot say
+			    anything */
 #define START_GRACE 2000 /* ms beyond timeouts.start, for the worker's own
 			    watchdog to say where it hangs */
 
@@ -249,7 +250,7 @@ log_stuck(const struct pool *pool, const struct slot *slot)
 }
 
 void
-pool_send_status(void *arg, const struct slot *slot)
+pool_send_status(void *arg, struct slot *slot)
 {
 	struct pool *pool = arg;
 	struct status status;
@@ -261,7 +262,9 @@ pool_send_status(void *arg, const struct slot *slot)
 		pool->inlet.n) == 0)
 		memory = status_send(&status);
 	status_free(&status);
-	channel_send_status(slot->channel, memory);
+	if (channel_send_status(slot->channel, memory) == -1 &&
+	    errno == EAGAIN)
+		slot_is_deaf(slot);
 	fd_close(&memory);
 }
 
@@ -290,6 +293,10 @@ pool_heard(void *arg, struct slot *slot, enum birth_word word)
 		if (slot->state == SLOT_UP)
 			slot->due = clock_ms() + pool->conf->timeouts.stop;
 		slot->state = SLOT_LEAVING;
+		break;
+	case WORD_CLOSED:
+		if (slot->due == -1 || slot->due > clock_ms() + STUCK_GRACE)
+			slot->due = clock_ms() + STUCK_GRACE;
 		break;
 	case WORD_STUCK:
 		if (slot->state != SLOT_UP)
@@ -400,6 +407,8 @@ void
 pool_free(struct pool *pool)
 {
 	loop_timer_clear(pool->options->loop, &pool->timer);
+	if (pool->last)
+		inlet_end(&pool->inlet);
 	inlet_close(&pool->inlet);
 	reporter_close(&pool->reporter);
 	logs_close(&pool->logs);
@@ -523,6 +532,7 @@ pool_kill(struct pool *pool)
 {
 	pool->draining = true;
 	pool->last = false;
+	inlet_end(&pool->inlet);
 	for (unsigned i = 0; i < pool->nslots; i++)
 		slot_kill(&pool->slots[i]);
 	reporter_kill(&pool->reporter);

@@ -87,7 +87,7 @@ struct pool *pool_make(const struct conf_pool *conf,
 void pool_heard(void *arg, struct slot *slot, enum birth_word word);
 
 /* A process of the pool (arg) has asked for the status. */
-void pool_send_status(void *arg, const struct slot *slot);
+void pool_send_status(void *arg, struct slot *slot);
 
 /* Give everything back; there must be no worker left. */
 void pool_free(struct pool *pool);

@@ -18,7 +18,10 @@ kill_overdue(struct pool *pool, int64_t now)
 		if (slot->state == SLOT_FREE || slot->due == -1 ||
 		    slot->due > now)
 			continue;
-		if (slot->state == SLOT_STARTING)
+		if (slot->channel == -1 && !slot->foreign)
+			slot_log(slot, LEVEL_ERROR, "has closed its channel "
+			    "to the master and goes on: killed");
+		else if (slot->state == SLOT_STARTING)
 			slot_log(slot, LEVEL_ERROR, "not ready within "
 			    "timeouts.start: killed");
 		else

@@ -2,6 +2,7 @@
 
 #include <sys/wait.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -348,12 +349,14 @@ send_logs(struct pool *pool)
 	if (reporter_lives(reporter) && reporter->slot.channel != -1)
 		channel_send_level(reporter->slot.channel, log_level_now());
 	for (unsigned i = 0; i < pool->nslots; i++) {
-		const struct slot *slot = &pool->slots[i];
+		struct slot *slot = &pool->slots[i];
 
 		if (slot->state == SLOT_FREE || slot->channel == -1 ||
 		    slot->foreign)
 			continue;
-		channel_send_level(slot->channel, log_level_now());
+		if (channel_send_level(slot->channel, log_level_now()) == -1 &&
+		    errno == EAGAIN)
+			slot_is_deaf(slot);
 		logs_send(&pool->logs, i, slot->channel);
 	}
 }

@@ -23,7 +23,7 @@ struct reporter { /* all zero: there is none to be */
 	struct slot slot;
 	struct backoff backoff;
 	bool fork_failed; /* and this has been said */
-	void (*asked)(void *arg, const struct slot *slot);
+	void (*asked)(void *arg, struct slot *slot);
 	void *arg;
 };
 
@@ -31,7 +31,7 @@ struct reporter_order { /* what it is to show, and how to make it */
 	const struct conf_pool *pool;
 	const struct identity *identity;
 	struct loop *loop;
-	void (*asked)(void *arg, const struct slot *slot); /* WORD_STATUS */
+	void (*asked)(void *arg, struct slot *slot); /* WORD_STATUS */
 	void *arg;
 };
 

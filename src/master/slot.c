@@ -19,67 +19,147 @@
 #include "base/fd.h"
 #include "share/channel.h"
 
-#define WORDS_TURN 16   /* taken from a worker in one turn */
+#define WORDS_TURN 16	/* taken from a worker in one turn; */
+#define WORDS_SPAN 100	/* in so many ms, */
+#define WORDS_MOST 500	/* which is more than it has to say, */
+#define WORDS_TIME 10000 /* as long as they do not take so many us */
 #define WORDS_LAST 4096 /* more than a channel holds */
 #define SAID_MOST  320
+
+enum fault { FAULT_WORD = 1, FAULT_FLOOD = 2, FAULT_DEAF = 4 };
 
 static void
 close_channel(struct slot *slot)
 {
-	if (slot->channel != -1)
-		loop_unwatch(slot->loop, slot->channel);
+	if (slot->channel == -1)
+		return;
+	loop_unwatch(slot->loop, slot->channel);
+	loop_timer_clear(slot->loop, &slot->pause);
 	fd_close(&slot->channel);
 }
 
-/* At most so many words: others have a turn before a flood goes on.  A worker
- * that closes its end is about to end: reaping tells the rest. */
+/* Once in its life: the next time would tell nothing new. */
 static void
+tell_fault(struct slot *slot, enum fault fault, const char *text)
+{
+	if ((slot->faults & fault) == 0)
+		slot_log(slot, LEVEL_WARNING, "%s", text);
+	slot->faults |= fault;
+}
+
+static void
+take_word(struct slot *slot, const char *message, long n)
+{
+	if (*message == WORD_FAILED && slot->said == NULL)
+		slot->said = strndup(message + 1, (size_t)n - 1);
+	if ((n == 1 || *message == WORD_FAILED) && birth_is_word(*message))
+		slot->heard(slot->arg, slot, (enum birth_word)*message);
+	else if (!slot->foreign)
+		tell_fault(slot, FAULT_WORD, "says what is no word of a "
+		    "worker: ignored");
+}
+
+/* At most so many words.  False: nothing more will be said. */
+static bool
 hear(struct slot *slot, unsigned most)
 {
-	char word[1 + SAID_MOST];
-	ssize_t n = 1;
+	char message[1 + SAID_MOST];
+	long n = 1;
 
 	for (; most > 0 && slot->channel != -1; most--) {
-		n = recv(slot->channel, word, sizeof(word), MSG_DONTWAIT);
-		if (n <= 0)
+		n = fd_receive_bytes(slot->channel, message, sizeof(message));
+		if (n < 1)
 			break;
-		if (word[0] == WORD_FAILED && slot->said == NULL)
-			slot->said = strndup(word + 1, (size_t)n - 1);
-		slot->heard(slot->arg, slot, (enum birth_word)word[0]);
+		slot->words++;
+		take_word(slot, message, n);
 	}
-	if (n == 0 || (n == -1 && errno != EAGAIN))
-		close_channel(slot);
+	return n > 0 || (n == -1 && errno == EAGAIN);
 }
 
 void
 slot_ended(struct slot *slot)
 {
 	kill(-slot->pid, SIGKILL);
+	/* Whoever else has the channel says nothing behind what is heard. */
+	if (slot->channel != -1)
+		shutdown(slot->channel, SHUT_RD);
 	hear(slot, WORDS_LAST);
-}
-
-static void
-channel_ready(void *arg, int fd, short revents)
-{
-	(void)fd;
-	(void)revents;
-	hear(arg, WORDS_TURN);
 }
 
 /* Without memory for a watch the worker would be deaf and dumb: it is killed,
  * and its death judged like any other. */
 static void
+cut_off(struct slot *slot)
+{
+	slot_log(slot, LEVEL_ERROR, "cannot be watched: %s: killed",
+	    strerror(errno));
+	slot_kill(slot);
+}
+
+static int watch_channel(struct slot *slot);
+
+static void
+pause_over(void *arg)
+{
+	struct slot *slot = arg;
+
+	if (watch_channel(slot) == -1)
+		cut_off(slot);
+}
+
+/* What it goes on saying waits in the channel, and then with the worker. */
+static void
+pause_hearing(struct slot *slot)
+{
+	tell_fault(slot, FAULT_FLOOD, "says more than a worker has to say: it "
+	    "is heard less often");
+	loop_unwatch(slot->loop, slot->channel);
+	slot->pause.fire = pause_over;
+	slot->pause.arg = slot;
+	loop_timer_set(slot->loop, &slot->pause, slot->span + WORDS_SPAN);
+}
+
+/* Others have a turn before a flood goes on.  A worker that closes its end is
+ * about to end, and reaping tells the rest, or does what it should not. */
+static void
+channel_ready(void *arg, int fd, short revents)
+{
+	struct slot *slot = arg;
+	int64_t begun = clock_us(), now = begun / 1000;
+	bool more;
+
+	(void)fd;
+	(void)revents;
+	if (now - slot->span >= WORDS_SPAN) {
+		slot->span = now;
+		slot->words = 0;
+		slot->took = 0;
+	}
+	more = hear(slot, WORDS_TURN);
+	slot->took += clock_us() - begun;
+	if (!more) {
+		close_channel(slot);
+		slot->heard(slot->arg, slot, WORD_CLOSED);
+	} else if (slot->words >= WORDS_MOST || slot->took >= WORDS_TIME) {
+		pause_hearing(slot);
+	}
+}
+
+static int
+watch_channel(struct slot *slot)
+{
+	return loop_watch(slot->loop, slot->channel, POLLIN, channel_ready,
+	    slot);
+}
+
+static void
 attend(struct slot *slot, struct loop *loop, int output, const char *pool)
 {
 	slot->loop = loop;
 	if (catch_open(&slot->output, loop, output, pool, slot->pid) == 0 &&
-	    (slot->channel == -1 ||
-		loop_watch(loop, slot->channel, POLLIN, channel_ready,
-		    slot) == 0))
+	    (slot->channel == -1 || watch_channel(slot) == 0))
 		return;
-	slot_log(slot, LEVEL_ERROR, "cannot be watched: %s: killed",
-	    strerror(errno));
-	slot_kill(slot);
+	cut_off(slot);
 }
 
 int
@@ -211,6 +291,12 @@ slot_log_request(const struct slot *slot, enum log_level level,
 	    .uri = seen->uri, .text = text, .len = strlen(text),
 	    .request = mark_is_id(seen->id, strlen(seen->id)) ? seen->id :
 								NULL });
+}
+
+void
+slot_is_deaf(struct slot *slot)
+{
+	tell_fault(slot, FAULT_DEAF, "does not take what the master sends it");
 }
 
 void

@@ -45,14 +45,21 @@ struct slot {
 	bool wish;	       /* UP: to be succeeded, when there is room */
 	char *said; /* WORD_FAILED: why it does not come up; NULL */
 	bool foreign; /* another build's: speaks another BIRTH_PROTOCOL */
+	int64_t span;	/* clock_ms() since which its words are counted, */
+	unsigned words; /* this many, */
+	int64_t took;	/* us that the master has spent on them */
+	struct loop_timer pause; /* set: it is not heard until then */
+	unsigned faults; /* of what it does, which have been told: bits */
 	struct loop *loop;
 	void (*heard)(void *arg, struct slot *slot, enum birth_word word);
 	void *arg;
 };
 
 /*
- * Fork a worker into a free slot; heard is called with each of its words and
- * READY is due within limit ms.  0, or -1 with errno and the slot is free.
+ * Fork a worker into a free slot; heard is called with each of its words,
+ * WORD_CLOSED being the last, and READY is due within limit ms.  One that says
+ * more than a worker has to say is heard no more often than that.  0, or -1
+ * with errno and the slot is free.
  */
 int slot_fork(struct slot *slot, const struct spawn_order *order,
     struct loop *loop, int64_t limit,
@@ -98,6 +105,9 @@ int slot_take_over(struct slot *slot, const struct record *record,
     struct loop *loop, const char *pool,
     void (*heard)(void *arg, struct slot *slot, enum birth_word word),
     void *arg);
+
+/* It takes nothing that it is sent: say so, once. */
+void slot_is_deaf(struct slot *slot);
 
 /* How a process ended, in words: "exited with code 3", "was killed by signal
  * 9 (Killed)".  Returns out. */

@@ -13,6 +13,7 @@
 #include "base/image.h"
 #include "base/log.h"
 #include "base/sealed.h"
+#include "base/why.h"
 #include "share/pool_record.h"
 #include "share/variables.h"
 
@@ -220,12 +221,31 @@ birth_take(int memory, struct why *why)
 	return &birth;
 }
 
-/* -------------------------------------------------------------------------- */
+/* ---- words --------------------------------------------------------------- */
 
-#include <stdio.h>
-#include <string.h>
-
-#include "base/why.h"
+bool
+birth_is_word(char byte)
+{
+	switch ((enum birth_word)byte) {
+	case WORD_READY:
+	case WORD_CROWDED:
+	case WORD_REPLACE:
+	case WORD_RESTARTED:
+	case WORD_OUTDATED:
+	case WORD_CURRENT:
+	case WORD_FAILED:
+	case WORD_STUCK:
+	case WORD_LEAVING:
+	case WORD_STATUS:
+	case WORD_TAKEN:
+	case WORD_LOST:
+	case WORD_LOGS:
+		return true;
+	case WORD_CLOSED:
+		return false;
+	}
+	return false;
+}
 
 void
 birth_say(const struct birth *birth, enum birth_word word)

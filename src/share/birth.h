@@ -90,6 +90,7 @@ enum birth_order {
 
 /* What a worker says on its channel, one byte each. */
 enum birth_word {
+	WORD_CLOSED = 0,    /* never said: it has closed its channel */
 	WORD_READY = 'R',   /* the application is loaded and started */
 	WORD_CROWDED = 'C', /* score_busy returned true */
 	WORD_REPLACE = 'X', /* HUP, but the application has changed on disk or
@@ -108,6 +109,9 @@ enum birth_word {
 	WORD_LOST = 'l',    /* score_lose_line returned true */
 	WORD_LOGS = 'w'	    /* score_log_works returned true */
 };
+
+/* Is that byte one of them?  Another build may have more. */
+bool birth_is_word(char byte);
 
 /* Say a word to the master, without waiting; nothing where there is none. */
 void birth_say(const struct birth *birth, enum birth_word word);

@@ -1,10 +1,13 @@
 /*
  * A Lua module that does what a hostile application could do with native code:
  * look for what is not its own in its memory, overwrite all that it shares
- * with others, and try to get at more.  Loaded by tests/run/isolation.py.
+ * with others, try to get at more (tests/run/isolation.py), and say and do what
+ * no worker does on the sockets that it has (tests/run/channel.py).
  */
 
+#include <netinet/in.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -17,10 +20,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MOST ((size_t)1 << 30) /* larger ones are a sanitizer's */
 #define CHUNK ((size_t)4096)
+#define DESCRIPTORS 253 /* in one message, at most */
 #define MASK 0x55 /* what is looked for must not stand in memory itself */
 
 struct mapping {
@@ -288,6 +293,104 @@ reach(lua_State *L)
 	return 1;
 }
 
+/* ---- the sockets of a worker ----------------------------------------------- */
+
+static int
+number(lua_State *L, int i)
+{
+	return (int)luaL_checkinteger(L, i);
+}
+
+/* say(fd, text, ms): again and again, as fast as it goes; how often. */
+static int
+say(lua_State *L)
+{
+	size_t n;
+	const char *text = luaL_checklstring(L, 2, &n);
+	struct timespec begun, now;
+	lua_Integer went = 0;
+	long passed;
+
+	clock_gettime(CLOCK_MONOTONIC, &begun);
+	do {
+		went += send(number(L, 1), text, n, MSG_NOSIGNAL) != -1;
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		passed = (now.tv_sec - begun.tv_sec) * 1000 +
+		    (now.tv_nsec - begun.tv_nsec) / 1000000;
+	} while (passed < number(L, 3));
+	lua_pushinteger(L, went);
+	return 1;
+}
+
+static ssize_t
+send_with(int to, const char *text, int fd, int copies)
+{
+	_Alignas(struct cmsghdr) char room[CMSG_SPACE(DESCRIPTORS *
+	    sizeof(int))] = { 0 };
+	struct iovec iov = { (void *)(uintptr_t)text, strlen(text) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = room,
+		.msg_controllen = CMSG_SPACE((size_t)copies * sizeof(int)) };
+	struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
+
+	head->cmsg_level = SOL_SOCKET;
+	head->cmsg_type = SCM_RIGHTS;
+	head->cmsg_len = CMSG_LEN((size_t)copies * sizeof(int));
+	for (int i = 0; i < copies; i++)
+		memcpy(CMSG_DATA(head) + (size_t)i * sizeof(int), &fd,
+		    sizeof(int));
+	return sendmsg(to, &msg, MSG_NOSIGNAL);
+}
+
+/* pass(fd, text, n): with so many descriptors. */
+static int
+pass(lua_State *L)
+{
+	int null = open("/dev/null", O_RDONLY);
+
+	lua_pushboolean(L, send_with(number(L, 1), luaL_checkstring(L, 2),
+	    null, number(L, 3)) != -1);
+	close(null);
+	return 1;
+}
+
+/* pass_slow(fd, text, port): with a connection to that port whose last owner
+ * waits at close(2) until all that was written to it has been taken. */
+static int
+pass_slow(lua_State *L)
+{
+	const struct linger slow = { 1, 600 };
+	const struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+		.sin_port = htons((uint16_t)number(L, 3)) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	connect(fd, (const struct sockaddr *)&at, sizeof(at));
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &slow, sizeof(slow));
+	while (send(fd, &at, sizeof(at), MSG_DONTWAIT) > 0)
+		;
+	lua_pushboolean(L, send_with(number(L, 1), luaL_checkstring(L, 2), fd,
+	    1) != -1);
+	close(fd);
+	return 1;
+}
+
+/* let_go(fd): close it. */
+static int
+let_go(lua_State *L)
+{
+	lua_pushboolean(L, close(number(L, 1)) == 0);
+	return 1;
+}
+
+/* shut(fd): for all who have it. */
+static int
+shut(lua_State *L)
+{
+	lua_pushboolean(L, shutdown(number(L, 1), SHUT_RDWR) == 0);
+	return 1;
+}
+
 int luaopen_hostile(lua_State *L);
 
 int
@@ -295,6 +398,8 @@ luaopen_hostile(lua_State *L)
 {
 	static const luaL_Reg functions[] = { { "find", find },
 		{ "scribble", scribble }, { "reach", reach },
+		{ "say", say }, { "pass", pass }, { "pass_slow", pass_slow },
+		{ "let_go", let_go }, { "shut", shut },
 		{ NULL, NULL } };
 
 	luaL_newlib(L, functions);

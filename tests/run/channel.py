@@ -1,0 +1,234 @@
+#!/usr/bin/env python3
+"""What a hostile worker does on the sockets that it shares with the master:
+the master says so once where it matters, and neither it nor another pool is
+held up."""
+
+import json
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                ".."))
+from harness import *
+
+HOSTILE = os.path.join(BUILD, "tests", "hostile", "hostile.so")
+LOAD = "hostile = hostile or assert(package.loadlib(%r, 'luaopen_hostile'))() "
+ONE = {"mode": "static", "max": 1}
+
+
+def two(**a):
+    """Pool a is hostile, pool b is not."""
+    if not ROOT:
+        raise Skip("not root")
+    d = Daemon(pools={"a": {"user": "nobody", "workers": ONE, **a},
+                      "b": {"user": "www-data", "workers": ONE,
+                            "status_path": "/s"}})
+    d.top["control"] = d.dir + "/control.sock"
+    shutil.copy(HOSTILE, d.dir)
+    return d
+
+
+def attack(d, what):
+    return d.lua(LOAD % (d.dir + "/hostile.so") +
+                 "return text(tostring(hostile.%s))" % what,
+                 "a").body.decode()
+
+
+def seqpackets(d, pid, of_master):
+    """Descriptors of a worker: the exchange, which the master has too, or the
+    channel, of which it has the other end."""
+    with open("/proc/net/unix") as f:
+        inodes = {"socket:[%s]" % line.split()[6] for line in f
+                  if line.split()[4] == "0005"}
+    ours = {link for _, link in fds(d.pid)}
+    return [fd for fd, link in fds(pid) if link in inodes and
+            (link in ours) == of_master]
+
+
+def channel(d):
+    found = seqpackets(d, d.wait_ready(1, "a")[0], False)
+    equal(len(found), 1, "channels")
+    return found[0]
+
+
+def cpu(pid):
+    """Seconds of processor time."""
+    with open("/proc/%d/stat" % pid) as f:
+        fields = f.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def status(d, pool):
+    code, out, err = tool("-c", d.file, "status", "--json",
+                          program=LUA_FPMCTL)
+    equal(code, 0, out + err)
+    return [p for p in json.loads(out)["pools"] if p["pool"] == pool][0]
+
+
+@test
+def no_words():
+    """messages that are no word, or too long: ignored, and said once"""
+    with two() as d:
+        fd, pids = channel(d), d.workers()
+        for text in ("Z", "R ", "\\0", "x" * 5000, "\\255"):
+            assert attack(d, "say(%d, '%s', 0)" % (fd, text)) == "1"
+        d.wait_log(r"warning \[pool a\] \[pid %d\] says what is no word" %
+                   d.workers("a")[0])
+        equal(status(d, "a")["total processes"], 1)
+        equal(d.workers(), pids)
+        equal(len(re.findall("is no word", d.read_log())), 1)
+
+
+@test
+def flood():
+    """words without end, and none of what the master answers is read: others
+    do not wait, the master takes a small part of a processor and no memory,
+    and says so once"""
+    with two() as d:
+        d.wait_ready(1, "b")
+        size = rss(d.pid)
+        for word in "QCZHlw":
+            fd = channel(d)
+            before, begun = cpu(d.pid), time.monotonic()
+            flood = Background(attack, d, "say(%d, '%s', 1500)" % (fd, word))
+
+            def times():
+                found = []
+                for uri in ("/", "/s") * 50:
+                    start = time.monotonic()
+                    equal(d.fetch("b", uri=uri).status, 200)
+                    found.append(time.monotonic() - start)
+                return found
+            in_time(times, 0.1)
+            said = int(flood.result())
+            took = (cpu(d.pid) - before) / (time.monotonic() - begun)
+            diag("%s: %d words, %.0f %% of a processor" % (word, said,
+                                                           took * 100))
+            assert said > 100, "is it a flood?"
+            assert took < 0.4 * (3 if SANITIZED else 1), took
+        d.wait_log("does not take what the master sends it")
+        d.wait_log(r"pool a\] .*says more than a worker has to say")
+        equal(len(re.findall("says more than", d.read_log())), 1)
+        assert rss(d.pid) - size < 8 << 20, (size, rss(d.pid))
+
+
+@test
+def asks_for_successors():
+    """a worker that asks to be succeeded without end is, no more often than
+    any other"""
+    with two() as d:
+        fd = channel(d)
+        before = status(d, "a")["forks"]
+        attack(d, "say(%d, 'X', 1000)" % fd)
+        d.wait_ready(1, "a")
+        assert status(d, "a")["forks"] - before <= 3
+        equal(d.fetch("b").body, b"hello")
+
+
+@test
+def descriptors():
+    """words with descriptors, one and as many as there can be: the master
+    keeps none of them"""
+    with two() as d:
+        fd, before = channel(d), len(fds(d.pid))
+        for n in (1, 2, 253):
+            for word in ("C", "Z", "much"):
+                equal(attack(d, "pass(%d, '%s', %d)" % (fd, word, n)), "true")
+        status(d, "a")
+        until(lambda: len(fds(d.pid)) == before, "no descriptor is left")
+
+
+@contextlib.contextmanager
+def slow_peer():
+    """A port at which nobody reads."""
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        yield s.getsockname()[1]
+
+
+@test
+def slow_descriptor():
+    """a descriptor that lets who closes it wait for ever: not the master"""
+    with two() as d, slow_peer() as port:
+        fd = channel(d)
+        d.kill(signal.SIGSTOP)  # or the worker might be the last to close
+        equal(attack(d, "pass_slow(%d, 'C', %d)" % (fd, port)), "true")
+        d.kill(signal.SIGCONT)
+        for _ in range(3):
+            equal(status(d, "b")["total processes"], 1)
+
+
+@test
+def slow_exchange():
+    """the same, handed on where nobody takes it, when the pool goes"""
+    with two(timeouts={"stop": "500ms"}) as d, slow_peer() as port:
+        d.expect("does not leave in time")
+        gate, old = d.gate(), d.wait_ready(1, "a")[0]
+        give = max(seqpackets(d, old, True))
+        held = Background(d.lua, LOAD % (d.dir + "/hostile.so") +
+                          "hostile.pass_slow(%d, 'x', %d) " % (give, port) +
+                          gate.lua, "a")
+        gate.wait()
+        d.drop_pool("a")
+        d.write_conf()
+        d.reload()
+        until(lambda: not alive(old), "the worker is gone")
+        until(lambda: not os.path.exists(d.dir + "/a.sock"), "and the pool")
+        equal(status(d, "b")["total processes"], 1)
+        held.join(PATIENCE)
+        d.fds_before = d.count_fds()[0]
+
+
+@test
+def closed():
+    """a worker that closes its channel and goes on is killed, which is said,
+    and another serves"""
+    for how in ("let_go(%d)", "say(%d, '', 0)", "shut(%d)"):
+        with two() as d:
+            d.expect("closed its channel", "has lost its")
+            old = d.wait_ready(1, "a")[0]
+            gate = d.gate()
+            held = Background(d.lua, LOAD % (d.dir + "/hostile.so") +
+                              "hostile." + how % channel(d) + " " +
+                              gate.lua + "return {}, 'held'", "a")
+            gate.wait()
+            d.wait_log(r"\[pool a\] \[pid %d\] has closed its channel to the "
+                       "master and goes on: killed" % old)
+            until(lambda: not alive(old), "it is gone")
+            held.join(PATIENCE)
+            equal(d.lua("return {}, 'next'", "a").body, b"next")
+            equal(d.fetch("b").body, b"hello")
+
+
+@test
+def exchange():
+    """the exchange of a pool, shut down: it is said once, no worker is forked
+    for what seems to come over it, and the next generation has another"""
+    with two(workers={"mode": "ondemand", "max": 4,
+                      "idle_timeout": "100ms"}) as d:
+        d.fetch("a")
+        fds_ = seqpackets(d, d.wait_ready(1, "a")[0], True)
+        equal(len(fds_), 2, "ends of the exchange")
+        before = status(d, "a")["forks"]
+        equal(attack(d, "shut(%d)" % fds_[0]), "true")
+        until(lambda: not d.workers("a"), "nobody is idle")
+        d.wait_log("warning .*a worker of the pool at .*a.sock has shut down "
+                   "the exchange")
+        used = cpu(d.pid)
+        for _ in range(3):
+            equal(d.fetch("a").body, b"hello")
+            until(lambda: not d.workers("a"), "nobody is idle again")
+        assert cpu(d.pid) - used < 0.3, cpu(d.pid) - used
+        assert status(d, "a")["forks"] - before <= 4
+        equal(len(re.findall("has shut down the exchange", d.read_log())), 1)
+        mark = d.log_mark()
+        d.set_pool("a", **{**d.pools["a"], "umask": "0027"})
+        d.write_conf()
+        d.reload()
+        d.fetch("a")
+        fds_ = seqpackets(d, d.wait_ready(1, "a")[0], True)
+        equal(len(fds_), 2, "ends of the exchange")
+        until(lambda: not d.workers("a"), "nobody is idle")
+        assert "exchange" not in d.read_log(mark)
+
+
+run(240)
