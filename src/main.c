@@ -25,6 +25,7 @@
 #include "conf/conf_read.h"
 #include "conf/conf_single.h"
 #include "master/check.h"
+#include "master/handover.h"
 #include "master/master.h"
 #include "master/reload.h"
 #include "share/birth.h"
@@ -177,6 +178,11 @@ test(const struct conf *conf, const char *file, bool dump)
 	struct conf_faults faults = { 0 }, warnings = { 0 };
 	bool bad = check_start(conf, file, &faults);
 
+	if (!handover_suits()) {
+		say("an upgrade in place from the version that runs is not "
+		    "possible, only a restart");
+		bad = true;
+	}
 	conf_faults_print(&faults, stderr);
 	conf_faults_free(&faults);
 	if (trial_run(conf, stderr) > 0 || bad)

@@ -22,6 +22,7 @@
 #include "share/board.h"
 
 #define VARIABLE "LUA_FPM_HANDOVER"
+#define PROPOSED "LUA_FPM_UPGRADE"
 #define KIND	 "lua_fpm_handover_1" /* of record; another build's may be
 					 another */
 
@@ -177,6 +178,24 @@ handover_revoke(void)
 	take_variable(&fd);
 	fd_close(&fd);
 	close_all_on_exec();
+}
+
+/* ---- before it comes to that ----------------------------------------------- */
+
+void
+handover_propose(void)
+{
+	setenv(PROPOSED, KIND, 1);
+}
+
+bool
+handover_suits(void)
+{
+	const char *form = getenv(PROPOSED);
+	bool suits = form == NULL || strcmp(form, KIND) == 0;
+
+	unsetenv(PROPOSED);
+	return suits;
 }
 
 /* ---- coming back to life ------------------------------------------------- */

@@ -45,6 +45,14 @@ void handover_revoke(void);
  */
 int handover_take(struct handover *handover, struct why *why);
 
+/*
+ * In the trial of the next image, before exec(3): name in the environment the
+ * form of what would be left.  And in that image: does it know the form, or is
+ * none named?
+ */
+void handover_propose(void);
+bool handover_suits(void);
+
 /* Bring pools, and the configurations they point into, to life; listeners
  * wait to be asked for.  Pools that cannot be are logged: their workers leave
  * by themselves.  Descriptors that nobody has taken are closed.  The strings of

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "master/check.h"
+#include "master/handover.h"
 #include "master/slot.h"
 
 #define SAID_MOST 65536	  /* bytes of a trial's output that are kept */
@@ -46,6 +47,7 @@ become_probe(const struct probe *probe, int output)
 	loop_leave(probe->loop);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	handover_propose();
 	while (probe->argv[n] != NULL)
 		n++;
 	{

@@ -139,7 +139,8 @@ def old_worker_is_still_ours():
 
 @test
 def bad_binary():
-    """a binary that does not run, hangs up, or is gone is refused"""
+    """a binary that does not run, hangs up, does not understand what this one
+    would leave, or is gone is refused"""
     with Upgraded(workers=TWO) as d:
         d.wait_workers(2)
         write(d.program + ".new", "#!/bin/sh\necho broken as can be\nexit 3\n")
@@ -154,6 +155,11 @@ def bad_binary():
         os.chmod(d.program + ".new", 0o755)
         os.rename(d.program + ".new", d.program)
         d.refused("was killed by signal 11")
+        write(d.program + ".new", "#!/bin/sh\nLUA_FPM_UPGRADE=another "
+              "exec %s \"$@\"\n" % LUA_FPM)
+        os.chmod(d.program + ".new", 0o755)
+        os.rename(d.program + ".new", d.program)
+        d.refused("only a restart")
         os.unlink(d.program)
         d.refused("No such file")
         install(LUA_FPM, d.program)
