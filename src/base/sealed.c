@@ -9,7 +9,17 @@
 
 #include "base/fd.h"
 
-#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)
+#define SEALS_SIZE (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+#define SEALS	   (SEALS_SIZE | F_SEAL_WRITE)
+
+/* A kernel that is told to make it not executable adds a seal. */
+static bool
+has_seals(int fd, int wanted)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	return seals != -1 && (seals & wanted) == wanted;
+}
 
 int
 sealed_make(const char *name, const struct buf *text)
@@ -30,14 +40,11 @@ sealed_make(const char *name, const struct buf *text)
 int
 sealed_read(int fd, struct buf *text)
 {
-	int seals = fcntl(fd, F_GET_SEALS);
 	struct stat st;
 	char *room;
 	size_t size;
 
-	/* A kernel that is told to make it not executable adds a seal. */
-	if (seals == -1 || (seals & SEALS) != SEALS || fstat(fd, &st) == -1 ||
-	    st.st_size == 0) {
+	if (!has_seals(fd, SEALS) || fstat(fd, &st) == -1 || st.st_size == 0) {
 		errno = EPROTO;
 		return -1;
 	}
@@ -47,4 +54,24 @@ sealed_read(int fd, struct buf *text)
 		return -1;
 	text->len += size;
 	return 0;
+}
+
+int
+sealed_room(const char *name, size_t size)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd != -1 && (ftruncate(fd, (off_t)size) == -1 ||
+	    fcntl(fd, F_ADD_SEALS, SEALS_SIZE) == -1))
+		fd_close(&fd);
+	return fd;
+}
+
+bool
+sealed_is_room(int fd, size_t size)
+{
+	struct stat st;
+
+	return has_seals(fd, SEALS_SIZE) && fstat(fd, &st) == 0 &&
+	    st.st_size == (off_t)size;
 }

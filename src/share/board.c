@@ -12,31 +12,17 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/sealed.h"
 #include "share/board_impl.h"
 
-#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
-
 /* ---- a generation's board ------------------------------------------------ */
-
-/* Memory of a size that nobody changes any more.  -1 with errno. */
-static int
-make_memory(const char *name, size_t size)
-{
-	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-	if (fd != -1 && ftruncate(fd, (off_t)size) == 0 &&
-	    fcntl(fd, F_ADD_SEALS, SEALS) == 0)
-		return fd;
-	fd_close(&fd);
-	return -1;
-}
 
 /* Opened read-only it cannot be mapped otherwise, and with no mode at all
  * nobody without rights opens it once more. */
 static int
 open_head(struct board *board)
 {
-	board->fd = make_memory("lua-fpm-board",
+	board->fd = sealed_room("lua-fpm-board",
 	    score_head_size(board->nslots));
 	if (board->fd == -1)
 		return -1;
@@ -216,7 +202,7 @@ board_lease(struct board *board, unsigned slot, struct board_lease *lease)
 {
 	struct place *place = &board->place[slot];
 
-	place->fd = make_memory("lua-fpm-slot", sizeof(*place->memory));
+	place->fd = sealed_room("lua-fpm-slot", sizeof(*place->memory));
 	if (place->fd == -1 || board_map(place) == -1) {
 		fd_close(&place->fd);
 		return -1;

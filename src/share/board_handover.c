@@ -1,12 +1,10 @@
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "base/fd.h"
+#include "base/sealed.h"
 #include "share/board_impl.h"
 
 #define SLOTS_MOST (1 << 20)
@@ -168,15 +166,6 @@ board_all_taken_over(void)
 }
 
 static bool
-has_size(int fd, size_t size)
-{
-	struct stat st;
-
-	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-	    st.st_size == (off_t)size;
-}
-
-static bool
 is_ours(const struct score_memory *memory)
 {
 	uint32_t version = atomic_load(&memory->page.version);
@@ -200,7 +189,7 @@ take_place(struct board *board, const struct record *record)
 	place->leaving = record_number(record, "leaving", 0) != 0;
 	place->fd = record_fd(record, "fd");
 	take_counts(place->counts, record);
-	if (has_size(place->fd, sizeof(*place->memory)))
+	if (sealed_is_room(place->fd, sizeof(*place->memory)))
 		board_map(place);
 	/* It says 0 before its worker has come to it. */
 	if (place->memory != NULL && !is_ours(place->memory))
@@ -216,7 +205,7 @@ take_head(struct board *board, const struct record *record)
 	board->fd = record_fd(record, "head");
 	board->fd_read = record_fd(record, "head_read");
 	if (first < 0 || first > FIRST_MOST || board->fd_read == -1 ||
-	    !has_size(board->fd, score_head_size(board->nslots))) {
+	    !sealed_is_room(board->fd, score_head_size(board->nslots))) {
 		errno = EPROTO;
 		return -1;
 	}

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/sealed.h"
 #include "share/score_page.h"
 
 struct score {
@@ -23,12 +24,9 @@ struct score {
 static void *
 map(int fd, size_t size, int rights)
 {
-	struct stat st;
 	void *memory;
 
-	if (fstat(fd, &st) == -1)
-		return NULL;
-	if (!S_ISREG(st.st_mode) || st.st_size != (off_t)size) {
+	if (!sealed_is_room(fd, size)) {
 		errno = EPROTO;
 		return NULL;
 	}
@@ -39,11 +37,18 @@ map(int fd, size_t size, int rights)
 static const struct score_head *
 map_head(int fd)
 {
+	const struct score_head *head;
 	struct stat st;
 
 	if (fstat(fd, &st) == -1)
 		return NULL;
-	return map(fd, (size_t)st.st_size, PROT_READ);
+	head = map(fd, (size_t)st.st_size, PROT_READ);
+	if (head == NULL ||
+	    score_head_size(head->nslots) == (size_t)st.st_size)
+		return head;
+	munmap((void *)(uintptr_t)head, (size_t)st.st_size);
+	errno = EPROTO;
+	return NULL;
 }
 
 static void

@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fd.h"
+#include "base/sealed.h"
 #include "share/mark.h"
 #include "share/score_page.h"
 
@@ -404,10 +406,10 @@ END_TEST
 static int
 left_open(size_t size)
 {
-	int fd = memfd_create("left", 0);
+	int fd = sealed_room("left", size);
 
 	ck_assert_int_ne(fd, -1);
-	ck_assert_int_eq(ftruncate(fd, (off_t)size), 0);
+	ck_assert_int_eq(fd_cloexec(fd, false), 0);
 	return fd;
 }
 
@@ -442,6 +444,36 @@ START_TEST(a_descriptor_is_taken_once)
 	board_dead(board, 0);
 	ck_assert_int_eq(fcntl(STDERR_FILENO, F_GETFD), 0);
 	ck_assert_int_eq(fcntl(head, F_GETFD), FD_CLOEXEC);
+	board_all_taken_over();
+	buf_free(&text);
+}
+END_TEST
+
+/* Memory that somebody could make smaller while it is mapped. */
+START_TEST(memory_that_can_shrink_is_not_taken)
+{
+	int head = memfd_create("left", 0), slot = memfd_create("left", 0);
+	struct buf text = { 0 };
+	struct record record;
+
+	ck_assert_int_eq(ftruncate(head, (off_t)score_head_size(1)), 0);
+	ck_assert_int_eq(ftruncate(slot, sizeof(struct score_memory)), 0);
+	record_put_number(&text, "slots", 1);
+	record_put_number(&text, "head", head);
+	record_put_number(&text, "head_read", left_open(1));
+	record = (struct record){ .value = text.data, .len = text.len };
+	ck_assert_ptr_null(board_take_over(&record));
+	ck_assert_int_eq(errno, EPROTO);
+	buf_clear(&text);
+	record_put_number(&text, "slots", 1);
+	record_put_number(&text, "head", left_open(score_head_size(1)));
+	record_put_number(&text, "head_read", left_open(1));
+	put_place(&text, slot);
+	record = (struct record){ .value = text.data, .len = text.len };
+	board = board_take_over(&record);
+	ck_assert_ptr_nonnull(board);
+	ck_assert_int_eq(ftruncate(slot, 0), 0);
+	sum(board); /* or this would be its end */
 	board_all_taken_over();
 	buf_free(&text);
 }
@@ -672,6 +704,7 @@ suite(void)
 	tcase_add_test(t, another_image_takes_it_over);
 	tcase_add_test(t, another_build_takes_over_what_it_can);
 	tcase_add_test(t, a_descriptor_is_taken_once);
+	tcase_add_test(t, memory_that_can_shrink_is_not_taken);
 	tcase_add_test(t, what_cannot_be_taken_over_is_refused);
 	tcase_add_test(t, counts_that_cannot_be_true_are_not_taken);
 	tcase_add_test(t, any_bytes_are_read_as_something_that_can_be);

@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/sealed.h"
+#include "share/score_page.h"
+
 #include "board_unit.h"
 
 #define SLOTS 256
@@ -436,13 +439,27 @@ START_TEST(only_what_a_board_leases_is_opened)
 {
 	struct board_lease lease;
 	int other = memfd_create("other", MFD_CLOEXEC);
+	size_t size = sizeof(struct score_memory);
 
 	make(2);
 	ck_assert_int_eq(board_lease(board, 0, &lease), 0);
 	ck_assert_ptr_null(score_open(dup(lease.head), dup(other), 0));
 	ck_assert_ptr_null(score_open(dup(other), dup(lease.slot), 0));
 	ck_assert_ptr_null(score_open(-1, dup(lease.slot), 0));
+	ck_assert_ptr_null(score_open(dup(lease.head), -1, 0));
 	ck_assert_ptr_null(score_open(dup(lease.head), dup(lease.slot), 2));
+	/* Of the right size, which somebody might change. */
+	ck_assert_int_eq(ftruncate(other, (off_t)size), 0);
+	ck_assert_ptr_null(score_open(dup(lease.head), dup(other), 0));
+	ck_assert_int_eq(ftruncate(other, (off_t)score_head_size(2)), 0);
+	ck_assert_ptr_null(score_open(dup(other), dup(lease.slot), 0));
+	/* Sealed, a byte too much or too little. */
+	for (int i = -1; i <= 1; i += 2) {
+		ck_assert_ptr_null(score_open(dup(lease.head),
+		    sealed_room("other", size + (size_t)i), 0));
+		ck_assert_ptr_null(score_open(sealed_room("other",
+		    score_head_size(2) + (size_t)i), dup(lease.slot), 0));
+	}
 	close(other);
 }
 END_TEST
