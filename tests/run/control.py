@@ -182,7 +182,7 @@ def reload_deploys():
     are up, and says so if they do not come up; the old ones stay"""
     with controlled(app="return { accept = function() return {}, '1' end }",
                     workers=TWO) as d:
-        d.wait_workers(2)
+        d.wait_ready(2)
         for version in b"23456789":
             d.write_app("return { accept = function() return {}, '%c' end }" %
                         version)

@@ -176,7 +176,7 @@ def at_fifo(path):
 def changed_application_is_bad():
     """a deployment that does not load changes nothing and is logged"""
     with Daemon(app=WHO % "1", workers=TWO) as d:
-        old = d.wait_workers(2)
+        old = d.wait_ready(2)
         d.expect("app.lua|reload|new|www")
         for bad in ("return {", "error('at load')", "return {}",
                     "return { accept = print, start = function() "
@@ -270,7 +270,7 @@ def other_pools_do_not_notice():
     """a pool that is replaced or fails is no business of its neighbours"""
     with Daemon(app=WHO % "1", pools={"a": {"workers": ONE},
                                       "b": {"workers": ONE}}) as d:
-        d.wait_workers(2)
+        d.wait_ready(2)
         keep = d.workers("b")
         d.expect("broken.lua|pool a", "reload refused")
         d.set_pool("a", workers=ONE, app=d.dir + "/broken.lua")

@@ -81,7 +81,7 @@ def many_signals():
     """a burst of USR2 and HUP: every one is acted on or covered by a later
     one, and the daemon goes on"""
     with Upgraded(workers=TWO) as d:
-        d.wait_workers(2)
+        d.wait_ready(2)
         load = Load(d.address(), clients=2)
         for _ in range(10):
             d.kill(signal.SIGUSR2)
@@ -171,7 +171,7 @@ def bad_configuration():
     """a bad configuration or an application that does not load is refused
     with its place"""
     with Upgraded(workers=TWO) as d:
-        d.wait_workers(2)
+        d.wait_ready(2)
         good = d.configuration()
         d.write_conf("nonsense = 1;\n" + good)
         d.refused(re.escape(d.file) + ":1: .*nonsense")
@@ -188,7 +188,7 @@ def start_fails():
     """an application whose start fails only in the new workers: the old ones
     serve on, under the new binary, and the next HUP mends it"""
     with Upgraded(workers=TWO) as d:
-        old = d.wait_workers(2)
+        old = d.wait_ready(2)
         good = open(d.dir + "/app.lua").read()
         d.expect("start returned 3", "do not come up", "before it was ready",
                  "what was in force stays")
