@@ -165,7 +165,6 @@ static int
 take(const struct record *all, struct birth *birth)
 {
 	struct record pool, identity;
-	struct conf *conf = NULL;
 
 	birth->kind = (enum birth_kind)record_number(all, "kind",
 	    BIRTH_WORKER);
@@ -179,12 +178,12 @@ take(const struct record *all, struct birth *birth)
 		log_to_master((enum log_level)record_number(all, "level",
 		    LEVEL_NOTICE));
 	if (record_find(all, "pool", &pool))
-		conf = pool_record_get(&pool);
-	if (conf == NULL || take_lists(all, birth) == -1 ||
+		birth->conf = pool_record_get(&pool);
+	if (birth->conf == NULL || take_lists(all, birth) == -1 ||
 	    !record_find(all, "identity", &identity) ||
 	    identity_get(&birth->identity, &identity) == -1)
 		return -1;
-	birth->pool = &conf->pools[0];
+	birth->pool = &birth->conf->pools[0];
 	return take_score(all, birth);
 }
 

@@ -25,6 +25,7 @@ enum birth_kind {
 
 struct birth {
 	enum birth_kind kind;
+	struct conf *conf;	      /* that of the pool alone */
 	const struct conf_pool *pool; /* its environment as it is to be */
 	struct conf_list inherited;   /* variables, variables.h */
 	struct identity identity;

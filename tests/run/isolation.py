@@ -84,6 +84,8 @@ def own_slot_only():
     """one mapping is writable and shared, and there is no way to more"""
     need_users()
     with two() as d:
+        d.wait_ready(2, "a")
+        d.wait_ready(2, "b")
         equal(attack(d, "scribble(3)"), "1")
         others = [d.pid, *d.workers("b"), *d.workers("a")]
         equal(attack(d, "reach(%s)" % ",".join(map(str, others))), "")
@@ -143,7 +145,8 @@ def storm(**a):
     with two(**a) as d:
         d.expect("was killed by signal", "hangs beyond", "exited with code",
                  "while it served this", "does not leave in time",
-                 "last message repeated")
+                 "last message repeated",
+                 r"\[pool a\] .* runtime error: ")  # of what it overwrote
         mayhem = Mayhem(d)
         load = Load(d.address("b"), clients=2)
         for n in range(ROUNDS):

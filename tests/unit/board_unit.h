@@ -21,6 +21,20 @@ board_unit_new(unsigned n, const struct board *before)
 	return made;
 }
 
+/* What a worker tells with; it lives as long as the process, and so does what
+ * a later one of the slot takes the place of. */
+static inline struct score *
+board_unit_open(const struct board_lease *lease, unsigned slot)
+{
+	static struct score *opened[4096];
+	static size_t n;
+
+	ck_assert_uint_lt(n, sizeof(opened) / sizeof(opened[0]));
+	opened[n] = score_open(dup(lease->head), dup(lease->slot), slot);
+	ck_assert_ptr_nonnull(opened[n]);
+	return opened[n++];
+}
+
 /* A worker with that pid is born, and has what it tells with. */
 static inline struct score *
 board_unit_born(struct board *board, unsigned slot, pid_t pid)
@@ -29,8 +43,7 @@ board_unit_born(struct board *board, unsigned slot, pid_t pid)
 	struct score *score;
 
 	ck_assert_int_eq(board_lease(board, slot, &lease), 0);
-	score = score_open(dup(lease.head), dup(lease.slot), slot);
-	ck_assert_ptr_nonnull(score);
+	score = board_unit_open(&lease, slot);
 	board_born(board, slot, pid);
 	return score;
 }

@@ -81,8 +81,7 @@ START_TEST(a_life_is_seen)
 	check_counts(0, 0, 0, 0);
 	ck_assert_int_eq(board_lease(board, 1, &lease), 0);
 	check_counts(1, 0, 0, 0); /* before it has said anything */
-	ck_assert_ptr_nonnull(score[1] = score_open(dup(lease.head),
-	    dup(lease.slot), 1));
+	score[1] = board_unit_open(&lease, 1);
 	board_born(board, 1, 4711);
 	check_counts(1, 0, 0, 0);
 	ck_assert_int_eq(look(1).pid, 4711);
