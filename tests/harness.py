@@ -12,6 +12,7 @@ import os
 import pwd
 import random
 import re
+import select
 import shutil
 import signal
 import socket
@@ -322,6 +323,24 @@ def libconfig(value, depth=0):
 # ---- the daemon -------------------------------------------------------------
 
 
+def service_manager(path):
+    """A socket that gives what is sent to that path, message by message.  The
+    path's own would hold up the daemon once ten of them are unread."""
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    bound.bind(path)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+    def forward():
+        poll = select.poll()
+        poll.register(bound, select.POLLIN)
+        poll.register(theirs, select.POLLIN)  # at the end of ours
+        with bound, theirs, contextlib.suppress(OSError):
+            while theirs.fileno() not in dict(poll.poll()):
+                theirs.send(bound.recv(4096))
+    threading.Thread(target=forward, daemon=True).start()
+    return ours
+
+
 class Daemon:
     """lua-fpm in the foreground, its configuration, log and sockets in a
     scratch directory of its own.
@@ -385,11 +404,10 @@ class Daemon:
     def spawn(self, args=None, program=LUA_FPM, env=None, pass_fds=(),
               stdin=subprocess.DEVNULL):
         """Start without waiting."""
-        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         path = self.dir + "/notify"
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
-        self.notify.bind(path)
+        self.notify = service_manager(path)
         environ = {**os.environ, "NOTIFY_SOCKET": path, "LC_ALL": "C"}
         if not SANITIZED:
             environ["MALLOC_PERTURB_"] = str(random.randint(1, 255))
