@@ -314,7 +314,8 @@ def move(d, *pools):
     equal(tool("-s", d.control, "reload", program=LUA_FPMCTL)[0], 0)
 
 
-def moved_under_load(address, there, back, letters, n=10):
+def moved_under_load(address, there, back, letters,
+                     n=4 if SANITIZED else 10):
     """No request fails, fresh or kept, however often the address goes from
     one pool to another and back; and who has it answers."""
     for keep in (False, True):
