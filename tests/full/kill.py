@@ -4,7 +4,7 @@ in its hands fails, and no count drifts."""
 
 from full import *
 
-KILLS = 1000 if FULL else 24
+KILLS = 1000 if FULL else 60
 MAX = 6
 
 

@@ -27,16 +27,19 @@ def upgrades(way):
     d.stop()
 
 
-@test
 def fresh():
     """fresh connections"""
     upgrades("fresh connections")
 
 
-@test
 def kept():
     """kept connections"""
     upgrades("kept connections")
+
+
+if FULL:  # tests/run/upgrade.py has the same in small
+    test(fresh)
+    test(kept)
 
 
 @test

@@ -358,22 +358,4 @@ def load_tcp():
         hups_under_load(deploy, keep, tcp=True)
 
 
-@test
-def load_client():
-    """the same with lua-fcgi as a load generator: 20 deployments"""
-    if not shutil.which(LUA_FCGI):
-        raise Skip("lua-fcgi is not built")
-    for args in ((), ("-k",)):
-        with Daemon(workers={"mode": "static", "max": 3}) as d:
-            load = Background(tool, "-n", "1000000000", "-T", "4", "-c", "8",
-                              *args, d.address(), "/", program=LUA_FCGI,
-                              timeout=60)
-            for i in range(20):
-                deploy(d, i)
-                d.reload()
-            code, out, err = load.result(60)
-            diag(out.splitlines()[0] if out else err)
-            equal(code, 0, out + err)
-
-
 run(240)

@@ -40,18 +40,19 @@ def becomes_the_binary_on_disk():
 @test
 def to_a_newer_build():
     """from one build to another, with another version and another layout of
-    the scoreboard, and back"""
-    with Upgraded(workers=TWO) as d:
-        d.wait_workers(2)
-        load = Load(d.address(), clients=4, keep=True)
-        for program, version in ((NEXT, "next"), (LUA_FPM, r"\d")):
+    the scoreboard, and back, under load of fresh and of kept connections"""
+    for keep in (False, True):
+        with Upgraded(workers=TWO) as d:
+            d.wait_workers(2)
+            load = Load(d.address(), clients=4, keep=keep)
+            for program, version in ((NEXT, "next"), (LUA_FPM, r"\d")):
+                load.more(50)
+                install(program, d.program)
+                mark = d.usr2()
+                d.wait_log(r"upgraded from \S+ to " + version, mark)
+                equal(exe(d.pid), os.stat(d.program).st_ino)
             load.more(50)
-            install(program, d.program)
-            mark = d.usr2()
-            d.wait_log(r"upgraded from \S+ to " + version, mark)
-            equal(exe(d.pid), os.stat(d.program).st_ino)
-        load.more(50)
-        equal(load.stop()[1], [])
+            equal(load.stop()[1], [])
 
 
 @test
