@@ -1,6 +1,5 @@
 #include "share/status_writer.h"
 
-
 static const char *const modes[] = { "static", "dynamic", "ondemand" };
 
 static const char *const states[] = {

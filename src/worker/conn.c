@@ -13,6 +13,7 @@
 #define SPARE_MAX     8		   /* buffers kept for the next connections */
 #define SPARE_SIZE    (32 * 1024)  /* larger ones are given back */
 #define LINGER_CHUNK  (64 * 1024)
+#define HELD_MOST     (32 << 20) /* bytes of all heads that are not complete */
 #define SETTLED	      1000 /* ms after which a peer counts as a slow one */
 
 struct queue { /* oldest first; every member has the same patience, so the
@@ -28,6 +29,7 @@ static struct {
 	struct conn *free;  /* through next */
 	int used; /* places that were ever taken: the others cost no memory */
 	struct queue queue[CONN_STATES];
+	size_t held; /* bytes, by all connections */
 	struct buf spare[SPARE_MAX];
 	int nspare;
 } set;
@@ -167,12 +169,39 @@ conn_add(int fd)
 	return c;
 }
 
+static void
+account(struct conn *c, size_t held)
+{
+	set.held += held - c->held;
+	c->held = held;
+}
+
+/* Peers that let their heads wait take no memory without bound: the slowest
+ * goes.  False: it was that one. */
+static bool
+fits(const struct conn *c)
+{
+	struct conn *slow = set.queue[CONN_HEAD].first, *next;
+
+	for (; set.held > HELD_MOST && slow != NULL; slow = next) {
+		next = slow->next;
+		if (slow->held == 0)
+			continue;
+		conn_close(slow);
+		if (slow == c)
+			return false;
+	}
+	return true;
+}
+
 /* `due` is set exactly while a connection is in a queue. */
 int
 conn_park(struct conn *c, enum conn_state state)
 {
-	if (c->due != 0 && c->state == state)
-		return 0;
+	if (c->due != 0 && c->state == state) {
+		account(c, c->in.cap);
+		return fits(c) ? 0 : -1;
+	}
 	if (c->due != 0)
 		dequeue(c);
 	c->state = state;
@@ -180,17 +209,19 @@ conn_park(struct conn *c, enum conn_state state)
 	enqueue(c);
 	if (c->in.len == 0)
 		buffer_give(c);
+	account(c, c->in.cap);
 	if (!c->waited && wait_add(set.wait_set, c->fd, key_of(c), false) == -1) {
 		conn_close(c);
 		return -1;
 	}
 	c->waited = true;
-	return 0;
+	return fits(c) ? 0 : -1;
 }
 
 void
 conn_take(struct conn *c)
 {
+	account(c, 0);
 	if (c->due != 0)
 		dequeue(c);
 	c->state = CONN_HEAD;
@@ -208,6 +239,7 @@ conn_close(struct conn *c)
 	close(c->fd);
 	c->fd = -1;
 	c->state = CONN_FREE;
+	account(c, 0);
 	buffer_give(c);
 	c->next = set.free;
 	set.free = c;

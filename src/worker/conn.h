@@ -35,6 +35,7 @@ struct conn {
 	uint32_t serial; /* changes with every use of this place */
 	int64_t due;	 /* clock_ms() at which patience ends */
 	struct buf in;	 /* received, not yet consumed */
+	size_t held;	 /* bytes of that, as it was parked */
 	struct scan scan;
 	struct conn *prev, *next; /* the queue of its state, by due */
 };
@@ -60,7 +61,8 @@ struct conn *conn_add(int fd);
 bool conn_make_room(void);
 
 /* Leave it until its peer sends something or its patience ends; 0, or -1 and
- * it is closed.  A deadline already running for the same state goes on. */
+ * it is closed.  A deadline already running for the same state goes on.  What
+ * all of them hold is bounded: the oldest incomplete heads are closed. */
 int conn_park(struct conn *c, enum conn_state state);
 
 /* It is about to be served: out of its queue, deadline stopped. */
