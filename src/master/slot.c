@@ -125,7 +125,7 @@ static void
 channel_ready(void *arg, int fd, short revents)
 {
 	struct slot *slot = arg;
-	int64_t begun = clock_us(), now = begun / 1000;
+	int64_t begun = clock_cpu_us(), now = clock_ms();
 	bool more;
 
 	(void)fd;
@@ -136,7 +136,7 @@ channel_ready(void *arg, int fd, short revents)
 		slot->took = 0;
 	}
 	more = hear(slot, WORDS_TURN);
-	slot->took += clock_us() - begun;
+	slot->took += clock_cpu_us() - begun;
 	if (!more) {
 		close_channel(slot);
 		slot->heard(slot->arg, slot, WORD_CLOSED);

@@ -47,7 +47,8 @@ struct slot {
 	bool foreign; /* another build's: speaks another BIRTH_PROTOCOL */
 	int64_t span;	/* clock_ms() since which its words are counted, */
 	unsigned words; /* this many, */
-	int64_t took;	/* us that the master has spent on them */
+	int64_t took;	/* us of processor time that the master has
+			   spent on them */
 	struct loop_timer pause; /* set: it is not heard until then */
 	unsigned faults; /* of what it does, which have been told: bits */
 	struct loop *loop;

@@ -108,7 +108,7 @@ def flood():
             assert took < 0.4 * (3 if SANITIZED else 1), took
         d.wait_log("does not take what the master sends it")
         d.wait_log(r"pool a\] .*says more than a worker has to say")
-        equal(len(re.findall("says more than", d.read_log())), 1)
+        equal(len(re.findall(r"pool a\] .*says more than", d.read_log())), 1)
         assert rss(d.pid) - size < 8 << 20, (size, rss(d.pid))
 
 
