@@ -14,6 +14,7 @@
 #include "share/record.h"
 #include "worker/clients.h"
 
+#define PAUSE	 5 /* ms */
 #define ENVELOPE 1024 /* what the records around the bytes take at most */
 
 static struct {
@@ -63,13 +64,16 @@ handoff_give(struct conn *c, int exchange)
 	return sent == -1 ? -1 : 0;
 }
 
-/* True: there is room again. */
+/* True: there may be room again.  What the user may have on its way as a whole
+ * (ETOOMANYREFS), nothing tells when others have taken some of it. */
 static bool
 await_room(int exchange, int64_t until)
 {
 	struct pollfd p = { .fd = exchange, .events = POLLOUT };
 	int64_t left = until - clock_ms();
 
+	if (errno == ETOOMANYREFS && left > 0)
+		return poll(NULL, 0, left < PAUSE ? (int)left : PAUSE) == 0;
 	return errno == EAGAIN && left > 0 && poll(&p, 1, (int)left) == 1;
 }
 

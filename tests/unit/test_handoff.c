@@ -3,6 +3,7 @@
 
 #include "worker/handoff.h"
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -16,6 +17,8 @@
 #include "share/record.h"
 #include "unit.h"
 #include "worker/wait.h"
+
+#define NOBODY 65534
 
 static int exchange[2];
 static int peer; /* the client's end of the last connection */
@@ -153,6 +156,50 @@ START_TEST(more_than_the_exchange_holds)
 	ck_assert_uint_eq(conn_count(CONN_IDLE) + conn_count(CONN_HEAD), 0);
 	ck_assert_int_gt(wait(&n), 0);
 	ck_assert_int_eq(n, 0);
+}
+END_TEST
+
+/* In a process of a user that may have no more than some on their way. */
+_Noreturn static void
+give_as_nobody(int told)
+{
+	const struct rlimit few = { 20, 20 };
+	unsigned left;
+
+	if (setrlimit(RLIMIT_NOFILE, &few) == -1 ||
+	    setresuid(NOBODY, NOBODY, NOBODY) == -1)
+		_exit(2);
+	handoff_give_all(exchange[1], 0);
+	left = conn_count(CONN_IDLE);
+	if (write(told, "", 1) != 1 || left == 0)
+		_exit(3);
+	handoff_give_all(exchange[1], 20000);
+	_exit(conn_count(CONN_IDLE) == 0 ? 0 : 4);
+}
+
+START_TEST(more_than_may_be_on_their_way)
+{
+	int told[2], status, n = 0;
+	char byte;
+	pid_t pid;
+
+	if (getuid() != 0)
+		return; /* it holds for whoever runs this, others too */
+	ck_assert_int_eq(pipe(told), 0);
+	for (int i = 0; i < 100; i++) {
+		parked(CONN_IDLE, "");
+		close(peer);
+	}
+	pid = fork();
+	if (pid == 0)
+		give_as_nobody(told[1]);
+	ck_assert_int_eq(read(told[0], &byte, 1), 1);
+	while (waitpid(pid, &status, WNOHANG) == 0)
+		n += handoff_take(exchange[0]) != NULL;
+	while (handoff_take(exchange[0]) != NULL)
+		n++;
+	ck_assert_int_eq(status, 0);
+	ck_assert_int_eq(n, 100);
 }
 END_TEST
 
@@ -376,6 +423,7 @@ suite(void)
 	tcase_add_test(t, as_many_bytes_as_may_be);
 	tcase_add_test(t, only_the_fresh_ones);
 	tcase_add_test(t, more_than_the_exchange_holds);
+	tcase_add_test(t, more_than_may_be_on_their_way);
 	tcase_add_test(t, a_nudge);
 	tcase_add_test(t, the_end);
 	tcase_add_loop_test(t, malformed, 0, sizeof(bad) / sizeof(bad[0]));
