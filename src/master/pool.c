@@ -456,7 +456,7 @@ note_no_room(struct pool *pool)
 {
 	if (pool->wanted > 0)
 		return;
-	pool->failed = true;
+	pool->failed = pool->attention = true;
 	snprintf(pool->reason, sizeof(pool->reason),
 	    "process_max leaves no room for a worker");
 }
@@ -474,7 +474,7 @@ pool_go_on(struct pool *pool, int64_t now)
 			note_no_room(pool);
 		} else if (fork_worker(pool) == NULL) {
 			pool->wanted = pool->begun;
-			pool->failed = true;
+			pool->failed = pool->attention = true;
 		} else {
 			pool->begun++;
 		}
@@ -485,7 +485,7 @@ pool_go_on(struct pool *pool, int64_t now)
 bool
 pool_complete(const struct pool *pool)
 {
-	return pool_count(pool, SLOT_UP) >= pool->wanted;
+	return !pool->failed && pool_count(pool, SLOT_UP) >= pool->wanted;
 }
 
 bool

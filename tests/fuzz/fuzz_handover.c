@@ -149,6 +149,13 @@ configuration(void)
 	return conf;
 }
 
+static void
+nobody_asks(struct control_client *client, char *line)
+{
+	(void)client;
+	(void)line;
+}
+
 static struct loop *
 set_up(void)
 {
@@ -156,6 +163,7 @@ set_up(void)
 
 	must(loop != NULL);
 	log_set_level(LEVEL_ALERT);
+	control_init(loop, nobody_asks);
 	return loop;
 }
 

@@ -241,7 +241,8 @@ def not_folded():
         mark = d.log_mark()
         for _ in range(20):
             equal(d.lua("error('boom')").status, 500)
-        equal(count(d.read_log(mark), "request:1: boom"), 20)
+        until(lambda: count(d.read_log(mark), "request:1: boom") == 20,
+              "20 lines")
         equal(told(d.read_log(mark)), 0)
 
 
