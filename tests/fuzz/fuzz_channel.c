@@ -33,8 +33,8 @@ FUZZ(channel)
 		fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	must(fd_send(channel[0], fd, data + 1, size - 1) != -1);
 	fd_close(&fd);
-	channel_receive(channel[1], sinks, &status);
-	fd_close(&status);
+	if (channel_receive(channel[1], sinks, &status) == CHANNEL_STATUS)
+		fd_close(&status);
 	close(channel[0]);
 	close(channel[1]);
 	for (int i = 0; i < SINK_COUNT; i++)

@@ -25,9 +25,10 @@ setup(void)
 	static const char text[] = "pools: { www: { app = \"/a.lua\"; "
 	    "listen = \"/www.sock\"; }; };";
 	static int listener;
-	const struct conf *conf = conf_recall(text, sizeof(text) - 1);
+	static const struct conf *conf; /* it outlives what points into it */
 	struct board_lease lease;
 
+	conf = conf_recall(text, sizeof(text) - 1);
 	ck_assert_ptr_nonnull(conf);
 	ck_assert_int_eq(fd_pair(channel), 0);
 	ck_assert_int_eq(fd_pair(exchange), 0);
