@@ -205,7 +205,7 @@ def exchange():
     """the exchange of a pool, shut down: it is said once, no worker is forked
     for what seems to come over it, and the next generation has another"""
     with two(workers={"mode": "ondemand", "max": 4,
-                      "idle_timeout": "100ms"}) as d:
+                      "idle_timeout": "500ms"}) as d:
         d.fetch("a")
         fds_ = seqpackets(d, d.wait_ready(1, "a")[0], True)
         equal(len(fds_), 2, "ends of the exchange")
