@@ -213,6 +213,8 @@ birth_take(int memory, struct why *why)
 	}
 	if (take(&all, &birth) == -1) {
 		why_set(why, "what it was born with: %s", strerror(errno));
+		conf_free(birth.conf);
+		birth.conf = NULL;
 		buf_free(&text);
 		return NULL;
 	}
