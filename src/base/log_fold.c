@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/tuning.h"
+
 #define LEVELS 8 /* the level is kept with the shared count */
 
 static bool
@@ -84,7 +86,7 @@ log_fold_begin(struct log_fold *fold, const struct log_entry *e, int64_t now)
 	fold->last.request = kept(&at, e->request);
 	fold->last.method = kept(&at, e->method);
 	fold->last.uri = kept(&at, e->uri);
-	fold->until = now + FOLD_MS;
+	fold->until = now + tuning.fold;
 }
 
 static void

@@ -3,7 +3,8 @@
 
 /*
  * Which entries of the error log repeat the one before: same level, pool, pid,
- * request and text, within ten seconds after that was written, and no alert.
+ * request and text, within tuning.fold (ten seconds) after that was written, and
+ * no alert.
  * They are counted instead of written.  Pure: time is told; the count may lie
  * in memory that outlives the process.
  */
@@ -14,7 +15,6 @@
 
 #include "base/log_line.h"
 
-#define FOLD_MS	  10000
 #define FOLD_TEXT 64
 
 struct log_fold {

@@ -2,17 +2,15 @@
 
 #include <limits.h>
 
-#define BACKOFF_FIRST 100    /* ms */
-#define BACKOFF_MOST  30000
-#define BACKOFF_READY 1000 /* the most after one that had been ready */
-#define READY_FAILURES 5    /* which take to that most */
-#define BACKOFF_LONG  10000  /* a life that forgives what came before it */
+#include "base/tuning.h"
+
+#define READY_FAILURES 5 /* which take to tuning.backoff_ready */
 
 /* In ms, for the nth failure in a row, n > 0. */
 static int64_t
 backoff_wait(unsigned n, int64_t most)
 {
-	int64_t wait = BACKOFF_FIRST;
+	int64_t wait = tuning.backoff_first;
 
 	while (--n > 0 && wait < most)
 		wait *= 2;
@@ -23,7 +21,7 @@ bool
 backoff_failed(struct backoff *backoff, int64_t now, bool ready,
     int64_t lived)
 {
-	if (ready && lived >= BACKOFF_LONG) {
+	if (ready && lived >= tuning.backoff_life) {
 		*backoff = (struct backoff){ 0 };
 		return false;
 	}
@@ -37,7 +35,7 @@ backoff_failed(struct backoff *backoff, int64_t now, bool ready,
 	if (ready && backoff->failures > READY_FAILURES)
 		backoff->failures = READY_FAILURES;
 	backoff->until = now + backoff_wait(backoff->failures,
-	    ready ? BACKOFF_READY : BACKOFF_MOST);
+	    ready ? tuning.backoff_ready : tuning.backoff_most);
 	return true;
 }
 

@@ -12,12 +12,12 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/tuning.h"
 #include "share/sock.h"
 
 #define CLIENTS 32
 #define BACKLOG 128
-#define PATIENCE 5000 /* ms; for a line, and for taking an answer */
-#define PAUSE	 1000 /* ms; until accept is tried again after it failed */
+#define PAUSE	1000 /* ms; until accept is tried again after it failed */
 
 static struct {
 	struct loop *loop;
@@ -118,7 +118,7 @@ control_answer(struct control_client *client, bool good, const void *text,
 	buf_add(&client->answer, text, n);
 	/* Half an answer would be a wrong one. */
 	if (client->answer.failed ||
-	    expect(client, POLLOUT, PATIENCE) == -1)
+	    expect(client, POLLOUT, tuning.control) == -1)
 		drop(client);
 	else
 		send_answer(client);
@@ -225,7 +225,7 @@ begin(struct control_client *client, int fd)
 		.timer = { .fire = too_late, .arg = client } };
 	if (!may_ask(fd))
 		control_answerf(client, false, "permission denied");
-	else if (expect(client, POLLIN, PATIENCE) == -1)
+	else if (expect(client, POLLIN, tuning.control) == -1)
 		drop(client);
 }
 
@@ -332,7 +332,7 @@ take_over_client(const struct record *record)
 	client->timer.arg = client;
 	if (client->state != CONTROL_FREE &&
 	    (client->answer.failed || expect(client, events[client->state],
-		client->state == CONTROL_WAITS ? 0 : PATIENCE) == -1))
+		client->state == CONTROL_WAITS ? 0 : tuning.control) == -1))
 		drop(client);
 }
 

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/title.h"
+#include "base/tuning.h"
 #include "master/catch.h"
 #include "master/command.h"
 #include "master/control.h"
@@ -27,7 +28,6 @@
 #include "master/steer.h"
 #include "master/upgrade.h"
 
-#define SHORT_LIMIT 3000  /* ms; INT, or TERM again */
 #define EXTENSION   10000 /* ms between two requests for more time to start */
 
 static struct {
@@ -155,7 +155,7 @@ act(enum phase_action action, enum phase_event what)
 		reload_cancel();
 		notify_send("STOPPING=1");
 		log_notice("stopping in a hurry");
-		pools_drain(&self.pools, SHORT_LIMIT);
+		pools_drain(&self.pools, tuning.hurry);
 		break;
 	case ACTION_KILL:
 		log_notice("stopping at once");

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/tuning.h"
 #include "master/pm.h"
 #include "share/channel.h"
 #include "share/status.h"
@@ -17,8 +18,6 @@
 #define GRACE	    5	 /* ms for workers that are there to take a client */
 #define BATCH	    16	 /* forks in one turn */
 #define SUCCESSION  100	 /* ms of age before which a worker has no successor */
-#define STUCK_GRACE 2000 /* ms for one that says it is gone, or cannot say
-			    anything */
 #define START_GRACE 2000 /* ms beyond timeouts.start, for the worker's own
 			    watchdog to say where it hangs */
 
@@ -295,15 +294,15 @@ pool_heard(void *arg, struct slot *slot, enum birth_word word)
 		slot->state = SLOT_LEAVING;
 		break;
 	case WORD_CLOSED:
-		if (slot->due == -1 || slot->due > clock_ms() + STUCK_GRACE)
-			slot->due = clock_ms() + STUCK_GRACE;
+		if (slot->due == -1 || slot->due > clock_ms() + tuning.stuck)
+			slot->due = clock_ms() + tuning.stuck;
 		break;
 	case WORD_STUCK:
 		if (slot->state != SLOT_UP)
 			break;
 		log_stuck(pool, slot);
 		slot->state = SLOT_LEAVING;
-		slot->due = clock_ms() + STUCK_GRACE;
+		slot->due = clock_ms() + tuning.stuck;
 		pool->missing++;
 		break;
 	case WORD_CROWDED:

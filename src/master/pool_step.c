@@ -1,10 +1,9 @@
 #include "master/pool_step.h"
 
 #include "base/clock.h"
+#include "base/tuning.h"
 #include "master/pm.h"
 
-#define HANG_GRACE 2000 /* ms beyond timeouts.request and the worker's own
-			   attempts to end it */
 #define LOOK_AGAIN 10 /* ms; ondemand, while workers start: did more come? */
 #define ASK_PAUSE  10 /* ms; after a worker told though enough are idle */
 #define FULL_PAUSE 50 /* ms; while so few are idle that none can be asked */
@@ -193,13 +192,13 @@ hangs_at(const struct pool *pool, const struct slot *slot,
     const struct score_slot *seen, int64_t now)
 {
 	const struct conf_timeouts *t = &pool->conf->timeouts;
-	int64_t restart = t->start + HANG_GRACE, due = -1;
+	int64_t restart = t->start + tuning.hang, due = -1;
 
 	if (seen->state == SCORE_RESTARTING)
 		return seen->since + restart;
 	if (t->request > 0)
 		due = (seen->state == SCORE_BUSY ? seen->since : now) +
-		    t->request + HANG_GRACE;
+		    t->request + tuning.hang;
 	return slot->told ? sooner(due, now + restart) : due;
 }
 

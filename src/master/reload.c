@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/show.h"
+#include "base/tuning.h"
 #include "conf/conf_read.h"
 #include "conf/conf_root.h"
 #include "master/changes.h"
@@ -17,10 +18,9 @@
 #include "share/sink.h"
 #include "share/sock_check.h"
 
-#define REFUSED	 "reload refused"
-#define NONE	 "no worker comes up"
-#define STAY	 "new workers do not come up, the old ones stay"
-#define PATIENCE 3000 /* ms; with workers that are busy when they are asked */
+#define REFUSED "reload refused"
+#define NONE	"no worker comes up"
+#define STAY	"new workers do not come up, the old ones stay"
 
 static struct {
 	struct changes changes; /* none: nothing is to be decided */
@@ -183,7 +183,7 @@ begin(struct pools *pools)
 
 	pools_limit(pools, now == 0 || then == 0 ? 0 : now > then ? now :
 								     then);
-	self.until = clock_ms() + PATIENCE;
+	self.until = clock_ms() + tuning.reload;
 	for (size_t i = 0; i < self.changes.n; i++) {
 		struct change *change = &self.changes.item[i];
 

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/locale.h"
+#include "base/tuning.h"
 
 #define SIGNAL	    (SIGRTMIN + 2) /* the guard's alone */
 #define STACK_SIZE  (128 * 1024)
@@ -154,7 +155,7 @@ stop(unsigned running, const struct guard_watch *watch)
 	for (int i = 0; i < INSISTENCE && watch->overdue != NULL; i++) {
 		act(running, watch->overdue);
 		if (!sleep_after(running,
-			clock_ms() + GUARD_GRACE / INSISTENCE))
+			clock_ms() + tuning.overdue / INSISTENCE))
 			return;
 	}
 	act(running, watch->stuck);

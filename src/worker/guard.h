@@ -16,8 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define GUARD_TICK  50	/* ms; a request is long after one to two of them */
-#define GUARD_GRACE 500 /* ms from overdue to stuck */
+#define GUARD_TICK 50 /* ms; a request is long after one to two of them */
 
 struct guard_watch { /* over one kind of entry; lives as long as the guard */
 	int64_t limit; /* ms it may take, 0: for ever */
@@ -26,7 +25,8 @@ struct guard_watch { /* over one kind of entry; lives as long as the guard */
 	bool (*look)(void);    /* it is a slow one; true: once more, a tick
 				  later */
 	void (*overdue)(void); /* its time is over: stop it; NULL: nothing can */
-	void (*stuck)(void);   /* it does not stop: end the process */
+	void (*stuck)(void);   /* it does not stop within tuning.overdue: end
+				  the process */
 };
 
 struct guard_options {

@@ -2,11 +2,11 @@
 
 #include <sys/resource.h>
 
+#include "base/tuning.h"
 #include "worker/clients.h"
 #include "worker/conn.h"
 #include "worker/fcgi.h"
 
-#define LINGER_PATIENCE 5000 /* ms for a peer to close after its response */
 #define CONNS_MAX	4096
 #define CONNS_REPORT	64 /* of who serves no application */
 #define FILES_RESERVED	64 /* descriptors left to the application */
@@ -39,7 +39,7 @@ peers_init(const struct birth *birth, int wait_set, struct why *why)
 	const struct conn_limits limits = {
 		.patience = { [CONN_HEAD] = pool->timeouts.read,
 		    [CONN_IDLE] = pool->timeouts.keepalive,
-		    [CONN_LINGER] = LINGER_PATIENCE },
+		    [CONN_LINGER] = tuning.linger },
 		.max = conns_max(birth),
 	};
 

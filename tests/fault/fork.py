@@ -3,6 +3,8 @@
 
 from faults import *
 
+Daemon.program = QUICK  # which forks again sooner
+
 WORKERS = {"mode": "static", "max": 3}
 
 

@@ -9,6 +9,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 from harness import *
 from control_client import *
 
+Daemon.program = QUICK  # which waits less for clients and busy workers
+
 ONE = {"mode": "static", "max": 1}
 TWO = {"mode": "static", "max": 2}
 BROKEN = "error 'broken on purpose'"

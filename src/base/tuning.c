@@ -1,0 +1,22 @@
+#include "base/tuning.h"
+
+#ifndef TUNING_PART
+#define TUNING_PART 1 /* a tenth and the like in a program for tests */
+#endif
+
+#define MS(n) ((n) / TUNING_PART)
+
+const struct tuning tuning = {
+	.fold = MS(10000),
+	.backoff_first = MS(100),
+	.backoff_most = MS(30000),
+	.backoff_ready = MS(1000),
+	.backoff_life = MS(10000),
+	.control = MS(5000),
+	.reload = MS(3000),
+	.hurry = MS(3000),
+	.hang = MS(2000),
+	.stuck = MS(2000),
+	.overdue = MS(500),
+	.linger = MS(5000),
+};
