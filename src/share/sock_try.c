@@ -15,6 +15,8 @@
 #include "base/fd.h"
 #include "share/sock.h"
 
+#define LOOKS 10 /* at a table that changes */
+
 /* ---- who listens --------------------------------------------------------- */
 
 /* Does that process hold the socket?  One of our own user that hides its
@@ -89,15 +91,20 @@ inet_line(const char *line, const struct sock_address *address)
 	return sock_overlap(&other, address) ? inode : 0;
 }
 
-/* Is somebody known to listen there, and the holder alone? */
-static bool
-is_held(const struct sock_address *address, pid_t holder)
+/* How many listen there, as one look at the kernel's table shows, and how many
+ * of them are not the holder's. */
+struct listening {
+	unsigned all, others;
+};
+
+static struct listening
+look(const struct sock_address *address, pid_t holder)
 {
 	const char *name = address->kind == SOCK_UNIX ? "/proc/net/unix" :
 	    address->sa.any.sa_family == AF_INET6 ? "/proc/net/tcp6" :
 						    "/proc/net/tcp";
 	FILE *file = fopen(name, "re");
-	bool any = false, others = false;
+	struct listening seen = { 0 };
 	char line[512];
 	uintmax_t inode;
 
@@ -106,12 +113,24 @@ is_held(const struct sock_address *address, pid_t holder)
 		    unix_line(line, address) : inet_line(line, address);
 		if (inode == 0)
 			continue;
-		any = true;
-		others |= !holds(holder, inode);
+		seen.all++;
+		seen.others += !holds(holder, inode);
 	}
 	if (file != NULL)
 		fclose(file);
-	return any && !others;
+	return seen;
+}
+
+/* The holder alone listens there.  A look may miss a line while other sockets
+ * come and go, so one that shows nobody is repeated. */
+static bool
+is_held(const struct sock_address *address, pid_t holder)
+{
+	struct listening seen = look(address, holder);
+
+	for (int i = 1; i < LOOKS && seen.all == 0; i++)
+		seen = look(address, holder);
+	return seen.all > 0 && seen.others == 0;
 }
 
 /* ---- trying -------------------------------------------------------------- */

@@ -6,10 +6,13 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "share/sock.h"
+#include "share/sock_try.h"
 
 #include "unit.h"
 
@@ -289,6 +292,45 @@ START_TEST(a_live_socket_is_not_taken)
 	/* what was there still works */
 	ck_assert_int_ne(accept(fd, NULL, NULL), -1);
 	check_mode(0600);
+}
+END_TEST
+
+/* Sockets come and go all the time, in all parts of the kernel's table. */
+static pid_t
+churn(void)
+{
+	int fds[400][2] = { { 0 } };
+	pid_t pid = fork();
+
+	if (pid != 0)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		int *pair = fds[rand() % 400];
+
+		if (pair[0] != 0) {
+			close(pair[0]);
+			close(pair[1]);
+		}
+		socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
+	}
+}
+
+START_TEST(a_table_that_changes_hides_no_listener)
+{
+	int fd = listen_ok(&address, &plain);
+	pid_t pid[2] = { churn(), churn() };
+	int hidden = 0;
+
+	ck_assert_int_ne(fd, -1);
+	for (int i = 0; i < 600; i++)
+		hidden += sock_try(&address, getpid(), &why) == -1;
+	for (int i = 0; i < 2; i++) {
+		kill(pid[i], SIGKILL);
+		waitpid(pid[i], NULL, 0);
+	}
+	ck_assert_int_eq(hidden, 0);
+	close(fd);
 }
 END_TEST
 
@@ -679,6 +721,7 @@ suite(void)
 	tcase_add_test(t, without_its_list_there_is_no_socket);
 	tcase_add_test(t, a_stale_socket_is_replaced);
 	tcase_add_test(t, a_live_socket_is_not_taken);
+	tcase_add_test(t, a_table_that_changes_hides_no_listener);
 	tcase_add_test(t, what_is_no_socket_is_not_touched);
 	tcase_add_test(t, rights_are_those_of_the_socket_that_was_bound);
 	tcase_add_test(t, a_link_of_another_user_is_not_followed);
