@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "master/steer.h"
-
 /* ---- the plan ------------------------------------------------------------ */
 
 /* What is being served, which after a failed replacement is not what the
@@ -14,13 +12,13 @@ present(const struct pools *pools, size_t *n)
 {
 	struct conf_pool *copies = calloc(pools_serving(pools) + 1,
 	    sizeof(*copies));
-	const struct pool *pool;
+	struct generation *g;
 
 	*n = 0;
-	for (pool = pools->first; copies != NULL && pool != NULL;
-	    pool = pool->next)
-		if (pools_find(pools, pool->conf->name) == pool)
-			copies[(*n)++] = *pool->conf;
+	for (g = pools->first; copies != NULL && g != NULL;
+	    g = *generation_link(g))
+		if (pools_find(pools, generation_name(g)) == g)
+			copies[(*n)++] = *generation_conf(g);
 	return copies;
 }
 
@@ -32,7 +30,7 @@ add(struct changes *changes, const struct pools *pools,
 	struct change *change = &changes->item[changes->n];
 
 	if (step->verb == DIFF_ADD &&
-	    steer_parked(pools, step->after->name) != NULL)
+	    pools_parked(pools, step->after->name) != NULL)
 		return;
 	*change = (struct change){ .verb = step->verb, .after = step->after };
 	if (step->before != NULL)
@@ -72,24 +70,24 @@ changes_free(struct changes *changes)
 
 /* ---- who follows whom ---------------------------------------------------- */
 
-static struct pool *
+static struct generation *
 owner(const struct changes *changes, const struct listener *listener)
 {
 	for (size_t i = 0; i < changes->n; i++) {
-		struct pool *made = changes->item[i].made;
+		struct generation *made = changes->item[i].made;
 
-		if (made != NULL && inlet_has(&made->inlet, listener))
+		if (made != NULL && inlet_has(generation_inlet(made), listener))
 			return made;
 	}
 	return NULL;
 }
 
-const struct pool *
+struct generation *
 changes_heir(const struct changes *changes, const struct change *change,
     bool *several)
 {
-	const struct inlet *inlet = &change->old->inlet;
-	const struct pool *heir = NULL, *one;
+	const struct inlet *inlet = generation_inlet(change->old);
+	struct generation *heir = NULL, *one;
 
 	*several = false;
 	for (size_t i = 0; i < inlet->n; i++) {
@@ -103,7 +101,7 @@ changes_heir(const struct changes *changes, const struct change *change,
 /* The generation whose exchange `made` takes over: that of its own name rather
  * than another. */
 static const struct change *
-predecessor(const struct changes *changes, const struct pool *made)
+predecessor(const struct changes *changes, const struct generation *made)
 {
 	const struct change *found = NULL, *change = changes->item;
 	bool several;
@@ -122,13 +120,13 @@ changes_connect(struct changes *changes)
 	const struct change *from;
 
 	for (size_t i = 0; i < changes->n; i++) {
-		struct pool *made = changes->item[i].made;
+		struct generation *made = changes->item[i].made;
 
 		if (made == NULL)
 			continue;
 		from = predecessor(changes, made);
-		if (inlet_follow(&made->inlet,
-			from == NULL ? NULL : &from->old->inlet) == -1)
+		if (inlet_follow(generation_inlet(made), from == NULL ? NULL :
+			generation_inlet(from->old)) == -1)
 			return -1;
 	}
 	return 0;
@@ -136,11 +134,12 @@ changes_connect(struct changes *changes)
 
 /* An address that goes is as good as the first that stays. */
 static int
-forward(const struct changes *changes, const struct change *change)
+forward(const struct changes *changes, const struct change *change,
+    struct loop *loop)
 {
-	struct inlet *inlet = &change->old->inlet;
+	struct inlet *inlet = generation_inlet(change->old);
 	const struct inlet **heirs;
-	const struct pool *heir, *one;
+	struct generation *heir, *one;
 	bool several;
 	int result;
 
@@ -151,22 +150,22 @@ forward(const struct changes *changes, const struct change *change)
 		return -1;
 	for (size_t i = 0; i < inlet->n; i++) {
 		one = owner(changes, inlet->listeners[i]);
-		heirs[i] = one == NULL ? &heir->inlet : &one->inlet;
+		heirs[i] = generation_inlet(one == NULL ? heir : one);
 	}
-	result = inlet_forward(inlet, change->old->options->loop, heirs);
+	result = inlet_forward(inlet, loop, heirs);
 	free(heirs);
 	return result;
 }
 
 int
-changes_forward(const struct changes *changes)
+changes_forward(const struct changes *changes, struct loop *loop)
 {
 	const struct change *change = changes->item;
 
 	for (; change < changes->item + changes->n; change++)
 		if (change->old != NULL &&
 		    (change->made != NULL || change->verb == DIFF_DROP) &&
-		    forward(changes, change) == -1)
+		    forward(changes, change, loop) == -1)
 			return -1;
 	return 0;
 }

@@ -12,8 +12,8 @@
 struct change {
 	enum diff_verb verb;
 	const struct conf_pool *after; /* NULL: the pool goes */
-	struct pool *old;	       /* NULL: it is new */
-	struct pool *made;	       /* on trial; NULL: none */
+	struct generation *old;	       /* NULL: it is new */
+	struct generation *made;	       /* on trial; NULL: none */
 };
 
 struct changes { /* all zero: none */
@@ -37,7 +37,7 @@ int changes_connect(struct changes *changes);
 
 /* Who has addresses of `old`, or is to have its connections; the same for
  * all: *several is false.  NULL: nobody. */
-const struct pool *changes_heir(const struct changes *changes,
+struct generation *changes_heir(const struct changes *changes,
     const struct change *change, bool *several);
 
 /*
@@ -45,6 +45,6 @@ const struct pool *changes_heir(const struct changes *changes,
  * become that of their one heir.  As long as they serve, they read it as well.
  * 0, or -1 with errno, and inlet_unforward ends it.
  */
-int changes_forward(const struct changes *changes);
+int changes_forward(const struct changes *changes, struct loop *loop);
 
 #endif

@@ -8,8 +8,7 @@
 
 #include "base/num.h"
 #include "master/control.h"
-#include "master/report.h"
-#include "master/steer.h"
+#include "master/status_report.h"
 
 #define WORDS	3
 #define WAITING 16 /* clients; who is more is told so */
@@ -96,10 +95,10 @@ command_over(void)
 static void
 look_at_drain(struct control_client *client)
 {
-	if (steer_parked(self.world->pools, client->note) == NULL)
+	if (pools_parked(self.world->pools, client->note) == NULL)
 		control_answerf(client, false, "pool %s: was resumed meanwhile",
 		    client->note);
-	else if (steer_empty(self.world->pools, client->note))
+	else if (!pools_has(self.world->pools, client->note))
 		control_answerf(client, true, "pool %s: out of service",
 		    client->note);
 }
@@ -108,21 +107,21 @@ static void
 look_at_resume(struct control_client *client)
 {
 	const struct pools_parked *parked =
-	    steer_parked(self.world->pools, client->note);
-	const struct pool *pool = pools_find(self.world->pools, client->note);
+	    pools_parked(self.world->pools, client->note);
+	const struct generation *g = pools_find(self.world->pools, client->note);
 
 	if (parked != NULL && !parked->resumes)
 		control_answerf(client, false, "pool %s: stays out of "
 		    "service, the log says why", client->note);
 	else if (parked != NULL)
 		return;
-	else if (pool == NULL)
+	else if (g == NULL)
 		control_answerf(client, false, "pool %s: is gone",
 		    client->note);
-	else if (pool->proven)
+	else if (generation_state(g) == GENERATION_SERVING)
 		control_answerf(client, true, "pool %s: in service",
 		    client->note);
-	else if (pool->failed && pool_count(pool, SLOT_STARTING) == 0)
+	else if (generation_is_tried(g))
 		control_answerf(client, false, "pool %s: no worker comes up, "
 		    "the log says why", client->note);
 }
@@ -185,13 +184,13 @@ configured(struct control_client *client, const char *name)
 static void
 run_status(struct control_client *client, char **word)
 {
-	const struct report report = { PACKAGE_VERSION, phase_text(),
+	const struct status_report report = { PACKAGE_VERSION, phase_text(),
 		*self.world->started };
 	struct buf text = { 0 };
 
 	if (word[1] != NULL && !configured(client, word[1]))
 		return;
-	report_json(&report, self.world->pools, word[1], &text);
+	status_report_json(&report, self.world->pools, word[1], &text);
 	if (text.failed)
 		control_answerf(client, false, "out of memory");
 	else
@@ -253,23 +252,23 @@ steerable(struct control_client *client, const char *name)
 static void
 run_scale(struct control_client *client, char **word)
 {
-	struct pool *pool = pools_find(self.world->pools, word[1]);
+	struct generation *g = pools_find(self.world->pools, word[1]);
 	int64_t n;
 
 	if (!steerable(client, word[1]))
 		return;
-	if (pool == NULL)
+	if (g == NULL)
 		control_answerf(client, false, "pool %s: is not in service",
 		    word[1]);
-	else if (num_integer(word[2], 1, steer_most(pool), &n) == -1)
+	else if (num_integer(word[2], 1, generation_most(g), &n) == -1)
 		control_answerf(client, false, "pool %s: expected a number of "
 		    "workers from 1 to %u (below twice "
 		    "workers.max), found %.64s",
-		    word[1], steer_most(pool), word[2]);
+		    word[1], generation_most(g), word[2]);
 	else {
-		steer_scale(pool, (unsigned)n);
+		generation_scale(g, (unsigned)n);
 		control_answerf(client, true, "pool %s: %s%d workers", word[1],
-		    pool->workers.mode == MODE_STATIC ? "" : "at most ",
+		    generation_conf(g)->workers.mode == MODE_STATIC ? "" : "at most ",
 		    (int)n);
 	}
 }
@@ -280,7 +279,7 @@ run_drain(struct control_client *client, char **word)
 	if (!steerable(client, word[1]) ||
 	    !wait_for(client, WISH_DRAIN, word[1]))
 		return;
-	if (steer_drain(self.world->pools, word[1]) == -1)
+	if (pools_drain(self.world->pools, word[1]) == -1)
 		control_answerf(client, false, "out of memory");
 }
 
@@ -289,7 +288,7 @@ run_resume(struct control_client *client, char **word)
 {
 	if (steerable(client, word[1]) &&
 	    wait_for(client, WISH_RESUME, word[1]))
-		steer_resume(self.world->pools, word[1]);
+		pools_resume(self.world->pools, word[1]);
 }
 
 /* ---- lines --------------------------------------------------------------- */

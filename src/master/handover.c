@@ -17,8 +17,6 @@
 #include "conf/conf_read.h"
 #include "master/control.h"
 #include "master/listen.h"
-#include "master/pool_handover.h"
-#include "master/steer.h"
 #include "share/board.h"
 
 #define VARIABLE "LUA_FPM_HANDOVER"
@@ -57,11 +55,13 @@ source_number(const struct pools *pools, const struct conf *conf)
 }
 
 static void
-put_pool(const struct pools *pools, const struct pool *pool, struct buf *out)
+put_generation(const struct pools *pools, const struct generation *g,
+    struct buf *out)
 {
 	struct buf record = { 0 };
 
-	pool_hand_over(pool, source_number(pools, pool->source), &record);
+	generation_hand_over(g, source_number(pools, generation_source(g)),
+	    &record);
 	record_put(out, "generation", record.data, record.len);
 	out->failed |= record.failed;
 	buf_free(&record);
@@ -114,13 +114,13 @@ put_all(const struct pools *pools, const struct handover_own *own,
 {
 	const struct pools_source *source;
 	const struct pools_parked *parked;
-	const struct pool *pool;
+	struct generation *g;
 
 	for (source = pools->sources; source != NULL; source = source->next)
 		put_source(source->conf, out);
 	listen_hand_over(out);
-	for (pool = pools->first; pool != NULL; pool = pool->next)
-		put_pool(pools, pool, out);
+	for (g = pools->first; g != NULL; g = *generation_link(g))
+		put_generation(pools, g, out);
 	for (parked = pools->parked; parked != NULL; parked = parked->next)
 		put_parked(parked, out);
 	control_hand_over(out);
@@ -284,17 +284,17 @@ source_at(const struct pools *pools, int64_t n)
 }
 
 static void
-revive_pool(const struct record *record, struct pools *pools)
+revive_generation(const struct record *record, struct pools *pools)
 {
 	char *name = record_text(record, "name");
-	struct pool *pool;
+	struct generation *g;
 	struct why why;
 
-	pool = pool_take_over(record,
-	    source_at(pools, pool_handover_source(record)), &pools->options,
-	    &why);
-	if (pool != NULL)
-		pools_add(pools, pool);
+	g = generation_take_over(record,
+	    source_at(pools, generation_handover_source(record)),
+	    &pools->options, &why);
+	if (g != NULL)
+		pools_add(pools, g);
 	else
 		log_error("pool %s: its workers cannot be taken over: %s",
 		    name == NULL ? "?" : name, why.text);
@@ -306,11 +306,11 @@ revive_parked(const struct record *record, struct pools *pools)
 {
 	char *name = record_text(record, "name");
 
-	if (name == NULL || steer_park(pools, name) == -1)
+	if (name == NULL || pools_park(pools, name) == -1)
 		log_error("a pool that is out of service is forgotten: no "
 		    "memory");
 	else if (record_number(record, "resumes", 0) != 0)
-		steer_resume(pools, name);
+		pools_resume(pools, name);
 	free(name);
 }
 
@@ -360,7 +360,7 @@ handover_revive(struct handover *handover, struct pools *pools,
 		    listen_take_over(&record) == -1)
 			log_error("a listening socket cannot be taken over");
 		else if (record_is(&record, "generation"))
-			revive_pool(&record, pools);
+			revive_generation(&record, pools);
 		else if (record_is(&record, "parked"))
 			revive_parked(&record, pools);
 		else

@@ -25,7 +25,6 @@
 #include "master/phase.h"
 #include "master/pools.h"
 #include "master/reload.h"
-#include "master/steer.h"
 #include "master/upgrade.h"
 
 #define EXTENSION   10000 /* ms between two requests for more time to start */
@@ -149,13 +148,13 @@ act(enum phase_action action, enum phase_event what)
 		reload_cancel();
 		notify_send("STOPPING=1");
 		log_notice("stopping");
-		pools_drain(&self.pools, -1);
+		pools_stop(&self.pools, -1);
 		break;
 	case ACTION_HURRY:
 		reload_cancel();
 		notify_send("STOPPING=1");
 		log_notice("stopping in a hurry");
-		pools_drain(&self.pools, tuning.hurry);
+		pools_stop(&self.pools, tuning.hurry);
 		break;
 	case ACTION_KILL:
 		log_notice("stopping at once");
@@ -404,7 +403,6 @@ run(void)
 		pools_reap(&self.pools);
 		look_around();
 		pools_sweep(&self.pools);
-		steer_turn(&self.pools);
 		command_turn();
 		pools_step(&self.pools);
 		upgrade_turn();

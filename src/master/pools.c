@@ -8,9 +8,6 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "master/pool_reap.h"
-#include "master/pool_step.h"
-#include "share/channel.h"
 
 int
 pools_adopt(struct pools *pools, struct conf *conf)
@@ -43,32 +40,32 @@ pools_try(struct pools *pools, struct conf *conf)
 }
 
 void
-pools_add(struct pools *pools, struct pool *pool)
+pools_add(struct pools *pools, struct generation *g)
 {
-	struct pool **link = &pools->first;
+	struct generation **link = &pools->first;
 
 	while (*link != NULL)
-		link = &(*link)->next;
-	*link = pool;
+		link = generation_link(*link);
+	*link = g;
 }
 
 int
 pools_make(struct pools *pools, const struct conf *conf)
 {
-	struct pool *pool;
+	struct generation *g;
 	struct why why;
 	int result = 0;
 
 	for (size_t i = 0; i < conf->npools; i++) {
-		pool = pool_new(&conf->pools[i], conf, &pools->options, NULL,
-		    &why);
-		if (pool == NULL) {
+		g = generation_new(&conf->pools[i], conf, &pools->options,
+		    false, NULL, &why);
+		if (g == NULL) {
 			log_error("pool %s: %s", conf->pools[i].name,
 			    why.text);
 			result = -1;
 			continue;
 		}
-		pools_add(pools, pool);
+		pools_add(pools, g);
 	}
 	return result;
 }
@@ -76,26 +73,21 @@ pools_make(struct pools *pools, const struct conf *conf)
 void
 pools_start(struct pools *pools)
 {
-	struct pool *pool;
+	struct generation *g;
 
-	for (pool = pools->first; pool != NULL; pool = pool->next)
-		pool_start(pool, 0);
+	for (g = pools->first; g != NULL; g = *generation_link(g))
+		generation_start(g, 0);
 }
 
-static bool
-serving(const struct pool *pool)
-{
-	return !pool->draining && !pool->trial;
-}
-
-struct pool *
+struct generation *
 pools_find(const struct pools *pools, const char *name)
 {
-	struct pool *pool;
+	struct generation *g;
 
-	for (pool = pools->first; pool != NULL; pool = pool->next)
-		if (serving(pool) && strcmp(pool->conf->name, name) == 0)
-			return pool;
+	for (g = pools->first; g != NULL; g = *generation_link(g))
+		if (generation_serves(generation_state(g)) &&
+		    strcmp(generation_name(g), name) == 0)
+			return g;
 	return NULL;
 }
 
@@ -103,12 +95,12 @@ pools_find(const struct pools *pools, const char *name)
 static void
 tell_room(struct pools *pools)
 {
-	struct pool *pool;
+	struct generation *g;
 
 	if (!quota_freed(&pools->quota))
 		return;
-	for (pool = pools->first; pool != NULL; pool = pool->next)
-		pool->attention = true;
+	for (g = pools->first; g != NULL; g = *generation_link(g))
+		generation_wake(g);
 }
 
 void
@@ -138,15 +130,15 @@ next_ended(int *status)
 void
 pools_reap(struct pools *pools)
 {
-	struct pool *pool;
+	struct generation *g;
 	int status;
 	pid_t pid;
 
 	while ((pid = next_ended(&status)) > 0) {
-		for (pool = pools->first; pool != NULL; pool = pool->next)
-			if (pool_reap(pool, pid, status))
+		for (g = pools->first; g != NULL; g = *generation_link(g))
+			if (generation_reap(g, pid, status))
 				break;
-		if (pool == NULL && pools->stranger != NULL)
+		if (g == NULL && pools->stranger != NULL)
 			pools->stranger(pid, status);
 		waitpid(pid, NULL, WNOHANG);
 	}
@@ -156,32 +148,32 @@ pools_reap(struct pools *pools)
 void
 pools_step(struct pools *pools)
 {
-	struct pool *pool;
+	struct generation *g;
 
-	for (pool = pools->first; pool != NULL; pool = pool->next)
-		if (pool->attention)
-			pool_step(pool);
+	for (g = pools->first; g != NULL; g = *generation_link(g))
+		if (generation_is_due(g))
+			generation_step(g);
 }
 
 bool
 pools_need_step(const struct pools *pools)
 {
-	const struct pool *pool = pools->first;
+	struct generation *g = pools->first;
 
-	while (pool != NULL && !pool->attention)
-		pool = pool->next;
-	return pool != NULL;
+	while (g != NULL && !generation_is_due(g))
+		g = *generation_link(g);
+	return g != NULL;
 }
 
 static bool
 used(const struct pools *pools, const struct conf *conf)
 {
-	const struct pool *pool;
+	struct generation *g;
 
 	if (conf == pools->trial)
 		return true;
-	for (pool = pools->first; pool != NULL; pool = pool->next)
-		if (pool->source == conf)
+	for (g = pools->first; g != NULL; g = *generation_link(g))
+		if (generation_source(g) == conf)
 			return true;
 	return false;
 }
@@ -228,22 +220,20 @@ pools_decide(struct pools *pools, bool good)
 	sweep_sources(pools);
 }
 
-void
-pools_sweep(struct pools *pools)
+static void
+sweep_generations(struct pools *pools)
 {
-	struct pool **link = &pools->first, *pool;
+	struct generation **link = &pools->first, *g;
 	bool swept = false;
 
-	while ((pool = *link) != NULL) {
-		if (!pool->draining || !pool_empty(pool) ||
-		    !inlet_settled(&pool->inlet) ||
-		    reporter_lives(&pool->reporter)) {
-			link = &pool->next;
+	while ((g = *link) != NULL) {
+		if (!generation_is_gone(g)) {
+			link = generation_link(g);
 			continue;
 		}
-		*link = pool->next;
-		log_debug("pool %s: a generation is gone", pool->conf->name);
-		pool_free(pool);
+		*link = *generation_link(g);
+		log_debug("pool %s: a generation is gone", generation_name(g));
+		generation_free(g);
 		swept = true;
 	}
 	if (swept)
@@ -253,11 +243,10 @@ pools_sweep(struct pools *pools)
 bool
 pools_tried(const struct pools *pools)
 {
-	const struct pool *pool;
+	struct generation *g;
 
-	for (pool = pools->first; pool != NULL; pool = pool->next)
-		if (!pool->draining && !pool->proven &&
-		    (!pool->failed || pool_count(pool, SLOT_STARTING) > 0))
+	for (g = pools->first; g != NULL; g = *generation_link(g))
+		if (!generation_is_tried(g))
 			return false;
 	return true;
 }
@@ -265,49 +254,35 @@ pools_tried(const struct pools *pools)
 size_t
 pools_proven(const struct pools *pools)
 {
-	const struct pool *pool;
+	struct generation *g;
 	size_t n = 0;
 
-	for (pool = pools->first; pool != NULL; pool = pool->next)
-		n += serving(pool) && pool->proven;
+	for (g = pools->first; g != NULL; g = *generation_link(g))
+		n += generation_state(g) == GENERATION_SERVING;
 	return n;
 }
 
 size_t
 pools_serving(const struct pools *pools)
 {
-	const struct pool *pool;
+	struct generation *g;
 	size_t n = 0;
 
-	for (pool = pools->first; pool != NULL; pool = pool->next)
-		n += serving(pool);
-	return n;
-}
-
-/* Workers with a request in hand. */
-static unsigned
-busy_workers(const struct pool *pool)
-{
-	struct score_slot seen;
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < pool->nslots; i++)
-		n += pool->slots[i].state != SLOT_FREE &&
-		    board_read(pool->board, i, &seen) &&
-		    seen.requests > seen.done;
+	for (g = pools->first; g != NULL; g = *generation_link(g))
+		n += generation_serves(generation_state(g));
 	return n;
 }
 
 const char *
 pools_text(const struct pools *pools, char out[POOLS_TEXT])
 {
-	const struct pool *pool;
+	struct generation *g;
 	unsigned busy = 0;
 	int n;
 
-	for (pool = pools->first; pool != NULL; pool = pool->next)
-		if (pool->draining)
-			busy += busy_workers(pool);
+	for (g = pools->first; g != NULL; g = *generation_link(g))
+		if (generation_leaves(generation_state(g)))
+			busy += generation_busy(g);
 	n = snprintf(out, POOLS_TEXT, "%zu of %zu pools serve",
 	    pools_proven(pools), pools_serving(pools));
 	if (busy > 0)
@@ -317,66 +292,160 @@ pools_text(const struct pools *pools, char out[POOLS_TEXT])
 	return out;
 }
 
-void
-pools_drain(struct pools *pools, int64_t limit)
+/* ---- out of service and back --------------------------------------------- */
+
+struct pools_parked *
+pools_parked(const struct pools *pools, const char *name)
 {
-	struct pool *pool;
+	struct pools_parked *parked = pools->parked;
 
-	for (pool = pools->first; pool != NULL; pool = pool->next) {
-		int64_t stop = pool->conf->timeouts.stop;
+	while (parked != NULL && strcmp(parked->name, name) != 0)
+		parked = parked->next;
+	return parked;
+}
 
-		pool_drain(pool, true, limit != -1 && limit < stop ? limit :
-								     stop);
+bool
+pools_has(const struct pools *pools, const char *name)
+{
+	struct generation *g = pools->first;
+
+	while (g != NULL && strcmp(generation_name(g), name) != 0)
+		g = *generation_link(g);
+	return g != NULL;
+}
+
+int
+pools_park(struct pools *pools, const char *name)
+{
+	struct pools_parked *parked = pools_parked(pools, name);
+
+	if (parked == NULL) {
+		parked = calloc(1, sizeof(*parked) + strlen(name) + 1);
+		if (parked == NULL)
+			return -1;
+		strcpy(parked->name, name);
+		parked->next = pools->parked;
+		pools->parked = parked;
+	}
+	parked->resumes = false;
+	return 0;
+}
+
+static void
+unpark(struct pools *pools, struct pools_parked *parked)
+{
+	struct pools_parked **link = &pools->parked;
+
+	while (*link != parked)
+		link = &(*link)->next;
+	*link = parked->next;
+	free(parked);
+}
+
+int
+pools_drain(struct pools *pools, const char *name)
+{
+	struct generation *g;
+
+	if (pools_park(pools, name) == -1)
+		return -1;
+	while ((g = pools_find(pools, name)) != NULL) {
+		log_notice("pool %s: taken out of service, as asked for",
+		    name);
+		generation_leave(g, GENERATION_DROPPED,
+		    generation_conf(g)->timeouts.stop);
+	}
+	return 0;
+}
+
+void
+pools_resume(struct pools *pools, const char *name)
+{
+	struct pools_parked *parked = pools_parked(pools, name);
+
+	if (parked != NULL)
+		parked->resumes = true;
+}
+
+/* What cannot be brought back stays out of service. */
+static void
+bring_back(struct pools *pools, struct pools_parked *parked)
+{
+	const struct conf *conf = pools->sources->conf;
+	const struct conf_pool *given = conf_find(conf, parked->name);
+	struct generation *g = NULL;
+	struct why why = { 0, "it is not configured any more" };
+
+	if (given != NULL)
+		g = generation_new(given, conf, &pools->options, false, NULL,
+		    &why);
+	if (g == NULL) {
+		log_error("pool %s: stays out of service: %s", parked->name,
+		    why.text);
+		parked->resumes = false;
+		return;
+	}
+	log_notice("pool %s: back in service, as asked for", parked->name);
+	unpark(pools, parked);
+	pools_add(pools, g);
+	generation_start(g, 0);
+}
+
+void
+pools_sweep(struct pools *pools)
+{
+	struct pools_parked *parked, *next;
+
+	sweep_generations(pools);
+	for (parked = pools->parked; parked != NULL; parked = next) {
+		next = parked->next;
+		if (parked->resumes && !pools_has(pools, parked->name))
+			bring_back(pools, parked);
+	}
+}
+
+/* ---- all of them --------------------------------------------------------- */
+
+void
+pools_stop(struct pools *pools, int64_t limit)
+{
+	struct generation *g;
+
+	for (g = pools->first; g != NULL; g = *generation_link(g)) {
+		int64_t stop = generation_conf(g)->timeouts.stop;
+
+		generation_leave(g, GENERATION_DROPPED,
+		    limit != -1 && limit < stop ? limit : stop);
 	}
 }
 
 int
 pools_reopen(struct pools *pools)
 {
-	struct pool *pool;
+	struct generation *g;
 	int result = 0;
 
-	for (pool = pools->first; pool != NULL; pool = pool->next)
-		result |= logs_reopen(&pool->logs, pool->conf);
+	for (g = pools->first; g != NULL; g = *generation_link(g))
+		result |= generation_reopen(g);
 	return result;
-}
-
-static void
-send_logs(struct pool *pool)
-{
-	const struct reporter *reporter = &pool->reporter;
-
-	if (reporter_lives(reporter) && reporter->slot.channel != -1)
-		channel_send_level(reporter->slot.channel, log_level_now());
-	for (unsigned i = 0; i < pool->nslots; i++) {
-		struct slot *slot = &pool->slots[i];
-
-		if (slot->state == SLOT_FREE || slot->channel == -1 ||
-		    slot->foreign)
-			continue;
-		if (channel_send_level(slot->channel, log_level_now()) == -1 &&
-		    errno == EAGAIN)
-			slot_is_deaf(slot);
-		logs_send(&pool->logs, i, slot->channel);
-	}
 }
 
 void
 pools_send_logs(struct pools *pools)
 {
-	struct pool *pool;
+	struct generation *g;
 
-	for (pool = pools->first; pool != NULL; pool = pool->next)
-		send_logs(pool);
+	for (g = pools->first; g != NULL; g = *generation_link(g))
+		generation_send_logs(g);
 }
 
 void
 pools_kill(struct pools *pools)
 {
-	struct pool *pool;
+	struct generation *g;
 
-	for (pool = pools->first; pool != NULL; pool = pool->next)
-		pool_kill(pool);
+	for (g = pools->first; g != NULL; g = *generation_link(g))
+		generation_kill(g);
 }
 
 void
@@ -384,11 +453,11 @@ pools_free(struct pools *pools)
 {
 	struct pools_source *source;
 	struct pools_parked *parked;
-	struct pool *pool;
+	struct generation *g;
 
-	while ((pool = pools->first) != NULL) {
-		pools->first = pool->next;
-		pool_free(pool);
+	while ((g = pools->first) != NULL) {
+		pools->first = *generation_link(g);
+		generation_free(g);
 	}
 	while ((source = pools->sources) != NULL) {
 		pools->sources = source->next;

@@ -10,14 +10,14 @@
 #include <stddef.h>
 
 #include "conf/conf.h"
-#include "master/pool.h"
+#include "master/generation.h"
 #include "master/quota.h"
 #include "master/trouble.h"
 
 struct pools {
-	struct pool *first;
+	struct generation *first; /* generation_link */
 	void (*stranger)(pid_t pid, int status); /* a child of no pool ended */
-	struct pool_options options; /* its quota is the one here */
+	struct generation_options options; /* its quota is the one here */
 	struct quota quota;
 	struct trouble trouble; /* of the last reload */
 	struct pools_parked { /* out of service, until told otherwise */
@@ -49,10 +49,12 @@ int pools_make(struct pools *pools, const struct conf *conf);
 /* Fork the first workers of all. */
 void pools_start(struct pools *pools);
 
-void pools_add(struct pools *pools, struct pool *pool);
+void pools_add(struct pools *pools, struct generation *g);
 
-/* The generation that serves under a name; NULL. */
-struct pool *pools_find(const struct pools *pools, const char *name);
+/* The generation that serves under a name; NULL.  Is there any, be it on trial
+ * or about to leave? */
+struct generation *pools_find(const struct pools *pools, const char *name);
+bool pools_has(const struct pools *pools, const char *name);
 
 /* Reap every child that has ended. */
 void pools_reap(struct pools *pools);
@@ -65,7 +67,8 @@ void pools_limit(struct pools *pools, int64_t max);
 void pools_step(struct pools *pools);
 bool pools_need_step(const struct pools *pools);
 
-/* Free generations that have drained, and configurations nobody uses. */
+/* Free generations that are gone and configurations that are unused; pools
+ * that resume come back once the last of their generations is gone. */
 void pools_sweep(struct pools *pools);
 
 /* Has every serving pool had its first attempt?  How many came up by it? */
@@ -85,9 +88,28 @@ int pools_reopen(struct pools *pools);
 /* Every worker is to log where the master and its pool do now. */
 void pools_send_logs(struct pools *pools);
 
+/*
+ * Take the pool of that name out of service: as if a reload had dropped it,
+ * its workers finish, the sockets close, and it stays so over reloads until
+ * pools_resume.  0, or -1 (memory).
+ */
+int pools_drain(struct pools *pools, const char *name);
+
+/* The same for a pool that is not there yet: no reload brings it in.  0 or -1
+ * (memory). */
+int pools_park(struct pools *pools, const char *name);
+
+/* Bring a drained pool back, as the newest configuration has it, as soon as
+ * the last of its workers has left. */
+void pools_resume(struct pools *pools, const char *name);
+
+/* The entry of a pool that is out of service, NULL: it is not. */
+struct pools_parked *pools_parked(const struct pools *pools,
+    const char *name);
+
 /* Stop: every pool drains within its timeouts.stop, at most limit ms (-1: no
  * such limit). */
-void pools_drain(struct pools *pools, int64_t limit);
+void pools_stop(struct pools *pools, int64_t limit);
 void pools_kill(struct pools *pools);
 
 /* At the end, all pools gone: give everything back. */

@@ -14,7 +14,6 @@
 #include "conf/conf_root.h"
 #include "master/changes.h"
 #include "master/control.h"
-#include "master/pool_hup.h"
 #include "share/sink.h"
 #include "share/sock_check.h"
 
@@ -53,16 +52,14 @@ static void
 give_up(struct pools *pools)
 {
 	for (size_t i = 0; i < self.changes.n; i++) {
-		struct pool *made = self.changes.item[i].made;
-		struct pool *old = self.changes.item[i].old;
+		struct generation *made = self.changes.item[i].made;
+		struct generation *old = self.changes.item[i].old;
 
 		if (made != NULL)
-			pool_drain(made, false, made->conf->timeouts.stop);
-		if (old == NULL)
-			continue;
-		inlet_unforward(&old->inlet);
-		pool_watch(old, false); /* made may have ended that */
-		old->attention = true;
+			generation_leave(made, GENERATION_REPLACED,
+			    generation_conf(made)->timeouts.stop);
+		if (old != NULL)
+			generation_rewatch(old);
 	}
 	changes_free(&self.changes);
 	log_abandon();
@@ -141,15 +138,14 @@ make(struct pools *pools, struct change *change)
 {
 	struct why why;
 
-	change->made = pool_new(change->after, self.conf, &pools->options,
-	    change->old, &why);
+	change->made = generation_new(change->after, self.conf,
+	    &pools->options, true, change->old, &why);
 	if (change->made == NULL) {
 		refuse(pools, "pool %s: %s", change->after->name, why.text);
 		return -1;
 	}
-	change->made->trial = true;
-	if (change->verb == DIFF_KEEP) /* as an operator has scaled it */
-		change->made->workers = change->old->workers;
+	if (change->verb == DIFF_KEEP)
+		generation_scale_as(change->made, change->old);
 	pools_add(pools, change->made);
 	return 0;
 }
@@ -171,8 +167,8 @@ make_all(struct pools *pools)
 static void
 start(struct change *change)
 {
-	pool_start(change->made, change->old == NULL ? 0 :
-	    pool_count(change->old, SLOT_UP));
+	generation_start(change->made, change->old == NULL ? 0 :
+	    generation_up(change->old));
 }
 
 /* Who is on trial needs room beside all others. */
@@ -190,7 +186,7 @@ begin(struct pools *pools)
 		if (change->made != NULL)
 			start(change);
 		else if (change->verb != DIFF_DROP)
-			pool_ask(change->old, self.until);
+			generation_ask(change->old, self.until);
 	}
 }
 
@@ -258,9 +254,7 @@ adjust_sockets(struct pools *pools)
 
 	for (; result == 0 && change < end; change++)
 		if (change->made != NULL &&
-		    (inlet_adjust(&change->made->inlet, change->after, &why) ==
-			    -1 || inlet_adjust(&change->made->reporter.inlet,
-			change->after, &why) == -1)) {
+		    generation_adjust(change->made, &why) == -1) {
 			refuse(pools, "pool %s: %s", change->after->name,
 			    why.text);
 			result = -1;
@@ -269,42 +263,27 @@ adjust_sockets(struct pools *pools)
 	return result;
 }
 
-/* The same workers, with the configuration as it is now. */
-static void
-keep(const struct change *change)
-{
-	struct pool *pool = change->old;
-
-	if (change->verb == DIFF_TUNE)
-		pool->workers = change->after->workers;
-	logs_follow(&pool->logs, pool->conf, change->after);
-	pool->conf = change->after;
-	pool->source = self.conf;
-	pool->attention = true;
-	pool_hup(pool, self.until);
-}
-
 /* Where its connections will go has been prepared. */
 static void
 retire(const struct change *change)
 {
-	struct pool *old = change->old;
-	unsigned n = pool_count(old, SLOT_UP);
+	struct generation *old = change->old;
+	const char *name = generation_name(old);
 	bool several;
-	const struct pool *heir = changes_heir(&self.changes, change,
+	const struct generation *heir = changes_heir(&self.changes, change,
 	    &several);
+	enum generation_event how = GENERATION_REPLACED;
 
 	if (change->made != NULL)
 		log_notice("pool %s: new workers are up, the old ones leave",
-		    old->conf->name);
+		    name);
 	else
-		log_notice("pool %s: dropped", old->conf->name);
-	if (heir != NULL && (several || heir != change->made))
-		pool_keep(old);
-	for (; change->verb != DIFF_REPLACE && change->made != NULL && n > 0;
-	    n--)
-		board_add_fact(old->board, FACT_RECYCLED + CAUSE_RESTART);
-	pool_drain(old, heir == NULL, old->conf->timeouts.stop);
+		log_notice("pool %s: dropped", name);
+	if (heir == NULL)
+		how = GENERATION_DROPPED;
+	else if (several || heir != change->made)
+		how = GENERATION_SPLIT;
+	generation_leave(old, how, generation_conf(old)->timeouts.stop);
 }
 
 /* The new before the old, and then whoever leaves: only one generation has been
@@ -316,22 +295,23 @@ carry_out(void)
 
 	for (change = self.changes.item; change < end; change++)
 		if (change->made != NULL)
-			pool_open(change->made);
+			generation_open(change->made);
 		else if (change->verb != DIFF_DROP)
-			keep(change);
+			generation_hup(change->old, change->after, self.conf,
+			    change->verb == DIFF_TUNE, self.until);
 	for (change = self.changes.item; change < end; change++)
 		if (change->old != NULL &&
 		    (change->made != NULL || change->verb == DIFF_DROP))
 			retire(change);
 	for (change = self.changes.item; change < end; change++)
 		if (change->made != NULL)
-			pool_watch(change->made, false);
+			generation_rewatch(change->made);
 }
 
 static void
 commit(struct pools *pools)
 {
-	if (changes_forward(&self.changes) == -1) {
+	if (changes_forward(&self.changes, pools->options.loop) == -1) {
 		refuse(pools, "%s", strerror(errno));
 		give_up(pools);
 		return;
@@ -360,11 +340,11 @@ enum verdict { WAITS, GOOD, BAD };
 static void
 blame(struct pools *pools, const struct change *change)
 {
-	const struct pool *made = change->made;
+	const char *reason = generation_reason(change->made);
 	struct buf shown = { 0 };
 	const char *text;
 
-	show_text(&shown, made->reason, strlen(made->reason));
+	show_text(&shown, reason, strlen(reason));
 	text = buf_string(&shown);
 	refuse(pools, "pool %s: %s%s%s", change->after->name,
 	    change->old == NULL ? NONE : STAY,
@@ -373,25 +353,39 @@ blame(struct pools *pools, const struct change *change)
 	buf_free(&shown);
 }
 
+/* A pool that has not changed needs a trial if its workers say so. */
 static enum verdict
-judge(struct pools *pools, struct change *change)
+judge_kept(struct pools *pools, struct change *change)
 {
-	if (change->made == NULL && change->verb != DIFF_DROP) {
-		if (!pool_obeyed(change->old, clock_ms()) &&
-		    !change->old->outdated)
-			return WAITS;
-		if (!change->old->outdated)
-			return GOOD;
+	switch (generation_answer(change->old, clock_ms())) {
+	case GENERATION_WAITS:
+		return WAITS;
+	case GENERATION_OUTDATED:
 		if (make(pools, change) == -1)
 			return BAD;
 		start(change);
-	}
-	if (change->made == NULL || pool_complete(change->made))
-		return GOOD;
-	if (!pool_fails(change->made))
 		return WAITS;
-	blame(pools, change);
-	return BAD;
+	default:
+		return GOOD;
+	}
+}
+
+static enum verdict
+judge(struct pools *pools, struct change *change)
+{
+	if (change->verb == DIFF_DROP)
+		return GOOD;
+	if (change->made == NULL)
+		return judge_kept(pools, change);
+	switch (generation_state(change->made)) {
+	case GENERATION_READY:
+		return GOOD;
+	case GENERATION_FAILED:
+		blame(pools, change);
+		return BAD;
+	default:
+		return WAITS;
+	}
 }
 
 /* True: one way or the other. */
@@ -416,26 +410,43 @@ decide(struct pools *pools)
 static void
 note_failed(struct pools *pools)
 {
-	const struct pool *pool;
+	int64_t now = clock_ms();
+	struct generation *g;
+	const char *what;
 
-	for (pool = pools->first; pool != NULL; pool = pool->next)
-		if (!pool->draining && (!pool->proven || pool->refused))
-			trouble_add(&pools->trouble, NULL, "pool %s: %s",
-			    pool->conf->name, pool->proven ? STAY : NONE);
+	for (g = pools->first; g != NULL; g = *generation_link(g)) {
+		if (!generation_serves(generation_state(g)))
+			continue;
+		if (generation_state(g) != GENERATION_SERVING)
+			what = NONE;
+		else if (generation_answer(g, now) == GENERATION_REFUSES)
+			what = STAY;
+		else
+			continue;
+		trouble_add(&pools->trouble, NULL, "pool %s: %s",
+		    generation_name(g), what);
+	}
+}
+
+static bool
+all_obeyed(const struct pools *pools)
+{
+	int64_t now = clock_ms();
+	struct generation *g;
+
+	for (g = pools->first; g != NULL; g = *generation_link(g))
+		if (!generation_leaves(generation_state(g)) &&
+		    generation_answer(g, now) == GENERATION_WAITS)
+			return false;
+	return true;
 }
 
 bool
 reload_done(struct pools *pools)
 {
-	const struct pool *pool;
-	int64_t now = clock_ms();
-	bool done = true;
-
 	if (self.changes.item != NULL && !decide(pools))
 		return false;
-	for (pool = pools->first; pool != NULL; pool = pool->next)
-		done &= pool->draining || pool_obeyed(pool, now);
-	if (!done || !pools_tried(pools))
+	if (!all_obeyed(pools) || !pools_tried(pools))
 		return false;
 	if (self.committed)
 		note_failed(pools);

@@ -309,7 +309,7 @@ slot_bury(struct slot *slot)
 	slot->due = -1;
 	slot->succeeds = NULL;
 	slot->wish = false;
-	slot->told = false;
+	slot->owes = SLOT_OWES_NOTHING;
 	free(slot->said);
 	slot->said = NULL;
 }

@@ -29,6 +29,12 @@ enum slot_state {
 	SLOT_LEAVING /* told to leave, or has said that it does */
 };
 
+enum slot_debt { /* what it has been asked to say, and has not */
+	SLOT_OWES_NOTHING,
+	SLOT_OWES_ANSWER, /* ORDER_ASK */
+	SLOT_OWES_RESTART /* HUP: what has come of it */
+};
+
 struct slot {
 	enum slot_state state;
 	pid_t pid;
@@ -41,7 +47,7 @@ struct slot {
 	int64_t looked; /* clock_ms() at which that was found out */
 	int64_t cpu;	/* ns that it had taken by then */
 	struct slot *succeeds; /* STARTING: the worker that leaves for it */
-	bool told;	       /* HUP, and has not said what comes of it */
+	enum slot_debt owes;
 	bool wish;	       /* UP: to be succeeded, when there is room */
 	char *said; /* WORD_FAILED: why it does not come up; NULL */
 	bool foreign; /* another build's: speaks another BIRTH_PROTOCOL */

@@ -21,6 +21,7 @@
 #include "fuzz.h"
 #include "master/catch.h"
 #include "master/control.h"
+#include "master/generation_impl.h"
 #include "master/handover.h"
 #include "master/listen.h"
 #include "share/score_page.h"
@@ -169,24 +170,24 @@ set_up(void)
 
 /* As if every worker had ended. */
 static void
-bury(struct pool *pool)
+bury(struct generation *g)
 {
-	for (unsigned i = 0; i < pool->nslots; i++) {
-		if (pool->slots[i].state == SLOT_FREE)
+	for (unsigned i = 0; i < g->nslots; i++) {
+		if (g->slots[i].state == SLOT_FREE)
 			continue;
-		must(pool->slots[i].pid == CHILD);
-		slot_ended(&pool->slots[i]);
-		slot_bury(&pool->slots[i]);
+		must(g->slots[i].pid == CHILD);
+		slot_ended(&g->slots[i]);
+		slot_bury(&g->slots[i]);
 	}
-	if (reporter_lives(&pool->reporter))
-		slot_bury(&pool->reporter.slot);
+	if (status_server_lives(&g->status_server))
+		slot_bury(&g->status_server.slot);
 }
 
 static void
 give_back(struct pools *pools, struct handover_own *own)
 {
-	for (struct pool *pool = pools->first; pool != NULL; pool = pool->next)
-		bury(pool);
+	for (struct generation *g = pools->first; g != NULL; g = g->next)
+		bury(g);
 	pools_free(pools);
 	listen_sweep();
 	control_close();

@@ -1,5 +1,5 @@
-#ifndef MASTER_REPORTER_H
-#define MASTER_REPORTER_H
+#ifndef MASTER_STATUS_SERVER_H
+#define MASTER_STATUS_SERVER_H
 
 /*
  * The process that answers at a pool's status_listen: one for each generation
@@ -17,7 +17,7 @@
 #include "master/inlet.h"
 #include "master/slot.h"
 
-struct reporter { /* all zero: there is none to be */
+struct status_server { /* all zero: there is none to be */
 	struct inlet inlet; /* of status_listen */
 	struct board *board; /* its own: what it answers is not counted */
 	struct slot slot;
@@ -27,7 +27,7 @@ struct reporter { /* all zero: there is none to be */
 	void *arg;
 };
 
-struct reporter_order { /* what it is to show, and how to make it */
+struct status_server_order { /* what it is to show, and how to make it */
 	const struct conf_pool *pool;
 	const struct identity *identity;
 	struct loop *loop;
@@ -37,30 +37,31 @@ struct reporter_order { /* what it is to show, and how to make it */
 
 /* Bind the addresses, if there are any.  0, or -1 and why; to be closed in
  * either case, the process being gone. */
-int reporter_open(struct reporter *reporter, const struct conf_pool *pool,
-    struct why *why);
-void reporter_close(struct reporter *reporter);
+int status_server_open(struct status_server *server,
+    const struct conf_pool *pool, struct why *why);
+void status_server_close(struct status_server *server);
 
 /*
  * See that it is there if it is wanted, and leaves within its pool's
  * timeouts.stop if not.  Returns clock_ms() at which to look again, -1: no
  * need.
  */
-int64_t reporter_step(struct reporter *reporter,
-    const struct reporter_order *order, bool wanted, int64_t now);
+int64_t status_server_step(struct status_server *server,
+    const struct status_server_order *order, bool wanted, int64_t now);
 
 /* Is there a process? */
-bool reporter_lives(const struct reporter *reporter);
+bool status_server_lives(const struct status_server *server);
 
-void reporter_kill(struct reporter *reporter);
+void status_server_kill(struct status_server *server);
 
 /* Over an upgrade in place: append the fields of a record; become what such a
  * record says. */
-void reporter_hand_over(const struct reporter *reporter, struct buf *out);
-void reporter_take_over(struct reporter *reporter,
+void status_server_hand_over(const struct status_server *server,
+    struct buf *out);
+void status_server_take_over(struct status_server *server,
     const struct record *record, struct loop *loop, const char *pool);
 
 /* A child ended.  False: it was another. */
-bool reporter_reap(struct reporter *reporter, pid_t pid, int status);
+bool status_server_reap(struct status_server *server, pid_t pid, int status);
 
 #endif

@@ -1,56 +1,56 @@
-#include "master/report.h"
+#include "master/status_report.h"
 
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "master/steer.h"
 #include "share/status.h"
 
 /* The newest generation of a pool that has any; they share a scoreboard. */
-static const struct pool *
+static const struct generation *
 newest(const struct pools *pools, const char *name)
 {
-	const struct pool *pool, *found = NULL;
+	struct generation *g, *found = NULL;
 
-	for (pool = pools->first; pool != NULL; pool = pool->next)
-		if (strcmp(pool->conf->name, name) == 0)
-			found = pool;
+	for (g = pools->first; g != NULL; g = *generation_link(g))
+		if (strcmp(generation_name(g), name) == 0)
+			found = g;
 	return found;
 }
 
 static const char *
-state_of(const struct pool *pool)
+state_of(const struct generation *g)
 {
-	if (pool->draining)
+	enum generation_state state = generation_state(g);
+
+	if (generation_leaves(state))
 		return "draining";
-	if (pool->trial)
+	if (generation_on_trial(state))
 		return "reloading";
-	return pool->proven ? "serving" : "starting";
+	return state == GENERATION_SERVING ? "serving" : "starting";
 }
 
 /* A pool out of service, of which nothing is left, has no status. */
 static void
 put_pool(const struct pools *pools, const char *name, struct buf *out)
 {
-	const struct pool *pool = newest(pools, name);
+	const struct generation *g = newest(pools, name);
 	struct status status;
 
-	if (pool == NULL) {
+	if (g == NULL) {
 		buf_puts(out, "{\"pool\":");
 		status_json_string(out, name, strlen(name));
 		buf_puts(out, ",\"state\":\"drained\",\"processes\":[]}");
 		return;
 	}
-	if (status_collect(&status, pool->conf, pool->board, pool->inlet.fds,
-		pool->inlet.n) == -1)
+	if (generation_status(g, &status) == -1)
 		out->failed = true;
 	else
 		status_json(&status, true, out);
 	status_free(&status);
 	if (!out->failed)
 		out->len--; /* its last brace */
-	buf_addf(out, ",\"state\":\"%s\"}", state_of(pool));
+	buf_addf(out, ",\"state\":\"%s\"}", state_of(g));
 }
 
 /* As the configuration has them, then those that it has no more. */
@@ -58,7 +58,7 @@ static void
 put_pools(const struct pools *pools, const char *only, struct buf *out)
 {
 	const struct conf *conf = pools->sources->conf;
-	const struct pool *pool;
+	struct generation *g;
 	bool more = false;
 
 	for (size_t i = 0; i < conf->npools; i++) {
@@ -70,20 +70,20 @@ put_pools(const struct pools *pools, const char *only, struct buf *out)
 		put_pool(pools, name, out);
 		more = true;
 	}
-	for (pool = pools->first; pool != NULL && only == NULL;
-	    pool = pool->next) {
-		if (conf_find(conf, pool->conf->name) != NULL ||
-		    newest(pools, pool->conf->name) != pool)
+	for (g = pools->first; g != NULL && only == NULL;
+	    g = *generation_link(g)) {
+		if (conf_find(conf, generation_name(g)) != NULL ||
+		    newest(pools, generation_name(g)) != g)
 			continue;
 		buf_puts(out, more ? ",\n" : "\n");
-		put_pool(pools, pool->conf->name, out);
+		put_pool(pools, generation_name(g), out);
 		more = true;
 	}
 }
 
 void
-report_json(const struct report *report, const struct pools *pools,
-    const char *only, struct buf *out)
+status_report_json(const struct status_report *report,
+    const struct pools *pools, const char *only, struct buf *out)
 {
 	buf_addf(out, "{\"version\":\"%s\",\"pid\":%d,\"start time\":%" PRId64
 	    ",\"state\":\"%s\",\"pools\":[", report->version, (int)getpid(),

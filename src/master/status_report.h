@@ -1,5 +1,5 @@
-#ifndef MASTER_REPORT_H
-#define MASTER_REPORT_H
+#ifndef MASTER_STATUS_REPORT_H
+#define MASTER_STATUS_REPORT_H
 
 /*
  * The status of the daemon and of all its pools as JSON: that of the status
@@ -10,14 +10,14 @@
 #include "base/buf.h"
 #include "master/pools.h"
 
-struct report { /* about the daemon itself */
+struct status_report { /* about the daemon itself */
 	const char *version;
 	const char *state;
 	int64_t started; /* seconds since 1970 */
 };
 
 /* Append it, of one pool or of all (NULL).  Out of memory: out->failed. */
-void report_json(const struct report *report, const struct pools *pools,
+void status_report_json(const struct status_report *report, const struct pools *pools,
     const char *only, struct buf *out);
 
 #endif

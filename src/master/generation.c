@@ -1,0 +1,388 @@
+#include "master/generation.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "master/generation_impl.h"
+#include "master/pm.h"
+#include "share/channel.h"
+
+/* ---- made and freed ------------------------------------------------------ */
+
+static void
+timer_fired(void *arg)
+{
+	struct generation *g = arg;
+
+	g->attention = true;
+}
+
+struct generation *
+generation_make(const struct conf_pool *conf, const struct conf *source,
+    const struct generation_options *options, unsigned nslots)
+{
+	struct generation *g = calloc(1, sizeof(*g));
+
+	if (g == NULL)
+		return NULL;
+	g->state = GENERATION_STARTING;
+	g->conf = conf;
+	g->source = source;
+	g->workers = conf->workers;
+	g->options = options;
+	g->idle_since = -1;
+	g->answer = GENERATION_CURRENT;
+	g->timer.fire = timer_fired;
+	g->timer.arg = g;
+	g->nslots = nslots;
+	g->slots = calloc(nslots, sizeof(*g->slots));
+	if (g->slots != NULL)
+		return g;
+	free(g);
+	return NULL;
+}
+
+struct generation *
+generation_new(const struct conf_pool *conf, const struct conf *source,
+    const struct generation_options *options, bool trial,
+    const struct generation *before, struct why *why)
+{
+	struct generation *g = generation_make(conf, source, options,
+	    2 * (unsigned)conf->workers.max);
+
+	if (g == NULL) {
+		why_set(why, "out of memory");
+		return NULL;
+	}
+	if (trial)
+		g->state = GENERATION_TRIAL;
+	g->board = board_new(g->nslots,
+	    before == NULL ? NULL : before->board);
+	why_set(why, "%s", strerror(errno));
+	if (g->board != NULL &&
+	    identity_find(&g->identity, conf, why) == 0 &&
+	    inlet_open(&g->inlet, conf,
+		before == NULL ? NULL : &before->inlet, why) == 0 &&
+	    status_server_open(&g->status_server, conf, why) == 0 &&
+	    logs_open(&g->logs, conf, g->nslots, why) == 0)
+		return g;
+	generation_free(g);
+	return NULL;
+}
+
+void
+generation_free(struct generation *g)
+{
+	loop_timer_clear(g->options->loop, &g->timer);
+	if (g->state == GENERATION_LAST)
+		inlet_end(&g->inlet);
+	inlet_close(&g->inlet);
+	status_server_close(&g->status_server);
+	logs_close(&g->logs);
+	board_free(g->board);
+	identity_free(&g->identity);
+	for (unsigned i = 0; i < g->nslots; i++)
+		buf_free(&g->slots[i].output.line);
+	free(g->slots);
+	free(g);
+}
+
+/* ---- its life ------------------------------------------------------------ */
+
+void
+generation_start(struct generation *g, unsigned successors)
+{
+	unsigned n = pm_initial(&g->workers);
+
+	if (generation_serves(g->state))
+		board_add_fact(g->board, FACT_GENERATION);
+	if (n < successors)
+		n = successors;
+	if (n == 0)
+		n = 1;
+	if (n > (unsigned)g->workers.max)
+		n = (unsigned)g->workers.max;
+	g->wanted = n;
+	g->successors = successors;
+	g->attention = true;
+}
+
+static void
+order_all(struct generation *g, enum birth_order order)
+{
+	for (unsigned i = 0; i < g->nslots; i++)
+		if (g->slots[i].state != SLOT_FREE)
+			slot_order(&g->slots[i], order);
+}
+
+void
+generation_open(struct generation *g)
+{
+	if (generation_event(g, GENERATION_OPEN) != GENERATION_ADMIT)
+		return;
+	board_add_fact(g->board, FACT_GENERATION);
+	order_all(g, ORDER_OPEN);
+}
+
+static void
+tell_all_leave(struct generation *g, int64_t limit)
+{
+	for (unsigned i = 0; i < g->nslots; i++) {
+		if (g->slots[i].state == SLOT_FREE)
+			continue;
+		board_leaving(g->board, i);
+		slot_tell_leave(&g->slots[i], limit);
+	}
+}
+
+/* Workers that were asked to restart, and are replaced instead, count as
+ * replaced for that. */
+static void
+count_outdated(struct generation *g)
+{
+	unsigned n = g->answer == GENERATION_OUTDATED ?
+	    generation_count(g, SLOT_UP) : 0;
+
+	for (; n > 0; n--)
+		board_add_fact(g->board, FACT_RECYCLED + CAUSE_RESTART);
+}
+
+static void
+leave(struct generation *g, enum generation_action action, int64_t limit)
+{
+	bool last = action == GENERATION_SERVE, empty;
+	bool served = action != GENERATION_DISCARD;
+	int64_t now = clock_ms();
+
+	g->drained = now + limit;
+	inlet_unwatch(&g->inlet);
+	board_set_replaced(g->board, !last);
+	empty = inlet_refuse(&g->inlet, g->options->loop, last,
+	    served && action != GENERATION_KEEP);
+	if (served && (last || empty))
+		board_set_last(g->board, true);
+	generation_serve_last(g, now);
+	tell_all_leave(g, limit);
+}
+
+void
+generation_leave(struct generation *g, enum generation_event how,
+    int64_t limit)
+{
+	enum generation_action action = generation_event(g, how);
+
+	switch (action) {
+	case GENERATION_KEEP:
+		order_all(g, ORDER_KEEP);
+		count_outdated(g);
+		leave(g, action, limit);
+		break;
+	case GENERATION_LEAVE:
+		count_outdated(g);
+		leave(g, action, limit);
+		break;
+	case GENERATION_SERVE:
+	case GENERATION_DISCARD:
+		leave(g, action, limit);
+		break;
+	case GENERATION_HASTEN:
+		tell_all_leave(g, limit);
+		break;
+	default:
+		break;
+	}
+}
+
+void
+generation_kill(struct generation *g)
+{
+	generation_event(g, GENERATION_KILLED);
+	inlet_end(&g->inlet);
+	for (unsigned i = 0; i < g->nslots; i++)
+		slot_kill(&g->slots[i]);
+	status_server_kill(&g->status_server);
+}
+
+bool
+generation_is_gone(const struct generation *g)
+{
+	return generation_leaves(g->state) &&
+	    generation_count(g, SLOT_FREE) == g->nslots &&
+	    inlet_settled(&g->inlet) && !status_server_lives(&g->status_server);
+}
+
+void
+generation_wake(struct generation *g)
+{
+	g->attention = true;
+}
+
+bool
+generation_is_due(const struct generation *g)
+{
+	return g->attention;
+}
+
+/* ---- sockets over a reload ----------------------------------------------- */
+
+int
+generation_adjust(struct generation *g, struct why *why)
+{
+	if (inlet_adjust(&g->inlet, g->conf, why) == -1)
+		return -1;
+	return inlet_adjust(&g->status_server.inlet, g->conf, why);
+}
+
+void
+generation_rewatch(struct generation *g)
+{
+	inlet_unforward(&g->inlet);
+	inlet_unwatch(&g->inlet);
+	g->attention = true;
+}
+
+/* ---- what an operator does ----------------------------------------------- */
+
+unsigned
+generation_most(const struct generation *g)
+{
+	return 2 * (unsigned)g->conf->workers.max - 1;
+}
+
+static int64_t
+least(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+void
+generation_scale(struct generation *g, unsigned n)
+{
+	const struct conf_workers *given = &g->conf->workers;
+
+	log_notice("pool %s: %s %u workers, as asked for", g->conf->name,
+	    given->mode == MODE_STATIC ? "from now on" : "at most", n);
+	g->workers.max = n;
+	g->workers.min_spare = least(given->min_spare, n);
+	g->workers.max_spare = least(given->max_spare, n);
+	g->attention = true;
+}
+
+void
+generation_scale_as(struct generation *g, const struct generation *other)
+{
+	g->workers = other->workers;
+}
+
+int
+generation_reopen(struct generation *g)
+{
+	return logs_reopen(&g->logs, g->conf);
+}
+
+void
+generation_send_logs(struct generation *g)
+{
+	const struct slot *server = &g->status_server.slot;
+
+	if (status_server_lives(&g->status_server) && server->channel != -1)
+		channel_send_level(server->channel, log_level_now());
+	for (unsigned i = 0; i < g->nslots; i++) {
+		struct slot *slot = &g->slots[i];
+
+		if (slot->state == SLOT_FREE || slot->channel == -1 ||
+		    slot->foreign)
+			continue;
+		if (channel_send_level(slot->channel, log_level_now()) == -1 &&
+		    errno == EAGAIN)
+			slot_is_deaf(slot);
+		logs_send(&g->logs, i, slot->channel);
+	}
+}
+
+/* ---- what it is ---------------------------------------------------------- */
+
+const char *
+generation_name(const struct generation *g)
+{
+	return g->conf->name;
+}
+
+const struct conf_pool *
+generation_conf(const struct generation *g)
+{
+	return g->conf;
+}
+
+const struct conf *
+generation_source(const struct generation *g)
+{
+	return g->source;
+}
+
+enum generation_state
+generation_state(const struct generation *g)
+{
+	return g->state;
+}
+
+bool
+generation_is_tried(const struct generation *g)
+{
+	switch (g->state) {
+	case GENERATION_TRIAL:
+	case GENERATION_STARTING:
+		return false;
+	case GENERATION_BROKEN:
+		return generation_count(g, SLOT_STARTING) == 0;
+	default:
+		return true;
+	}
+}
+
+const char *
+generation_reason(const struct generation *g)
+{
+	return g->reason;
+}
+
+unsigned
+generation_up(const struct generation *g)
+{
+	return generation_count(g, SLOT_UP);
+}
+
+unsigned
+generation_busy(const struct generation *g)
+{
+	struct score_slot seen;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < g->nslots; i++)
+		n += g->slots[i].state != SLOT_FREE &&
+		    board_read(g->board, i, &seen) &&
+		    seen.requests > seen.done;
+	return n;
+}
+
+struct inlet *
+generation_inlet(struct generation *g)
+{
+	return &g->inlet;
+}
+
+int
+generation_status(const struct generation *g, struct status *status)
+{
+	return status_collect(status, g->conf, g->board, g->inlet.fds,
+	    g->inlet.n);
+}
+
+struct generation **
+generation_link(struct generation *g)
+{
+	return &g->next;
+}

@@ -1,0 +1,305 @@
+#include "base/clock.h"
+#include "base/tuning.h"
+#include "master/generation_impl.h"
+#include "master/pm.h"
+
+#define LOOK_AGAIN 10 /* ms; ondemand, while workers start: did more come? */
+#define ASK_PAUSE  10 /* ms; after a worker told though enough are idle */
+#define FULL_PAUSE 50 /* ms; while so few are idle that none can be asked */
+
+static void
+kill_overdue(struct generation *g, int64_t now)
+{
+	for (unsigned i = 0; i < g->nslots; i++) {
+		struct slot *slot = &g->slots[i];
+
+		if (slot->state == SLOT_FREE || slot->due == -1 ||
+		    slot->due > now)
+			continue;
+		if (slot->channel == -1 && !slot->foreign)
+			slot_log(slot, LEVEL_ERROR, "has closed its channel "
+			    "to the master and goes on: killed");
+		else if (slot->state == SLOT_STARTING)
+			slot_log(slot, LEVEL_ERROR, "not ready within "
+			    "timeouts.start: killed");
+		else
+			slot_log(slot, LEVEL_WARNING, "does not leave in "
+			    "time: killed");
+		slot_kill(slot);
+	}
+}
+
+/* Successors are not there yet for the policy, which would retire somebody
+ * for each.  The queues are looked at only when they can matter. */
+static struct pm_view
+look(struct generation *g, int64_t now, struct score_counts *seen)
+{
+	struct pm_view view = { .now = now };
+	unsigned up = generation_count(g, SLOT_UP);
+
+	for (unsigned i = 0; i < g->nslots; i++)
+		view.starting += g->slots[i].state == SLOT_STARTING &&
+		    g->slots[i].succeeds == NULL;
+	view.leaving = generation_count(g, SLOT_LEAVING);
+	board_set_limit(g->board, (unsigned)g->workers.max);
+	board_look(g->board, seen);
+	view.busy = seen->busy < up ? seen->busy : up;
+	view.idle = up - view.busy;
+	if (g->workers.mode == MODE_ONDEMAND ||
+	    (g->workers.mode == MODE_DYNAMIC && view.idle == 0))
+		view.queued = inlet_waiting(&g->inlet);
+	if (!pm_spare(&g->workers, view.idle))
+		g->idle_since = -1;
+	else if (g->idle_since == -1)
+		g->idle_since = now;
+	view.idle_since = g->idle_since;
+	return view;
+}
+
+/* The youngest idle worker has the least to lose. */
+static void
+retire_one(struct generation *g)
+{
+	struct slot *youngest = NULL;
+	struct score_slot seen;
+
+	for (unsigned i = 0; i < g->nslots; i++) {
+		struct slot *slot = &g->slots[i];
+
+		if (slot->state == SLOT_UP &&
+		    board_read(g->board, i, &seen) &&
+		    seen.state == SCORE_IDLE &&
+		    (youngest == NULL || slot->born > youngest->born))
+			youngest = slot;
+	}
+	if (youngest == NULL)
+		return;
+	board_leaving(g->board, generation_number(g, youngest));
+	slot_tell_leave(youngest, g->conf->timeouts.stop);
+}
+
+static int64_t
+sooner(int64_t a, int64_t b)
+{
+	if (a == -1 || (b != -1 && b < a))
+		return b;
+	return a;
+}
+
+/* The idle workers below which a pool has more of them active than ever, or as
+ * many as it may have; 0: that is so already. */
+static unsigned
+record_below(const struct generation *g, const struct score_counts *seen)
+{
+	unsigned up = seen->idle + seen->busy;
+	unsigned most = (unsigned)board_fact(g->board, FACT_MAX_ACTIVE);
+
+	if (up > most)
+		return up - most;
+	return up >= (unsigned)g->workers.max ? 1 : 0;
+}
+
+/*
+ * Workers are asked to tell when the idle ones run low.  Among those that hold
+ * kept connections any may be the next, so one may tell though enough are
+ * idle: then none is asked for a moment.  Returns when to ask, -1: no need.
+ */
+static int64_t
+ask_to_be_told(struct generation *g, const struct score_counts *seen,
+    unsigned below, int64_t now)
+{
+	unsigned record = record_below(g, seen);
+
+	if (g->crowded && seen->idle >= g->asked)
+		g->paused = now + ASK_PAUSE;
+	g->crowded = false;
+	g->asked = below > record ? below : record;
+	if (g->asked == 0 || now < g->paused || g->asked > seen->idle)
+		board_ask(g->board, 0);
+	else if (!board_ask(g->board, g->asked))
+		return now + 1;
+	if (now < g->paused)
+		return g->paused;
+	return g->asked > seen->idle ? now + FULL_PAUSE : -1;
+}
+
+/* Go on with the first workers.  Returns when to do so again, -1: all
+ * are forked. */
+static int64_t
+start_on(struct generation *g, int64_t now)
+{
+	if (generation_go_on(g, now))
+		return -1;
+	return generation_may_load(g, now) ? now : now + SLOT_LOOK;
+}
+
+/* Fork what the policy and those who ask for successors want, as far as they
+ * may load now.  Returns when to go on with it, -1: all of it is done. */
+static int64_t
+fork_wanted(struct generation *g, unsigned n, int64_t now)
+{
+	int64_t next = start_on(g, now);
+
+	if (next != -1)
+		return next;
+	next = generation_send_successors(g, now);
+	for (; n > 0; n--) {
+		if (!generation_may_load(g, now))
+			return now + SLOT_LOOK;
+		if (generation_fork(g) == NULL)
+			break;
+	}
+	return next;
+}
+
+/* One step of the policy.  Returns when the next is due, -1: no need. */
+static int64_t
+manage(struct generation *g, int64_t now)
+{
+	struct score_counts seen;
+	struct pm_view view = look(g, now, &seen);
+	bool throttled = backoff_active(&g->backoff, now);
+	struct pm_step step = pm_step(&g->workers, &view, throttled);
+	int64_t next = -1;
+	bool pending;
+
+	if (g->begun < g->wanted) /* which comes first */
+		step.spawn = 0;
+	step.spawn = backoff_allows(&g->backoff, now, step.spawn,
+	    view.starting);
+	pending = throttled || view.starting + step.spawn > 0 ||
+	    g->begun < g->wanted;
+	if (!throttled)
+		next = fork_wanted(g, step.spawn, now);
+	if (step.retire > 0)
+		g->idle_since = now;
+	for (; step.retire > 0; step.retire--)
+		retire_one(g);
+	next = sooner(next, ask_to_be_told(g, &seen,
+	    pending ? 0 : step.wake_below, now));
+	generation_watch(g, step.watch && !pending && view.queued == 0);
+	if (g->workers.mode == MODE_ONDEMAND && pending &&
+	    !throttled && !g->options->quota->wanted)
+		return sooner(next, now + LOOK_AGAIN);
+	return sooner(next, step.again);
+}
+
+/* When that worker hangs, if it goes on as it does; the latest by which that
+ * must be looked at again; -1: never. */
+static int64_t
+hangs_at(const struct generation *g, const struct slot *slot,
+    const struct score_slot *seen, int64_t now)
+{
+	const struct conf_timeouts *t = &g->conf->timeouts;
+	int64_t restart = t->start + tuning.hang, due = -1;
+
+	if (seen->state == SCORE_RESTARTING)
+		return seen->since + restart;
+	if (t->request > 0)
+		due = (seen->state == SCORE_BUSY ? seen->since : now) +
+		    t->request + tuning.hang;
+	return slot->owes == SLOT_OWES_NOTHING ? due :
+	    sooner(due, now + restart);
+}
+
+static void
+kill_hanging_one(struct slot *slot, const struct score_slot *seen)
+{
+	if (seen->state == SCORE_RESTARTING)
+		slot_log(slot, LEVEL_ERROR, "restart hangs beyond "
+		    "timeouts.start: killed");
+	else
+		slot_log_request(slot, LEVEL_ERROR, seen,
+		    "hangs beyond timeouts.request: killed");
+	slot_kill(slot);
+}
+
+/*
+ * The last resort: a worker that cannot even end itself (it was stopped, or
+ * waits within the kernel) is killed some time after its request, or its
+ * restart, should have ended.  Returns when to look again; nobody tells us of
+ * a request that begins, so that is at the latest when one that begins now
+ * would be overdue.
+ */
+static int64_t
+kill_hanging(struct generation *g, int64_t now)
+{
+	struct score_slot seen;
+	int64_t next = -1, due;
+
+	for (unsigned i = 0; i < g->nslots; i++) {
+		struct slot *slot = &g->slots[i];
+
+		if (slot->state != SLOT_UP || slot->killed)
+			continue;
+		if (!board_read(g->board, i, &seen))
+			seen.state = SCORE_IDLE;
+		due = hangs_at(g, slot, &seen, now);
+		if (due == -1 || due > now)
+			next = sooner(next, due);
+		else
+			kill_hanging_one(slot, &seen);
+	}
+	return next;
+}
+
+/* What its workers show of it. */
+static void
+tell_status(const struct generation *g)
+{
+	board_set_fact(g->board, FACT_FAILURES, g->backoff.failures);
+	board_set_fact(g->board, FACT_RETRY, g->backoff.until);
+}
+
+/* While the daemon stops, status is of interest until no worker is left;
+ * where another generation has taken over, that one's server shows all. */
+static int64_t
+see_to_status_server(struct generation *g, int64_t now)
+{
+	const struct status_server_order order = { .pool = g->conf,
+		.identity = &g->identity, .loop = g->options->loop,
+		.asked = generation_send_status, .arg = g };
+	bool wanted = generation_serves(g->state) ||
+	    (g->state == GENERATION_LAST &&
+		generation_count(g, SLOT_FREE) < g->nslots);
+
+	return status_server_step(&g->status_server, &order, wanted, now);
+}
+
+/* What its state asks for.  Returns when to do so again, -1: no need. */
+static int64_t
+work(struct generation *g, int64_t now)
+{
+	int64_t due;
+
+	if (g->state == GENERATION_TRIAL)
+		return start_on(g, now);
+	if (!generation_serves(g->state))
+		return -1;
+	due = manage(g, now);
+	tell_status(g);
+	if (backoff_active(&g->backoff, clock_ms()))
+		due = sooner(due, g->backoff.until);
+	return due;
+}
+
+void
+generation_step(struct generation *g)
+{
+	int64_t now = clock_ms(), due;
+
+	g->attention = false;
+	kill_overdue(g, now);
+	due = work(g, now);
+	due = sooner(due, kill_hanging(g, now));
+	if (g->patience > now)
+		due = sooner(due, g->patience);
+	due = sooner(due, see_to_status_server(g, now));
+	for (unsigned i = 0; i < g->nslots; i++)
+		if (g->slots[i].state != SLOT_FREE)
+			due = sooner(due, g->slots[i].due);
+	if (due == -1)
+		loop_timer_clear(g->options->loop, &g->timer);
+	else
+		loop_timer_set(g->options->loop, &g->timer, due);
+}

@@ -1,0 +1,680 @@
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/tuning.h"
+#include "master/generation_impl.h"
+#include "share/channel.h"
+
+#define GRACE	    5	 /* ms for workers that are there to take a client */
+#define BATCH	    16	 /* forks in one turn */
+#define SUCCESSION  100	 /* ms of age before which a worker has no successor */
+#define START_GRACE 2000 /* ms beyond timeouts.start, for the worker's own
+			    watchdog to say where it hangs */
+
+enum generation_action
+generation_event(struct generation *g, enum generation_event event)
+{
+	struct generation_move move = generation_move(g->state, event);
+
+	g->state = move.next;
+	g->attention = true;
+	return move.action;
+}
+
+/* ---- slots --------------------------------------------------------------- */
+
+unsigned
+generation_number(const struct generation *g, const struct slot *slot)
+{
+	return (unsigned)(slot - g->slots);
+}
+
+unsigned
+generation_count(const struct generation *g, enum slot_state state)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < g->nslots; i++)
+		n += g->slots[i].state == state;
+	return n;
+}
+
+/* There is a slot more than twice workers.max, for the successors of a pool
+ * that an operator has scaled to that; nobody else gets it. */
+static struct slot *
+free_slot(struct generation *g)
+{
+	unsigned room = g->nslots;
+
+	if (g->workers.max <= g->conf->workers.max &&
+	    room > 2 * (unsigned)g->conf->workers.max)
+		room = 2 * (unsigned)g->conf->workers.max;
+	for (unsigned i = 0; i < room; i++)
+		if (g->slots[i].state == SLOT_FREE)
+			return &g->slots[i];
+	return NULL;
+}
+
+/* A failing fork is said once, then tried again, every second at least: the
+ * machine is to blame and not what would be forked. */
+static void
+fork_failed(struct generation *g)
+{
+	if (!g->fork_failed)
+		log_error("pool %s: cannot fork a worker: %s",
+		    g->conf->name, strerror(errno));
+	g->fork_failed = true;
+	backoff_failed(&g->backoff, clock_ms(), true, 0);
+}
+
+static void
+fork_worked(struct generation *g)
+{
+	if (g->fork_failed)
+		log_notice("pool %s: workers can be forked again",
+		    g->conf->name);
+	g->fork_failed = false;
+	quota_add(g->options->quota);
+	board_add_fact(g->board, FACT_FORKED);
+}
+
+static struct slot *
+fork_worker(struct generation *g)
+{
+	struct slot *slot = free_slot(g);
+	struct sink sinks[SINK_COUNT];
+	const struct inlet *inlet = &g->inlet;
+	struct spawn_order order = {
+		.birth = { .kind = BIRTH_WORKER, .pool = g->conf,
+		    .identity = &g->identity,
+		    .listeners = inlet->fds, .nlisteners = inlet->n,
+		    .exchange = { inlet->exchange[0], inlet->exchange[1] },
+		    .sinks = sinks, .shut = generation_on_trial(g->state) },
+		.board = g->board,
+	};
+
+	if (slot == NULL)
+		return NULL;
+	order.birth.number = generation_number(g, slot);
+	logs_lend(&g->logs, order.birth.number, sinks);
+	if (slot_fork(slot, &order, g->options->loop,
+		g->conf->timeouts.start + START_GRACE, generation_heard, g) == 0) {
+		fork_worked(g);
+		return slot;
+	}
+	snprintf(g->reason, sizeof(g->reason),
+	    "cannot fork a worker: %s", strerror(errno));
+	fork_failed(g);
+	logs_return(&g->logs, order.birth.number);
+	return NULL;
+}
+
+struct slot *
+generation_fork(struct generation *g)
+{
+	struct slot *slot = NULL;
+
+	if (quota_room(g->options->quota))
+		slot = fork_worker(g);
+	if (slot != NULL && g->missing > 0) {
+		g->missing--;
+		board_add_fact(g->board, FACT_RESTARTS);
+	}
+	return slot;
+}
+
+/*
+ * A client waits, or would if one came now.  Ondemand workers that are there
+ * get a moment to take it: most requests are over sooner than a fork.
+ */
+static void
+client_waits(struct generation *g)
+{
+	int64_t due = clock_ms() + GRACE;
+
+	if (g->conf->workers.mode != MODE_ONDEMAND ||
+	    generation_count(g, SLOT_UP) == 0)
+		g->attention = true;
+	else if (!g->timer.set || g->timer.due > due)
+		loop_timer_set(g->options->loop, &g->timer, due);
+}
+
+static void
+client_came(void *arg, int fd, short revents)
+{
+	struct generation *g = arg;
+
+	(void)fd;
+	(void)revents;
+	inlet_unwatch(&g->inlet); /* it goes on waiting; we know */
+	client_waits(g);
+}
+
+void
+generation_watch(struct generation *g, bool on)
+{
+	if (on)
+		inlet_watch(&g->inlet, g->options->loop, client_came, g);
+	else
+		inlet_unwatch(&g->inlet);
+}
+
+/* ---- what workers say ---------------------------------------------------- */
+
+/* Called whenever the last thing that was missing may have come. */
+static void
+look_complete(struct generation *g)
+{
+	if (g->begun == g->wanted &&
+	    generation_count(g, SLOT_UP) >= g->wanted)
+		generation_event(g, GENERATION_COMPLETE);
+}
+
+static void
+became_ready(struct generation *g, struct slot *slot)
+{
+	if (slot->state != SLOT_STARTING)
+		return;
+	slot->state = SLOT_UP;
+	slot->due = -1;
+	if (g->backoff.trial)
+		log_notice("pool %s: a worker has come up again",
+		    g->conf->name);
+	backoff_ready(&g->backoff);
+	slot_log(slot, LEVEL_DEBUG, "is ready");
+	if (slot->succeeds != NULL) {
+		board_recycled(g->board, generation_number(g, slot->succeeds));
+		board_leaving(g->board, generation_number(g, slot->succeeds));
+		slot_tell_leave(slot->succeeds, g->conf->timeouts.stop);
+		slot->succeeds = NULL;
+	}
+	generation_event(g, GENERATION_UP);
+	look_complete(g);
+}
+
+static bool
+has_successor(const struct generation *g, const struct slot *slot)
+{
+	for (unsigned i = 0; i < g->nslots; i++)
+		if (g->slots[i].state != SLOT_FREE &&
+		    g->slots[i].succeeds == slot)
+			return true;
+	return false;
+}
+
+static void
+send_successor(struct generation *g, struct slot *slot)
+{
+	struct slot *successor;
+
+	slot->wish = false;
+	if (slot->state != SLOT_UP || generation_leaves(g->state) ||
+	    has_successor(g, slot))
+		return;
+	successor = fork_worker(g);
+	slot->wish = successor == NULL;
+	if (successor == NULL)
+		return;
+	successor->succeeds = slot;
+	board_add_fact(g->board, FACT_RESTARTS);
+}
+
+/* One that asks as soon as it is up, as its successor would, waits a moment:
+ * there would be no end of forks. */
+int64_t
+generation_send_successors(struct generation *g, int64_t now)
+{
+	int64_t next = -1, due;
+
+	for (unsigned i = 0; i < g->nslots; i++) {
+		struct slot *slot = &g->slots[i];
+
+		if (!slot->wish)
+			continue;
+		due = slot->born + SUCCESSION;
+		if (due <= now && generation_may_load(g, now)) {
+			send_successor(g, slot);
+			continue;
+		}
+		if (due <= now)
+			due = now + SLOT_LOOK;
+		if (next == -1 || due < next)
+			next = due;
+	}
+	return next;
+}
+
+static void
+log_stuck(const struct generation *g, const struct slot *slot)
+{
+	struct score_slot seen;
+	char text[128];
+
+	snprintf(text, sizeof(text), "exceeded timeouts.request and did not "
+	    "let itself be stopped: answered with %d, the worker is replaced",
+	    (int)g->conf->timeout_status);
+	if (board_read(g->board, generation_number(g, slot), &seen))
+		slot_log_request(slot, LEVEL_ERROR, &seen, text);
+}
+
+void
+generation_send_status(void *arg, struct slot *slot)
+{
+	struct generation *g = arg;
+	struct status status;
+	int memory = -1;
+
+	if (slot->foreign)
+		return;
+	if (status_collect(&status, g->conf, g->board, g->inlet.fds,
+		g->inlet.n) == 0)
+		memory = status_send(&status);
+	status_free(&status);
+	if (channel_send_status(slot->channel, memory) == -1 &&
+	    errno == EAGAIN)
+		slot_is_deaf(slot);
+	fd_close(&memory);
+}
+
+/* A trial counts on all of its workers. */
+static void
+leaves(struct generation *g, struct slot *slot)
+{
+	slot->state = SLOT_LEAVING;
+	if (generation_on_trial(g->state) &&
+	    generation_event(g, GENERATION_LOST) == GENERATION_NOTE)
+		snprintf(g->reason, sizeof(g->reason),
+		    "a worker has left by itself");
+}
+
+static void
+is_stuck(struct generation *g, struct slot *slot)
+{
+	log_stuck(g, slot);
+	slot->due = clock_ms() + tuning.stuck;
+	leaves(g, slot);
+	g->missing++;
+}
+
+/* A busy worker may answer when nobody waits for it any more. */
+static void
+answers(struct generation *g, struct slot *slot, bool outdated)
+{
+	if (slot->owes != SLOT_OWES_ANSWER)
+		return;
+	slot->owes = SLOT_OWES_NOTHING;
+	if (outdated)
+		g->answer = GENERATION_OUTDATED;
+}
+
+/* What is no reason for a step. */
+static bool
+heard_aside(struct generation *g, struct slot *slot, enum birth_word word)
+{
+	switch (word) {
+	case WORD_CROWDED:
+		g->crowded = true;
+		client_waits(g);
+		return true;
+	case WORD_STATUS:
+		generation_send_status(g, slot);
+		return true;
+	case WORD_TAKEN:
+		logs_taken(&g->logs, generation_number(g, slot));
+		return true;
+	case WORD_LOST:
+	case WORD_LOGS:
+		logs_tell(g->conf, g->board, word == WORD_LOST);
+		return true;
+	default:
+		return false;
+	}
+}
+
+void
+generation_heard(void *arg, struct slot *slot, enum birth_word word)
+{
+	struct generation *g = arg;
+	int64_t now = clock_ms();
+
+	if (heard_aside(g, slot, word))
+		return;
+	g->attention = true;
+	switch (word) {
+	case WORD_READY:
+		became_ready(g, slot);
+		break;
+	case WORD_REPLACE: /* HUP, and it knows no restart; or it is used up */
+		slot->wish = slot->state == SLOT_UP;
+		break;
+	case WORD_OUTDATED:
+	case WORD_CURRENT:
+		answers(g, slot, word == WORD_OUTDATED);
+		break;
+	case WORD_RESTARTED:
+		if (slot->owes == SLOT_OWES_RESTART)
+			slot->owes = SLOT_OWES_NOTHING;
+		break;
+	case WORD_LEAVING:
+		if (slot->state == SLOT_UP)
+			slot->due = now + g->conf->timeouts.stop;
+		leaves(g, slot);
+		break;
+	case WORD_CLOSED:
+		if (slot->due == -1 || slot->due > now + tuning.stuck)
+			slot->due = now + tuning.stuck;
+		break;
+	case WORD_STUCK:
+		if (slot->state == SLOT_UP)
+			is_stuck(g, slot);
+		break;
+	default:
+		break;
+	}
+}
+
+/* ---- the first, and the last ------------------------------------------ */
+
+bool
+generation_may_load(struct generation *g, int64_t now)
+{
+	int64_t most = g->workers.loading;
+	unsigned n = 0;
+
+	if (most == 0)
+		most = 2 * sysconf(_SC_NPROCESSORS_ONLN);
+	for (unsigned i = 0; i < g->nslots && n < most; i++)
+		n += slot_loads(&g->slots[i], now);
+	return n < most;
+}
+
+/* Those that are there are enough to begin with, unless there is none. */
+static void
+find_no_room(struct generation *g)
+{
+	g->wanted = g->begun;
+	if (g->wanted > 0) {
+		look_complete(g);
+		return;
+	}
+	snprintf(g->reason, sizeof(g->reason),
+	    "process_max leaves no room for a worker");
+	generation_event(g, GENERATION_STUNTED);
+}
+
+/* Between two batches the master hears signals and commands. */
+bool
+generation_go_on(struct generation *g, int64_t now)
+{
+	for (unsigned i = 0; g->begun < g->wanted; i++) {
+		if (i == BATCH || !generation_may_load(g, now))
+			return false;
+		if (g->begun >= g->successors &&
+		    !quota_room(g->options->quota)) {
+			find_no_room(g);
+		} else if (fork_worker(g) == NULL) {
+			g->wanted = g->begun;
+			generation_event(g, GENERATION_STUNTED);
+		} else {
+			g->begun++;
+		}
+	}
+	return true;
+}
+
+void
+generation_serve_last(struct generation *g, int64_t now)
+{
+	struct slot *slot;
+
+	if (g->state != GENERATION_LAST || now >= g->drained ||
+	    generation_count(g, SLOT_FREE) < g->nslots ||
+	    inlet_waiting(&g->inlet) == 0)
+		return;
+	slot = generation_fork(g);
+	if (slot == NULL)
+		return;
+	board_leaving(g->board, generation_number(g, slot));
+	slot_tell_leave(slot, g->drained - now);
+}
+
+/* ---- how workers end -------------------------------------------------- */
+
+static void
+log_death(const struct generation *g, const struct slot *slot, int status)
+{
+	struct score_slot seen;
+	char end[64], text[128];
+
+	slot_end_text(status, end, sizeof(end));
+	snprintf(text, sizeof(text), "the worker %s while it served this",
+	    end);
+	if (slot->state == SLOT_STARTING)
+		slot_log(slot, LEVEL_ERROR, "%s before it was ready", end);
+	else if (board_read(g->board, generation_number(g, slot), &seen) &&
+	    seen.state == SCORE_BUSY)
+		slot_log_request(slot, LEVEL_WARNING, &seen, text);
+	else
+		slot_log(slot, LEVEL_WARNING, "%s", end);
+}
+
+static void
+lose_successor(struct generation *g, struct slot *slot)
+{
+	slot_log(slot, LEVEL_ERROR, "has no successor and stays");
+	if (slot->owes == SLOT_OWES_RESTART) {
+		g->answer = GENERATION_REFUSES;
+		slot->owes = SLOT_OWES_NOTHING;
+	}
+}
+
+/* One that does not come up ends the beginning: the policy goes on. */
+static void
+lose(struct generation *g, const struct slot *slot)
+{
+	int64_t now = clock_ms();
+
+	if (slot->state == SLOT_STARTING)
+		g->begun = g->wanted;
+	if (slot->succeeds != NULL)
+		lose_successor(g, slot->succeeds);
+	else
+		g->missing++;
+	board_add_fact(g->board, FACT_CRASHES);
+	if (backoff_failed(&g->backoff, now, slot->state == SLOT_UP,
+		now - slot->born))
+		log_notice("pool %s: %u failure%s in a row, the next worker "
+		    "starts in %lld ms", g->conf->name,
+		    g->backoff.failures,
+		    g->backoff.failures == 1 ? "" : "s",
+		    (long long)(g->backoff.until - now));
+}
+
+/* The word of a worker says more than its end. */
+static void
+note_failure(struct generation *g, const struct slot *slot, int status)
+{
+	char end[64];
+
+	if (slot->said != NULL)
+		snprintf(g->reason, sizeof(g->reason), "%s", slot->said);
+	else if (slot->killed && slot->state == SLOT_STARTING)
+		snprintf(g->reason, sizeof(g->reason),
+		    "a worker is not ready within timeouts.start");
+	else
+		snprintf(g->reason, sizeof(g->reason), "a worker %s%s",
+		    slot_end_text(status, end, sizeof(end)),
+		    slot->state == SLOT_STARTING ? " before it was ready" :
+						   "");
+}
+
+/* Who was killed has had its line then. */
+static void
+judge(struct generation *g, struct slot *slot, int status)
+{
+	enum generation_action action;
+
+	if (slot->killed || (slot->state == SLOT_LEAVING && status == 0))
+		slot_log(slot, LEVEL_DEBUG, "is gone");
+	else
+		log_death(g, slot, status);
+	if (slot->state == SLOT_LEAVING)
+		return;
+	action = generation_event(g, GENERATION_LOST);
+	if (action == GENERATION_NOTE || action == GENERATION_SUFFER)
+		note_failure(g, slot, status);
+	if (action == GENERATION_COUNT || action == GENERATION_SUFFER)
+		lose(g, slot);
+}
+
+/* Nobody can succeed a worker that is gone. */
+static void
+forget_predecessor(struct generation *g, const struct slot *gone)
+{
+	for (unsigned i = 0; i < g->nslots; i++)
+		if (g->slots[i].succeeds == gone)
+			g->slots[i].succeeds = NULL;
+}
+
+static struct slot *
+find_process(struct generation *g, pid_t pid)
+{
+	for (unsigned i = 0; i < g->nslots; i++)
+		if (g->slots[i].state != SLOT_FREE && g->slots[i].pid == pid)
+			return &g->slots[i];
+	return NULL;
+}
+
+/* What it said before its end counts: READY, or that it was leaving. */
+static void
+bury(struct generation *g, struct slot *slot, int status)
+{
+	unsigned number = generation_number(g, slot);
+	pid_t pid = slot->pid;
+	bool left;
+
+	slot_ended(slot);
+	log_bury(board_repeats(g->board, number), g->conf->name, pid);
+	judge(g, slot, status);
+	left = slot->state == SLOT_LEAVING && status == 0;
+	slot_bury(slot);
+	logs_account(&g->logs, number, g->conf, g->board);
+	logs_return(&g->logs, number);
+	quota_remove(g->options->quota);
+	if (!board_dead(g->board, number))
+		log_warning("pool %s: what worker %d had counted cannot be "
+		    "true and is left out", g->conf->name, (int)pid);
+	forget_predecessor(g, slot);
+	if (left) /* one that fails would fail again */
+		generation_serve_last(g, clock_ms());
+}
+
+bool
+generation_reap(struct generation *g, pid_t pid, int status)
+{
+	struct slot *slot = find_process(g, pid);
+
+	if (slot == NULL && !status_server_reap(&g->status_server, pid, status))
+		return false;
+	if (slot != NULL)
+		bury(g, slot, status);
+	g->attention = true;
+	return true;
+}
+
+/* ---- over a reload ---------------------------------------------------- */
+
+static bool
+there(const struct slot *slot)
+{
+	return slot->state == SLOT_UP || slot->state == SLOT_STARTING;
+}
+
+/* Either is minded by a step, until its patience is over. */
+static void
+begin(struct generation *g, int64_t until)
+{
+	g->answer = GENERATION_CURRENT;
+	g->patience = until;
+	g->attention = true;
+}
+
+/* Workers of another build cannot be asked, and are outdated. */
+void
+generation_ask(struct generation *g, int64_t until)
+{
+	begin(g, until);
+	for (unsigned i = 0; i < g->nslots; i++) {
+		struct slot *slot = &g->slots[i];
+
+		if (!there(slot))
+			continue;
+		slot->owes = SLOT_OWES_ANSWER;
+		if (slot->foreign)
+			answers(g, slot, true);
+		slot_order(slot, ORDER_ASK);
+	}
+}
+
+static void
+configure(struct generation *g, const struct conf_pool *conf,
+    const struct conf *source, bool retuned)
+{
+	if (retuned)
+		g->workers = conf->workers;
+	logs_follow(&g->logs, g->conf, conf);
+	g->conf = conf;
+	g->source = source;
+}
+
+/* One that has loaded the application already finds it once READY. */
+void
+generation_hup(struct generation *g, const struct conf_pool *conf,
+    const struct conf *source, bool retuned, int64_t until)
+{
+	configure(g, conf, source, retuned);
+	begin(g, until);
+	for (unsigned i = 0; i < g->nslots; i++) {
+		struct slot *slot = &g->slots[i];
+
+		if (!there(slot))
+			continue;
+		slot->owes = SLOT_OWES_RESTART;
+		kill(slot->pid, SIGHUP);
+	}
+}
+
+/* It restarts, or it is to have a successor that can be forked. */
+static bool
+is_expected(const struct generation *g, const struct slot *slot)
+{
+	struct score_slot seen;
+
+	if (has_successor(g, slot))
+		return true;
+	if (slot->wish)
+		return !g->fork_failed;
+	return board_read(g->board, generation_number(g, slot), &seen) &&
+	    seen.state == SCORE_RESTARTING;
+}
+
+enum generation_answer
+generation_answer(const struct generation *g, int64_t now)
+{
+	if (g->answer == GENERATION_OUTDATED)
+		return g->answer;
+	for (unsigned i = 0; i < g->nslots; i++) {
+		const struct slot *slot = &g->slots[i];
+
+		if (slot->owes != SLOT_OWES_NOTHING && there(slot) &&
+		    (now < g->patience || is_expected(g, slot)))
+			return GENERATION_WAITS;
+	}
+	return g->answer;
+}
