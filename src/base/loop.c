@@ -1,5 +1,7 @@
 #include "base/loop.h"
 
+#include <sys/resource.h>
+
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -8,6 +10,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 
 struct loop_watch {
 	void (*fn)(void *arg, int fd, short revents);
@@ -22,6 +25,7 @@ struct loop {
 	size_t n;
 	size_t cap;
 	struct loop_timer *timers; /* soonest first */
+	bool cramped;		   /* RLIMIT_NOFILE is below n, poll(2) */
 };
 
 static struct loop_signals {
@@ -268,6 +272,45 @@ loop_rest(int64_t ms)
 	ppoll(NULL, 0, &pause, &none);
 }
 
+/* How many are ready now.  poll(2) takes no more at a time than the process
+ * may open: all of them in as many pieces as that makes.  0 if one fails, as
+ * its revents are of an earlier turn. */
+static int
+loop_look(struct loop *loop)
+{
+	struct rlimit most;
+	size_t i, piece;
+	int n = 0, ready;
+
+	if (getrlimit(RLIMIT_NOFILE, &most) == -1 || most.rlim_cur == 0)
+		return 0;
+	for (i = 0; i < loop->n; i += piece) {
+		piece = loop->n - i;
+		if (piece > most.rlim_cur)
+			piece = most.rlim_cur;
+		ready = poll(loop->fds + i, piece, 0);
+		if (ready == -1)
+			return 0;
+		n += ready;
+	}
+	return n;
+}
+
+/* The limit was lowered from outside, below what is watched. */
+static int
+loop_make_do(struct loop *loop, int64_t ms)
+{
+	int n = loop_look(loop);
+
+	if (!loop->cramped)
+		log_warning("RLIMIT_NOFILE is below the number of descriptors "
+		    "in use: they are looked at ten times a second");
+	loop->cramped = true;
+	if (n == 0)
+		loop_rest(ms);
+	return n;
+}
+
 int
 loop_turn(struct loop *loop, int limit_ms)
 {
@@ -279,6 +322,10 @@ loop_turn(struct loop *loop, int limit_ms)
 
 	sigemptyset(&none);
 	n = ppoll(loop->fds, loop->n, ms < 0 ? NULL : &wait, &none);
+	if (n == -1 && errno == EINVAL)
+		n = loop_make_do(loop, ms);
+	else
+		loop->cramped = false;
 	if (n == -1 && errno == ENOMEM)
 		loop_rest(ms);
 	else if (n == -1 && errno != EINTR)

@@ -44,8 +44,9 @@ int loop_signal(struct loop *loop, int signo,
 
 /*
  * Sleep until something is due (at most limit_ms, -1 for ever), then call
- * back: descriptors first, then timers, then signals.  -1 with errno if
- * ppoll failed for another reason than EINTR.
+ * back: descriptors first, then timers, then signals.  If RLIMIT_NOFILE is
+ * below the number of watches, which is logged once, it looks ten times a
+ * second.  -1 with errno if ppoll failed for a reason that does not pass.
  */
 int loop_turn(struct loop *loop, int limit_ms);
 

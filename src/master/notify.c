@@ -12,17 +12,19 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/num.h"
 
 #define NOTIFY_TEXT 512 /* longest message */
 
 static struct {
+	int fd;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	size_t len;	  /* of path; 0: nobody listens */
 	int64_t interval; /* us, between signs of life at the most; 0: none */
 	struct loop *loop;
 	struct loop_timer timer;
-} self;
+} self = { .fd = -1 };
 
 static int64_t
 number(const char *variable, int64_t otherwise)
@@ -38,14 +40,20 @@ number(const char *variable, int64_t otherwise)
 void
 notify_init(void)
 {
+	const struct timeval limit = { .tv_sec = 1 }; /* a queue may empty */
 	const char *path = getenv("NOTIFY_SOCKET");
 	size_t n = path == NULL ? 0 : strlen(path);
 
+	fd_close(&self.fd);
 	memset(&self, 0, sizeof(self));
+	self.fd = -1;
 	if (n > 1 && n < sizeof(self.path) &&
 	    (path[0] == '/' || path[0] == '@')) {
 		memcpy(self.path, path, n);
 		self.len = n;
+		self.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		setsockopt(self.fd, SOL_SOCKET, SO_SNDTIMEO, &limit,
+		    sizeof(limit));
 	}
 	/* Without a pid it is for whoever reads it. */
 	if (number("WATCHDOG_PID", getpid()) == getpid())
@@ -91,24 +99,18 @@ manager(struct sockaddr_un *address)
 void
 notify_send(const char *fmt, ...)
 {
-	struct timeval limit = { .tv_sec = 1 }; /* a full queue may empty */
 	struct sockaddr_un address;
 	socklen_t len = manager(&address);
 	char text[NOTIFY_TEXT];
 	va_list ap;
-	int fd;
 
 	if (self.len == 0)
 		return;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	if ((fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) == -1)
-		return;
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-	sendto(fd, text, strlen(text), MSG_NOSIGNAL,
+	sendto(self.fd, text, strlen(text), MSG_NOSIGNAL,
 	    (struct sockaddr *)&address, len);
-	close(fd);
 }
 
 static void

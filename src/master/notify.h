@@ -3,8 +3,8 @@
 
 /*
  * What the service manager is told, by the protocol of sd_notify(3) and
- * without its library.  Runs in the master.  No descriptor is held between
- * two messages, so workers inherit none.
+ * without its library.  Runs in the master, which holds a socket for it from
+ * the start: there may be no descriptor left when there is something to tell.
  */
 
 #include "base/loop.h"
