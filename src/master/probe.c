@@ -172,6 +172,7 @@ probe_reap(pid_t pid, int status)
 
 	if (probe == NULL || pid != self.pid)
 		return;
+	kill(-pid, SIGKILL); /* its group, should anything be left of it */
 	hear();
 	forget();
 	if (!good)

@@ -1,10 +1,11 @@
 #include "worker/trial.h"
 
-#include <sys/time.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/say.h"
@@ -51,13 +53,23 @@ nothing_to_check(void)
 	return false;
 }
 
+/* Nobody waits for the verdict any more. */
+static void
+end_trial(void)
+{
+	if (getpgrp() == getpid())
+		kill(0, SIGKILL);
+	_exit(1);
+}
+
 /* Become the pool's user and load the application, under the same watchdog as a
  * worker.  0, or -1 and why. */
 static int
 load_pool(const struct birth *birth, struct why *why)
 {
 	const struct conf_pool *pool = birth->pool;
-	const struct guard_options guard = { .channel = -1,
+	const struct guard_options guard = { .channel = birth->channel,
+		.orphaned = end_trial, .end = end_trial,
 		.check = nothing_to_check };
 	const struct lua_app_options options = { .lua = &pool->lua,
 		.memory = (size_t)pool->limits.memory,
@@ -96,30 +108,42 @@ trial_main(const struct birth *birth)
 #define LINE_MOST 65536 /* bytes that are kept until a line ends */
 #define PIPE_MOST 32	/* pieces of PIPE_BUF bytes */
 
+struct trial {
+	pid_t pid;
+	int end;	/* a descriptor of it: readable when it has ended */
+	int verdict[2]; /* pipes; the trial has the second ends */
+	int output[2];
+	bool late;
+	char text[sizeof(((struct why *)0)->text)]; /* the verdict */
+	size_t len;
+	struct buf said; /* of the output, what is not shown yet */
+	FILE *out;
+};
+
 /* In the child: the reason goes up one pipe, nothing means success; what the
- * application prints, up the other.  SIGALRM kills it when the time is over,
- * whatever it does. */
+ * application prints, up the other.  A group of its own: what ends it ends what
+ * it has started. */
 static _Noreturn void
 try_pool(const struct birth_orders *birth, int memory, int output)
 {
-	int64_t ms = birth->pool->timeouts.start + GRACE;
-	const struct itimerval limit = { .it_value = {
-		.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 } };
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	sigset_t none;
 
+	setpgid(0, 0);
+	if (null != -1)
+		dup2(null, STDIN_FILENO);
 	dup2(output, STDOUT_FILENO);
 	dup2(output, STDERR_FILENO);
-	signal(SIGALRM, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	setitimer(ITIMER_REAL, &limit, NULL);
 	birth_become(birth, memory);
 }
 
 /* What of the output is whole lines, or too long for one, is shown. */
 static void
-show_output(struct buf *said, bool all, FILE *out)
+show_output(struct trial *t, bool all)
 {
+	struct buf *said = &t->said;
 	const char *end = said->len == 0 ? NULL :
 	    memrchr(said->data, '\n', said->len);
 	size_t n = end == NULL ? 0 : (size_t)(end - said->data) + 1;
@@ -128,70 +152,94 @@ show_output(struct buf *said, bool all, FILE *out)
 		n = said->len;
 	if (n == 0)
 		return;
-	say_lines(out, said->data, n);
+	say_lines(t->out, said->data, n);
 	if (said->data[n - 1] != '\n')
-		putc('\n', out);
+		putc('\n', t->out);
 	buf_consume(said, n);
 }
 
-/* False: there is nothing more now. */
+/* Each: false if there is nothing more now. */
 static bool
-hear_output(int in, struct buf *said, FILE *out)
+hear_output(struct trial *t)
 {
-	char *room = buf_reserve(said, PIPE_BUF);
-	ssize_t n = room == NULL ? -1 : read(in, room, PIPE_BUF);
+	char *room = buf_reserve(&t->said, PIPE_BUF);
+	ssize_t n = room == NULL ? -1 : read(t->output[0], room, PIPE_BUF);
 
 	if (n <= 0)
 		return false;
-	said->len += (size_t)n;
-	show_output(said, false, out);
+	t->said.len += (size_t)n;
+	show_output(t, false);
 	return true;
 }
 
-/* Until the child has said all that it has to say. */
-static void
-hear(const int in[2], char *text, size_t size, struct buf *said, FILE *out)
+static bool
+hear_verdict(struct trial *t)
 {
-	struct pollfd p[2] = { { .fd = in[0], .events = POLLIN },
-		{ .fd = in[1], .events = POLLIN } };
-	size_t len = 0;
-	ssize_t n = 1;
+	ssize_t n = read(t->verdict[0], t->text + t->len,
+	    sizeof(t->text) - 1 - t->len);
 
-	fd_nonblock(in[1], true);
-	while (n > 0 && len < size - 1) {
-		if (poll(p, 2, -1) == -1)
-			continue;
-		if (p[1].revents != 0 && !hear_output(in[1], said, out))
-			p[1].fd = -1;
-		if (p[0].revents != 0 && (n = read(in[0], text + len,
-			size - 1 - len)) > 0)
-			len += (size_t)n;
-	}
-	text[len] = '\0';
+	if (n > 0)
+		t->len += (size_t)n;
+	return n > 0;
 }
 
-/* The whole of what the child had to say, and how it ended. */
-static int
-hear_verdict(const struct conf_pool *pool, pid_t pid, const int in[2],
-    FILE *out, struct why *why)
+/* Until it has ended, or its time is over. */
+static void
+attend(struct trial *t, int64_t due)
 {
-	char text[sizeof(why->text)];
-	struct buf said = { 0 };
+	struct pollfd p[] = { { .fd = t->end, .events = POLLIN },
+		{ .fd = t->verdict[0], .events = POLLIN },
+		{ .fd = t->output[0], .events = POLLIN } };
+	int64_t left;
+
+	while (p[0].revents == 0) {
+		left = due - clock_ms();
+		t->late = left <= 0;
+		if (t->late)
+			return;
+		if (poll(p, 3, left < INT_MAX ? (int)left : INT_MAX) == -1)
+			continue;
+		if (p[1].revents != 0 && !hear_verdict(t))
+			p[1].fd = -1;
+		if (p[2].revents != 0 && !hear_output(t))
+			p[2].fd = -1;
+	}
+}
+
+/* Its group goes before its number is free. */
+static int
+end_group(const struct trial *t)
+{
+	int status = 0;
+
+	kill(-t->pid, SIGKILL);
+	kill(t->pid, SIGKILL);
+	while (waitpid(t->pid, &status, 0) == -1 && errno == EINTR)
+		;
+	return status;
+}
+
+/* How it ended, and the whole of what it had to say. */
+static int
+judge(struct trial *t, const struct conf_pool *pool, struct why *why)
+{
 	int status;
 
-	hear(in, text, sizeof(text), &said, out);
-	while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
+	fd_nonblock(t->verdict[0], true);
+	fd_nonblock(t->output[0], true);
+	attend(t, clock_ms() + pool->timeouts.start + GRACE);
+	status = end_group(t);
+	while (hear_verdict(t))
 		;
-	/* no more than a pipe holds: a child of the application may go on */
-	for (int i = 0; i < PIPE_MOST && hear_output(in[1], &said, out); i++)
+	/* No more than a pipe holds: what has left the group may go on. */
+	for (int i = 0; i < PIPE_MOST && hear_output(t); i++)
 		;
-	show_output(&said, true, out);
-	buf_free(&said);
+	show_output(t, true);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
-	if (text[0] != '\0')
-		why_set(why, "%s", text);
-	else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+	if (t->len > 0)
+		why_set(why, "%s", t->text);
+	else if (t->late)
 		why_set(why, "not loaded within timeouts.start (%lld ms)",
 		    (long long)pool->timeouts.start);
 	else if (WIFSIGNALED(status))
@@ -203,46 +251,57 @@ hear_verdict(const struct conf_pool *pool, pid_t pid, const int in[2],
 	return -1;
 }
 
-static pid_t
-trial_fork(const struct birth_orders *birth, int output)
+static int
+trial_fork(struct trial *t, const struct birth_orders *birth)
 {
 	int memory = birth_prepare(birth), error;
-	pid_t pid = memory == -1 ? -1 : fork();
 
-	if (pid == 0)
-		try_pool(birth, memory, output);
+	t->pid = memory == -1 ? -1 : fork();
+	if (t->pid == 0)
+		try_pool(birth, memory, t->output[1]);
 	error = errno;
 	fd_close(&memory);
 	errno = error;
-	return pid;
+	if (t->pid == -1)
+		return -1;
+	setpgid(t->pid, t->pid); /* whoever comes first */
+	t->end = (int)syscall(SYS_pidfd_open, t->pid, 0);
+	if (t->end != -1)
+		return 0;
+	error = errno;
+	end_group(t);
+	errno = error;
+	return -1;
 }
 
 static int
 trial_run_one(const struct conf_pool *pool, const struct identity *identity,
     FILE *out, struct why *why)
 {
-	int verdict[2] = { -1, -1 }, output[2] = { -1, -1 }, result = -1;
+	struct trial t = { .pid = -1, .end = -1, .verdict = { -1, -1 },
+		.output = { -1, -1 }, .out = out };
 	struct birth_orders birth = { .kind = BIRTH_TRIAL, .pool = pool,
 		.identity = identity, .exchange = { -1, -1 }, .head = -1,
 		.slot = -1, .level = log_level_now() };
-	pid_t pid = -1;
+	int result = -1;
 
-	if (fd_pipe(verdict) == 0 && fd_pipe(output) == 0) {
-		birth.channel = verdict[1];
-		pid = trial_fork(&birth, output[1]);
+	if (fd_pipe(t.verdict) == 0 && fd_pipe(t.output) == 0) {
+		birth.channel = t.verdict[1];
+		result = trial_fork(&t, &birth);
 	}
-	if (pid == -1) {
+	if (result == -1) {
 		why_set(why, "fork: %s", strerror(errno));
 	} else {
-		fd_close(&verdict[1]);
-		fd_close(&output[1]);
-		result = hear_verdict(pool, pid,
-		    (const int[]){ verdict[0], output[0] }, out, why);
+		fd_close(&t.verdict[1]);
+		fd_close(&t.output[1]);
+		result = judge(&t, pool, why);
 	}
 	for (int i = 0; i < 2; i++) {
-		fd_close(&verdict[i]);
-		fd_close(&output[i]);
+		fd_close(&t.verdict[i]);
+		fd_close(&t.output[i]);
 	}
+	fd_close(&t.end);
+	buf_free(&t.said);
 	return result;
 }
 

@@ -3,8 +3,9 @@
 
 /*
  * -t: does every pool's application load?  Each is loaded in a throw-away
- * process as that pool's user, so that nothing it does stays.  Runs in the
- * configuration test only.
+ * process as that pool's user, so that nothing it does stays: what it has
+ * started ends with it, or with the configuration test, in which alone this
+ * runs.
  */
 
 #include <stdio.h>

@@ -235,4 +235,78 @@ def syslog_is_away():
     d.stop()
 
 
+def background(d):
+    """Lua that starts what goes on by itself, and the file that tells who."""
+    path = d.dir + "/rw/pid"
+    return "os.execute('sleep 1000 >&2 & echo $! > %s.new; mv %s.new %s')\n" \
+        % (path, path, path), path
+
+
+def is_gone(path):
+    with open(path) as f:
+        pid = int(f.read())
+    os.unlink(path)
+    until(lambda: not alive(pid), "what the application has started ends")
+
+
+@test
+def what_an_application_starts():
+    """what an application starts ends with its trial, however that ends"""
+    d = Daemon(workers=ONE, timeouts={"start": "1s"})
+    start, path = background(d)
+    for rest, code in ((app_source("eval.lua"), 0),
+                       ("error('no')", 78), ("while true do end", 78),
+                       ("os.execute('kill -9 $PPID')", 78)):
+        d.write_app(start + rest)
+        d.write_conf()
+        equal(tool("-t", "-c", d.file, cwd=d.dir)[0], code, rest)
+        is_gone(path)
+    d.destroy()
+
+
+@test
+def a_fork():
+    """a process that an application forks holds up nothing, and a trial that
+    stops itself ends in time"""
+    d = Daemon(workers=ONE, timeouts={"start": "1s"})
+    module = c_module(d.dir, """
+#include <signal.h>
+#include <unistd.h>
+int in_background(lua_State *L) {
+    if (fork() == 0)
+        for (;;)
+            pause();
+    return 0;
+}
+int stopped(lua_State *L) {
+    raise(SIGSTOP);
+    return 0;
+}
+""")
+    for name, code in (("in_background", 0), ("stopped", 78)):
+        d.write_app("assert(package.loadlib('%s', '%s'))()\n"
+                    % (module, name) + app_source("eval.lua"))
+        d.write_conf()
+        equal(tool("-t", "-c", d.file, cwd=d.dir)[0], code, name)
+    d.destroy()
+
+
+@test
+def killed():
+    """if -t is killed, the trial ends with all that it has started"""
+    d = Daemon(workers=ONE)
+    start, path = background(d)
+    d.write_app(start + "os.execute('sleep 1000')")
+    d.write_conf()
+    for signo in (signal.SIGINT, signal.SIGKILL):
+        p = subprocess.Popen([LUA_FPM, "-t", "-c", d.file], cwd=d.dir,
+                             start_new_session=True)
+        until(lambda: os.path.exists(path), "the application loads")
+        p.send_signal(signo)
+        equal(p.wait(), -signo, "-t")
+        is_gone(path)
+        until(lambda: not session(p.pid), "nothing is left")
+    d.destroy()
+
+
 run(120)
