@@ -296,10 +296,9 @@ generation_send_logs(struct generation *g)
 		if (slot->state == SLOT_FREE || slot->channel == -1 ||
 		    slot->foreign)
 			continue;
-		if (channel_send_level(slot->channel, log_level_now()) == -1 &&
+		if (logs_send(&g->logs, i, slot->channel) == -1 &&
 		    errno == EAGAIN)
 			slot_is_deaf(slot);
-		logs_send(&g->logs, i, slot->channel);
 	}
 }
 

@@ -326,7 +326,8 @@ heard_aside(struct generation *g, struct slot *slot, enum birth_word word)
 		generation_send_status(g, slot);
 		return true;
 	case WORD_TAKEN:
-		logs_taken(&g->logs, generation_number(g, slot));
+		logs_taken(&g->logs, generation_number(g, slot),
+		    slot->channel);
 		return true;
 	case WORD_LOST:
 	case WORD_LOGS:

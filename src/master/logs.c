@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "share/channel.h"
 #include "share/pending.h"
 
 int
@@ -70,24 +71,37 @@ logs_return(struct logs *logs, unsigned slot)
 	sink_return(&logs->loans[slot]);
 }
 
-void
+int
 logs_send(struct logs *logs, unsigned slot, int channel)
 {
+	struct sink_loan *loan = &logs->loans[slot];
 	struct sink sinks[SINK_COUNT];
 
+	loan->owed = true;
+	if (loan->sent > 0)
+		return 0;
+	if (channel_send_level(channel, log_level_now()) == -1)
+		return -1;
 	logs_lend(logs, slot, sinks);
-	for (int id = 0; id < SINK_COUNT; id++)
-		if (sink_send(channel, id, &sinks[id]) == 0)
-			logs->loans[slot].sent++;
+	for (int id = 0; id < SINK_COUNT; id++) {
+		if (sink_send(channel, id, &sinks[id]) == -1)
+			return -1;
+		loan->sent++;
+	}
+	loan->owed = false;
+	return 0;
 }
 
 void
-logs_taken(struct logs *logs, unsigned slot)
+logs_taken(struct logs *logs, unsigned slot, int channel)
 {
 	struct sink_loan *loan = &logs->loans[slot];
 
-	if (loan->sent > 0 && --loan->sent == 0)
-		fd_close(&loan->before);
+	if (loan->sent == 0 || --loan->sent > 0)
+		return;
+	fd_close(&loan->before);
+	if (loan->owed)
+		logs_send(logs, slot, channel);
 }
 
 /* ---- lines that are lost ------------------------------------------------- */

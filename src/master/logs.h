@@ -51,8 +51,15 @@ int logs_reopen(struct logs *logs, const struct conf_pool *pool);
 void logs_follow(struct logs *logs, const struct conf_pool *before,
     const struct conf_pool *after);
 
-/* Send a worker all of them anew; it has taken one of those sent. */
-void logs_send(struct logs *logs, unsigned slot, int channel);
-void logs_taken(struct logs *logs, unsigned slot);
+/*
+ * Send a worker the level of log lines and all logs anew.  While it has not
+ * taken what was sent before, as it is busy, nothing is added to that: it is
+ * sent the newest then.  0, or -1 with errno (EAGAIN: it
+ * takes nothing else either), and it is sent them with the next ones.
+ */
+int logs_send(struct logs *logs, unsigned slot, int channel);
+
+/* It says over its channel that it has taken one log of those sent. */
+void logs_taken(struct logs *logs, unsigned slot, int channel);
 
 #endif

@@ -262,6 +262,7 @@ sink_return(struct sink_loan *loan)
 	fd_close(&loan->fd);
 	fd_close(&loan->before);
 	loan->sent = 0;
+	loan->owed = false;
 }
 
 void

@@ -59,9 +59,10 @@ struct sink_loan {
 	int before; /* lent before, while nothing has been written to fd: the
 		       worker may not have taken that yet; -1: none */
 	unsigned sent; /* logs of which it has not said that it has them */
+	bool owed;     /* newer ones are to be sent when it has */
 };
 
-#define SINK_LOAN_NONE ((struct sink_loan) { -1, -1, 0 })
+#define SINK_LOAN_NONE ((struct sink_loan) { -1, -1, 0, false })
 
 /*
  * As a worker is to have it.  With a loan a regular file is opened once more

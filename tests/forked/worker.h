@@ -271,6 +271,8 @@ worker_channel(void)
 
 	if (message == CHANNEL_CLOSED)
 		_exit(0); /* the master is gone */
+	if (message == CHANNEL_LOG)
+		worker_say(WORD_TAKEN);
 	if (message == CHANNEL_ORDER && told == ORDER_OPEN)
 		shut = false;
 	if (message == CHANNEL_ORDER && told == ORDER_ASK)

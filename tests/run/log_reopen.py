@@ -66,6 +66,27 @@ def moved():
         equal(d.workers(), old)
 
 
+@test
+def missed_rotations():
+    """a worker with one request in hand over more rotations than its channel
+    holds has the newest access log afterwards"""
+    d = Daemon(workers={"mode": "static", "max": 1})
+    path = d.dir + "/access.log"
+    d.pools["www"]["logs"] = {"access": path, "access_format": "%r"}
+    with d:
+        gate = d.gate()
+        held = Background(d.lua, gate.lua + "return text('held')")
+        gate.wait()
+        for _ in range(300):
+            os.rename(path, path + ".1")
+            d.kill(signal.SIGUSR1)
+            until(lambda: os.path.exists(path), "a new one")
+        gate.open()
+        equal(held.result().body, b"held")
+        until(lambda: [d.fetch(uri="/after"), "/after" in content(path)][1],
+              "lines of the newest")
+
+
 @contextlib.contextmanager
 def scratch_log():
     d = Daemon(workers=TWO)
