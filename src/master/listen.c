@@ -53,6 +53,21 @@ name_address(const char *text, struct why *why)
 	why_set(why, "listen %s: %s", text, what.text);
 }
 
+/* A port of one interface and the same port of all of them shut each other out
+ * (bind(2)), and a reload needs both: until it is sure the old one serves. */
+static void
+name_obstacle(const struct sock_address *address, struct why *why)
+{
+	const struct listener *l = listeners;
+	struct why what = *why;
+
+	while (l != NULL && !sock_overlap(&l->address, address))
+		l = l->next;
+	if (l != NULL)
+		why_set(why, "%s: this daemon listens on %s, the change needs "
+		    "a restart", what.text, l->text);
+}
+
 static struct listener *
 make(const char *text, const struct sock_address *address,
     const struct sock_options *options, struct why *why)
@@ -67,6 +82,8 @@ make(const char *text, const struct sock_address *address,
 	l->address = *address;
 	l->fd = sock_listen(&l->address, options, why);
 	if (l->fd == -1) {
+		if (errno == EADDRINUSE)
+			name_obstacle(address, why);
 		free(l->text);
 		free(l);
 		return NULL;

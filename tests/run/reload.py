@@ -241,6 +241,31 @@ def socket_taken():
 
 
 @test
+def address_in_the_way():
+    """an address that is widened to every interface, or narrowed, which the
+    daemon's own socket prevents: nothing changes, and it says what to do"""
+    port = free_port()
+    ways = ["127.0.0.1:%d" % port, "*:%d" % port]
+    for before, after in (ways, ways[::-1]):
+        d = Daemon(workers=ONE, listen=before).start()
+        workers = d.wait_ready(1)
+        d.expect("reload refused", "needs a restart")
+        d.set_pool("www", workers=ONE, listen=after)
+        d.write_conf()
+        equal(tool("-t", "-c", d.file)[0], 0, "-t, as for a start")
+        d.reload()
+        matches(r"pool www: listen %s: .*Address already in use: this daemon "
+                r"listens on %s, the change needs a restart" %
+                (re.escape(after), re.escape(before)), d.read_log())
+        equal(d.workers(), workers)
+        equal(fetch(before).status, 200)
+        d.stop()
+        d = Daemon(workers=ONE, listen=after).start()
+        equal(fetch(after).status, 200)
+        d.stop()
+
+
+@test
 def listen_changes():
     """a changed list of addresses: the new one serves, the old one is gone,
     the unchanged one never closes"""
