@@ -341,22 +341,25 @@ check_across(struct judge *judge, const struct conf *conf)
 		check_address(judge, conf, i);
 }
 
-/* All that a reload has at once: the new workers beside the old, each with its
- * main thread and one that watches it. */
+/* All that a reload has at once: the new workers, and the process of
+ * status_listen, beside the old, each with its main thread and one that watches
+ * it. */
 static int64_t
 threads_of(const struct conf *conf, const char *user)
 {
+	const struct conf_pool *pool = conf->pools;
 	int64_t n = 0;
 	uid_t uid, other;
 	gid_t gid;
 
 	if (user_find(user, &uid, &gid, NULL) == -1)
 		return 0;
-	for (size_t i = 0; i < conf->npools; i++)
-		if (conf->pools[i].user != NULL &&
-		    user_find(conf->pools[i].user, &other, &gid, NULL) == 0 &&
+	for (; pool < conf->pools + conf->npools; pool++)
+		if (pool->user != NULL &&
+		    user_find(pool->user, &other, &gid, NULL) == 0 &&
 		    other == uid)
-			n += 2 * 2 * conf->pools[i].workers.max;
+			n += 2 * 2 * (pool->workers.max +
+			    (pool->status_listen.n > 0));
 	return n;
 }
 
@@ -372,7 +375,7 @@ check_processes(struct judge *judge, const struct conf *conf)
 	if (pool->limits.processes < least)
 		blame(judge, GROUP_LIMITS, "processes", "limits.processes "
 		    "(%" PRId64 ") is below the %" PRId64 " threads that the "
-		    "workers of user %.32s may have during a reload",
+		    "processes of user %.32s may have during a reload",
 		    pool->limits.processes, least, pool->user);
 }
 

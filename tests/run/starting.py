@@ -148,4 +148,27 @@ def processes_of_the_user():
     d.destroy()
 
 
+@test
+def process_of_the_status():
+    """limits.processes: one that leaves the process of status_listen no room
+    is refused, the least that is not allows a start and a reload"""
+    if not ROOT:
+        raise Skip("not root")
+    until(lambda: not processes_of("games"), "nothing is left of that user")
+    d = Daemon(user="games", workers={"mode": "static", "max": 1},
+               limits={"processes": 7})
+    d.pools["www"]["status_listen"] = d.dir + "/status.sock"
+    d.write_conf()
+    code, out, err = tool("-t", "-c", d.file)
+    equal(code, 78)
+    matches(r"limits.processes \(7\) is below the 8 threads", out + err)
+    d.pools["www"]["limits"]["processes"] = 8
+    with d:
+        old = d.workers("www")
+        d.pools["www"]["umask"] = "0027"
+        d.write_conf()
+        d.reload()
+        until(lambda: not set(old) & set(d.workers()), "a new generation")
+
+
 run(limit=300 if not FULL else 1800)
