@@ -23,7 +23,8 @@ def limit(pid, n, worker=False):
 
 
 def started(n):
-    d = Daemon(pools={"p%d" % i: {"workers": ONE} for i in range(n)}).start()
+    d = Daemon(pools={"p%d" % i: {"workers": ONE} for i in range(n)})
+    d.start(env=NO_LEAK_SEARCH)
     for name in d.pools:
         d.wait_ready(1, name)
     return d
