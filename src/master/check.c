@@ -9,6 +9,7 @@
 
 #include "base/num.h"
 #include "master/daemon.h"
+#include "share/sink.h"
 #include "share/sock_try.h"
 
 /* The number in the pid file; 0: none. */
@@ -76,9 +77,9 @@ check_start(const struct conf *conf, const char *file,
     struct conf_faults *faults)
 {
 	pid_t daemon = running_daemon(conf);
+	bool bad = sink_check(conf, faults);
 	const struct conf_pool *pool;
 	struct why why;
-	bool bad = false;
 
 	if (conf->pid_file != NULL &&
 	    pidfile_check(conf->pid_file, &why) == -1) {

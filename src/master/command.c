@@ -116,8 +116,8 @@ look_at_resume(struct control_client *client)
 	else if (parked != NULL)
 		return;
 	else if (g == NULL)
-		control_answerf(client, false, "pool %s: is gone",
-		    client->note);
+		control_answerf(client, false, "pool %s: could not be opened, "
+		    "the log says why; a reload tries again", client->note);
 	else if (generation_state(g) == GENERATION_SERVING)
 		control_answerf(client, true, "pool %s: in service",
 		    client->note);

@@ -273,12 +273,13 @@ set_up(void)
 static void
 ask_for_time(void *unused)
 {
+	char text[POOLS_TEXT];
+
 	(void)unused;
 	if (self.phase != PHASE_STARTING)
 		return;
-	notify_send("EXTEND_TIMEOUT_USEC=%d\nSTATUS=%zu of %zu pools serve",
-	    EXTENSION * 2000, pools_proven(&self.pools),
-	    pools_serving(&self.pools));
+	notify_send("EXTEND_TIMEOUT_USEC=%d\nSTATUS=%s", EXTENSION * 2000,
+	    pools_text(&self.pools, text));
 	self.extension.fire = ask_for_time;
 	loop_timer_set(self.loop, &self.extension, clock_ms() + EXTENSION);
 }
@@ -314,7 +315,7 @@ begin(struct conf *conf)
 		return -1;
 	pools_limit(&self.pools, conf->process_max);
 	if (pools_make(&self.pools, conf) == -1)
-		return -1;
+		return fail("no pool can be opened");
 	pools_start(&self.pools);
 	ask_for_time(NULL);
 	return 0;

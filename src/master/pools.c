@@ -54,20 +54,18 @@ pools_make(struct pools *pools, const struct conf *conf)
 {
 	struct generation *g;
 	struct why why;
-	int result = 0;
 
 	for (size_t i = 0; i < conf->npools; i++) {
 		g = generation_new(&conf->pools[i], conf, &pools->options,
 		    false, NULL, &why);
 		if (g == NULL) {
-			log_error("pool %s: %s", conf->pools[i].name,
-			    why.text);
-			result = -1;
+			log_error("pool %s: is left out until the next "
+			    "reload: %s", conf->pools[i].name, why.text);
 			continue;
 		}
 		pools_add(pools, g);
 	}
-	return result;
+	return pools->first == NULL ? -1 : 0;
 }
 
 void
@@ -273,6 +271,23 @@ pools_serving(const struct pools *pools)
 	return n;
 }
 
+bool
+pools_failed(const struct pools *pools, const char *name)
+{
+	return pools_parked(pools, name) == NULL && !pools_has(pools, name);
+}
+
+static size_t
+count_failed(const struct pools *pools)
+{
+	const struct conf *conf = pools->sources->conf;
+	size_t n = 0;
+
+	for (size_t i = 0; i < conf->npools; i++)
+		n += pools_failed(pools, conf->pools[i].name);
+	return n;
+}
+
 const char *
 pools_text(const struct pools *pools, char out[POOLS_TEXT])
 {
@@ -284,7 +299,7 @@ pools_text(const struct pools *pools, char out[POOLS_TEXT])
 		if (generation_leaves(generation_state(g)))
 			busy += generation_busy(g);
 	n = snprintf(out, POOLS_TEXT, "%zu of %zu pools serve",
-	    pools_proven(pools), pools_serving(pools));
+	    pools_proven(pools), pools_serving(pools) + count_failed(pools));
 	if (busy > 0)
 		snprintf(out + n, POOLS_TEXT - (size_t)n, "; %u worker%s of "
 		    "before %s still busy", busy, busy == 1 ? "" : "s",

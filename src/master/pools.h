@@ -42,8 +42,9 @@ int pools_adopt(struct pools *pools, struct conf *conf);
 int pools_try(struct pools *pools, struct conf *conf);
 void pools_decide(struct pools *pools, bool good);
 
-/* Make every pool of a configuration; no worker yet.  0, or -1 and every one
- * that cannot be made was logged. */
+/* Make every pool of a configuration; no worker yet.  One that cannot be made
+ * is logged and left out (pools_failed), as others are not to suffer for it: its
+ * user may own the directory of its socket.  0; -1: there is none. */
 int pools_make(struct pools *pools, const struct conf *conf);
 
 /* Fork the first workers of all. */
@@ -75,6 +76,10 @@ void pools_sweep(struct pools *pools);
 bool pools_tried(const struct pools *pools);
 size_t pools_proven(const struct pools *pools);
 size_t pools_serving(const struct pools *pools);
+
+/* A pool of the configuration that could not be made at the start; a reload
+ * tries again. */
+bool pools_failed(const struct pools *pools, const char *name);
 
 /* In words: "2 of 2 pools serve", and how many workers of generations that
  * leave have a request in hand, if any.  Returns out. */

@@ -82,7 +82,7 @@ reload_refuses(const struct conf *conf, bool allow_root,
     struct conf_faults *faults)
 {
 	bool bad_socket = sock_check(conf, faults);
-	bool bad_log = sink_check(conf, faults);
+	bool bad_log = sink_check_error_log(conf, faults);
 
 	return conf_refuse_root(conf, allow_root, faults) || bad_socket ||
 	    bad_log;
@@ -94,8 +94,10 @@ read_new(struct pools *pools, const char *file, bool allow_root)
 	struct conf_faults faults = { 0 };
 	struct conf *conf = conf_read(file, &faults);
 	char text[CONF_FAULT_TEXT];
+	bool bad = conf != NULL && reload_refuses(conf, allow_root, &faults);
 
-	if (conf != NULL && reload_refuses(conf, allow_root, &faults)) {
+	/* At a start a log is a matter of its pool alone. */
+	if (conf != NULL && (sink_check(conf, &faults) || bad)) {
 		conf_free(conf);
 		conf = NULL;
 	}

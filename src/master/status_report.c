@@ -30,7 +30,7 @@ state_of(const struct generation *g)
 	return state == GENERATION_SERVING ? "serving" : "starting";
 }
 
-/* A pool out of service, of which nothing is left, has no status. */
+/* A pool of which nothing is there has no status. */
 static void
 put_pool(const struct pools *pools, const char *name, struct buf *out)
 {
@@ -40,7 +40,8 @@ put_pool(const struct pools *pools, const char *name, struct buf *out)
 	if (g == NULL) {
 		buf_puts(out, "{\"pool\":");
 		status_json_string(out, name, strlen(name));
-		buf_puts(out, ",\"state\":\"drained\",\"processes\":[]}");
+		buf_addf(out, ",\"state\":\"%s\",\"processes\":[]}",
+		    pools_failed(pools, name) ? "failed" : "drained");
 		return;
 	}
 	if (generation_status(g, &status) == -1)

@@ -183,17 +183,23 @@ check_pool(const struct conf_pool *pool, struct conf_faults *faults)
 }
 
 bool
-sink_check(const struct conf *conf, struct conf_faults *faults)
+sink_check_error_log(const struct conf *conf, struct conf_faults *faults)
 {
 	const char *path = log_target_path(conf->error_log);
 	struct why why;
+
+	if (path == NULL || path_try_log(path, (uid_t)-1, &why) != -1)
+		return false;
+	conf_fault(faults, "error_log", 0, "cannot open %s: %s", path,
+	    why.text);
+	return true;
+}
+
+bool
+sink_check(const struct conf *conf, struct conf_faults *faults)
+{
 	bool bad = false;
 
-	if (path != NULL && path_try_log(path, (uid_t)-1, &why) == -1) {
-		conf_fault(faults, "error_log", 0, "cannot open %s: %s", path,
-		    why.text);
-		bad = true;
-	}
 	for (size_t i = 0; i < conf->npools; i++)
 		bad = check_pool(&conf->pools[i], faults) || bad;
 	return bad;

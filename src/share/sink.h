@@ -44,9 +44,11 @@ const char *sink_name(enum sink_id id);
 int sink_open(struct sink *sink, const char *target, struct why *why);
 void sink_close(struct sink *sink);
 
-/* Faults for the targets of a configuration that could not be opened, its
- * error log among them; true if there are any.  Creates nothing. */
+/* Faults for the logs of pools that could not be opened, and for the error log;
+ * true if there are any.  Creates nothing. */
 bool sink_check(const struct conf *conf, struct conf_faults *faults);
+bool sink_check_error_log(const struct conf *conf,
+    struct conf_faults *faults);
 
 /* Name the files that somebody else could replace: who is neither root nor
  * the daemon's user nor, for a log of a pool, that pool's user. */

@@ -997,14 +997,28 @@ START_TEST(a_second_daemon_refuses)
 }
 END_TEST
 
+#define NOWHERE(name)                                                          \
+	name ": { app = \"good\"; listen = \"./no/such/" name ".sock\"; };\n"
+
 START_TEST(an_address_that_cannot_be_bound)
 {
-	configure(POOL("a", "good", STATIC("1"), "")
-	    "b: { app = \"good\"; listen = \"./no/such/b.sock\"; };\n");
+	configure(POOL("a", "good", STATIC("1"), "") NOWHERE("b"));
+	start();
+	wait_log(1, "error.*no/such/b.sock");
+	ck_assert_int_gt(ask("a.sock"), 0);
+	stop();
+}
+END_TEST
+
+START_TEST(no_address_that_can_be_bound)
+{
+	configure(NOWHERE("a") NOWHERE("b"));
 	open_notes();
 	master = launch(false);
 	ck_assert_int_eq(exit_code(master), 71);
+	wait_log(1, "error.*no/such/a.sock");
 	wait_log(1, "error.*no/such/b.sock");
+	wait_log(1, "error.*no pool can be opened");
 	assert_nothing_left();
 }
 END_TEST
@@ -1117,6 +1131,7 @@ add_modes(TCase *t)
 	tcase_add_test(t, who_goes_busy_behind_the_masters_back_is_seen);
 	tcase_add_test(t, a_second_daemon_refuses);
 	tcase_add_test(t, an_address_that_cannot_be_bound);
+	tcase_add_test(t, no_address_that_can_be_bound);
 	tcase_add_test(t, it_detaches);
 	tcase_add_test(t, it_lets_go_of_stderr);
 	tcase_add_test(t, it_tells_why_it_does_not_detach);

@@ -203,6 +203,41 @@ def status_of_a_daemon():
 
 
 @test
+def failed_pools():
+    """a pool that cannot be opened at the start keeps no other down; status
+    tells, and the next reload brings it"""
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = "127.0.0.1:%d" % taken.getsockname()[1]
+        d = controlled(pools={
+            "www": {"workers": ONE},
+            "port": {"workers": ONE, "listen": port},
+            "socket": {"workers": ONE}, "log": {"workers": ONE}})
+        d.set_pool("log", workers=ONE, logs={"access": d.dir + "/logs/a"})
+        os.mkdir(d.address("socket"))
+        d.expect("is left out")
+        d.start()
+    opened = r"pool %s: is left out until the next reload: .*%s"
+    log = d.read_log()
+    matches(opened % ("port", "Address already in use"), log)
+    matches(opened % ("socket", "is not a socket"), log)
+    matches(opened % ("log", "logs/a: No such file"), log)
+    matches("ready: 1 of 4 pools serve", log)
+    equal(d.fetch().status, 200)
+    for name in ("port", "socket", "log"):
+        matches(r"(?m)^%s +failed " % name, ctl(d, "status")[1])
+        equal(ctl(d, "scale", name, "2")[0], 1)
+        matches("could not be opened", ctl(d, "resume", name)[2])
+    os.rmdir(d.address("socket"))
+    os.mkdir(d.dir + "/logs")
+    d.write_conf()
+    equal(ctl(d, "reload"), (0, "reloaded: 4 of 4 pools serve\n", ""))
+    for name in d.pools:
+        matches(r"(?m)^%s +serving " % name, ctl(d, "status")[1])
+        equal(d.fetch(name).status, 200)
+    d.stop(leaks=False)  # it has three pools more than at the start
+
+
+@test
 def states_of_a_pool():
     """status tells what state a pool is in"""
     with controlled(pools={"www": {"workers": ONE}, "b": {"workers": ONE}}) \

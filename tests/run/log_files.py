@@ -112,7 +112,9 @@ def link_instead_of_a_directory():
     matches("logs.access: cannot open .*: log is a symbolic link of another",
             err)
     d.spawn()
-    d.ended(78)
+    d.ended(71)
+    matches("pool www: is left out until the next reload: .*log is a "
+            "symbolic link of another user", d.read_log())
     unchanged(target)
     d.destroy()
 
