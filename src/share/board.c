@@ -389,33 +389,6 @@ board_ask(struct board *board, unsigned idle)
 	return true;
 }
 
-/* ---- facts --------------------------------------------------------------- */
-
-void
-board_set_fact(struct board *board, enum board_fact fact, int64_t value)
-{
-	board->sums->facts[fact] = value;
-}
-
-void
-board_add_fact(struct board *board, enum board_fact fact)
-{
-	board->sums->facts[fact]++;
-}
-
-void
-board_raise_fact(struct board *board, enum board_fact fact, int64_t value)
-{
-	if (value > board->sums->facts[fact])
-		board->sums->facts[fact] = value;
-}
-
-int64_t
-board_fact(const struct board *board, enum board_fact fact)
-{
-	return board->sums->facts[fact];
-}
-
 /* ---- lines that a log does not take -------------------------------------- */
 
 static void

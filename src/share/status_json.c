@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "share/status_put.h"
 #include "share/status_writer.h"
 
 void

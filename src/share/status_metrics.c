@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "share/status_put.h"
 #include "share/status_writer.h"
 
 /* OpenMetrics 1.0: families in one piece each, all pools in each of them. */

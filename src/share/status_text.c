@@ -2,6 +2,7 @@
 #include <time.h>
 
 #include "base/show.h"
+#include "share/status_put.h"
 #include "share/status_writer.h"
 
 #define COLUMN 22 /* where values begin, as php-fpm has it */

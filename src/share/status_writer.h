@@ -6,7 +6,7 @@
  * all formats that are made of names and values.  For status_*.c alone.
  */
 
-#include "share/status.h"
+#include "share/status_format.h"
 
 enum status_nest {
 	NEST_OBJECT, /* fields, under a name */
@@ -47,19 +47,5 @@ void status_fields(const struct status *status, bool full,
 
 void status_text(const struct status *status, bool full, struct buf *out);
 void status_xml(const struct status *status, bool full, struct buf *out);
-
-/* value / 10^digits, whatever locale an application has set; us as seconds,
- * no zeros at the end. */
-void status_put_decimal(struct buf *out, int64_t value, int digits);
-void status_put_seconds(struct buf *out, int64_t us);
-
-/* Append with the bytes of `special` replaced by the texts beside them, and
- * what is no visible UTF-8 shown as base/show.h does. */
-struct status_escape {
-	char byte;
-	const char *text;
-};
-void status_put_escaped(struct buf *out, const char *text, size_t len,
-    const struct status_escape *special);
 
 #endif

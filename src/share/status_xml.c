@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "share/status_put.h"
 #include "share/status_writer.h"
 
 /* Names are made of our own words; an element's may not begin with a digit

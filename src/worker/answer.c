@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "share/status.h"
+#include "share/status_format.h"
 #include "worker/response.h"
 
 #define REPORT_PATH "/status" /* at status_listen, without a status_path */

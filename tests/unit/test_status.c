@@ -7,7 +7,7 @@
 #include "base/fd.h"
 #include "base/sealed.h"
 #include "share/score_page.h"
-#include "share/status.h"
+#include "share/status_format.h"
 
 #include "board_unit.h"
 
