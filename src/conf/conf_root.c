@@ -22,7 +22,7 @@ conf_refuse_root(const struct conf *conf, bool allowed,
 			uid != 0))
 			continue;
 		conf_fault(faults, pool->file, pool->line,
-		    "pool \"%s\" would run as root: give it a user, or start "
+		    "pool %s: would run as root: give it a user, or start "
 		    "with -R",
 		    pool->name);
 		refused = true;

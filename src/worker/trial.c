@@ -327,7 +327,7 @@ report(const struct conf_pool *pool, const struct why *why, FILE *out)
 	    isdigit((unsigned char)why->text[n + 1]))
 		say_line(out, "%s", why->text);
 	else
-		say_line(out, "%s:%d: pool \"%s\": %s", pool->file,
+		say_line(out, "%s:%d: pool %s: %s", pool->file,
 		    pool->line, pool->name, why->text);
 }
 

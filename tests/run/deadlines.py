@@ -69,7 +69,7 @@ def trial():
     for text, regex in (
             ("local function f()\n %s end\nf()\n" % LOOP,
              r"^\S*app\.lua:2: loading exceeds timeouts\.start "),
-            (HANG, r"pool \"www\": loading exceeds timeouts\.start and does "
+            (HANG, r"pool www: loading exceeds timeouts\.start and does "
              r"not let itself be stopped: \[C\]: in .*'find'; \S*app\.lua:1")):
         d = Daemon(app=text, timeouts=LIMIT)
         d.write_conf()

@@ -121,7 +121,7 @@ def directory():
         equal(d.lua("io.open('made', 'w'):close() return text('ok')").body,
               b"ok")
         assert os.path.exists(d.dir + "/rw/made")
-    config_says(r"lua-fpm\.conf:\d+: pool \"www\": directory /no/such: No such",
+    config_says(r"lua-fpm\.conf:\d+: pool www: directory /no/such: No such",
                 directory="/no/such")
     if ROOT:
         closed = scratch()
