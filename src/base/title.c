@@ -1,5 +1,6 @@
 #include "base/title.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,12 +23,17 @@ title_end(char **strings, char *end)
 }
 
 static void
-title_point_to_copy(char **strings)
+title_point_to_copy(char **string)
+{
+	if (*string >= state.area && *string < state.area + state.size)
+		*string = state.copy + (*string - state.area);
+}
+
+static void
+title_point_all_to_copy(char **strings)
 {
 	for (; *strings != NULL; strings++)
-		if (*strings >= state.area &&
-		    *strings < state.area + state.size)
-			*strings = state.copy + (*strings - state.area);
+		title_point_to_copy(strings);
 }
 
 void
@@ -44,8 +50,10 @@ title_init(int argc, char **argv)
 	memcpy(state.copy, argv[0], size);
 	state.area = argv[0];
 	state.size = size;
-	title_point_to_copy(argv);
-	title_point_to_copy(environ);
+	title_point_all_to_copy(argv);
+	title_point_all_to_copy(environ);
+	title_point_to_copy(&program_invocation_name);
+	title_point_to_copy(&program_invocation_short_name);
 }
 
 void

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -65,6 +66,7 @@ END_TEST
 START_TEST(arguments_and_environment_survive)
 {
 	title_set("%s", "");
+	ck_assert_str_eq(program_invocation_short_name, "test_title");
 	ck_assert_str_eq(arguments[1], "an argument");
 	ck_assert_ptr_null(arguments[2]);
 	ck_assert_str_eq(getenv("TITLE_ROOM") + 590, "xxxxxxxxxx");
