@@ -4,7 +4,8 @@
 /*
  * What a program tells the person who called it.  Nothing that came from a
  * file, an argument or a peer can speak to the terminal: all of it goes
- * through base/show.h.  Runs in the programs, before there is a log.
+ * through base/show.h.  Runs in the programs, before there is a log or where
+ * it is out of sight.
  */
 
 #include <stddef.h>

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/say.h"
 #include "base/title.h"
 #include "base/tuning.h"
 #include "master/catch.h"
@@ -295,6 +296,27 @@ take_control(const char *path)
 	return 0;
 }
 
+/* Who started the daemon by hand looks at the terminal, not into a log. */
+static void
+point_to_log(void)
+{
+	const char *log = conf_now()->error_log;
+
+	if (strcmp(log, "stderr") != 0)
+		say("the daemon does not come up: %s says why", log);
+}
+
+static int
+take_what_it_needs(const struct conf *conf)
+{
+	if (set_up() == -1 || take_pid_file(conf->pid_file) == -1 ||
+	    take_control(conf->control) == -1)
+		return -1;
+	pools_limit(&self.pools, conf->process_max);
+	return pools_make(&self.pools, conf) == -1 ?
+	    fail("no pool can be opened") : 0;
+}
+
 /* The daemon comes up: with pools of its own. */
 static int
 begin(struct conf *conf)
@@ -310,12 +332,10 @@ begin(struct conf *conf)
 	if (log_open(conf->error_log, (enum log_level)conf->log_level,
 		(enum log_form)conf->log_format, &why) == -1)
 		return fail(why.text);
-	if (set_up() == -1 || take_pid_file(conf->pid_file) == -1 ||
-	    take_control(conf->control) == -1)
+	if (take_what_it_needs(conf) == -1) {
+		point_to_log();
 		return -1;
-	pools_limit(&self.pools, conf->process_max);
-	if (pools_make(&self.pools, conf) == -1)
-		return fail("no pool can be opened");
+	}
 	pools_start(&self.pools);
 	ask_for_time(NULL);
 	return 0;
@@ -367,6 +387,7 @@ look_around(void)
 		return;
 	}
 	log_error("no pool came up");
+	point_to_log();
 	self.code = EX_SOFTWARE;
 	event(EVENT_INT);
 }

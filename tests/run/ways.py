@@ -357,6 +357,25 @@ def detached():
     d.destroy()
 
 
+
+@test
+def start_in_vain():
+    """who starts the daemon by hand is told which log says why it fails"""
+    log = dir + "/vain.log"
+    for what in ("pools: { www: { app = \"%s/missing.lua\"; listen = "
+                 "\"%s/vain.sock\"; user = \"%s\"; }; };" %
+                 (dir, dir, pool_user()),
+                 "pid_file = \"%s/nowhere/pid\"; pools: { www: { app = \"x\"; "
+                 "listen = \"%s/vain.sock\"; user = \"%s\"; }; };" %
+                 (dir, dir, pool_user())):
+        write(dir + "/vain.conf", "error_log = \"%s\";\n%s" % (log, what))
+        for how in (("-D",), ()):
+            code, out, err = tool(*how, "-c", dir + "/vain.conf")
+            assert code in (70, 71), code
+            equal((out, err), ("", "lua-fpm: the daemon does not come up: "
+                               "%s says why\n" % log))
+
+
 @test
 def detached_failure():
     """-D: the failure's code and reason are those of the command"""
