@@ -49,6 +49,23 @@ static struct {
 	bool gave;     /* and that has been done */
 } self;
 
+static _Noreturn void
+fail(int code, const char *why)
+{
+	log_error("%s", why);
+	birth_fail(self.birth, why);
+	exit(code);
+}
+
+static _Noreturn void
+fail_errno(const char *what)
+{
+	struct why why;
+
+	why_set(&why, "%s: %s", what, strerror(errno));
+	fail(EX_OSERR, why.text);
+}
+
 /* ---- what the guard sees, from its thread -------------------------------- */
 
 static void
@@ -77,11 +94,8 @@ start_guard(void)
 	};
 
 	entry_init(pool, stuck);
-	if (guard_start(&options) == -1) {
-		log_error("cannot begin to serve: %s",
-		    strerror(errno));
-		exit(EX_OSERR);
-	}
+	if (guard_start(&options) == -1)
+		fail_errno("cannot start a second thread (limits.processes?)");
 }
 
 /* ---- the master's wishes ------------------------------------------------- */
@@ -380,14 +394,6 @@ leave_lost(void)
 
 /* ---- birth --------------------------------------------------------------- */
 
-static _Noreturn void
-fail(int code, const char *why)
-{
-	log_error("%s", why);
-	birth_fail(self.birth, why);
-	exit(code);
-}
-
 static void
 set_up_waiting(void)
 {
@@ -397,10 +403,8 @@ set_up_waiting(void)
 	self.signals = wait_signals(numbers);
 	if (self.wait_set == -1 || self.signals == -1 ||
 	    wait_add(self.wait_set, self.signals, KEY_SIGNALS, false) == -1 ||
-	    vitals_init(self.birth, self.wait_set, self.signals) == -1) {
-		log_error("cannot wait: %s", strerror(errno));
-		exit(EX_OSERR);
-	}
+	    vitals_init(self.birth, self.wait_set, self.signals) == -1)
+		fail_errno("cannot wait");
 	if (self.birth->channel != -1)
 		wait_add(self.wait_set, self.birth->channel, KEY_CHANNEL,
 		    false);
@@ -497,10 +501,8 @@ worker_main(const struct birth *birth)
 	if (birth->kind == BIRTH_WORKER)
 		start_application();
 	answer_init(birth, await_status);
-	if (serve_init(birth, self.app) == -1) {
-		log_error("cannot begin to serve: %s", strerror(errno));
-		exit(EX_OSERR);
-	}
+	if (serve_init(birth, self.app) == -1)
+		fail_errno("cannot begin to serve");
 	if (self.app != NULL)
 		begin_to_count();
 	begin_to_serve();

@@ -54,7 +54,7 @@ def threads():
     do once it is over"""
     faults = Faults()
     with preloaded(faults, workers=TWO) as d:
-        d.expect("cannot begin to serve: Resource temporarily unavailable",
+        d.expect("cannot start a second thread .*: Resource temporarily",
                  "exited with code 71", "killed by signal 9", "come up")
         d.wait_ready(2)
         faults.fail("pthread_create", errno.EAGAIN, WORKERS)

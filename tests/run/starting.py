@@ -149,6 +149,30 @@ def processes_of_the_user():
 
 
 @test
+def no_room_for_a_worker():
+    """limits.processes: a reload for which the application has left no room
+    says so"""
+    if not ROOT:
+        raise Skip("not root")
+    until(lambda: not processes_of("games"), "nothing is left of that user")
+    d = Daemon(user="games", workers={"mode": "static", "max": 1},
+               limits={"processes": 4})
+    socket = d.top["control"] = d.dir + "/control.sock"
+    with d:
+        d.expect("cannot start a second thread", "do not come up", "refused",
+                 "exited with code 71")
+        d.lua("keep = {} for i = 1, 4 do keep[i] = io.popen('exec cat', 'w') "
+              "end return text('full')")
+        d.pools["www"]["umask"] = "0027"
+        d.write_conf()
+        code, _, err = tool("-s", socket, "reload", program=LUA_FPMCTL)
+        equal(code, 1)
+        matches(r"pool www: .*the old ones stay: cannot start a second thread "
+                r"\(limits.processes\?\): Resource temporarily", err)
+        equal(d.lua("return text('serves')").body, b"serves")
+
+
+@test
 def process_of_the_status():
     """limits.processes: one that leaves the process of status_listen no room
     is refused, the least that is not allows a start and a reload"""
