@@ -255,11 +255,13 @@ wait_for_key(void)
 		left = INTERVAL;
 	timeout(left > 0 ? (int)left : 0);
 	key = getch();
+	if ((key == 'q' || key == 'Q') && !self.help)
+		return false;
 	if (key == ERR || key == ' ')
 		refresh_status();
-	else if (key != 'q' && key != 'Q')
+	if (key != ERR)
 		pressed(key);
-	return key != 'q' && key != 'Q';
+	return true;
 }
 
 int

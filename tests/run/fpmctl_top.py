@@ -95,10 +95,11 @@ def shows_and_sorts():
                                 ("t", "time", [102, 103, 101])):
             t.keys(key)
             equal(first_pids(t.wait("sorted by " + name)), pids, key)
-        t.keys("h")
-        t.wait(r"(?m)^  q +quit$")
-        t.keys("h")
-        t.wait(r"(?m)^POOL +PID")
+        for key in ("h", "q", "Space"):
+            t.keys("h")
+            t.wait(r"(?m)^  q +quit$")
+            t.keys(key)
+            t.wait(r"(?m)^POOL +PID")
         t.keys("q")
         t.wait(r"(?m)^over$")
 
