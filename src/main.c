@@ -69,7 +69,7 @@ parse_workers(const char *text)
 
 	if (num_integer(text, 1, 4096, &value) == 0)
 		return (int)value;
-	say("-n: not a number of workers: %s", text);
+	say("-n: expected 1 to 4096 workers, found %s", text);
 	usage();
 }
 

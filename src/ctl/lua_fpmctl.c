@@ -352,9 +352,14 @@ run(int n, char **words)
 
 	while (c->name != NULL && (n == 0 || strcmp(c->name, words[0]) != 0))
 		c++;
-	if (c->name == NULL || n - 1 < c->least || n - 1 > c->most ||
-	    (self.json && c->run != run_status && c->run != run_workers))
+	if (n == 0)
 		usage();
+	if (c->name == NULL)
+		die(EX_USAGE, "there is no command %s, see -h", words[0]);
+	if (n - 1 < c->least || n - 1 > c->most ||
+	    (self.json && c->run != run_status && c->run != run_workers))
+		die(EX_USAGE, "%s takes %s", c->name,
+		    c->words[0] != '\0' ? c->words : "no arguments");
 	return c->run(words);
 }
 
@@ -401,7 +406,7 @@ main(int argc, char **argv)
 		}
 	}
 	if (file != NULL && self.socket != NULL)
-		usage();
+		die(EX_USAGE, "-c and -s exclude each other");
 	n = take_words(argc - optind, argv + optind, words);
 	if (self.socket == NULL)
 		choose_socket(file);

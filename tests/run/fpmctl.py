@@ -93,6 +93,11 @@ def usage():
         code, out, err = tool(*words, program=LUA_FPMCTL)
         equal((code, out), (64, ""), words)
         assert err, words
+    for regex, *words in (("there is no command non", "nonsense"),
+                          ("scale takes POOL N$", "scale", "www"),
+                          ("ping takes no arguments$", "ping", "--json"),
+                          ("-c and -s exclude", "-c", "a", "-s", "b", "ping")):
+        matches("^lua-fpmctl: " + regex, tool(*words, program=LUA_FPMCTL)[2])
     code, out, err = tool("-h", program=LUA_FPMCTL)
     equal((code, err), (0, ""))
     for command in tool("commands", program=LUA_FPMCTL)[1].split():
