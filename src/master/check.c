@@ -5,8 +5,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/num.h"
 #include "master/daemon.h"
 #include "share/sink.h"
@@ -31,6 +33,27 @@ named(const char *path)
 	return (pid_t)pid;
 }
 
+/* Who listens on the control socket; 0: nobody. */
+static pid_t
+behind(const char *path)
+{
+	struct ucred peer = { 0 };
+	struct sock_address address;
+	socklen_t len = sizeof(peer);
+	int fd;
+
+	if (path == NULL || sock_parse(path, &address, NULL) == -1)
+		return 0;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd == -1)
+		return 0;
+	if (connect(fd, &address.sa.any, address.len) == -1 ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == -1)
+		peer.pid = 0;
+	fd_close(&fd);
+	return peer.pid;
+}
+
 /* Applications are tried after this, and need not know. */
 static pid_t
 running_daemon(const struct conf *conf)
@@ -39,7 +62,8 @@ running_daemon(const struct conf *conf)
 	int64_t pid = 0;
 
 	if (text == NULL)
-		return named(conf->pid_file);
+		return conf->pid_file != NULL ? named(conf->pid_file) :
+						behind(conf->control);
 	num_integer(text, 1, INT32_MAX, &pid);
 	unsetenv(CHECK_DAEMON);
 	return (pid_t)pid;

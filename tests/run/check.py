@@ -159,8 +159,9 @@ def stale_socket():
 
 @test
 def running_daemon():
-    """what the daemon that pid_file names holds is good, however it is
-    written, and it serves on; without the pid file it is not"""
+    """what the daemon holds that pid_file names, or without one the control
+    socket leads to, is good, however it is written, and it serves on; of
+    another daemon it is not"""
     port = free_port()
     d = Daemon(workers=ONE)
     d.top["control"] = d.dir + "/control.sock"
@@ -174,6 +175,10 @@ def running_daemon():
         check(d)
         d.top["pid_file"] = d.dir + "/other"
         check(d, 78, "somebody listens on .*control.sock already")
+        d.top["pid_file"] = ""
+        check(d)
+        d.top["control"] = ""
+        check(d, 78, "somebody listens on .*www.sock already")
         d.top["pid_file"] = d.dir + "/pid"
         equal(fetch(d.dir + "/www.sock").status, 200)
 

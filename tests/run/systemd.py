@@ -228,7 +228,7 @@ def exec_reload(d):
     for line in lines:
         line = re.sub(r"\S*/lua-fpm(?= )", LUA_FPM, line)
         line = re.sub(r"\S*/lua-fpm\.conf", d.file, line)
-        line = line.replace("$MAINPID", str(d.pid))
+        line = re.sub(r"\$MAINPID|\${MAINPID}", str(d.pid), line)
         done = subprocess.run(shlex.split(line), text=True, timeout=PATIENCE,
                               capture_output=True)
         out += done.stdout + done.stderr
@@ -263,6 +263,27 @@ def result_of_systemctl_reload():
         d.wait_note("READY=1")
         until(lambda: len(d.workers()) == 1 and d.workers() != old,
               "the new application is there")
+
+
+@test
+def systemctl_reload_without_pid_file():
+    """systemctl reload of a daemon without a pid file, as the configuration
+    that is installed has it, also when the control socket gets another path"""
+    if not os.path.exists(UNIT):
+        raise Skip("the service is not built")
+    d = Daemon(workers=ONE)
+    d.top["pid_file"] = ""
+    for control in ("/a.sock", "/b.sock"):
+        d.top["control"] = d.dir + control
+        d.write_conf()
+        if d.process is None:
+            d.start()
+        code, out = exec_reload(d)
+        equal(code, 0, out)
+        d.wait_note("RELOADING=1")
+        d.wait_note("READY=1")
+        assert os.path.exists(d.top["control"])
+    d.stop()
 
 
 @test
