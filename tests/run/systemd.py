@@ -293,6 +293,7 @@ def what_the_service_asks_for():
     if not os.path.exists(UNIT):
         raise Skip("the service is not built")
     equal(unit_lines("Type"), ["notify"])
+    equal(unit_lines("RuntimeDirectoryPreserve"), ["yes"])
     equal(unit_lines("NotifyAccess"), ["main"])
     assert int(unit_lines("WatchdogSec")[0]) >= 10
     assert int(unit_lines("TimeoutStopSec")[0]) > 30, "timeouts.stop"
