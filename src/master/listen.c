@@ -46,11 +46,16 @@ find(const struct sock_address *address)
 
 /* Which of a pool's addresses it is about. */
 static void
-name_address(const char *text, struct why *why)
+name_address(const struct conf_pool *pool, const char *text, struct why *why)
 {
+	const struct conf_list *status = &pool->status_listen;
 	struct why what = *why;
+	size_t n = 0;
 
-	why_set(why, "listen %s: %s", text, what.text);
+	while (n < status->n && strcmp(status->item[n], text) != 0)
+		n++;
+	why_set(why, "%s %s: %s", n < status->n ? "status_listen" : "listen",
+	    text, what.text);
 }
 
 /* A port of one interface and the same port of all of them shut each other out
@@ -113,7 +118,7 @@ listen_get(const struct conf_pool *pool, const char *text, struct why *why)
 			l = make(text, &address, &options, why);
 	}
 	if (l == NULL)
-		name_address(text, why);
+		name_address(pool, text, why);
 	return l;
 }
 
@@ -159,7 +164,7 @@ listen_adjust(struct listener *listener, const struct conf_pool *pool,
 	if (options_of(pool, &options, why) == 0 &&
 	    adjust(listener, &options, why) == 0)
 		return 0;
-	name_address(listener->text, why);
+	name_address(pool, listener->text, why);
 	return -1;
 }
 

@@ -312,6 +312,22 @@ def fails_with_its_pool():
 
 
 @test
+def address_in_use():
+    """a reload says that it is an address of status_listen that is taken"""
+    taken = socket.create_server(("127.0.0.1", 0))
+    address = "127.0.0.1:%d" % taken.getsockname()[1]
+    with Shown() as e:
+        e.expect("status_listen", "reload refused")
+        e.set_pool("www", status_listen=address)
+        e.write_conf()
+        mark = e.log_mark()
+        e.kill(signal.SIGHUP)
+        e.wait_log("error .*pool www: status_listen %s: cannot listen on" %
+                   address, mark)
+    taken.close()
+
+
+@test
 def addresses():
     """-t finds addresses that are none, or taken already"""
     for where, said in (
