@@ -362,10 +362,11 @@ generation_heard(void *arg, struct slot *slot, enum birth_word word)
 		if (slot->owes == SLOT_OWES_RESTART)
 			slot->owes = SLOT_OWES_NOTHING;
 		break;
-	case WORD_LEAVING:
+	case WORD_LEAVING: /* one that has not come up fails, however it ends */
 		if (slot->state == SLOT_UP)
 			slot->due = now + g->conf->timeouts.stop;
-		leaves(g, slot);
+		if (slot->state != SLOT_STARTING)
+			leaves(g, slot);
 		break;
 	case WORD_CLOSED:
 		if (slot->due == -1 || slot->due > now + tuning.stuck)

@@ -46,7 +46,7 @@ heard(void *arg, struct slot *slot, enum birth_word word)
 		slot->state = SLOT_UP;
 		slot->due = -1;
 		backoff_ready(&server->backoff);
-	} else if (word == WORD_LEAVING) {
+	} else if (word == WORD_LEAVING && slot->state != SLOT_STARTING) {
 		slot->state = SLOT_LEAVING;
 	} else if (word == WORD_STATUS) {
 		server->asked(server->arg, slot);

@@ -346,6 +346,18 @@ START_TEST(who_hangs_in_its_restart_is_killed)
 }
 END_TEST
 
+START_TEST(who_leaves_before_it_is_ready_has_failed)
+{
+	configure(POOL("a", "coward", STATIC("1"), "")
+	    POOL("b", "good", STATIC("1"), ""));
+	start();
+	wait_log(1, "pool a.*exited with code 0 before it was ready");
+	wait_log(1, "pool a: 1 failure in a row");
+	ck_assert_int_gt(ask("b.sock"), 0);
+	stop();
+}
+END_TEST
+
 /* No descriptors left: said once, and tried again until it works. */
 START_TEST(a_failing_fork_is_tried_again)
 {
@@ -1092,6 +1104,7 @@ add_life(TCase *t)
 	tcase_add_test(t, who_asks_for_successors_all_the_time_gets_few);
 	tcase_add_test(t, who_says_that_it_is_gone_and_stays_is_killed);
 	tcase_add_test(t, who_hangs_in_its_restart_is_killed);
+	tcase_add_test(t, who_leaves_before_it_is_ready_has_failed);
 	tcase_add_test(t, a_failing_fork_is_tried_again);
 }
 

@@ -24,6 +24,7 @@
  *   eager    asks for a successor as soon as it is ready
  *   liar     says that it is stuck when it has answered, and stays
  *   sleeper  hangs when it is to restart
+ *   coward   says that it leaves before it is ready, and does so well
  */
 
 #include <sys/prctl.h>
@@ -121,6 +122,10 @@ worker_prepare(void)
 	if (worker_is_broken()) {
 		dprintf(STDOUT_FILENO, "broken\n");
 		_exit(70);
+	}
+	if (worker_is("coward")) {
+		worker_say(WORD_LEAVING);
+		_exit(0);
 	}
 	if (worker_is("parent"))
 		fork();
