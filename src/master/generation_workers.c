@@ -652,9 +652,10 @@ generation_hup(struct generation *g, const struct conf_pool *conf,
 	}
 }
 
-/* It restarts, or it is to have a successor that can be forked. */
+/* It restarts, or it is to have a successor that can be forked.  That it
+ * restarts is what it writes itself, so no longer than a restart may take. */
 static bool
-is_expected(const struct generation *g, const struct slot *slot)
+is_expected(const struct generation *g, const struct slot *slot, int64_t now)
 {
 	struct score_slot seen;
 
@@ -662,8 +663,18 @@ is_expected(const struct generation *g, const struct slot *slot)
 		return true;
 	if (slot->wish)
 		return !g->fork_failed;
-	return board_read(g->board, generation_number(g, slot), &seen) &&
+	return now < g->patience + g->conf->timeouts.start + tuning.hang &&
+	    board_read(g->board, generation_number(g, slot), &seen) &&
 	    seen.state == SCORE_RESTARTING;
+}
+
+static bool
+is_awaited(const struct generation *g, const struct slot *slot, int64_t now)
+{
+	if (slot->owes == SLOT_OWES_NOTHING || !there(slot))
+		return false;
+	return now < g->patience || (slot->owes == SLOT_OWES_RESTART &&
+	    is_expected(g, slot, now));
 }
 
 enum generation_answer
@@ -671,12 +682,8 @@ generation_answer(const struct generation *g, int64_t now)
 {
 	if (g->answer == GENERATION_OUTDATED)
 		return g->answer;
-	for (unsigned i = 0; i < g->nslots; i++) {
-		const struct slot *slot = &g->slots[i];
-
-		if (slot->owes != SLOT_OWES_NOTHING && there(slot) &&
-		    (now < g->patience || is_expected(g, slot)))
+	for (unsigned i = 0; i < g->nslots; i++)
+		if (is_awaited(g, &g->slots[i], now))
 			return GENERATION_WAITS;
-	}
 	return g->answer;
 }

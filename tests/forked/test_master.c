@@ -346,6 +346,34 @@ START_TEST(who_hangs_in_its_restart_is_killed)
 }
 END_TEST
 
+/* What a worker writes about its restart is hostile. */
+START_TEST(who_restarts_for_ever_holds_up_no_reload)
+{
+	configure(POOL("a", "dreamer", STATIC("1"),
+	    "timeouts: { start = \"300ms\"; stop = \"300ms\"; };")
+	    POOL("b", "good", STATIC("1"), ""));
+	start();
+	reload();
+	ck_assert_int_gt(ask("b.sock"), 0);
+	stop();
+}
+END_TEST
+
+START_TEST(who_never_says_what_a_hup_would_do_holds_up_no_reload)
+{
+	configure(POOL("a", "absent", STATIC("1"),
+	    "timeouts: { start = \"20s\"; stop = \"300ms\"; };")
+	    POOL("b", "good", STATIC("1"), ""));
+	start();
+	configure(POOL("a", "absent", STATIC("1"),
+	    "timeouts: { start = \"300ms\"; stop = \"300ms\"; };")
+	    POOL("b", "good", STATIC("1"), ""));
+	reload();
+	ck_assert_int_gt(ask("b.sock"), 0);
+	stop();
+}
+END_TEST
+
 START_TEST(who_leaves_before_it_is_ready_has_failed)
 {
 	configure(POOL("a", "coward", STATIC("1"), "")
@@ -1104,6 +1132,9 @@ add_life(TCase *t)
 	tcase_add_test(t, who_asks_for_successors_all_the_time_gets_few);
 	tcase_add_test(t, who_says_that_it_is_gone_and_stays_is_killed);
 	tcase_add_test(t, who_hangs_in_its_restart_is_killed);
+	tcase_add_test(t, who_restarts_for_ever_holds_up_no_reload);
+	tcase_add_test(t,
+	    who_never_says_what_a_hup_would_do_holds_up_no_reload);
 	tcase_add_test(t, who_leaves_before_it_is_ready_has_failed);
 	tcase_add_test(t, a_failing_fork_is_tried_again);
 }

@@ -24,6 +24,8 @@
  *   eager    asks for a successor as soon as it is ready
  *   liar     says that it is stuck when it has answered, and stays
  *   sleeper  hangs when it is to restart
+ *   dreamer  says without end that it has just begun to restart
+ *   absent   does so when it is asked what a HUP would make of it
  *   coward   says that it leaves before it is ready, and does so well
  */
 
@@ -235,6 +237,15 @@ worker_leave(void)
 }
 
 static inline void
+worker_dream(void)
+{
+	for (;;) {
+		score_restarting(born->score);
+		poll(NULL, 0, 1);
+	}
+}
+
+static inline void
 worker_signal(int fd)
 {
 	struct signalfd_siginfo info;
@@ -243,6 +254,8 @@ worker_signal(int fd)
 		return;
 	if (info.ssi_signo != SIGHUP)
 		worker_leave();
+	else if (worker_is("dreamer"))
+		worker_dream();
 	else if (worker_is("sleeper")) {
 		score_restarting(born->score);
 		for (;;)
@@ -280,9 +293,11 @@ worker_channel(void)
 		worker_say(WORD_TAKEN);
 	if (message == CHANNEL_ORDER && told == ORDER_OPEN)
 		shut = false;
-	if (message == CHANNEL_ORDER && told == ORDER_ASK)
-		worker_say(worker_is("stateful") ? WORD_OUTDATED :
-						   WORD_CURRENT);
+	if (message != CHANNEL_ORDER || told != ORDER_ASK)
+		return;
+	if (worker_is("absent"))
+		worker_dream();
+	worker_say(worker_is("stateful") ? WORD_OUTDATED : WORD_CURRENT);
 }
 
 static inline void worker_main(const struct birth *birth)
