@@ -9,7 +9,10 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
+
+#define MINOR_BITS 20 /* of a device, as the kernel itself writes it */
 
 struct sock_answer { /* sock_diag(7) to one unix socket */
 	struct nlmsghdr head;
@@ -21,7 +24,7 @@ struct sock_answer { /* sock_diag(7) to one unix socket */
 };
 
 static int
-sock_ask(int netlink, ino_t inode, struct sock_answer *answer)
+sock_ask(int netlink, ino_t inode, uint32_t show, struct sock_answer *answer)
 {
 	struct {
 		struct nlmsghdr head;
@@ -32,7 +35,7 @@ sock_ask(int netlink, ino_t inode, struct sock_answer *answer)
 		    .nlmsg_flags = NLM_F_REQUEST },
 		.body = { .sdiag_family = AF_UNIX,
 		    .udiag_states = ~0U, .udiag_ino = (uint32_t)inode,
-		    .udiag_show = UDIAG_SHOW_RQLEN,
+		    .udiag_show = show,
 		    .udiag_cookie = { ~0U, ~0U } },
 	};
 	ssize_t n;
@@ -49,20 +52,20 @@ sock_ask(int netlink, ino_t inode, struct sock_answer *answer)
 	return 0;
 }
 
-/* The attribute with the queue's length among those of the answer. */
+/* The attribute of that type among those of the answer.  0, or -1 with
+ * errno. */
 static int
-sock_find_length(const struct sock_answer *answer)
+sock_find(const struct sock_answer *answer, int type, void *out, size_t n)
 {
 	const struct nlattr *attribute = (const void *)
 	    (&answer->body.socket + 1);
 	const char *end = (const char *)answer + answer->head.nlmsg_len;
-	struct unix_diag_rqlen length;
 
 	while ((const char *)(attribute + 1) <= end &&
 	    attribute->nla_len >= sizeof(*attribute)) {
-		if (attribute->nla_type == UNIX_DIAG_RQLEN) {
-			memcpy(&length, attribute + 1, sizeof(length));
-			return (int)length.udiag_rqueue;
+		if (attribute->nla_type == type) {
+			memcpy(out, attribute + 1, n);
+			return 0;
 		}
 		attribute = (const void *)((const char *)attribute +
 		    NLA_ALIGN(attribute->nla_len));
@@ -72,20 +75,43 @@ sock_find_length(const struct sock_answer *answer)
 }
 
 static int
-sock_unix_length(int fd)
+sock_ask_for(ino_t inode, uint32_t show, int type, void *out, size_t n)
 {
 	int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC,
-	    NETLINK_SOCK_DIAG);
+	    NETLINK_SOCK_DIAG), result = -1;
 	struct sock_answer answer;
-	struct stat st;
-	int length = -1;
 
 	if (netlink == -1)
 		return -1;
-	if (fstat(fd, &st) == 0 && sock_ask(netlink, st.st_ino, &answer) == 0)
-		length = sock_find_length(&answer);
+	if (sock_ask(netlink, inode, show, &answer) == 0)
+		result = sock_find(&answer, type, out, n);
 	close(netlink);
-	return length;
+	return result;
+}
+
+static int
+sock_unix_length(int fd)
+{
+	struct unix_diag_rqlen length;
+	struct stat st;
+
+	if (fstat(fd, &st) == -1 || sock_ask_for(st.st_ino, UDIAG_SHOW_RQLEN,
+		UNIX_DIAG_RQLEN, &length, sizeof(length)) == -1)
+		return -1;
+	return (int)length.udiag_rqueue;
+}
+
+bool
+sock_is_elsewhere(ino_t socket, const struct stat *file)
+{
+	struct unix_diag_vfs vfs;
+
+	if (sock_ask_for(socket, UDIAG_SHOW_VFS, UNIX_DIAG_VFS, &vfs,
+		sizeof(vfs)) == -1)
+		return false;
+	return vfs.udiag_vfs_ino != (uint32_t)file->st_ino ||
+	    vfs.udiag_vfs_dev != (major(file->st_dev) << MINOR_BITS |
+		minor(file->st_dev));
 }
 
 static int

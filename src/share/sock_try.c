@@ -1,6 +1,7 @@
 #include "share/sock_try.h"
 
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -14,6 +15,7 @@
 
 #include "base/fd.h"
 #include "share/sock.h"
+#include "share/sock_queue.h"
 
 #define LOOKS 10 /* at a table that changes */
 
@@ -91,11 +93,23 @@ inet_line(const char *line, const struct sock_address *address)
 	return sock_overlap(&other, address) ? inode : 0;
 }
 
-/* How many listen there, as one look at the kernel's table shows, and how many
- * of them are not the holder's. */
+/* How many listen there, as one look at the kernel's table shows: of the
+ * holder, and of others. */
 struct listening {
-	unsigned all, others;
+	unsigned own, others;
 };
+
+/* The same address may mean another file to another process, and anybody can
+ * have a directory, or file systems, in which it does. */
+static bool
+is_another(const struct sock_address *address, uintmax_t inode)
+{
+	struct stat st;
+
+	return address->kind == SOCK_UNIX &&
+	    lstat(address->sa.un.sun_path, &st) == 0 &&
+	    sock_is_elsewhere((ino_t)inode, &st);
+}
 
 static struct listening
 look(const struct sock_address *address, pid_t holder)
@@ -113,8 +127,10 @@ look(const struct sock_address *address, pid_t holder)
 		    unix_line(line, address) : inet_line(line, address);
 		if (inode == 0)
 			continue;
-		seen.all++;
-		seen.others += !holds(holder, inode);
+		if (holds(holder, inode))
+			seen.own++;
+		else if (!is_another(address, inode))
+			seen.others++;
 	}
 	if (file != NULL)
 		fclose(file);
@@ -128,9 +144,9 @@ is_held(const struct sock_address *address, pid_t holder)
 {
 	struct listening seen = look(address, holder);
 
-	for (int i = 1; i < LOOKS && seen.all == 0; i++)
+	for (int i = 1; i < LOOKS && seen.own + seen.others == 0; i++)
 		seen = look(address, holder);
-	return seen.all > 0 && seen.others == 0;
+	return seen.own > 0 && seen.others == 0;
 }
 
 /* ---- trying -------------------------------------------------------------- */

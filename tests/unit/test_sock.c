@@ -334,6 +334,51 @@ START_TEST(a_table_that_changes_hides_no_listener)
 }
 END_TEST
 
+/* Somebody who listens at that address, in a directory of his own. */
+static pid_t
+namesake(const char *text)
+{
+	struct sock_address other;
+	int ready[2], fd;
+	char byte = 0;
+	pid_t pid;
+
+	ck_assert_int_eq(sock_parse(text, &other, &why), 0);
+	ck_assert_int_eq(pipe(ready), 0);
+	if ((pid = fork()) == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		fd = socket(AF_UNIX, SOCK_STREAM, 0);
+		if (mkdir("elsewhere", 0700) == 0 && chdir("elsewhere") == 0 &&
+		    bind(fd, &other.sa.any, other.len) == 0 &&
+		    listen(fd, 1) == 0)
+			byte = write(ready[1], "x", 1) == 1;
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	return pid;
+}
+
+START_TEST(the_same_address_elsewhere_is_another)
+{
+	int fd = listen_ok(&address, &plain);
+	pid_t pid;
+
+	ck_assert_int_ne(fd, -1);
+	ck_assert_int_eq(chdir(directory), 0);
+	pid = namesake("./www.sock");
+	ck_assert_int_eq(sock_try(&address, getpid(), &why), 0);
+	ck_assert_int_eq(sock_try(&address, 0, &why), -1);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	ck_assert_int_eq(unlink("elsewhere/www.sock"), 0);
+	ck_assert_int_eq(rmdir("elsewhere"), 0);
+	close(fd);
+}
+END_TEST
+
 START_TEST(what_is_no_socket_is_not_touched)
 {
 	int fd = open(path, O_WRONLY | O_CREAT, 0644);
@@ -725,6 +770,7 @@ suite(void)
 	tcase_add_test(t, what_is_no_socket_is_not_touched);
 	tcase_add_test(t, rights_are_those_of_the_socket_that_was_bound);
 	tcase_add_test(t, a_link_of_another_user_is_not_followed);
+	tcase_add_test(t, the_same_address_elsewhere_is_another);
 	tcase_add_test(t, a_stale_socket_that_was_replaced_stays);
 	tcase_add_test(t, a_missing_directory_is_named);
 	tcase_add_test(t, refusing_removes_our_path_only);
