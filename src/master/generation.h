@@ -93,6 +93,10 @@ enum generation_answer {
  * Busy ones are waited for until then (clock_ms()). */
 void generation_ask(struct generation *g, int64_t until);
 
+/* The reload that has asked has lost: what its workers have answered, or will,
+ * is of no interest, and its sockets are as generation_rewatch has them. */
+void generation_stay(struct generation *g);
+
 /* Forward HUP to the same, under that configuration from now on, which comes
  * into force; retuned: with its numbers of workers instead of those that an
  * operator has scaled to. */

@@ -598,10 +598,13 @@ there(const struct slot *slot)
 	return slot->state == SLOT_UP || slot->state == SLOT_STARTING;
 }
 
-/* Either is minded by a step, until its patience is over. */
+/* Either is minded by a step, until its patience is over.  What was asked
+ * before has no answer any more. */
 static void
 begin(struct generation *g, int64_t until)
 {
+	for (unsigned i = 0; i < g->nslots; i++)
+		g->slots[i].owes = SLOT_OWES_NOTHING;
 	g->answer = GENERATION_CURRENT;
 	g->patience = until;
 	g->attention = true;
@@ -622,6 +625,13 @@ generation_ask(struct generation *g, int64_t until)
 			answers(g, slot, true);
 		slot_order(slot, ORDER_ASK);
 	}
+}
+
+void
+generation_stay(struct generation *g)
+{
+	begin(g, 0);
+	generation_rewatch(g);
 }
 
 static void

@@ -59,7 +59,7 @@ give_up(struct pools *pools)
 			generation_leave(made, GENERATION_REPLACED,
 			    generation_conf(made)->timeouts.stop);
 		if (old != NULL)
-			generation_rewatch(old);
+			generation_stay(old);
 	}
 	changes_free(&self.changes);
 	log_abandon();

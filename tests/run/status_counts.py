@@ -188,6 +188,35 @@ def recycled():
 
 
 @test
+def refused():
+    """what workers said to a reload that was refused counts for no later
+    one"""
+    d = Daemon(pools={"www": {**ONE, **STATUS}, "b": {**ONE}})
+    d.expect("reload refused", "no$", "exited with code 70")
+    with d.start():
+        gate = d.gate()
+        d.write_app(app_source("eval.lua") + "\n")
+        d.write_app("io.open('%s.in', 'w'):close() io.open('%s'):close() "
+                    "error('no')" % (gate.path, gate.path), "bad.lua")
+        good = d.pools["b"]
+        d.set_pool("b", **{**good, "app": d.dir + "/bad.lua"})
+        d.write_conf()
+        d.kill(signal.SIGHUP)
+        gate.wait()
+        until(lambda: look(d)["forks"] == 2, "its trial runs as well")
+        gate.open()
+        d.wait_log("reload refused: nothing has changed")
+        d.wait_note("READY=1")
+        d.set_pool("b", **good)
+        d.set_pool("www", **{**d.pools["www"], "umask": "0027"})
+        d.write_conf()
+        d.reload()
+        got = until(lambda: (lambda s: s["generation"] == 2 and s)(look(d)),
+                    "it was replaced")
+        equal(got["recycled"]["restart"], 0)
+
+
+@test
 def saturated():
     """while all workers are busy clients queue; the status tells of it"""
     d = Daemon(workers={"mode": "static", "max": 2}, **STATUS)
