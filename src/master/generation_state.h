@@ -20,6 +20,7 @@ enum generation_state {
 	/* It leaves. */
 	GENERATION_DISCARDED, /* from its trial: it has never served */
 	GENERATION_DRAINING,  /* another has taken over, or it was killed */
+	GENERATION_PARTED,    /* its addresses are those of other applications */
 	GENERATION_LAST,      /* nobody takes over: it empties its queues */
 	GENERATION_STATES
 };

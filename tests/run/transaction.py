@@ -416,6 +416,48 @@ def kept_connections_follow():
         begun.close()
 
 
+def stopped_after_a_move(one, two):
+    d = Daemon(pools={"alpha": {}, "beta": {}})
+    for name, where in (("alpha", one), ("beta", two)):
+        d.write_app("WHO = '%s'\n" % name + app_source("eval.lua"),
+                    name + ".lua")
+        d.set_pool(name, app="%s/%s.lua" % (d.dir, name), workers=ONE,
+                   listen=place(d, where))
+    d.start()
+    gates, address = (d.gate(), d.gate()), place(d, one)
+
+    def ask(gate):
+        asked = Background(fetch, address, lua=gate.lua + "return text(WHO)")
+        gate.wait()
+        return asked
+    first, old = ask(gates[0]), d.wait_workers(1, "alpha")[0]
+    for name, where in (("alpha", two), ("beta", one)):
+        d.pools[name]["listen"] = place(d, where)
+    d.write_conf()
+    d.reload()
+    second, last = ask(gates[1]), Conn(address)
+    last.send(request(lua="return text(WHO)"))
+    d.kill(signal.SIGTERM)
+    d.wait_log("stopping")
+    gates[0].open()
+    equal(first.result().body, b"alpha")
+    until(lambda: not alive(old), "the old worker is gone")
+    gates[1].open()
+    equal(second.result().body, b"beta")
+    equal(last.response().body, b"beta")
+    d.ended(0)
+    d.check_log()
+    d.destroy()
+
+
+@test
+def stopped():
+    """who waits when the daemon stops is served by the application that has
+    the address, not by a worker that had it before and is still busy"""
+    stopped_after_a_move("x.sock", "y.sock")
+    stopped_after_a_move(*["127.0.0.1:%d" % free_port() for _ in range(2)])
+
+
 @test
 def refused_move():
     """a move that is refused: each address stays with its pool"""

@@ -99,7 +99,7 @@ START_TEST(what_serves_leaves_as_it_is_told)
 		assert_move(states[i], GENERATION_REPLACED,
 		    GENERATION_DRAINING, GENERATION_LEAVE);
 		assert_move(states[i], GENERATION_SPLIT,
-		    GENERATION_DRAINING, GENERATION_KEEP);
+		    GENERATION_PARTED, GENERATION_KEEP);
 		assert_move(states[i], GENERATION_DROPPED, GENERATION_LAST,
 		    GENERATION_SERVE);
 		assert_move(states[i], GENERATION_KILLED,
@@ -108,13 +108,18 @@ START_TEST(what_serves_leaves_as_it_is_told)
 }
 END_TEST
 
-/* A stop makes the last one of what is being replaced, and hastens the last. */
+/* A stop makes the last one of what is being replaced, and hastens the last,
+ * and what has no address any more. */
 START_TEST(a_stop_reaches_those_that_leave)
 {
 	assert_move(GENERATION_DRAINING, GENERATION_DROPPED, GENERATION_LAST,
 	    GENERATION_SERVE);
 	assert_move(GENERATION_LAST, GENERATION_DROPPED, GENERATION_LAST,
 	    GENERATION_SERVE);
+	assert_move(GENERATION_PARTED, GENERATION_DROPPED, GENERATION_PARTED,
+	    GENERATION_HASTEN);
+	assert_move(GENERATION_PARTED, GENERATION_KILLED, GENERATION_PARTED,
+	    GENERATION_KILL);
 	assert_move(GENERATION_LAST, GENERATION_KILLED, GENERATION_DRAINING,
 	    GENERATION_KILL);
 	assert_move(GENERATION_DRAINING, GENERATION_KILLED,
