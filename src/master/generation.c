@@ -77,8 +77,6 @@ void
 generation_free(struct generation *g)
 {
 	loop_timer_clear(g->options->loop, &g->timer);
-	if (g->state == GENERATION_LAST)
-		inlet_end(&g->inlet);
 	inlet_close(&g->inlet);
 	status_server_close(&g->status_server);
 	logs_close(&g->logs);

@@ -1,6 +1,7 @@
 #include "master/inlet.h"
 
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -84,6 +85,16 @@ inlet_follow(struct inlet *inlet, const struct inlet *other)
 	for (int i = 0; i < 2; i++)
 		fd_close(&inlet->exchange[i]);
 	return open_exchange(inlet, other);
+}
+
+bool
+inlet_shares(const struct inlet *inlet, const struct inlet *other)
+{
+	struct stat one, two;
+
+	return fstat(inlet->exchange[0], &one) == 0 &&
+	    fstat(other->exchange[0], &two) == 0 &&
+	    one.st_dev == two.st_dev && one.st_ino == two.st_ino;
 }
 
 bool

@@ -41,6 +41,9 @@ void inlet_close(struct inlet *inlet);
  * addresses.  0, or -1 with errno and it has none. */
 int inlet_follow(struct inlet *inlet, const struct inlet *other);
 
+/* Both have the same exchange. */
+bool inlet_shares(const struct inlet *inlet, const struct inlet *other);
+
 bool inlet_has(const struct inlet *inlet, const struct listener *listener);
 
 /*

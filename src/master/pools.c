@@ -218,6 +218,20 @@ pools_decide(struct pools *pools, bool good)
 	sweep_sources(pools);
 }
 
+/* What is handed on over its exchange has somebody who takes it. */
+static bool
+has_taker(const struct pools *pools, struct generation *gone)
+{
+	struct generation *g;
+
+	for (g = pools->first; g != NULL; g = *generation_link(g))
+		if ((generation_state(g) == GENERATION_LAST ||
+			!generation_leaves(generation_state(g))) &&
+		    inlet_shares(generation_inlet(g), generation_inlet(gone)))
+			return true;
+	return false;
+}
+
 static void
 sweep_generations(struct pools *pools)
 {
@@ -231,6 +245,9 @@ sweep_generations(struct pools *pools)
 		}
 		*link = *generation_link(g);
 		log_debug("pool %s: a generation is gone", generation_name(g));
+		if (generation_state(g) == GENERATION_LAST &&
+		    !has_taker(pools, g))
+			inlet_end(generation_inlet(g));
 		generation_free(g);
 		swept = true;
 	}

@@ -178,6 +178,38 @@ def declines():
         d.fds_before = d.count_fds()[0]
 
 
+@test
+def stopped_after_a_reload():
+    """two generations stop together; the end of the first takes nothing from
+    the second"""
+    d = Daemon(workers=ONE, top={"log_level": "debug"}).start()
+    gates = d.gate(), d.gate()
+
+    def ask(gate):
+        asked = Background(d.lua, gate.lua + "return text('held')")
+        gate.wait()
+        return asked
+    first, old = ask(gates[0]), d.wait_workers(1)[0]
+    d.pools["www"]["umask"] = "0027"
+    d.write_conf()
+    d.reload()
+    second, last = ask(gates[1]), d.connect()
+    last.send(request(lua="return text('waited')"))
+    d.kill(signal.SIGTERM)
+    d.wait_log("stopping")
+    gates[0].open()
+    equal(first.result().body, b"held")
+    d.wait_log("a generation is gone")
+    assert not alive(old), "the first has left"
+    gates[1].open()
+    equal(second.result().body, b"held")
+    equal(last.response().body, b"waited")
+    d.ended(0)
+    assert "shut down" not in d.read_log(), "and nobody is blamed"
+    d.check_log()
+    d.destroy()
+
+
 def cpu(pid):
     """Seconds that a process has run; 0 if it is gone."""
     try:
