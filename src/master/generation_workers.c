@@ -13,7 +13,8 @@
 
 #define GRACE	    5	 /* ms for workers that are there to take a client */
 #define BATCH	    16	 /* forks in one turn */
-#define SUCCESSION  100	 /* ms of age before which a worker has no successor */
+#define SUCCESSION  100	 /* ms of age before which a worker has no successor, and
+			    delays the next one if it leaves */
 #define START_GRACE 2000 /* ms beyond timeouts.start, for the worker's own
 			    watchdog to say where it hangs */
 
@@ -293,6 +294,15 @@ leaves(struct generation *g, struct slot *slot)
 		    "a worker has left by itself");
 }
 
+/* There would be no end of forks if each one left as soon as it is up. */
+static void
+leaves_by_itself(struct generation *g, struct slot *slot, int64_t now)
+{
+	slot->due = now + g->conf->timeouts.stop;
+	if (generation_serves(g->state) && now - slot->born < SUCCESSION)
+		backoff_failed(&g->backoff, now, true, now - slot->born);
+}
+
 static void
 is_stuck(struct generation *g, struct slot *slot)
 {
@@ -364,7 +374,7 @@ generation_heard(void *arg, struct slot *slot, enum birth_word word)
 		break;
 	case WORD_LEAVING: /* one that has not come up fails, however it ends */
 		if (slot->state == SLOT_UP)
-			slot->due = now + g->conf->timeouts.stop;
+			leaves_by_itself(g, slot, now);
 		if (slot->state != SLOT_STARTING)
 			leaves(g, slot);
 		break;

@@ -232,6 +232,20 @@ START_TEST(who_leaves_of_its_own_accord_is_replaced)
 }
 END_TEST
 
+START_TEST(who_leaves_at_once_is_replaced_ever_more_slowly)
+{
+	int64_t began = clock_ms();
+
+	configure(POOL("a", "hasty", STATIC("1"), "")
+	    POOL("b", "good", STATIC("1"), ""));
+	start();
+	wait_log(5, "pool a.* born$");
+	ck_assert_int_ge(clock_ms() - began, 1500);
+	ck_assert_int_gt(ask("b.sock"), 0);
+	stop();
+}
+END_TEST
+
 /* The fifth comes after 100 + 200 + 400 + 800 ms; a neighbour and its
  * clients notice nothing. */
 START_TEST(who_dies_young_is_replaced_ever_more_slowly)
@@ -1124,6 +1138,7 @@ add_life(TCase *t)
 	tcase_add_test(t, who_dies_is_replaced);
 	tcase_add_test(t, a_crash_is_said_and_mended);
 	tcase_add_test(t, who_leaves_of_its_own_accord_is_replaced);
+	tcase_add_test(t, who_leaves_at_once_is_replaced_ever_more_slowly);
 	tcase_add_test(t, who_dies_young_is_replaced_ever_more_slowly);
 	tcase_add_test(t, a_broken_pool_recovers);
 	tcase_add_test(t, without_any_pool_it_gives_up);

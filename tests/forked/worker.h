@@ -22,6 +22,7 @@
  *   flood    writes without end when it has answered
  *   curious  says what descriptors it has
  *   eager    asks for a successor as soon as it is ready
+ *   hasty    leaves well as soon as it is ready
  *   liar     says that it is stuck when it has answered, and stays
  *   sleeper  hangs when it is to restart
  *   dreamer  says without end that it has just begun to restart
@@ -322,6 +323,10 @@ worker_main(const struct birth *birth)
 	dprintf(STDOUT_FILENO, "ready\n");
 	if (worker_is("eager"))
 		worker_say(WORD_REPLACE);
+	if (worker_is("hasty")) {
+		worker_say(WORD_LEAVING);
+		_exit(0);
+	}
 	for (;;) {
 		poll(fds, shut ? 2 : n + 3, -1);
 		if (fds[0].revents != 0)
