@@ -234,14 +234,6 @@ generation_adjust(struct generation *g, struct why *why)
 	return inlet_adjust(&g->status_server.inlet, g->conf, why);
 }
 
-void
-generation_rewatch(struct generation *g)
-{
-	inlet_unforward(&g->inlet);
-	inlet_unwatch(&g->inlet);
-	g->attention = true;
-}
-
 /* ---- what an operator does ----------------------------------------------- */
 
 unsigned

@@ -638,6 +638,14 @@ generation_ask(struct generation *g, int64_t until)
 }
 
 void
+generation_rewatch(struct generation *g)
+{
+	inlet_unforward(&g->inlet);
+	inlet_unwatch(&g->inlet);
+	g->attention = true;
+}
+
+void
 generation_stay(struct generation *g)
 {
 	begin(g, 0);
