@@ -103,7 +103,7 @@ finish(struct fcgi_reply *r, struct why *why)
 
 	r->app_status = (uint32_t)e[0] << 24 | (uint32_t)e[1] << 16 |
 	    (uint32_t)e[2] << 8 | e[3];
-	if (e[4] != FCGI_S_COMPLETE)
+	if (e[4] != FCGI_REQUEST_COMPLETE)
 		return refused(e[4], why);
 	if (r->cgi.status == 0) {
 		why_set(why, "the response ended %s (application status %u)",
@@ -143,11 +143,11 @@ take_content(struct fcgi_reply *r, const void *data, size_t n,
 	r->record.content -= (unsigned)n;
 	if (!is_ours(r))
 		return REPLY_MORE;
-	if (r->record.type == FCGI_T_STDOUT)
+	if (r->record.type == FCGI_STDOUT)
 		return take_stdout(r, data, n, why);
-	if (r->record.type == FCGI_T_END)
+	if (r->record.type == FCGI_END_REQUEST)
 		take_end(r, data, n);
-	else if (r->record.type == FCGI_T_STDERR && r->sink->errors != NULL)
+	else if (r->record.type == FCGI_STDERR && r->sink->errors != NULL)
 		r->sink->errors(r->sink->arg, data, n);
 	return REPLY_MORE;
 }
@@ -164,15 +164,15 @@ take_header(struct fcgi_reply *r, struct why *why)
 		    r->record.version);
 		return REPLY_PROTOCOL;
 	}
-	if (is_ours(r) && type == FCGI_T_END && r->record.content < 8) {
+	if (is_ours(r) && type == FCGI_END_REQUEST && r->record.content < 8) {
 		why_set(why, "END_REQUEST of %u bytes", r->record.content);
 		return REPLY_PROTOCOL;
 	}
 	if (!is_ours(r))
 		warn_once(r, &r->odd_id,
 		    "ignoring a record of another request");
-	else if (type != FCGI_T_END && type != FCGI_T_STDOUT &&
-	    type != FCGI_T_STDERR)
+	else if (type != FCGI_END_REQUEST && type != FCGI_STDOUT &&
+	    type != FCGI_STDERR)
 		warn_once(r, &r->odd_type,
 		    "ignoring a record of unexpected type");
 	return REPLY_MORE;
@@ -198,11 +198,11 @@ take(struct fcgi_reply *r, const char *data, size_t n, size_t *took,
 {
 	enum fcgi_verdict verdict;
 
-	if (r->have < FCGI_HEADER) {
-		*took = n < FCGI_HEADER - r->have ? n : FCGI_HEADER - r->have;
+	if (r->have < FCGI_HEADER_LEN) {
+		*took = n < FCGI_HEADER_LEN - r->have ? n : FCGI_HEADER_LEN - r->have;
 		memcpy(r->header + r->have, data, *took);
 		r->have += (unsigned)*took;
-		if (r->have < FCGI_HEADER)
+		if (r->have < FCGI_HEADER_LEN)
 			return REPLY_MORE;
 		verdict = take_header(r, why);
 	} else {
@@ -212,7 +212,7 @@ take(struct fcgi_reply *r, const char *data, size_t n, size_t *took,
 	    r->record.padding > 0)
 		return verdict;
 	r->have = 0;
-	return r->record.type == FCGI_T_END && is_ours(r) ? finish(r, why) :
+	return r->record.type == FCGI_END_REQUEST && is_ours(r) ? finish(r, why) :
 	    REPLY_MORE;
 }
 

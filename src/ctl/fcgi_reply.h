@@ -47,8 +47,8 @@ struct fcgi_reply {
 	/* The rest is this file's own. */
 	const struct fcgi_sink *sink;
 	struct buf head;
-	unsigned char header[FCGI_HEADER];
-	unsigned have; /* bytes of header; FCGI_HEADER: record is valid */
+	unsigned char header[FCGI_HEADER_LEN];
+	unsigned have; /* bytes of header; FCGI_HEADER_LEN: record is valid */
 	struct fcgi_record record; /* content, padding: what is to come */
 	unsigned char end[8];
 	unsigned end_have;

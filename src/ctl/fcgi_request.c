@@ -205,16 +205,16 @@ static void
 add_records(const struct fcgi_request *q, const struct buf *params,
     struct buf *out)
 {
-	fcgi_add_begin(out, REQUEST_ID, FCGI_R_RESPONDER,
-	    q->keep ? FCGI_KEEP : 0);
+	fcgi_add_begin(out, REQUEST_ID, FCGI_RESPONDER,
+	    q->keep ? FCGI_KEEP_CONN : 0);
 	if (params->len > 0)
-		fcgi_add_stream(out, FCGI_T_PARAMS, REQUEST_ID, params->data,
+		fcgi_add_stream(out, FCGI_PARAMS, REQUEST_ID, params->data,
 		    params->len);
-	fcgi_add_stream(out, FCGI_T_PARAMS, REQUEST_ID, NULL, 0);
+	fcgi_add_stream(out, FCGI_PARAMS, REQUEST_ID, NULL, 0);
 	if (q->body != NULL && q->body->len > 0)
-		fcgi_add_stream(out, FCGI_T_STDIN, REQUEST_ID, q->body->data,
+		fcgi_add_stream(out, FCGI_STDIN, REQUEST_ID, q->body->data,
 		    q->body->len);
-	fcgi_add_stream(out, FCGI_T_STDIN, REQUEST_ID, NULL, 0);
+	fcgi_add_stream(out, FCGI_STDIN, REQUEST_ID, NULL, 0);
 }
 
 int

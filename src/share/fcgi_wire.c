@@ -5,7 +5,7 @@
 #define STREAM_PIECE 65528 /* the largest content that needs no padding */
 
 void
-fcgi_get_header(const unsigned char in[FCGI_HEADER],
+fcgi_get_header(const unsigned char in[FCGI_HEADER_LEN],
     struct fcgi_record *record)
 {
 	record->version = in[0];
@@ -16,10 +16,10 @@ fcgi_get_header(const unsigned char in[FCGI_HEADER],
 }
 
 void
-fcgi_put_header(unsigned char out[FCGI_HEADER], unsigned type, unsigned id,
+fcgi_put_header(unsigned char out[FCGI_HEADER_LEN], unsigned type, unsigned id,
     unsigned content, unsigned padding)
 {
-	out[0] = 1;
+	out[0] = FCGI_VERSION_1;
 	out[1] = type & 0xff;
 	out[2] = id >> 8 & 0xff;
 	out[3] = id & 0xff;
@@ -81,7 +81,7 @@ add_record(struct buf *out, unsigned type, unsigned id, const void *data,
     size_t n)
 {
 	static const unsigned char zero[8];
-	unsigned char header[FCGI_HEADER];
+	unsigned char header[FCGI_HEADER_LEN];
 	unsigned padding = -(unsigned)n & 7;
 
 	fcgi_put_header(header, type, id, (unsigned)n, padding);
@@ -100,7 +100,7 @@ fcgi_add_begin(struct buf *out, unsigned id, unsigned role, unsigned flags)
 	body[0] = role >> 8 & 0xff;
 	body[1] = role & 0xff;
 	body[2] = flags & 0xff;
-	return add_record(out, FCGI_T_BEGIN, id, body, sizeof(body));
+	return add_record(out, FCGI_BEGIN_REQUEST, id, body, sizeof(body));
 }
 
 int
@@ -111,7 +111,7 @@ fcgi_add_end(struct buf *out, unsigned id, uint32_t app_status,
 
 	put32(body, app_status);
 	body[4] = protocol_status & 0xff;
-	return add_record(out, FCGI_T_END, id, body, sizeof(body));
+	return add_record(out, FCGI_END_REQUEST, id, body, sizeof(body));
 }
 
 int

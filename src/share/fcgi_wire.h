@@ -3,41 +3,16 @@
 
 /*
  * FastCGI records and name-value pairs as bytes (FastCGI specification 1.0,
- * sections 3.3, 3.4, 5 and 8).  Pure: the codec of the client (lua-fcgi) and
- * of the worker's judgement of what a peer sends (fcgi_scan).
+ * sections 3.3, 3.4, 5 and 8): types, flags and statuses are libfcgi's.  Pure:
+ * the codec of the client (lua-fcgi), of the worker's judgement of what a peer
+ * sends (fcgi_scan) and of its responses (fcgi_out).
  */
 
+#include <fastcgi.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/buf.h"
-
-#define FCGI_HEADER	  8
-#define FCGI_CONTENT_MAX  65535
-#define FCGI_KEEP	  1 /* BEGIN_REQUEST flags: FCGI_KEEP_CONN */
-
-enum fcgi_type {
-	FCGI_T_BEGIN = 1,
-	FCGI_T_ABORT,
-	FCGI_T_END,
-	FCGI_T_PARAMS,
-	FCGI_T_STDIN,
-	FCGI_T_STDOUT,
-	FCGI_T_STDERR,
-	FCGI_T_DATA,
-	FCGI_T_GET_VALUES,
-	FCGI_T_GET_VALUES_RESULT,
-	FCGI_T_UNKNOWN
-};
-
-enum fcgi_role { FCGI_R_RESPONDER = 1, FCGI_R_AUTHORIZER, FCGI_R_FILTER };
-
-enum fcgi_protocol_status {
-	FCGI_S_COMPLETE,
-	FCGI_S_CANT_MPX,
-	FCGI_S_OVERLOADED,
-	FCGI_S_UNKNOWN_ROLE
-};
 
 struct fcgi_record {
 	unsigned version;
@@ -54,9 +29,9 @@ struct fcgi_pair { /* points into the bytes it was read from */
 	size_t value_len;
 };
 
-void fcgi_get_header(const unsigned char in[FCGI_HEADER],
+void fcgi_get_header(const unsigned char in[FCGI_HEADER_LEN],
     struct fcgi_record *record);
-void fcgi_put_header(unsigned char out[FCGI_HEADER], unsigned type,
+void fcgi_put_header(unsigned char out[FCGI_HEADER_LEN], unsigned type,
     unsigned id, unsigned content, unsigned padding);
 
 /*

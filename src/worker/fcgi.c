@@ -231,9 +231,9 @@ fcgi_abandon(struct request *request, int status)
 	    status, response_reason(status));
 	if (!request->head_only)
 		buf_addf(&text, "%s\n", response_reason(status));
-	fcgi_add_stream(&out, FCGI_T_STDOUT, id, text.data, text.len);
-	fcgi_add_stream(&out, FCGI_T_STDOUT, id, NULL, 0);
-	fcgi_add_end(&out, id, 1, FCGI_S_COMPLETE);
+	fcgi_add_stream(&out, FCGI_STDOUT, id, text.data, text.len);
+	fcgi_add_stream(&out, FCGI_STDOUT, id, NULL, 0);
+	fcgi_add_end(&out, id, 1, FCGI_REQUEST_COMPLETE);
 	if (!out.failed)
 		send(r->conn->fd, out.data, out.len,
 		    MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -295,12 +295,12 @@ static void
 lib_begin(struct fcgi_request *r)
 {
 	struct conn *c = r->conn;
-	unsigned char head[3 * FCGI_HEADER] = { 0 };
+	unsigned char head[3 * FCGI_HEADER_LEN] = { 0 };
 
-	fcgi_put_header(head, FCGI_T_BEGIN, c->scan.id, 8, 0);
-	head[FCGI_HEADER + 1] = FCGI_R_RESPONDER;
-	head[FCGI_HEADER + 2] = FCGI_KEEP;
-	fcgi_put_header(head + 2 * FCGI_HEADER, FCGI_T_PARAMS, c->scan.id, 0,
+	fcgi_put_header(head, FCGI_BEGIN_REQUEST, c->scan.id, 8, 0);
+	head[FCGI_HEADER_LEN + 1] = FCGI_RESPONDER;
+	head[FCGI_HEADER_LEN + 2] = FCGI_KEEP_CONN;
+	fcgi_put_header(head + 2 * FCGI_HEADER_LEN, FCGI_PARAMS, c->scan.id, 0,
 	    0);
 	r->lib.ipcFd = self.replay[0];
 	r->lib.keepConnection = 1;

@@ -23,14 +23,14 @@ enum judgement {
 static enum judgement
 judge(const struct scan *scan, const struct fcgi_record *r)
 {
-	if (r->version != 1)
+	if (r->version != FCGI_VERSION_1)
 		return MALFORMED;
 	if (r->id == 0) {
-		if (r->content > MANAGEMENT_MAX || r->type == FCGI_T_BEGIN)
+		if (r->content > MANAGEMENT_MAX || r->type == FCGI_BEGIN_REQUEST)
 			return MALFORMED;
-		return r->type == FCGI_T_GET_VALUES ? VALUES : UNKNOWN;
+		return r->type == FCGI_GET_VALUES ? VALUES : UNKNOWN;
 	}
-	if (r->type == FCGI_T_BEGIN) {
+	if (r->type == FCGI_BEGIN_REQUEST) {
 		if (r->content != 8)
 			return MALFORMED;
 		if (scan->state == SCAN_IDLE)
@@ -38,11 +38,11 @@ judge(const struct scan *scan, const struct fcgi_record *r)
 		return r->id == scan->id ? MALFORMED : MULTIPLEX;
 	}
 	if (scan->state == SCAN_IDLE || r->id != scan->id)
-		return r->type <= FCGI_T_UNKNOWN ? STRAY : MALFORMED;
-	if (r->type == FCGI_T_ABORT)
+		return r->type <= FCGI_UNKNOWN_TYPE ? STRAY : MALFORMED;
+	if (r->type == FCGI_ABORT_REQUEST)
 		return ABORT;
-	if ((scan->state == SCAN_PARAMS && r->type == FCGI_T_PARAMS) ||
-	    (scan->state == SCAN_STDIN && r->type == FCGI_T_STDIN))
+	if ((scan->state == SCAN_PARAMS && r->type == FCGI_PARAMS) ||
+	    (scan->state == SCAN_STDIN && r->type == FCGI_STDIN))
 		return TAKE;
 	return MALFORMED;
 }
@@ -51,8 +51,8 @@ static void
 answer_values(const unsigned char *p, size_t n, unsigned capacity,
     struct buf *reply)
 {
-	static const char *const names[] = { "FCGI_MAX_CONNS", "FCGI_MAX_REQS",
-		"FCGI_MPXS_CONNS" };
+	static const char *const names[] = { FCGI_MAX_CONNS, FCGI_MAX_REQS,
+		FCGI_MPXS_CONNS };
 	const unsigned char *end = p + n;
 	struct buf pairs = { 0 }, number = { 0 };
 	struct fcgi_pair pair;
@@ -72,7 +72,7 @@ answer_values(const unsigned char *p, size_t n, unsigned capacity,
 	}
 	/* At most three short pairs: a single record, and never the empty one
 	 * that fcgi_add_stream makes of nothing unless that is the answer. */
-	fcgi_add_stream(reply, FCGI_T_GET_VALUES_RESULT, 0, pairs.data,
+	fcgi_add_stream(reply, FCGI_GET_VALUES_RESULT, 0, pairs.data,
 	    pairs.len);
 	buf_free(&pairs);
 	buf_free(&number);
@@ -81,10 +81,10 @@ answer_values(const unsigned char *p, size_t n, unsigned capacity,
 static void
 answer_unknown(unsigned type, struct buf *reply)
 {
-	unsigned char record[FCGI_HEADER + 8] = { 0 };
+	unsigned char record[FCGI_HEADER_LEN + 8] = { 0 };
 
-	fcgi_put_header(record, FCGI_T_UNKNOWN, 0, 8, 0);
-	record[FCGI_HEADER] = (unsigned char)type;
+	fcgi_put_header(record, FCGI_UNKNOWN_TYPE, 0, 8, 0);
+	record[FCGI_HEADER_LEN] = (unsigned char)type;
 	buf_add(reply, record, sizeof(record));
 }
 
@@ -95,11 +95,11 @@ begin(struct scan *scan, const struct fcgi_record *r,
 	unsigned role = (unsigned)content[0] << 8 | content[1];
 
 	scan->id = r->id;
-	scan->keep = content[2] & FCGI_KEEP;
+	scan->keep = content[2] & FCGI_KEEP_CONN;
 	scan->params = scan->at;
 	scan->params_len = 0;
-	if (role != FCGI_R_RESPONDER) {
-		fcgi_add_end(reply, r->id, 0, FCGI_S_UNKNOWN_ROLE);
+	if (role != FCGI_RESPONDER) {
+		fcgi_add_end(reply, r->id, 0, FCGI_UNKNOWN_ROLE);
 		return SCAN_REFUSE;
 	}
 	scan->state = SCAN_PARAMS;
@@ -127,7 +127,7 @@ take_params(struct scan *scan, struct buf *in, size_t from, size_t n)
 static enum scan_verdict
 take_content(struct scan *scan, const struct fcgi_record *r)
 {
-	scan->at += FCGI_HEADER;
+	scan->at += FCGI_HEADER_LEN;
 	scan->content = r->content;
 	scan->skip = r->padding;
 	if (r->content > 0)
@@ -149,7 +149,7 @@ whole(struct scan *scan, struct buf *in, const struct fcgi_record *r,
     enum judgement judgement, const struct scan_limits *limits,
     struct buf *reply)
 {
-	size_t from = scan->at + FCGI_HEADER;
+	size_t from = scan->at + FCGI_HEADER_LEN;
 	unsigned char *content = (unsigned char *)in->data + from;
 
 	scan->at = from + r->content + r->padding;
@@ -167,7 +167,7 @@ whole(struct scan *scan, struct buf *in, const struct fcgi_record *r,
 		answer_unknown(r->type, reply);
 		break;
 	case MULTIPLEX:
-		fcgi_add_end(reply, r->id, 0, FCGI_S_CANT_MPX);
+		fcgi_add_end(reply, r->id, 0, FCGI_CANT_MPX_CONN);
 		break;
 	default:
 		break;
@@ -178,9 +178,9 @@ whole(struct scan *scan, struct buf *in, const struct fcgi_record *r,
 static const char *
 fault_of(const struct fcgi_record *r)
 {
-	if (r->version != 1)
+	if (r->version != FCGI_VERSION_1)
 		return "not FastCGI version 1";
-	if (r->type == FCGI_T_BEGIN)
+	if (r->type == FCGI_BEGIN_REQUEST)
 		return "BEGIN_REQUEST of a wrong length or for a known id";
 	if (r->id == 0)
 		return "management record too long";
@@ -235,14 +235,14 @@ scan_next(struct scan *scan, struct buf *in, const struct scan_limits *limits,
 		if (pending(scan, in))
 			return scan->content > 0 && in->len > scan->at ?
 			    SCAN_CONTENT : SCAN_MORE;
-		if (in->len - scan->at < FCGI_HEADER)
+		if (in->len - scan->at < FCGI_HEADER_LEN)
 			return SCAN_MORE;
 		fcgi_get_header((unsigned char *)in->data + scan->at, &r);
 		judgement = judge(scan, &r);
 		if (judgement == MALFORMED)
 			return bad(scan, fault_of(&r));
 		if (judgement == STRAY) {
-			scan->at += FCGI_HEADER;
+			scan->at += FCGI_HEADER_LEN;
 			scan->skip = r.content + r.padding;
 			continue;
 		}
@@ -255,7 +255,7 @@ scan_next(struct scan *scan, struct buf *in, const struct scan_limits *limits,
 		if (judgement == TAKE &&
 		    scan->params_len + r.content > limits->head)
 			return SCAN_LARGE;
-		if (in->len - scan->at < FCGI_HEADER + r.content + r.padding)
+		if (in->len - scan->at < FCGI_HEADER_LEN + r.content + r.padding)
 			return SCAN_MORE;
 		verdict = whole(scan, in, &r, judgement, limits, reply);
 		if (verdict != SCAN_MORE)
@@ -277,13 +277,13 @@ scan_reset(struct scan *scan)
 static void
 pack_skip(const struct scan *scan, struct buf *out)
 {
-	size_t content = scan->skip < FCGI_CONTENT_MAX ? scan->skip :
-	    FCGI_CONTENT_MAX;
-	unsigned char header[FCGI_HEADER];
+	size_t content = scan->skip < FCGI_MAX_LENGTH ? scan->skip :
+	    FCGI_MAX_LENGTH;
+	unsigned char header[FCGI_HEADER_LEN];
 
 	if (scan->skip == 0)
 		return;
-	fcgi_put_header(header, FCGI_T_STDIN, scan->id == 1 ? 2 : 1,
+	fcgi_put_header(header, FCGI_STDIN, scan->id == 1 ? 2 : 1,
 	    (unsigned)content, (unsigned)(scan->skip - content));
 	buf_add(out, header, sizeof(header));
 }
@@ -294,10 +294,10 @@ scan_pack(const struct scan *scan, const struct buf *in, struct buf *out)
 	if (scan->state != SCAN_IDLE && scan->state != SCAN_PARAMS)
 		return -1;
 	if (scan->state == SCAN_PARAMS)
-		fcgi_add_begin(out, scan->id, FCGI_R_RESPONDER,
-		    scan->keep ? FCGI_KEEP : 0);
+		fcgi_add_begin(out, scan->id, FCGI_RESPONDER,
+		    scan->keep ? FCGI_KEEP_CONN : 0);
 	if (scan->state == SCAN_PARAMS && scan->params_len > 0)
-		fcgi_add_stream(out, FCGI_T_PARAMS, scan->id,
+		fcgi_add_stream(out, FCGI_PARAMS, scan->id,
 		    in->data + scan->params, scan->params_len);
 	pack_skip(scan, out);
 	if (in->len > scan->at)

@@ -74,7 +74,7 @@ put(unsigned type, const char *text)
 static void
 put_record(unsigned type, unsigned id, const void *data, unsigned n)
 {
-	unsigned char header[FCGI_HEADER];
+	unsigned char header[FCGI_HEADER_LEN];
 
 	fcgi_put_header(header, type, id, n, 0);
 	buf_add(&wire, header, sizeof(header));
@@ -105,19 +105,19 @@ feed(void)
 static enum fcgi_verdict
 feed_head(const char *text)
 {
-	put(FCGI_T_STDOUT, text);
-	fcgi_add_end(&wire, 1, 0, FCGI_S_COMPLETE);
+	put(FCGI_STDOUT, text);
+	fcgi_add_end(&wire, 1, 0, FCGI_REQUEST_COMPLETE);
 	return feed();
 }
 
 /* However the bytes are cut, the answer is the same. */
 START_TEST(response_in_pieces_of_any_size)
 {
-	put(FCGI_T_STDOUT, "Status: 404 Not Found\r\nX: y\r\n\r\nbo");
-	put(FCGI_T_STDERR, "oh dear\n");
-	put(FCGI_T_STDOUT, "dy");
-	put(FCGI_T_STDOUT, "");
-	fcgi_add_end(&wire, 1, 7, FCGI_S_COMPLETE);
+	put(FCGI_STDOUT, "Status: 404 Not Found\r\nX: y\r\n\r\nbo");
+	put(FCGI_STDERR, "oh dear\n");
+	put(FCGI_STDOUT, "dy");
+	put(FCGI_STDOUT, "");
+	fcgi_add_end(&wire, 1, 7, FCGI_REQUEST_COMPLETE);
 	ck_assert_int_eq(feed_by((size_t)_i), REPLY_DONE);
 	ck_assert_str_eq(buf_string(&head),
 	    "Status: 404 Not Found\r\nX: y\r\n\r\n");
@@ -171,7 +171,7 @@ END_TEST
 
 START_TEST(end_before_or_amid_the_head_is_cut)
 {
-	fcgi_add_end(&wire, 1, 9, FCGI_S_COMPLETE);
+	fcgi_add_end(&wire, 1, 9, FCGI_REQUEST_COMPLETE);
 	ck_assert_int_eq(feed(), REPLY_CUT);
 	ck_assert(strstr(why.text, "before it began") != NULL);
 	ck_assert(strstr(why.text, "9") != NULL);
@@ -210,7 +210,7 @@ START_TEST(headers_cost_bounded_memory)
 
 	memset(line, 'x', sizeof(line));
 	for (i = 0; i < 1000; i++)
-		put_record(FCGI_T_STDOUT, 1, line, sizeof(line));
+		put_record(FCGI_STDOUT, 1, line, sizeof(line));
 	ck_assert_int_eq(feed(), REPLY_PROTOCOL);
 	ck_assert(strstr(why.text, "bytes of headers") != NULL);
 	ck_assert_uint_lt(reply.head.cap, 4 * REPLY_HEAD_MAX);
@@ -219,15 +219,15 @@ END_TEST
 
 START_TEST(records_that_are_not_ours_are_skipped_with_one_warning)
 {
-	put_record(FCGI_T_STDOUT, 2, "Status: 500\r\n\r\nnot ours", 23);
-	put_record(FCGI_T_STDOUT, 3, "x", 1);
+	put_record(FCGI_STDOUT, 2, "Status: 500\r\n\r\nnot ours", 23);
+	put_record(FCGI_STDOUT, 3, "x", 1);
 	put_record(99, 1, "strange", 7);
-	put_record(FCGI_T_DATA, 1, "strange", 7);
-	put_record(FCGI_T_UNKNOWN, 0, "12345678", 8);
-	fcgi_add_end(&wire, 2, 1, FCGI_S_COMPLETE);
-	put(FCGI_T_STDOUT, "\n");
-	put(FCGI_T_STDOUT, "ours");
-	fcgi_add_end(&wire, 1, 0, FCGI_S_COMPLETE);
+	put_record(FCGI_DATA, 1, "strange", 7);
+	put_record(FCGI_UNKNOWN_TYPE, 0, "12345678", 8);
+	fcgi_add_end(&wire, 2, 1, FCGI_REQUEST_COMPLETE);
+	put(FCGI_STDOUT, "\n");
+	put(FCGI_STDOUT, "ours");
+	fcgi_add_end(&wire, 1, 0, FCGI_REQUEST_COMPLETE);
 	ck_assert_int_eq(feed(), REPLY_DONE);
 	ck_assert_str_eq(buf_string(&body), "ours");
 	ck_assert_str_eq(buf_string(&warnings),
@@ -246,8 +246,8 @@ END_TEST
 
 START_TEST(short_end_record_is_an_error)
 {
-	put(FCGI_T_STDOUT, "\n");
-	put_record(FCGI_T_END, 1, "1234567", 7);
+	put(FCGI_STDOUT, "\n");
+	put_record(FCGI_END_REQUEST, 1, "1234567", 7);
 	ck_assert_int_eq(feed(), REPLY_PROTOCOL);
 }
 END_TEST
@@ -255,8 +255,8 @@ END_TEST
 static const struct {
 	unsigned status;
 	const char *text;
-} refusals[] = { { FCGI_S_CANT_MPX, "one request" },
-	{ FCGI_S_OVERLOADED, "overloaded" }, { FCGI_S_UNKNOWN_ROLE, "role" },
+} refusals[] = { { FCGI_CANT_MPX_CONN, "one request" },
+	{ FCGI_OVERLOADED, "overloaded" }, { FCGI_UNKNOWN_ROLE, "role" },
 	{ 77, "protocol status 77" } };
 
 START_TEST(refusal_is_an_error)
@@ -271,10 +271,10 @@ START_TEST(what_follows_the_response_is_left)
 {
 	size_t whole;
 
-	put(FCGI_T_STDOUT, "\n");
-	fcgi_add_end(&wire, 1, 0, FCGI_S_COMPLETE);
+	put(FCGI_STDOUT, "\n");
+	fcgi_add_end(&wire, 1, 0, FCGI_REQUEST_COMPLETE);
 	whole = wire.len;
-	put(FCGI_T_STDOUT, "next");
+	put(FCGI_STDOUT, "next");
 	ck_assert_int_eq(feed(), REPLY_DONE);
 	ck_assert_uint_eq(used, whole);
 }
@@ -288,7 +288,7 @@ START_TEST(padding_is_no_content)
 	buf_add(&wire, "\1\6\0\1\0\5\377\0A: b\n", 13);
 	buf_add(&wire, padding, sizeof(padding));
 	buf_add(&wire, "\1\6\0\1\0\2\0\0\nB", 10);
-	fcgi_add_end(&wire, 1, 0, FCGI_S_COMPLETE);
+	fcgi_add_end(&wire, 1, 0, FCGI_REQUEST_COMPLETE);
 	ck_assert_int_eq(feed_by(3), REPLY_DONE);
 	ck_assert_str_eq(buf_string(&body), "B");
 }

@@ -43,17 +43,17 @@ build(void)
 	p = (const unsigned char *)out.data;
 	while (p < (const unsigned char *)out.data + out.len) {
 		fcgi_get_header(p, &r);
-		p += FCGI_HEADER;
+		p += FCGI_HEADER_LEN;
 		ck_assert_uint_eq(r.id, REQUEST_ID);
-		if (r.type == FCGI_T_BEGIN) {
+		if (r.type == FCGI_BEGIN_REQUEST) {
 			role = (unsigned)p[0] << 8 | p[1];
 			flags = p[2];
 		}
-		if (r.type == FCGI_T_PARAMS)
+		if (r.type == FCGI_PARAMS)
 			buf_add(&params, p, r.content);
-		if (r.type == FCGI_T_STDIN)
+		if (r.type == FCGI_STDIN)
 			buf_add(&input, p, r.content);
-		ends += r.type != FCGI_T_BEGIN && r.content == 0;
+		ends += r.type != FCGI_BEGIN_REQUEST && r.content == 0;
 		p += r.content + r.padding;
 	}
 	ck_assert_uint_eq(ends, 2);
@@ -94,7 +94,7 @@ START_TEST(plain_get)
 {
 	q.uri = "/a/b?x=1&y=2";
 	build();
-	ck_assert_uint_eq(role, FCGI_R_RESPONDER);
+	ck_assert_uint_eq(role, FCGI_RESPONDER);
 	ck_assert_uint_eq(flags, 0);
 	ck_assert_uint_eq(input.len, 0);
 	ck_assert_str_eq(param("REQUEST_METHOD"), "GET");
@@ -116,7 +116,7 @@ START_TEST(keep_asks_to_keep)
 {
 	q.keep = true;
 	build();
-	ck_assert_uint_eq(flags, FCGI_KEEP);
+	ck_assert_uint_eq(flags, FCGI_KEEP_CONN);
 }
 END_TEST
 

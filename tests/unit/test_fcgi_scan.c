@@ -17,7 +17,7 @@ static void
 raw(struct buf *b, unsigned version, unsigned type, unsigned id, size_t n,
     unsigned padding)
 {
-	unsigned char header[FCGI_HEADER];
+	unsigned char header[FCGI_HEADER_LEN];
 
 	fcgi_put_header(header, type, id, (unsigned)n, padding);
 	header[0] = (unsigned char)version;
@@ -31,11 +31,11 @@ head(struct buf *b, unsigned id, unsigned flags)
 {
 	struct buf pairs = { 0 };
 
-	fcgi_add_begin(b, id, FCGI_R_RESPONDER, flags);
+	fcgi_add_begin(b, id, FCGI_RESPONDER, flags);
 	fcgi_add_pair(&pairs, "A", 1, "b", 1);
 	fcgi_add_pair(&pairs, "NUL", 3, "1\0002", 3);
-	fcgi_add_stream(b, FCGI_T_PARAMS, id, pairs.data, pairs.len);
-	fcgi_add_stream(b, FCGI_T_PARAMS, id, NULL, 0);
+	fcgi_add_stream(b, FCGI_PARAMS, id, pairs.data, pairs.len);
+	fcgi_add_stream(b, FCGI_PARAMS, id, NULL, 0);
 	buf_free(&pairs);
 }
 
@@ -59,9 +59,9 @@ START_TEST(whole_request)
 	struct buf in = { 0 }, reply = { 0 };
 	struct scan scan = { 0 };
 
-	head(&in, 300, FCGI_KEEP);
-	fcgi_add_stream(&in, FCGI_T_STDIN, 300, "hello", 5);
-	fcgi_add_stream(&in, FCGI_T_STDIN, 300, NULL, 0);
+	head(&in, 300, FCGI_KEEP_CONN);
+	fcgi_add_stream(&in, FCGI_STDIN, 300, "hello", 5);
+	fcgi_add_stream(&in, FCGI_STDIN, 300, NULL, 0);
 	ck_assert_int_eq(scan_next(&scan, &in, &limits, &reply), SCAN_HEAD);
 	ck_assert_uint_eq(scan.id, 300);
 	ck_assert(scan.keep);
@@ -112,13 +112,13 @@ START_TEST(split_params)
 
 	fcgi_add_pair(&pairs, "A", 1, "b", 1);
 	fcgi_add_pair(&pairs, "NUL", 3, "1\0002", 3);
-	fcgi_add_begin(&in, 1, FCGI_R_RESPONDER, 0);
+	fcgi_add_begin(&in, 1, FCGI_RESPONDER, 0);
 	for (i = 0; i < pairs.len; i++) {
-		unsigned char header[FCGI_HEADER];
+		unsigned char header[FCGI_HEADER_LEN];
 
 		for (int stray = 0; stray < 20; stray++)
-			raw(&in, 1, FCGI_T_STDIN, 9, 1000, 200);
-		fcgi_put_header(header, FCGI_T_PARAMS, 1, 1, 255);
+			raw(&in, 1, FCGI_STDIN, 9, 1000, 200);
+		fcgi_put_header(header, FCGI_PARAMS, 1, 1, 255);
 		buf_add(&in, header, sizeof(header));
 		buf_putc(&in, pairs.data[i]);
 		for (int pad = 0; pad < 255; pad++)
@@ -128,7 +128,7 @@ START_TEST(split_params)
 		if (in.len > most)
 			most = in.len;
 	}
-	fcgi_add_stream(&in, FCGI_T_PARAMS, 1, NULL, 0);
+	fcgi_add_stream(&in, FCGI_PARAMS, 1, NULL, 0);
 	ck_assert_int_eq(scan_next(&scan, &in, &limits, &reply), SCAN_HEAD);
 	check_params(&scan, &in);
 	ck_assert_uint_lt(most, 40 * 1024);
@@ -146,14 +146,14 @@ odd_head(struct buf *out)
 
 	fcgi_add_pair(&pairs, "A", 1, "b", 1);
 	fcgi_add_pair(&pairs, "NUL", 3, "1\0002", 3);
-	raw(out, 1, FCGI_T_STDIN, 2, 20, 7);
-	fcgi_add_begin(out, 1, FCGI_R_RESPONDER, FCGI_KEEP);
-	fcgi_add_stream(out, FCGI_T_GET_VALUES, 0, "\016\0FCGI_MAX_CONNS", 16);
+	raw(out, 1, FCGI_STDIN, 2, 20, 7);
+	fcgi_add_begin(out, 1, FCGI_RESPONDER, FCGI_KEEP_CONN);
+	fcgi_add_stream(out, FCGI_GET_VALUES, 0, "\016\0FCGI_MAX_CONNS", 16);
 	for (size_t i = 0; i < pairs.len; i++) {
-		raw(out, 1, FCGI_T_STDIN, 2, 30, 2);
-		fcgi_add_stream(out, FCGI_T_PARAMS, 1, pairs.data + i, 1);
+		raw(out, 1, FCGI_STDIN, 2, 30, 2);
+		fcgi_add_stream(out, FCGI_PARAMS, 1, pairs.data + i, 1);
 	}
-	fcgi_add_stream(out, FCGI_T_PARAMS, 1, NULL, 0);
+	fcgi_add_stream(out, FCGI_PARAMS, 1, NULL, 0);
 	buf_free(&pairs);
 }
 
@@ -173,7 +173,7 @@ START_TEST(packed_anywhere)
 		ck_assert_int_eq(scan_next(&scan, &in, &limits, &reply),
 		    SCAN_MORE);
 		ck_assert_int_eq(scan_pack(&scan, &in, &packed), 0);
-		ck_assert_uint_le(packed.len, i + FCGI_HEADER);
+		ck_assert_uint_le(packed.len, i + FCGI_HEADER_LEN);
 		ck_assert_int_eq(scan_next(&other, &packed, &limits, &reply),
 		    SCAN_MORE);
 		buf_add(&packed, all.data + i, all.len - i);
@@ -211,10 +211,10 @@ START_TEST(limit_of_head)
 	struct buf in = { 0 }, reply = { 0 };
 	struct scan scan = { 0 };
 
-	fcgi_add_begin(&in, 1, FCGI_R_RESPONDER, 0);
-	raw(&in, 1, FCGI_T_PARAMS, 1, 4096, 0);
+	fcgi_add_begin(&in, 1, FCGI_RESPONDER, 0);
+	raw(&in, 1, FCGI_PARAMS, 1, 4096, 0);
 	ck_assert_int_eq(scan_next(&scan, &in, &limits, &reply), SCAN_MORE);
-	raw(&in, 1, FCGI_T_PARAMS, 1, 1, 0);
+	raw(&in, 1, FCGI_PARAMS, 1, 1, 0);
 	ck_assert_int_eq(scan_next(&scan, &in, &limits, &reply), SCAN_LARGE);
 	buf_free(&in);
 	buf_free(&reply);
@@ -227,9 +227,9 @@ START_TEST(limit_at_once)
 	struct buf in = { 0 }, reply = { 0 };
 	struct scan scan = { 0 };
 
-	fcgi_add_begin(&in, 1, FCGI_R_RESPONDER, 0);
-	raw(&in, 1, FCGI_T_PARAMS, 1, 65535, 0);
-	in.len = 16 + FCGI_HEADER;
+	fcgi_add_begin(&in, 1, FCGI_RESPONDER, 0);
+	raw(&in, 1, FCGI_PARAMS, 1, 65535, 0);
+	in.len = 16 + FCGI_HEADER_LEN;
 	ck_assert_int_eq(scan_next(&scan, &in, &limits, &reply), SCAN_LARGE);
 	buf_free(&in);
 	buf_free(&reply);
@@ -240,13 +240,13 @@ static const struct {
 	const char *name;
 	unsigned version, type, id, n;
 } malformed[] = {
-	{ "version 0", 0, FCGI_T_BEGIN, 1, 8 },
-	{ "version 2", 2, FCGI_T_BEGIN, 1, 8 },
+	{ "version 0", 0, FCGI_BEGIN_REQUEST, 1, 8 },
+	{ "version 2", 2, FCGI_BEGIN_REQUEST, 1, 8 },
 	{ "an HTTP request", 'G', 'E', 0x5420, 8 },
-	{ "BEGIN with id 0", 1, FCGI_T_BEGIN, 0, 8 },
-	{ "BEGIN too short", 1, FCGI_T_BEGIN, 1, 7 },
-	{ "BEGIN too long", 1, FCGI_T_BEGIN, 1, 9 },
-	{ "long management record", 1, FCGI_T_GET_VALUES, 0, 2000 },
+	{ "BEGIN with id 0", 1, FCGI_BEGIN_REQUEST, 0, 8 },
+	{ "BEGIN too short", 1, FCGI_BEGIN_REQUEST, 1, 7 },
+	{ "BEGIN too long", 1, FCGI_BEGIN_REQUEST, 1, 9 },
+	{ "long management record", 1, FCGI_GET_VALUES, 0, 2000 },
 	{ "type of nobody", 1, 77, 1, 8 },
 };
 
@@ -270,12 +270,12 @@ static const struct {
 	unsigned type;
 	bool body; /* in the body, else in the head */
 } misplaced[] = {
-	{ "STDIN before the parameters end", FCGI_T_STDIN, false },
-	{ "STDOUT in a head", FCGI_T_STDOUT, false },
-	{ "BEGIN again in a head", FCGI_T_BEGIN, false },
-	{ "DATA in a body", FCGI_T_DATA, true },
-	{ "PARAMS in a body", FCGI_T_PARAMS, true },
-	{ "BEGIN again in a body", FCGI_T_BEGIN, true },
+	{ "STDIN before the parameters end", FCGI_STDIN, false },
+	{ "STDOUT in a head", FCGI_STDOUT, false },
+	{ "BEGIN again in a head", FCGI_BEGIN_REQUEST, false },
+	{ "DATA in a body", FCGI_DATA, true },
+	{ "PARAMS in a body", FCGI_PARAMS, true },
+	{ "BEGIN again in a body", FCGI_BEGIN_REQUEST, true },
 	{ "unknown type in a body", 99, true },
 };
 
@@ -289,7 +289,7 @@ START_TEST(misplaced_record)
 		ck_assert_int_eq(scan_next(&scan, &in, &limits, &reply),
 		    SCAN_HEAD);
 	} else {
-		fcgi_add_begin(&in, 1, FCGI_R_RESPONDER, 0);
+		fcgi_add_begin(&in, 1, FCGI_RESPONDER, 0);
 	}
 	raw(&in, 1, misplaced[_i].type, 1, 8, 0);
 	ck_assert_msg(scan_next(&scan, &in, &limits, &reply) == SCAN_BAD,
@@ -304,12 +304,12 @@ START_TEST(unknown_role)
 	struct buf in = { 0 }, reply = { 0 };
 	struct scan scan = { 0 };
 
-	fcgi_add_begin(&in, 5, 42, FCGI_KEEP);
+	fcgi_add_begin(&in, 5, 42, FCGI_KEEP_CONN);
 	ck_assert_int_eq(scan_next(&scan, &in, &limits, &reply), SCAN_REFUSE);
 	ck_assert_uint_eq(reply.len, 16);
-	ck_assert_int_eq(reply.data[1], FCGI_T_END);
+	ck_assert_int_eq(reply.data[1], FCGI_END_REQUEST);
 	ck_assert_int_eq(reply.data[3], 5);
-	ck_assert_int_eq(reply.data[12], FCGI_S_UNKNOWN_ROLE);
+	ck_assert_int_eq(reply.data[12], FCGI_UNKNOWN_ROLE);
 	buf_free(&in);
 	buf_free(&reply);
 }
@@ -326,9 +326,9 @@ START_TEST(management)
 	fcgi_add_pair(&pairs, "NOBODY_KNOWS", 12, "", 0);
 	for (int i = 0; i < 10; i++)
 		fcgi_add_pair(&pairs, "FCGI_MAX_REQS", 13, "", 0);
-	fcgi_add_stream(&in, FCGI_T_GET_VALUES, 0, pairs.data, pairs.len);
+	fcgi_add_stream(&in, FCGI_GET_VALUES, 0, pairs.data, pairs.len);
 	ck_assert_int_eq(scan_next(&scan, &in, &limits, &reply), SCAN_MORE);
-	ck_assert_int_eq(reply.data[1], FCGI_T_GET_VALUES_RESULT);
+	ck_assert_int_eq(reply.data[1], FCGI_GET_VALUES_RESULT);
 	ck_assert_int_eq(reply.data[5], 3 * 3 + 14 + 13 + 15);
 	ck_assert_ptr_nonnull(memmem(reply.data, reply.len,
 	    "\016\001FCGI_MAX_CONNS7\015\001FCGI_MAX_REQS7"
@@ -337,7 +337,7 @@ START_TEST(management)
 	raw(&in, 1, 200, 0, 8, 0);
 	ck_assert_int_eq(scan_next(&scan, &in, &limits, &reply), SCAN_MORE);
 	ck_assert_uint_eq(reply.len, 16);
-	ck_assert_int_eq(reply.data[1], FCGI_T_UNKNOWN);
+	ck_assert_int_eq(reply.data[1], FCGI_UNKNOWN_TYPE);
 	ck_assert_int_eq((unsigned char)reply.data[8], 200);
 	buf_free(&in);
 	buf_free(&reply);
@@ -352,13 +352,13 @@ START_TEST(second_request)
 
 	head(&in, 1, 0);
 	ck_assert_int_eq(scan_next(&scan, &in, &limits, &reply), SCAN_HEAD);
-	fcgi_add_begin(&in, 2, FCGI_R_RESPONDER, 0);
-	raw(&in, 1, FCGI_T_PARAMS, 2, 100, 4);
-	fcgi_add_stream(&in, FCGI_T_STDIN, 1, NULL, 0);
+	fcgi_add_begin(&in, 2, FCGI_RESPONDER, 0);
+	raw(&in, 1, FCGI_PARAMS, 2, 100, 4);
+	fcgi_add_stream(&in, FCGI_STDIN, 1, NULL, 0);
 	ck_assert_int_eq(scan_next(&scan, &in, &limits, &reply), SCAN_END);
 	ck_assert_uint_eq(reply.len, 16);
 	ck_assert_int_eq(reply.data[3], 2);
-	ck_assert_int_eq(reply.data[12], FCGI_S_CANT_MPX);
+	ck_assert_int_eq(reply.data[12], FCGI_CANT_MPX_CONN);
 	buf_free(&in);
 	buf_free(&reply);
 }
@@ -371,8 +371,8 @@ START_TEST(abort_request)
 
 	head(&in, 1, 0);
 	ck_assert_int_eq(scan_next(&scan, &in, &limits, &reply), SCAN_HEAD);
-	raw(&in, 1, FCGI_T_ABORT, 7, 0, 0); /* of somebody else: no matter */
-	raw(&in, 1, FCGI_T_ABORT, 1, 0, 0);
+	raw(&in, 1, FCGI_ABORT_REQUEST, 7, 0, 0); /* of somebody else: no matter */
+	raw(&in, 1, FCGI_ABORT_REQUEST, 1, 0, 0);
 	ck_assert_int_eq(scan_next(&scan, &in, &limits, &reply), SCAN_ABORT);
 	buf_free(&in);
 	buf_free(&reply);
@@ -398,9 +398,9 @@ damaged(unsigned seed)
 
 	srand(seed);
 	for (int i = 0; i < 4; i++) {
-		head(&all, 1 + (unsigned)rand() % 2, FCGI_KEEP);
-		raw(&all, 1, FCGI_T_STDIN, 1, (unsigned)rand() % 300, 5);
-		fcgi_add_stream(&all, FCGI_T_STDIN, 1, NULL, 0);
+		head(&all, 1 + (unsigned)rand() % 2, FCGI_KEEP_CONN);
+		raw(&all, 1, FCGI_STDIN, 1, (unsigned)rand() % 300, 5);
+		fcgi_add_stream(&all, FCGI_STDIN, 1, NULL, 0);
 	}
 	for (int i = rand() % 6; i > 0; i--)
 		all.data[(size_t)rand() % all.len] = (char)rand();

@@ -29,7 +29,7 @@ START_TEST(header_goes_out_as_specified)
 		0 };
 	unsigned char got[8];
 
-	fcgi_put_header(got, FCGI_T_STDOUT, 0x1234, 0xabcd, 7);
+	fcgi_put_header(got, FCGI_STDOUT, 0x1234, 0xabcd, 7);
 	ck_assert_mem_eq(got, want, 8);
 }
 END_TEST
@@ -55,10 +55,10 @@ START_TEST(begin_and_end_records)
 		1, 0, 0, 0, 0, 0, 1, 3, 1, 2, 0, 8, 0, 0, 0xde, 0xad, 0xbe,
 		0xef, 3, 0, 0, 0 };
 
-	ck_assert_int_eq(fcgi_add_begin(&out, 0x102, FCGI_R_RESPONDER,
-	    FCGI_KEEP), 0);
+	ck_assert_int_eq(fcgi_add_begin(&out, 0x102, FCGI_RESPONDER,
+	    FCGI_KEEP_CONN), 0);
 	ck_assert_int_eq(fcgi_add_end(&out, 0x102, 0xdeadbeef,
-	    FCGI_S_UNKNOWN_ROLE), 0);
+	    FCGI_UNKNOWN_ROLE), 0);
 	ck_assert_uint_eq(out.len, sizeof(want));
 	ck_assert_mem_eq(out.data, want, sizeof(want));
 }
@@ -181,7 +181,7 @@ START_TEST(end_of_stream_is_an_empty_record)
 {
 	static const unsigned char want[8] = { 1, 5, 0, 1, 0, 0, 0, 0 };
 
-	ck_assert_int_eq(fcgi_add_stream(&out, FCGI_T_STDIN, 1, NULL, 0), 0);
+	ck_assert_int_eq(fcgi_add_stream(&out, FCGI_STDIN, 1, NULL, 0), 0);
 	ck_assert_uint_eq(out.len, 8);
 	ck_assert_mem_eq(out.data, want, 8);
 }
@@ -200,11 +200,11 @@ START_TEST(stream_is_cut_into_aligned_records)
 
 	for (i = 0; i < n; i++)
 		data[i] = (unsigned char)(i * 31 >> 3);
-	ck_assert_int_eq(fcgi_add_stream(&out, FCGI_T_STDOUT, 9, data, n), 0);
+	ck_assert_int_eq(fcgi_add_stream(&out, FCGI_STDOUT, 9, data, n), 0);
 	while (at < out.len) {
 		fcgi_get_header(bytes() + at, &r);
 		ck_assert_uint_eq(r.version, 1);
-		ck_assert_uint_eq(r.type, FCGI_T_STDOUT);
+		ck_assert_uint_eq(r.type, FCGI_STDOUT);
 		ck_assert_uint_eq(r.id, 9);
 		ck_assert_uint_gt(r.content, 0);
 		ck_assert_uint_le(r.content, 65528);
@@ -213,7 +213,7 @@ START_TEST(stream_is_cut_into_aligned_records)
 		ck_assert(seen + r.content <= n);
 		ck_assert_mem_eq(bytes() + at + 8, data + seen, r.content);
 		seen += r.content;
-		at += FCGI_HEADER + r.content + r.padding;
+		at += FCGI_HEADER_LEN + r.content + r.padding;
 	}
 	ck_assert_uint_eq(at, out.len);
 	ck_assert_uint_eq(seen, n);
@@ -224,8 +224,8 @@ END_TEST
 START_TEST(a_failed_buffer_says_so)
 {
 	out.failed = true;
-	ck_assert_int_eq(fcgi_add_begin(&out, 1, FCGI_R_RESPONDER, 0), -1);
-	ck_assert_int_eq(fcgi_add_stream(&out, FCGI_T_STDIN, 1, "x", 1), -1);
+	ck_assert_int_eq(fcgi_add_begin(&out, 1, FCGI_RESPONDER, 0), -1);
+	ck_assert_int_eq(fcgi_add_stream(&out, FCGI_STDIN, 1, "x", 1), -1);
 	ck_assert_int_eq(fcgi_add_pair(&out, "x", 1, "y", 1), -1);
 	ck_assert_uint_eq(out.len, 0);
 }
