@@ -38,6 +38,19 @@ put32(unsigned char out[4], uint32_t value)
 	out[3] = value & 0xff;
 }
 
+void
+fcgi_put_end(unsigned char out[sizeof(FCGI_EndRequestRecord)], unsigned id,
+    uint32_t app_status, unsigned protocol_status)
+{
+	unsigned char *body = out + FCGI_HEADER_LEN;
+
+	fcgi_put_header(out, FCGI_END_REQUEST, id,
+	    sizeof(FCGI_EndRequestBody), 0);
+	memset(body, 0, sizeof(FCGI_EndRequestBody));
+	put32(body, app_status);
+	body[4] = protocol_status & 0xff;
+}
+
 /* A length of one or four bytes.  Returns what follows it, or NULL. */
 static const unsigned char *
 get_length(const unsigned char *p, const unsigned char *end, size_t *length)
@@ -107,11 +120,13 @@ int
 fcgi_add_end(struct buf *out, unsigned id, uint32_t app_status,
     unsigned protocol_status)
 {
-	unsigned char body[8] = { 0 };
+	char *room = buf_reserve(out, sizeof(FCGI_EndRequestRecord));
 
-	put32(body, app_status);
-	body[4] = protocol_status & 0xff;
-	return add_record(out, FCGI_END_REQUEST, id, body, sizeof(body));
+	if (room == NULL)
+		return -1;
+	fcgi_put_end((unsigned char *)room, id, app_status, protocol_status);
+	out->len += sizeof(FCGI_EndRequestRecord);
+	return 0;
 }
 
 int

@@ -34,6 +34,10 @@ void fcgi_get_header(const unsigned char in[FCGI_HEADER_LEN],
 void fcgi_put_header(unsigned char out[FCGI_HEADER_LEN], unsigned type,
     unsigned id, unsigned content, unsigned padding);
 
+/* The record that ends a request. */
+void fcgi_put_end(unsigned char out[sizeof(FCGI_EndRequestRecord)],
+    unsigned id, uint32_t app_status, unsigned protocol_status);
+
 /*
  * The next pair of the n bytes at *p, which moves past it.  1: a pair.
  * 0: the bytes end before the pair does; *p stays.  A length never leads

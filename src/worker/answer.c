@@ -114,9 +114,9 @@ send(struct request *request, int status, const char *type)
 	request->status = status;
 	request->head = self.head.data;
 	request->head_len = self.head.len;
-	if (request->ops->write(request, self.head.data, self.head.len) == 0 &&
+	if (request_write(request, self.head.data, self.head.len) == 0 &&
 	    !request->head_only)
-		request->ops->write(request, self.body.data, self.body.len);
+		request_write(request, self.body.data, self.body.len);
 }
 
 static void

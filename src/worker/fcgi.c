@@ -3,7 +3,6 @@
 #include <sys/socket.h>
 
 #include <errno.h>
-#include <fcgiapp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,60 +12,39 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/fd.h"
-#include "base/log.h"
 #include "share/fcgi_wire.h"
 #include "worker/fcgi_body.h"
+#include "worker/fcgi_out.h"
 #include "worker/fcgi_peer.h"
 #include "worker/forked.h"
 #include "worker/response.h"
-#include "worker/vitals.h"
 
-#define BUFFERED    8000		 /* bytes that libfcgi surely keeps at first */
-#define END_SIZE    32		 /* the records that end a response */
-#define WRITE_CHUNK (1 << 30)	 /* libfcgi counts in int */
-#define LIB_MEMORY  32768 /* bytes that libfcgi needs, or it aborts */
-#define PARAMS_KEEP 1024	 /* places kept for the next request */
+#define PARAMS_KEEP 1024 /* places kept for the next request */
 
 struct fcgi_request {
 	struct request base; /* first: &base is the request */
 	struct conn *conn;
-	FCGX_Request lib;
 	struct fcgi_body body;
 	struct param *params;
 	size_t params_cap;
 	uint64_t serial;
-	volatile size_t put; /* bytes of the response, */
-	volatile bool flushed; /* of which some may have gone out */
+	struct fcgi_out out;
 };
 
 static struct {
 	struct fcgi_options options;
-	int replay[2]; /* libfcgi reads the heads we write for it */
 	struct fcgi_request request;
 	char prefix[REQUEST_ID / 2]; /* of request ids made here */
 } self;
 
-int
-fcgi_init(const struct fcgi_options *options, struct why *why)
+void
+fcgi_init(const struct fcgi_options *options)
 {
 	self.options = *options;
 	/* A pid comes again, but not within a second. */
 	snprintf(self.prefix, sizeof(self.prefix), "%llx-%x",
 	    (unsigned long long)time(NULL), (unsigned)getpid());
 	fcgi_peer_init(&options->scan, options->write_timeout);
-	if (FCGX_Init() != 0) {
-		why_set(why, "libfcgi refuses to start");
-		return -1;
-	}
-	if (fd_pipe(self.replay) == -1 ||
-	    vitals_add(self.replay[0], "pipe to libfcgi") == -1 ||
-	    vitals_add(self.replay[1], "pipe to libfcgi") == -1) {
-		why_set(why, "pipe: %s", strerror(errno));
-		return -1;
-	}
-	FCGX_InitRequest(&self.request.lib, -1, FCGI_FAIL_ACCEPT_ON_INTR);
-	return 0;
 }
 
 enum scan_verdict
@@ -112,60 +90,41 @@ fcgi_read(struct request *request, void *data, size_t n)
 	return got;
 }
 
-/* What libfcgi says of a stream after writing to it. */
+/* What fcgi_out has returned: after a failure nothing more is sent. */
 static int
-written(struct fcgi_request *r, FCGX_Stream *stream)
+written(struct fcgi_request *r, int result)
 {
-	int error = FCGX_GetError(stream);
-
-	if (error == 0)
-		return 0;
-	r->base.aborted = true;
-	errno = error == EAGAIN ? ETIMEDOUT : EPIPE;
-	return -1;
+	r->base.aborted |= result == -1;
+	return result;
 }
 
 static int
-put(struct fcgi_request *r, FCGX_Stream *stream, const char *data, size_t n)
+put(struct fcgi_request *r, unsigned type, const struct iovec *piece, int n)
 {
 	forked_leave();
 	if (r->base.aborted) {
 		errno = EPIPE;
 		return -1;
 	}
-	fcgi_peer_limit(r->conn, n);
-	if (stream == r->lib.out) {
-		if (r->base.timed && r->base.first == 0)
-			r->base.first = clock_us();
-		r->put += n;
-		r->base.bytes_out += n;
-	}
-	r->flushed |= r->put > BUFFERED;
-	while (n > 0) {
-		int part = n > WRITE_CHUNK ? WRITE_CHUNK : (int)n;
-
-		if (FCGX_PutStr(data, part, stream) == -1)
-			return written(r, stream);
-		data += part;
-		n -= (size_t)part;
-	}
-	return 0;
+	return written(r, fcgi_out_write(&r->out, type, piece, n));
 }
 
 static int
-fcgi_write(struct request *request, const void *data, size_t n)
+fcgi_write(struct request *request, const struct iovec *piece, int n)
 {
-	struct fcgi_request *r = fcgi_of(request);
-
-	return put(r, r->lib.out, data, n);
+	if (request->timed && request->first == 0)
+		request->first = clock_us();
+	for (int i = 0; i < n && !request->aborted; i++)
+		request->bytes_out += piece[i].iov_len;
+	return put(fcgi_of(request), FCGI_STDOUT, piece, n);
 }
 
 static int
 fcgi_complain_to_server(struct request *request, const void *data, size_t n)
 {
-	struct fcgi_request *r = fcgi_of(request);
+	const struct iovec piece = { (void *)data, n };
 
-	return put(r, r->lib.err, data, n);
+	return put(fcgi_of(request), FCGI_STDERR, &piece, 1);
 }
 
 /* A TCP peer that closed looks like one that will send no more; a unix peer
@@ -211,36 +170,24 @@ fcgi_flush(struct request *request)
 		errno = EPIPE;
 		return -1;
 	}
-	r->flushed = true;
-	FCGX_FFlush(r->lib.out);
-	return written(r, r->lib.out);
+	return written(r, fcgi_out_send(&r->out));
 }
 
-/* By hand, since libfcgi may be in the middle of something.  A record that
- * may be half written is left so: the connection ends with the process. */
 static void
 fcgi_abandon(struct request *request, int status)
 {
 	struct fcgi_request *r = fcgi_of(request);
-	unsigned id = r->conn->scan.id;
-	struct buf text = { 0 }, out = { 0 };
+	struct buf text = { 0 };
 
-	if (r->flushed)
-		return;
 	buf_addf(&text, "Status: %d %s\r\nContent-Type: text/plain\r\n\r\n",
 	    status, response_reason(status));
 	if (!request->head_only)
 		buf_addf(&text, "%s\n", response_reason(status));
-	fcgi_add_stream(&out, FCGI_STDOUT, id, text.data, text.len);
-	fcgi_add_stream(&out, FCGI_STDOUT, id, NULL, 0);
-	fcgi_add_end(&out, id, 1, FCGI_REQUEST_COMPLETE);
-	if (!out.failed)
-		send(r->conn->fd, out.data, out.len,
-		    MSG_DONTWAIT | MSG_NOSIGNAL);
-	request->status = status;
-	request->bytes_out = text.len;
+	if (fcgi_out_replace(&r->out, text.data, text.len)) {
+		request->status = status;
+		request->bytes_out = text.len;
+	}
 	buf_free(&text);
-	buf_free(&out);
 }
 
 static const struct request_ops fcgi_ops = {
@@ -289,29 +236,6 @@ params_parse(struct fcgi_request *r)
 	return 0;
 }
 
-/* Give libfcgi a request without parameters and without a body, and then the
- * connection to write the response to. */
-static void
-lib_begin(struct fcgi_request *r)
-{
-	struct conn *c = r->conn;
-	unsigned char head[3 * FCGI_HEADER_LEN] = { 0 };
-
-	fcgi_put_header(head, FCGI_BEGIN_REQUEST, c->scan.id, 8, 0);
-	head[FCGI_HEADER_LEN + 1] = FCGI_RESPONDER;
-	head[FCGI_HEADER_LEN + 2] = FCGI_KEEP_CONN;
-	fcgi_put_header(head + 2 * FCGI_HEADER_LEN, FCGI_PARAMS, c->scan.id, 0,
-	    0);
-	r->lib.ipcFd = self.replay[0];
-	r->lib.keepConnection = 1;
-	if (fd_write_all(self.replay[1], head, sizeof(head)) == -1 ||
-	    FCGX_Accept_r(&r->lib) != 0) {
-		log_alert("libfcgi does not take a request of our own making");
-		abort();
-	}
-	r->lib.ipcFd = c->fd;
-}
-
 static void
 identify(struct fcgi_request *r)
 {
@@ -331,12 +255,10 @@ fcgi_begin(struct conn *c)
 
 	memset(&r->base, 0, sizeof(r->base));
 	r->conn = c;
-	r->put = 0;
-	r->flushed = false;
 	r->base.ops = &fcgi_ops;
 	r->base.begun = clock_us();
 	errno = 0;
-	if (params_parse(r) == -1 || !buf_possible(LIB_MEMORY)) {
+	if (params_parse(r) == -1) {
 		fcgi_peer_blame(c, errno == ENOMEM ?
 		    "no memory for its request: closed" :
 		    "malformed parameters");
@@ -348,24 +270,8 @@ fcgi_begin(struct conn *c)
 	r->base.head_only = method != NULL && method->value_len == 4 &&
 	    memcmp(method->value, "HEAD", 4) == 0;
 	identify(r);
-	lib_begin(r);
+	fcgi_out_begin(&r->out, c, c->scan.id);
 	return &r->base;
-}
-
-/* END_REQUEST goes out with the last bytes of the response.  The descriptor
- * is taken away before libfcgi could close it. */
-static bool
-lib_end(struct fcgi_request *r)
-{
-	bool whole;
-
-	if (r->base.aborted)
-		r->lib.ipcFd = -1;
-	FCGX_SetExitStatus(r->base.app_status, r->lib.out);
-	whole = FCGX_FClose(r->lib.err) == 0 && FCGX_FClose(r->lib.out) == 0;
-	r->lib.ipcFd = -1;
-	FCGX_Finish_r(&r->lib);
-	return whole && !r->base.aborted;
 }
 
 /* Ten thousand parameters are served, and their places not kept. */
@@ -384,14 +290,14 @@ fcgi_end(struct request *request)
 {
 	struct fcgi_request *r = fcgi_of(request);
 	bool keep = r->conn->scan.keep;
-	bool whole, ended;
+	bool ended;
 
-	fcgi_peer_limit(r->conn, END_SIZE);
-	whole = lib_end(r);
-	ended = whole && fcgi_body_drain(&r->body);
+	if (!request->aborted)
+		written(r, fcgi_out_end(&r->out,
+		    (uint32_t)request->app_status));
+	ended = !request->aborted && fcgi_body_drain(&r->body);
 	request->bytes_in = r->body.taken;
-	request->aborted |= !whole;
-	if (!whole)
+	if (request->aborted)
 		return FCGI_END_CLOSE;
 	if (!ended)
 		return FCGI_END_LINGER;

@@ -2,26 +2,15 @@
 #define WORKER_FCGI_H
 
 /*
- * FastCGI behind struct request, through libfcgi, used in the one way that is
- * safe: it never reads from a peer.
- *
- * - Parameters and body are judged by fcgi_scan and handed to the application
- *   from our own buffers: libfcgi keeps parameters as C strings (a NUL byte
- *   cuts them), and its reader trusts and waits for the peer.
- * - libfcgi makes the response: a head of 24 bytes without parameters goes to
- *   it through a pipe, FCGX_Accept_r makes the request and its streams of it,
- *   then the connection takes the pipe's place for the writing.
- * - The connection is ours before and after: FCGX_Finish_r never sees it, so
- *   it neither closes it nor lingers on it.
- *
- * FCGX_Request.ipcFd and .keepConnection stand below the header's "don't use"
- * line; configure checks that they are there, tests/run that they do what
- * they did.  The only includer of fcgiapp.h.  One request at a time.
+ * FastCGI behind struct request.  What a peer sends is judged by fcgi_scan and
+ * handed to the application from our own buffers; what it is sent is framed by
+ * fcgi_out.  libfcgi's part in this is its fastcgi.h, the numbers of the wire:
+ * its reader trusts and waits for the peer, and its writer copies everything.
+ * One request at a time.
  */
 
 #include <stdint.h>
 
-#include "base/why.h"
 #include "worker/conn.h"
 #include "worker/fcgi_scan.h"
 #include "worker/request.h"
@@ -39,9 +28,8 @@ enum fcgi_end {
 	FCGI_END_LINGER /* the peer is still sending: let it finish */
 };
 
-/* Once in a worker, before its own signal dispositions are set (FCGX_Init
- * changes some).  0, or -1 and why. */
-int fcgi_init(const struct fcgi_options *options, struct why *why);
+/* Once in a worker. */
+void fcgi_init(const struct fcgi_options *options);
 
 /*
  * Judge what has been received on a connection between requests; answers due

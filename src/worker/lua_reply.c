@@ -1,5 +1,7 @@
 #include "worker/lua_reply.h"
 
+#include <lauxlib.h>
+
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -7,7 +9,8 @@
 #include "worker/lua_head.h"
 #include "worker/lua_state.h"
 
-#define UNKNOWN (-1) /* the length of a body that a function makes */
+#define UNKNOWN	   (-1) /* the length of a body that a function makes */
+#define LIST_BATCH 32	/* strings of an array that are sent at once */
 
 /* ---- sending ------------------------------------------------------------- */
 
@@ -27,8 +30,7 @@ send_head(struct lua_reply *reply, struct request *request, int64_t body_len,
 	request->head = reply->head.data;
 	request->head_len = reply->head.len;
 	reply->left = r->length;
-	if (request->ops->write(request, reply->head.data, reply->head.len) ==
-	    -1)
+	if (request_write(request, reply->head.data, reply->head.len) == -1)
 		return LUA_REPLY_GONE;
 	return LUA_REPLY_DONE;
 }
@@ -41,10 +43,11 @@ cut(struct lua_reply *reply, struct why *why)
 	return LUA_REPLY_CUT;
 }
 
-/* Straight from where Lua keeps it: a body may be as large as memory. */
-static enum lua_reply_end
-send_text(struct lua_reply *reply, lua_State *L, int index,
-    struct request *request, struct why *why)
+/* Where Lua keeps the text at index, as far as Content-Length lets it be sent.
+ * False: it does not let all of it. */
+static bool
+take_text(struct lua_reply *reply, lua_State *L, int index,
+    struct iovec *piece)
 {
 	size_t len;
 	const char *text = lua_tolstring(L, index, &len);
@@ -54,7 +57,19 @@ send_text(struct lua_reply *reply, lua_State *L, int index,
 		len = (size_t)reply->left;
 	if (reply->left != -1)
 		reply->left -= (int64_t)len;
-	if (len > 0 && request->ops->write(request, text, len) == -1)
+	*piece = (struct iovec){ (void *)text, len };
+	return whole;
+}
+
+/* Straight from where Lua keeps it: a body may be as large as memory. */
+static enum lua_reply_end
+send_text(struct lua_reply *reply, lua_State *L, int index,
+    struct request *request, struct why *why)
+{
+	struct iovec piece;
+	bool whole = take_text(reply, L, index, &piece);
+
+	if (piece.iov_len > 0 && request->ops->write(request, &piece, 1) == -1)
 		return LUA_REPLY_GONE;
 	return whole ? LUA_REPLY_DONE : cut(reply, why);
 }
@@ -70,18 +85,41 @@ end_body(const struct lua_reply *reply, struct why *why)
 	return LUA_REPLY_BAD;
 }
 
+/* Strings of an array from *at on, which stay on the stack while they are
+ * sent. */
+static enum lua_reply_end
+send_batch(struct lua_reply *reply, lua_State *L, int body, lua_Integer *at,
+    lua_Integer n, struct request *request, struct why *why)
+{
+	struct iovec piece[LIST_BATCH];
+	int top = lua_gettop(L), pieces = 0;
+	bool whole = true;
+
+	while (*at <= n && pieces < LIST_BATCH && whole) {
+		lua_rawgeti(L, body, (*at)++);
+		whole = take_text(reply, L, -1, &piece[pieces]);
+		if (piece[pieces].iov_len > 0)
+			pieces++;
+		else
+			lua_pop(L, 1);
+	}
+	if (pieces > 0 &&
+	    request->ops->write(request, piece, pieces) == -1)
+		return LUA_REPLY_GONE;
+	lua_settop(L, top);
+	return whole ? LUA_REPLY_DONE : cut(reply, why);
+}
+
 static enum lua_reply_end
 send_list(struct lua_reply *reply, lua_State *L, int body,
     struct request *request, struct why *why)
 {
-	lua_Integer i, n = (lua_Integer)lua_rawlen(L, body);
+	lua_Integer at = 1, n = (lua_Integer)lua_rawlen(L, body);
 	enum lua_reply_end end = LUA_REPLY_DONE;
 
-	for (i = 1; i <= n && end == LUA_REPLY_DONE; i++) {
-		lua_rawgeti(L, body, i);
-		end = send_text(reply, L, -1, request, why);
-		lua_pop(L, 1);
-	}
+	luaL_checkstack(L, LIST_BATCH, NULL);
+	while (at <= n && end == LUA_REPLY_DONE)
+		end = send_batch(reply, L, body, &at, n, request, why);
 	return end;
 }
 
@@ -229,7 +267,7 @@ lua_reply_error(struct lua_reply *reply, struct request *request, int status)
 	response_header(r, "Content-Type", 12, "text/plain", 10, &why);
 	end = send_head(reply, request, len, &why);
 	if (end == LUA_REPLY_DONE && !request->head_only &&
-	    request->ops->write(request, text, (size_t)len) == -1)
+	    request_write(request, text, (size_t)len) == -1)
 		return LUA_REPLY_GONE;
 	return end;
 }

@@ -43,8 +43,7 @@ peers_init(const struct birth *birth, int wait_set, struct why *why)
 		.max = conns_max(birth),
 	};
 
-	if (fcgi_init(&options, why) == -1)
-		return -1;
+	fcgi_init(&options);
 	if (conn_init(wait_set, &limits) == 0 &&
 	    clients_init(&pool->allowed_clients) == 0)
 		return 0;

@@ -2,6 +2,14 @@
 
 #include <string.h>
 
+int
+request_write(struct request *request, const void *data, size_t n)
+{
+	const struct iovec piece = { (void *)data, n };
+
+	return request->ops->write(request, &piece, 1);
+}
+
 const char *
 request_param(const struct request *request, const char *name, size_t *len)
 {

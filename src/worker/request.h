@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include "share/mark.h"
 
@@ -34,9 +35,10 @@ struct request_ops {
 	 * or EPROTO (malformed stream).  After -1 the request is aborted.
 	 */
 	ssize_t (*read)(struct request *, void *data, size_t n);
-	/* All n bytes towards the client, buffered.  0, or -1 with errno
-	 * EPIPE or ETIMEDOUT; after -1 the request is aborted. */
-	int (*write)(struct request *, const void *data, size_t n);
+	/* All bytes of n pieces towards the client, in order; what is short
+	 * may be buffered.  0, or -1 with errno EPIPE or ETIMEDOUT; after -1
+	 * the request is aborted. */
+	int (*write)(struct request *, const struct iovec *piece, int n);
 	/* Send what is buffered. */
 	int (*flush)(struct request *);
 	/* n bytes for the web server's own error log (FCGI_STDERR). */
@@ -83,6 +85,9 @@ struct request {
 	bool failed;	 /* the application raised, or replied nonsense */
 	bool sent;	 /* the header has been written: no 500 any more */
 };
+
+/* ops->write for a single piece. */
+int request_write(struct request *request, const void *data, size_t n);
 
 /* The value of the first parameter of that name, *len its length; NULL. */
 const char *request_param(const struct request *request, const char *name,

@@ -21,8 +21,8 @@ static struct {
 	const char *_Atomic found;
 } self;
 
-int
-vitals_add(int fd, const char *name)
+static int
+add(int fd, const char *name)
 {
 	struct vital *more;
 	struct stat st;
@@ -46,11 +46,11 @@ vitals_init(const struct birth *birth, int wait_set, int signals)
 
 	self.wait_set = wait_set;
 	self.signals = signals;
-	result = vitals_add(birth->channel, "channel to the master");
+	result = add(birth->channel, "channel to the master");
 	for (int i = 0; i < 2; i++)
-		result |= vitals_add(birth->exchange[i], "exchange with its siblings");
+		result |= add(birth->exchange[i], "exchange with its siblings");
 	for (size_t i = 0; i < birth->nlisteners; i++)
-		result |= vitals_add(birth->listeners[i], "listening socket");
+		result |= add(birth->listeners[i], "listening socket");
 	return result;
 }
 

@@ -11,10 +11,8 @@
 
 #include "share/birth.h"
 
-/* One more, to be called by its name; -1 is none.  What the worker was born
- * with, and what it waits with.  All before the guard starts.  0, or -1 with
- * errno. */
-int vitals_add(int fd, const char *name);
+/* What the worker was born with, and what it waits with; before the guard
+ * starts.  0, or -1 with errno. */
 int vitals_init(const struct birth *birth, int wait_set, int signals);
 
 /* The name of one that is no longer what it was, NULL if all are well. */

@@ -495,7 +495,7 @@ worker_main(const struct birth *birth)
 	set_up_waiting();
 	if (peers_init(birth, self.wait_set, &why) == -1)
 		fail(EX_OSERR, why.text);
-	ignore_signals(); /* after FCGX_Init, which sets some of them */
+	ignore_signals();
 	door_init(birth, self.wait_set, KEY_EXCHANGE);
 	start_guard();
 	if (birth->kind == BIRTH_WORKER)

@@ -107,7 +107,7 @@ def log():
 
 @test
 def responses():
-    """write: EPIPE in the middle of a response: the worker lives"""
+    """send: EPIPE in the middle of a response: the worker lives"""
     faults = Faults()
     with preloaded(faults, workers={"mode": "static", "max": 1}) as d:
         worker = d.wait_workers(1)[0]
@@ -115,11 +115,11 @@ def responses():
         kept = d.connect()
         equal(kept.ask(keep=True).body, b"hello")
         fd, = {fd for fd, _ in fds(worker)} - before
-        faults.fail("write", errno.EPIPE, WORKERS, fd=fd)
+        faults.fail("send", errno.EPIPE, WORKERS, fd=fd)
         kept.send(request(keep=True))
         assert kept.eof()
-        equal(faults.get("write", "failed"), 1)
-        faults.end("write")
+        equal(faults.get("send", "failed"), 1)
+        faults.end("send")
         serves(d)
         equal(d.workers(), [worker])
 

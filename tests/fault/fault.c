@@ -83,9 +83,9 @@ concerns(const struct order *o, int fd)
 	return getpid() == (pid_t)who;
 }
 
-/* libconfig and libfcgi do not survive a failing allocation; whoever calls
- * them sees beforehand that there is memory.  Nor do glibc's look-ups of
- * users, when they set themselves up.  Theirs do not fail. */
+/* libconfig does not survive a failing allocation; whoever calls it sees
+ * beforehand that there is memory.  Nor do glibc's look-ups of users, when
+ * they set themselves up.  Theirs do not fail. */
 static __thread int spared;
 
 /* Whether this call is to fail, with errno set. */
@@ -239,8 +239,6 @@ SPARE(struct passwd *, getpwnam, (const char *name), (name))
 SPARE(struct passwd *, getpwuid, (uid_t id), (id))
 SPARE(struct group *, getgrnam, (const char *name), (name))
 SPARE(int, initgroups, (const char *user, gid_t group), (user, group))
-SPARE(int, FCGX_Init, (void), ())
-SPARE(int, FCGX_Accept_r, (void *request), (request))
 
 HIDDEN(config_init);
 void config_init(void *config);

@@ -64,19 +64,23 @@ client_read(struct request *request, void *data, size_t n)
 }
 
 static int
-client_write(struct request *request, const void *data, size_t n)
+client_write(struct request *request, const struct iovec *piece, int n)
 {
-	buf_putc(&client.trace, 'W');
-	ck_assert_uint_gt(n, 0);
-	if (client.out.len + n > client.patience)
-		request->aborted = true;
-	if (request->aborted) {
-		errno = EPIPE;
-		return -1;
+	ck_assert_int_gt(n, 0);
+	for (int i = 0; i < n; i++) {
+		buf_putc(&client.trace, 'W');
+		ck_assert_uint_gt(piece[i].iov_len, 0);
+		if (client.out.len + piece[i].iov_len > client.patience)
+			request->aborted = true;
+		if (request->aborted) {
+			errno = EPIPE;
+			return -1;
+		}
+		if (piece[i].iov_len > client.largest)
+			client.largest = piece[i].iov_len;
+		buf_add(&client.out, piece[i].iov_base, piece[i].iov_len);
 	}
-	if (n > client.largest)
-		client.largest = n;
-	return buf_add(&client.out, data, n);
+	return 0;
 }
 
 static int
