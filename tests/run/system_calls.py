@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""How many system calls a request costs, counted with strace."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                ".."))
+from harness import *
+
+REQUESTS = 200
+APP = """
+local long = ("x"):rep(100000)
+return { accept = function(env)
+	env.input:read("a")
+	return {}, env.REQUEST_URI == "/long" and long or "hello"
+end }
+"""
+FRESH = {"accept4": 1, "recvfrom": 1, "sendto": 1, "close": 1}
+KEPT = {"recvfrom": 1, "sendto": 1}
+# Where nothing is left to do, one of each before the next request.
+REST = "accept4 in vain", "epoll_wait"
+# Beside those: what happens at times, like a sample of the processor time.
+SPARE = 0.5
+
+
+def daemon(access):
+    d = Daemon(app=APP, workers={"mode": "static", "max": 1})
+    if access:
+        d.pools["www"]["logs"] = {"access": d.dir + "/access.log"}
+    return d
+
+
+class Strace:
+    """Counts the calls of a worker's main thread."""
+
+    def __init__(self, d):
+        self.file = d.dir + "/calls"
+        self.process = subprocess.Popen(
+            ["strace", "-o", self.file, "-p", str(d.wait_workers(1)[0])],
+            stderr=subprocess.PIPE, text=True)
+        said = self.process.stderr.readline()
+        if "attached" not in said:
+            self.process.wait()
+            raise Skip(said.strip())
+
+    def stop(self):
+        self.process.terminate()
+        self.process.communicate()
+        calls = {}
+        with open(self.file) as f:
+            for line in f:
+                name = line.partition("(")[0]
+                if name == "accept4" and "EAGAIN" in line:
+                    name += " in vain"
+                calls[name] = calls.get(name, 0) + 1
+        return calls
+
+
+def counted(d, request):
+    """Calls by name while request(connection) is made again and again."""
+    request()
+    strace = Strace(d)
+    try:
+        for _ in range(REQUESTS):
+            request()
+    finally:
+        calls = strace.stop()
+    return {name: n / REQUESTS for name, n in calls.items()}
+
+
+def few(calls, expected):
+    rests = [calls.pop(name, 0) for name in REST]
+    return (sum(calls.values()) <= sum(expected.values()) + SPARE and
+            max(rests) <= 1 + SPARE)
+
+
+def check(expected, request, access=False, attempts=5):
+    """A client that is slower than the worker spoils an attempt: it is waited
+    for."""
+    with daemon(access).start() as d:
+        ask = request(d)
+        for _ in range(attempts):
+            calls = counted(d, ask)
+            diag(", ".join("%s %g" % c for c in sorted(calls.items())))
+            if few(calls, expected):
+                return
+    raise AssertionError("more than %r: %r" % (expected, calls))
+
+
+def fresh(d, **q):
+    return lambda: d.fetch(**q)
+
+
+def kept(d, **q):
+    c = d.connect()
+    return lambda: c.ask(keep=True, **q)
+
+
+@test
+def fresh_connection():
+    """a connection for a request: accept, receive, send, close"""
+    check(FRESH, fresh)
+
+
+@test
+def fresh_connection_and_access_log():
+    """the same with an access log"""
+    check(FRESH, fresh, access=True)
+
+
+@test
+def kept_connection():
+    """a connection that is kept alive: receive, send"""
+    check(KEPT, kept)
+
+
+@test
+def kept_connection_and_access_log():
+    """the same with an access log"""
+    check(KEPT, kept, access=True)
+
+
+@test
+def long_response():
+    """100 KB: one call for all of it, one for its end"""
+    check({**KEPT, "sendmsg": 1}, lambda d: kept(d, uri="/long"))
+
+
+run(60, needs=["strace"])
