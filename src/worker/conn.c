@@ -10,8 +10,8 @@
 #include "base/clock.h"
 #include "worker/wait.h"
 
-#define SPARE_MAX     8		   /* buffers kept for the next connections */
-#define SPARE_SIZE    (32 * 1024)  /* larger ones are given back */
+#define RECEIVE_SIZE  (2 * CONN_RECEIVE) /* a head, and a body behind it */
+#define RECEIVE_KEEP  (4 * CONN_RECEIVE) /* larger ones are given back */
 #define LINGER_CHUNK  (64 * 1024)
 #define HELD_MOST     (32 << 20) /* bytes of all heads that are not complete */
 #define SETTLED	      1000 /* ms after which a peer counts as a slow one */
@@ -30,8 +30,7 @@ static struct {
 	int used; /* places that were ever taken: the others cost no memory */
 	struct queue queue[CONN_STATES];
 	size_t held; /* bytes, by all connections */
-	struct buf spare[SPARE_MAX];
-	int nspare;
+	struct buf receive; /* of whoever is served; empty while it has it */
 } set;
 
 int
@@ -60,26 +59,49 @@ conn_find(uint64_t key)
 	return c->state != CONN_FREE && c->serial == key >> 32 ? c : NULL;
 }
 
+/* ---- what has been received ---------------------------------------------- */
+
 static void
 buffer_take(struct conn *c)
 {
-	if (c->in.cap == 0 && set.nspare > 0)
-		c->in = set.spare[--set.nspare];
+	if (c->in.cap > 0)
+		return;
+	c->in = set.receive;
+	memset(&set.receive, 0, sizeof(set.receive));
+	if (c->in.cap == 0)
+		buf_reserve(&c->in, RECEIVE_SIZE);
 }
 
 /* An idle connection keeps no memory. */
 static void
 buffer_give(struct conn *c)
 {
-	if (c->in.cap > 0 && c->in.cap <= SPARE_SIZE &&
-	    set.nspare < SPARE_MAX) {
+	if (set.receive.cap == 0 && c->in.cap >= RECEIVE_SIZE &&
+	    c->in.cap <= RECEIVE_KEEP) {
 		buf_clear(&c->in);
-		set.spare[set.nspare++] = c->in;
+		set.receive = c->in;
+		memset(&c->in, 0, sizeof(c->in));
 	} else {
 		buf_free(&c->in);
 	}
-	memset(&c->in, 0, sizeof(c->in));
 }
+
+/* What waits for more has memory of its own, and not much more than it needs. */
+static int
+buffer_leave(struct conn *c)
+{
+	struct buf own = { 0 };
+
+	if (c->in.cap < CONN_RECEIVE || c->in.len > c->in.cap / 2)
+		return 0;
+	if (buf_add(&own, c->in.data, c->in.len) == -1)
+		return -1;
+	buffer_give(c);
+	c->in = own;
+	return 0;
+}
+
+/* ---- queues -------------------------------------------------------------- */
 
 static void
 enqueue(struct conn *c)
@@ -198,6 +220,12 @@ fits(const struct conn *c)
 int
 conn_park(struct conn *c, enum conn_state state)
 {
+	if (c->in.len == 0)
+		buffer_give(c);
+	else if (buffer_leave(c) == -1) {
+		conn_close(c);
+		return -1;
+	}
 	if (c->due != 0 && c->state == state) {
 		account(c, c->in.cap);
 		return fits(c) ? 0 : -1;
@@ -207,8 +235,6 @@ conn_park(struct conn *c, enum conn_state state)
 	c->state = state;
 	c->due = clock_ms() + set.limits.patience[state];
 	enqueue(c);
-	if (c->in.len == 0)
-		buffer_give(c);
 	account(c, c->in.cap);
 	if (!c->waited && wait_add(set.wait_set, c->fd, key_of(c), false) == -1) {
 		conn_close(c);
@@ -257,21 +283,24 @@ conn_linger(struct conn *c)
 }
 
 ssize_t
-conn_receive(struct conn *c, struct buf *into, size_t n)
+conn_receive(struct conn *c)
 {
+	size_t n;
 	char *room;
 	ssize_t got;
 
-	if (into == &c->in)
-		buffer_take(c);
-	room = buf_reserve(into, n);
+	buffer_take(c);
+	room = buf_reserve(&c->in, CONN_ROOM);
 	if (room == NULL) {
 		errno = ENOMEM;
 		return -1;
 	}
+	n = c->in.cap - c->in.len;
+	if (n > CONN_RECEIVE)
+		n = CONN_RECEIVE;
 	got = recv(c->fd, room, n, MSG_DONTWAIT);
 	if (got > 0)
-		into->len += (size_t)got;
+		c->in.len += (size_t)got;
 	return got;
 }
 

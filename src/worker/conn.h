@@ -34,12 +34,15 @@ struct conn {
 	bool waited;	 /* is in the wait set */
 	uint32_t serial; /* changes with every use of this place */
 	int64_t due;	 /* clock_ms() at which patience ends */
-	struct buf in;	 /* received, not yet consumed */
+	struct buf in;	 /* received, not yet consumed; of a connection that
+			    is served, the worker's one large buffer */
 	size_t held;	 /* bytes of that, as it was parked */
 	struct scan scan;
 	struct conn *prev, *next; /* the queue of its state, by due */
 };
 
+#define CONN_RECEIVE (64 * 1024) /* bytes of one recv(2), at most */
+#define CONN_ROOM    4096	 /* for fewer, a buffer grows first */
 #define CONN_WRITTEN_UNKNOWN (SIZE_MAX / 2)
 
 struct conn_limits { /* ms */
@@ -77,10 +80,11 @@ void conn_linger(struct conn *c);
 struct conn *conn_find(uint64_t key);
 
 /*
- * Receive what is there, up to n bytes, without waiting.  > 0 bytes came; 0
- * the peer closed; -1 with errno (EAGAIN: nothing there).
+ * Receive what is there, or the first of it, without waiting; in.data stays
+ * where it is if there is CONN_ROOM behind in.len.  > 0 bytes came; 0 the peer
+ * closed; -1 with errno (EAGAIN: nothing there).
  */
-ssize_t conn_receive(struct conn *c, struct buf *into, size_t n);
+ssize_t conn_receive(struct conn *c);
 
 /* Bytes that were received on c elsewhere, in front of what comes.  0, or -1
  * with errno. */

@@ -78,13 +78,13 @@ fcgi_of(struct request *request)
 /* A peer that is late can still be told so; one that left or that talks
  * nonsense cannot. */
 static ssize_t
-fcgi_read(struct request *request, void *data, size_t n)
+fcgi_read(struct request *request, const char **data)
 {
 	struct fcgi_request *r = fcgi_of(request);
 	ssize_t got;
 
 	forked_leave();
-	got = fcgi_body_read(&r->body, data, n, self.options.read_timeout);
+	got = fcgi_body_read(&r->body, data, self.options.read_timeout);
 	request->bytes_in = r->body.taken;
 	request->aborted |= got == -1 && errno != ETIMEDOUT;
 	return got;
@@ -151,7 +151,7 @@ fcgi_gone(struct request *request)
 	struct pollfd p = { .fd = r->conn->fd, .events = POLLIN | POLLRDHUP };
 
 	if (request->aborted ||
-	    (poll(&p, 1, 0) <= 0 && r->body.in.len == r->conn->scan.at))
+	    (poll(&p, 1, 0) <= 0 && r->conn->in.len == r->conn->scan.at))
 		return request->aborted;
 	request->aborted = hung_up(p.fd, p.revents) ||
 	    fcgi_body_aborted(&r->body);
@@ -258,13 +258,12 @@ fcgi_begin(struct conn *c)
 	r->base.ops = &fcgi_ops;
 	r->base.begun = clock_us();
 	errno = 0;
-	if (params_parse(r) == -1) {
+	if (fcgi_body_begin(&r->body, c) == -1 || params_parse(r) == -1) {
 		fcgi_peer_blame(c, errno == ENOMEM ?
 		    "no memory for its request: closed" :
 		    "malformed parameters");
 		return NULL;
 	}
-	fcgi_body_begin(&r->body, c);
 	request_index(&r->base);
 	method = r->base.known[PARAM_METHOD];
 	r->base.head_only = method != NULL && method->value_len == 4 &&
@@ -304,11 +303,11 @@ fcgi_end(struct request *request)
 	return keep ? FCGI_END_KEEP : FCGI_END_CLOSE;
 }
 
-int
+void
 fcgi_release(struct request *request)
 {
 	struct fcgi_request *r = fcgi_of(request);
 
 	forget_params(r);
-	return fcgi_body_end(&r->body);
+	fcgi_body_end(&r->body);
 }

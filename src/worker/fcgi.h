@@ -51,8 +51,7 @@ struct request *fcgi_begin(struct conn *c);
  * become of it. */
 enum fcgi_end fcgi_end(struct request *request);
 
-/* It is not needed any more.  c->in then holds what came after it: 0; or -1,
- * there was no memory for that, and the connection is to be closed. */
-int fcgi_release(struct request *request);
+/* It is not needed any more.  c->in then holds what came after it. */
+void fcgi_release(struct request *request);
 
 #endif

@@ -7,34 +7,45 @@
 #include "worker/fcgi_peer.h"
 #include "worker/wait.h"
 
-#define READ_CHUNK (32 * 1024)	/* per recv */
-#define DRAIN_MAX  (256 * 1024) /* unread body that is cheaper to read than a
-				   new connection is to make */
+#define ROOM	  (CONN_RECEIVE + CONN_ROOM) /* behind the head */
+#define DRAIN_MAX (256 * 1024) /* unread body that is cheaper to read than a
+				  new connection is to make */
 
-void
+/* All the memory that the request needs: what points into it stays right. */
+int
 fcgi_body_begin(struct fcgi_body *b, struct conn *c)
 {
 	b->conn = c;
+	b->head = c->scan.at;
 	b->error = 0;
 	b->taken = 0;
-	buf_clear(&b->in);
-	if (buf_add(&b->in, c->in.data + c->scan.at,
-		c->in.len - c->scan.at) == -1)
-		b->error = ENOMEM;
-	c->scan.at = 0;
+	if (c->in.cap < b->head + ROOM &&
+	    buf_reserve(&c->in, b->head + ROOM - c->in.len) == NULL)
+		return -1;
+	return 0;
+}
+
+/* What is judged is taken as well: it makes room behind the head. */
+static void
+make_room(struct fcgi_body *b)
+{
+	struct scan *scan = &b->conn->scan;
+	struct buf *in = &b->conn->in;
+
+	memmove(in->data + b->head, in->data + scan->at, in->len - scan->at);
+	in->len -= scan->at - b->head;
+	scan->at = b->head;
 }
 
 /* More bytes for the body.  0, or -1 with errno as request_ops.read. */
 static int
 body_receive(struct fcgi_body *b, int64_t deadline)
 {
-	struct scan *scan = &b->conn->scan;
 	ssize_t n;
 
-	buf_consume(&b->in, scan->at);
-	scan->at = 0;
+	make_room(b);
 	for (;;) {
-		n = conn_receive(b->conn, &b->in, READ_CHUNK);
+		n = conn_receive(b->conn);
 		if (n > 0)
 			return 0;
 		if (n == 0 || errno != EAGAIN) {
@@ -48,19 +59,26 @@ body_receive(struct fcgi_body *b, int64_t deadline)
 	}
 }
 
+static enum scan_verdict
+judge(struct fcgi_body *b)
+{
+	return fcgi_peer_judge(b->conn, &b->conn->in, true);
+}
+
 /* Body bytes that are here: how many, and *from where.  0 at the end of the
  * body, -1 with errno as request_ops.read. */
 static ssize_t
 body_next(struct fcgi_body *b, int64_t deadline, const char **from)
 {
 	struct scan *scan = &b->conn->scan;
+	struct buf *in = &b->conn->in;
 	size_t n;
 
 	while (scan->state == SCAN_STDIN) {
-		switch (fcgi_peer_judge(b->conn, &b->in, true)) {
+		switch (judge(b)) {
 		case SCAN_CONTENT:
-			*from = b->in.data + scan->at;
-			n = b->in.len - scan->at;
+			*from = in->data + scan->at;
+			n = in->len - scan->at;
 			return (ssize_t)(n < scan->content ? n : scan->content);
 		case SCAN_END:
 			return 0;
@@ -89,24 +107,19 @@ body_taken(struct fcgi_body *b, size_t n)
 }
 
 ssize_t
-fcgi_body_read(struct fcgi_body *b, void *data, size_t n, int64_t timeout)
+fcgi_body_read(struct fcgi_body *b, const char **data, int64_t timeout)
 {
-	const char *from;
 	ssize_t got;
 
 	if (b->error != 0) {
 		errno = b->error;
 		return -1;
 	}
-	got = body_next(b, clock_ms() + timeout, &from);
+	got = body_next(b, clock_ms() + timeout, data);
 	if (got == -1)
 		b->error = errno;
-	if (got <= 0)
-		return got;
-	if ((size_t)got > n)
-		got = (ssize_t)n;
-	memcpy(data, from, (size_t)got);
-	body_taken(b, (size_t)got);
+	if (got > 0)
+		body_taken(b, (size_t)got);
 	return got;
 }
 
@@ -118,11 +131,11 @@ fcgi_body_aborted(struct fcgi_body *b)
 {
 	enum scan_verdict verdict;
 
-	if (b->in.len < READ_CHUNK)
-		conn_receive(b->conn, &b->in, READ_CHUNK);
-	verdict = fcgi_peer_judge(b->conn, &b->in, true);
+	if (b->conn->in.cap - b->conn->in.len >= CONN_ROOM)
+		conn_receive(b->conn);
+	verdict = judge(b);
 	if (verdict == SCAN_END)
-		verdict = fcgi_peer_judge(b->conn, &b->in, true);
+		verdict = judge(b);
 	if (verdict == SCAN_ABORT)
 		b->error = ECONNRESET;
 	return verdict == SCAN_ABORT;
@@ -144,22 +157,16 @@ fcgi_body_drain(struct fcgi_body *b)
 	if (scan->state != SCAN_DONE)
 		return false;
 	if (scan->skip > 0)
-		fcgi_peer_judge(b->conn, &b->in, true);
+		judge(b);
 	return scan->skip == 0;
 }
 
-int
+void
 fcgi_body_end(struct fcgi_body *b)
 {
 	struct conn *c = b->conn;
-	int result;
 
-	buf_clear(&c->in);
-	result = buf_add(&c->in, b->in.data + c->scan.at,
-	    b->in.len - c->scan.at);
+	buf_consume(&c->in, c->scan.at);
 	c->scan.at = 0;
 	scan_reset(&c->scan);
-	if (b->in.cap > 4 * READ_CHUNK)
-		buf_free(&b->in);
-	return result;
 }

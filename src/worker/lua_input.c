@@ -32,8 +32,7 @@ fill(lua_State *L, struct lua_req *req)
 	if (req->at < req->len)
 		return true;
 	req->at = req->len = 0;
-	n = req->request->ops->read(req->request, req->data,
-	    sizeof(req->data));
+	n = req->request->ops->read(req->request, &req->data);
 	if (n == -1) {
 		req->error = errno;
 		luaL_error(L, "%s", body_fault(errno));

@@ -17,17 +17,15 @@
 #include "base/log.h"
 #include "worker/request.h"
 
-#define LUA_REQ_BUFFER 16384 /* of the body, read ahead at most */
-
 struct lua_req {
 	struct request *request; /* NULL between requests */
 	uint64_t serial;	 /* of the request; handles carry it */
 	const void *env;	 /* identity of its table, NULL: none yet */
 	int error;		 /* errno of reading the body, 0: none */
 	bool errors_to_server;
+	const char *data;  /* of the request, */
 	size_t at, len;	   /* data[at..len) is the body read ahead */
 	struct buf errors; /* env.errors: a line not complete yet */
-	char data[LUA_REQ_BUFFER];
 };
 
 /* From here to lua_req_end this is the request. */

@@ -30,11 +30,12 @@ struct param { /* neither is terminated; either may hold any byte */
 
 struct request_ops {
 	/*
-	 * Up to n > 0 bytes of the body.  0 at its end; -1 with errno
+	 * The next bytes of the body, as many as are at hand: how many, and
+	 * *data, which stays until the next read.  0 at its end; -1 with errno
 	 * ETIMEDOUT (timeouts.read), ECONNRESET (the peer left or aborted)
 	 * or EPROTO (malformed stream).  After -1 the request is aborted.
 	 */
-	ssize_t (*read)(struct request *, void *data, size_t n);
+	ssize_t (*read)(struct request *, const char **data);
 	/* All bytes of n pieces towards the client, in order; what is short
 	 * may be buffered.  0, or -1 with errno EPIPE or ETIMEDOUT; after -1
 	 * the request is aborted. */

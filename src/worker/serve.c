@@ -23,8 +23,6 @@
 #include "worker/retire.h"
 #include "worker/slow.h"
 
-#define RECEIVE_CHUNK 4096	   /* holds most request heads */
-#define RECEIVE_MAX   (128 * 1024) /* from one peer before others */
 #define BURST_MAX     32 /* requests taken from a listener in one go, */
 #define BURST_MS      20 /* or so long, before others are looked at */
 #define SAMPLE_US     10000 /* between two looks at the processor time */
@@ -241,8 +239,7 @@ serve(struct conn *c)
 		self.waited = self.behind = true;
 	over(request, now, !ours && lua_guard_expired() ? LATE_STOPPED :
 							  LATE_NOT);
-	if (fcgi_release(request) == -1)
-		end = FCGI_END_CLOSE;
+	fcgi_release(request);
 	if (self.app != NULL)
 		score_gauge(self.birth->score, GAUGE_HEAP,
 		    (int64_t)lua_app_memory(self.app));
@@ -298,11 +295,8 @@ serve_turn(int64_t before)
 static void
 receive(struct conn *c, size_t judged)
 {
-	ssize_t n;
+	ssize_t n = conn_receive(c);
 
-	do
-		n = conn_receive(c, &c->in, RECEIVE_CHUNK);
-	while (n == RECEIVE_CHUNK && c->in.len - judged < RECEIVE_MAX);
 	if (c->in.len > judged)
 		advance(c);
 	else if (n == -1 && errno == EAGAIN)

@@ -127,4 +127,12 @@ def long_response():
     check({**KEPT, "sendmsg": 1}, lambda d: kept(d, uri="/long"))
 
 
+@test
+def upload():
+    """60 KB: one call, or, of a client that is still sending, another and a
+    wait between them"""
+    check({**KEPT, "recvfrom": 2, "poll": 1},
+          lambda d: kept(d, method="POST", body="x" * 60000))
+
+
 run(60, needs=["strace"])
