@@ -10,8 +10,7 @@
 #include "base/clock.h"
 #include "worker/wait.h"
 
-#define RECEIVE_SIZE  (2 * CONN_RECEIVE) /* a head, and a body behind it */
-#define RECEIVE_KEEP  (4 * CONN_RECEIVE) /* larger ones are given back */
+#define RECEIVE_KEEP  (2 * CONN_RECEIVE) /* larger ones are given back */
 #define LINGER_CHUNK  (64 * 1024)
 #define HELD_MOST     (32 << 20) /* bytes of all heads that are not complete */
 #define SETTLED	      1000 /* ms after which a peer counts as a slow one */
@@ -69,14 +68,14 @@ buffer_take(struct conn *c)
 	c->in = set.receive;
 	memset(&set.receive, 0, sizeof(set.receive));
 	if (c->in.cap == 0)
-		buf_reserve(&c->in, RECEIVE_SIZE);
+		buf_reserve(&c->in, CONN_RECEIVE);
 }
 
 /* An idle connection keeps no memory. */
 static void
 buffer_give(struct conn *c)
 {
-	if (set.receive.cap == 0 && c->in.cap >= RECEIVE_SIZE &&
+	if (set.receive.cap == 0 && c->in.cap >= CONN_RECEIVE &&
 	    c->in.cap <= RECEIVE_KEEP) {
 		buf_clear(&c->in);
 		set.receive = c->in;
@@ -92,7 +91,7 @@ buffer_leave(struct conn *c)
 {
 	struct buf own = { 0 };
 
-	if (c->in.cap < CONN_RECEIVE || c->in.len > c->in.cap / 2)
+	if (c->in.cap < CONN_RECEIVE / 2 || c->in.len > c->in.cap / 2)
 		return 0;
 	if (buf_add(&own, c->in.data, c->in.len) == -1)
 		return -1;
@@ -285,7 +284,6 @@ conn_linger(struct conn *c)
 ssize_t
 conn_receive(struct conn *c)
 {
-	size_t n;
 	char *room;
 	ssize_t got;
 
@@ -295,10 +293,7 @@ conn_receive(struct conn *c)
 		errno = ENOMEM;
 		return -1;
 	}
-	n = c->in.cap - c->in.len;
-	if (n > CONN_RECEIVE)
-		n = CONN_RECEIVE;
-	got = recv(c->fd, room, n, MSG_DONTWAIT);
+	got = recv(c->fd, room, c->in.cap - c->in.len, MSG_DONTWAIT);
 	if (got > 0)
 		c->in.len += (size_t)got;
 	return got;

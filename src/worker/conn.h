@@ -41,8 +41,8 @@ struct conn {
 	struct conn *prev, *next; /* the queue of its state, by due */
 };
 
-#define CONN_RECEIVE (64 * 1024) /* bytes of one recv(2), at most */
-#define CONN_ROOM    4096	 /* for fewer, a buffer grows first */
+#define CONN_RECEIVE (128 * 1024) /* a head, and a body behind it */
+#define CONN_ROOM    4096	  /* for fewer, a buffer grows first */
 #define CONN_WRITTEN_UNKNOWN (SIZE_MAX / 2)
 
 struct conn_limits { /* ms */

@@ -7,7 +7,7 @@
 #include "worker/fcgi_peer.h"
 #include "worker/wait.h"
 
-#define ROOM	  (CONN_RECEIVE + CONN_ROOM) /* behind the head */
+#define ROOM	  (CONN_RECEIVE / 2) /* behind the head, at least */
 #define DRAIN_MAX (256 * 1024) /* unread body that is cheaper to read than a
 				  new connection is to make */
 

@@ -75,7 +75,23 @@ read_line(lua_State *L, struct lua_req *req, bool keep_newline)
 	return any;
 }
 
-/* Memory grows with what comes, not with what was asked for. */
+/* Memory for n bytes, and for those that are to follow: as many as were asked
+ * for and announced, but no more than three times what has come. */
+static void
+grow(const struct lua_req *req, luaL_Buffer *b, size_t n, size_t asked)
+{
+	const struct request *request = req->request;
+	size_t come = luaL_bufflen(b) + n, more = 0;
+
+	if (n <= b->size - luaL_bufflen(b))
+		return;
+	if (request->length > (int64_t)request->bytes_in)
+		more = (size_t)request->length - (size_t)request->bytes_in;
+	if (more > asked - n)
+		more = asked - n;
+	luaL_prepbuffsize(b, n + (more < 3 * come ? more : 3 * come));
+}
+
 static bool
 read_chars(lua_State *L, struct lua_req *req, size_t n)
 {
@@ -88,6 +104,7 @@ read_chars(lua_State *L, struct lua_req *req, size_t n)
 		any = true;
 		part = req->len - req->at;
 		part = part < n ? part : n;
+		grow(req, &b, part, n);
 		take(req, &b, part);
 	}
 	luaL_pushresult(&b);

@@ -94,6 +94,22 @@ known_of(const char *name, size_t len)
 	return -1;
 }
 
+/* What is no number, or one that no body has, announces nothing. */
+static int64_t
+announced(const struct param *p)
+{
+	int64_t length = 0;
+
+	if (p == NULL || p->value_len == 0 || p->value_len > 18)
+		return -1;
+	for (size_t i = 0; i < p->value_len; i++) {
+		if (p->value[i] < '0' || p->value[i] > '9')
+			return -1;
+		length = length * 10 + (p->value[i] - '0');
+	}
+	return length;
+}
+
 void
 request_index(struct request *request)
 {
@@ -106,6 +122,7 @@ request_index(struct request *request)
 		if (i != -1 && request->known[i] == NULL)
 			request->known[i] = p;
 	}
+	request->length = announced(request->known[PARAM_CONTENT_LENGTH]);
 }
 
 const struct param *

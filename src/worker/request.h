@@ -70,6 +70,7 @@ struct request {
 	const struct param *params; /* in order of arrival, repeats included */
 	size_t nparams;
 	const struct param *known[REQUEST_KNOWN]; /* the first; NULL: none */
+	int64_t length;	    /* of the body, as it was announced, or -1 */
 	int64_t begun;	    /* clock_us() */
 	uint64_t bytes_in;  /* body bytes read so far, or drained */
 	uint64_t bytes_out; /* bytes written, headers included */
@@ -100,7 +101,8 @@ const char *request_param(const struct request *request, const char *name,
  */
 bool request_take_id(struct request *request, const char *name);
 
-/* Note in `known` which of the parameters are where, in one pass. */
+/* Note in `known` which of the parameters are where, in one pass, and what
+ * they say of `length`. */
 void request_index(struct request *request);
 
 /* After that, the first parameter of a name of len bytes; NULL. */

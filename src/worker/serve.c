@@ -72,28 +72,12 @@ note_text(struct score_request *score, enum score_text which,
 }
 
 static void
-note_length(struct score_request *score, const struct request *request)
-{
-	const struct param *p = request->known[PARAM_CONTENT_LENGTH];
-	int64_t length = 0;
-
-	if (p == NULL || p->value_len == 0 || p->value_len > 18)
-		return;
-	for (size_t i = 0; i < p->value_len; i++) {
-		if (p->value[i] < '0' || p->value[i] > '9')
-			return;
-		length = length * 10 + (p->value[i] - '0');
-	}
-	score->length = length;
-}
-
-static void
 note_busy(const struct request *request)
 {
-	struct score_request score = { .begun = request->begun, .length = -1,
+	struct score_request score = { .begun = request->begun,
+		.length = request->length,
 		.text[TEXT_ID] = { request->id, strlen(request->id) } };
 
-	note_length(&score, request);
 	note_text(&score, TEXT_METHOD, request, PARAM_METHOD);
 	note_text(&score, TEXT_URI, request, PARAM_URI);
 	note_text(&score, TEXT_SCRIPT, request, PARAM_SCRIPT_NAME);

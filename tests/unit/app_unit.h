@@ -34,6 +34,7 @@ static struct {
 	const char *body;
 	size_t body_len, body_at;
 	size_t chunk;	 /* of the body that comes at once */
+	int64_t length;	 /* that is announced, -1: none */
 	int error;	 /* errno where the body breaks off, 0: it ends */
 	size_t patience; /* bytes of the response that the client takes */
 	size_t largest;	 /* write */
@@ -57,6 +58,7 @@ client_read(struct request *request, const char **data)
 	}
 	n = n < left ? n : left;
 	*data = client.body + client.body_at;
+	request->bytes_in += n;
 	client.body_at += n;
 	return (ssize_t)n;
 }
@@ -138,6 +140,7 @@ new_request(void)
 	client.nparams = 0;
 	set_body("", 0);
 	client.chunk = SIZE_MAX;
+	client.length = -1;
 	client.error = 0;
 	client.patience = SIZE_MAX;
 }
@@ -148,8 +151,8 @@ serve_quietly(void)
 	struct request *r = &client.request;
 
 	*r = (struct request) { .ops = &client_ops, .params = client.params,
-		.nparams = client.nparams, .id = "4711-1",
-		.head_only = r->head_only };
+		.nparams = client.nparams, .length = client.length,
+		.id = "4711-1", .head_only = r->head_only };
 	client.body_at = client.largest = 0;
 	buf_clear(&client.out);
 	buf_clear(&client.told);

@@ -259,6 +259,8 @@ START_TEST(any_pieces)
 	check_stream(FCGI_STDOUT, model[0].data, model[0].len);
 	check_stream(FCGI_STDERR, model[1].data, model[1].len);
 	ck_assert(got.ended[0] && got.complete);
+	buf_free(&model[0]);
+	buf_free(&model[1]);
 }
 END_TEST
 

@@ -156,12 +156,35 @@ START_TEST(reads_nothing_unasked)
 }
 END_TEST
 
+/* As it is announced, or longer or shorter than that. */
+START_TEST(gives_what_comes)
+{
+	static const int64_t lengths[] = { -1, 0, 1, 1000, 120000, 1 << 20 };
+	struct buf text = { 0 };
+	const char *body;
+
+	make_text(&text, 1);
+	set_body(text.data, text.len);
+	client.chunk = 3000;
+	client.length = lengths[_i];
+	body = body_of("return {}, env.input:read(5000) .. "
+	    "env.input:read('a')");
+	ck_assert_ptr_eq(body + text.len, client.out.data + client.out.len);
+	ck_assert_mem_eq(body, text.data, text.len);
+	buf_free(&text);
+}
+END_TEST
+
 /* What a client announces is not what it sends: memory is for what came. */
 START_TEST(takes_memory_for_what_comes)
 {
 	set_body("abc", 3);
 	ck_assert_str_eq(body_of("return {}, "
 	    "env.input:read(math.maxinteger)"), "abc");
+	new_request();
+	set_body("abc", 3);
+	client.length = INT64_MAX;
+	ck_assert_str_eq(body_of("return {}, env.input:read('a')"), "abc");
 }
 END_TEST
 
@@ -265,6 +288,7 @@ suite(void)
 	tcase_add_test(t, gives_lines);
 	tcase_add_test(t, refuses_other_formats);
 	tcase_add_test(t, reads_nothing_unasked);
+	tcase_add_loop_test(t, gives_what_comes, 0, 6);
 	tcase_add_test(t, takes_memory_for_what_comes);
 	tcase_add_test(t, forgets_what_was_not_read);
 	tcase_add_test(t, answers_a_late_client_with_408);
