@@ -80,20 +80,28 @@ buf_putc(struct buf *b, int c)
 	return buf_add(b, &byte, 1);
 }
 
+/* Into the room that there is; once more if it was too little. */
 int
 buf_addv(struct buf *b, const char *fmt, va_list ap)
 {
+	char *at = buf_reserve(b, 1);
 	va_list again;
 	int n;
 
+	if (at == NULL)
+		return -1;
 	va_copy(again, ap);
-	n = vsnprintf(NULL, 0, fmt, again);
+	n = vsnprintf(at, b->cap - b->len, fmt, ap);
+	if (n >= 0 && (size_t)n >= b->cap - b->len) {
+		at = buf_reserve(b, (size_t)n + 1);
+		if (at != NULL)
+			vsnprintf(at, (size_t)n + 1, fmt, again);
+	}
 	va_end(again);
-	if (n < 0 || buf_reserve(b, (size_t)n + 1) == NULL) {
+	if (n < 0 || at == NULL) {
 		buf_fail(b);
 		return -1;
 	}
-	vsnprintf(b->data + b->len, (size_t)n + 1, fmt, ap);
 	b->len += (size_t)n;
 	return 0;
 }
