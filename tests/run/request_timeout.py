@@ -39,6 +39,9 @@ LOOPS = {
         "return text(coroutine.wrap(function() while true do end end))",
 }
 
+HANG = ("string.find(string.rep('a', 60), string.rep('a?', 60) .. "
+        "string.rep('a', 60))")
+
 
 @test
 def stopped_in_lua():
@@ -158,13 +161,44 @@ def hangs_in_c():
         d.expect("timeouts.request")
         worker = d.workers()
         began = time.monotonic()
-        equal(d.lua("string.find(string.rep('a', 60), string.rep('a?', 60) "
-                    ".. string.rep('a', 60))").status, 504)
+        equal(d.lua(HANG).status, 504)
         took = time.monotonic() - began
         assert took < 5, took
         d.wait_log(r"error \[pool www\] .*GET /.* exceeded timeouts\.request")
         equal(d.fetch().body, b"hello")
         assert d.workers() != worker
+
+
+def ended(d, lua):
+    """What an answer to that has of each stream, and which of them ended."""
+    got, ends = {STDOUT: b"", STDERR: b"", END: b""}, []
+    with d.connect() as c:
+        c.send(request(lua=lua))
+        while (record := c.record()) is not None:
+            kind, _, data = record
+            assert kind not in ends, "more of a stream that has ended"
+            got[kind] += data
+            if not data or kind == END:
+                ends.append(kind)
+    return got, ends
+
+
+@test
+def errors_before_it_hangs():
+    """errors that the web server has been sent are ended, whether the request
+    is answered still or cut"""
+    errors = "for i = 1, 30 do env.errors:write(('x'):rep(1000) .. '\\n') end "
+    with Daemon(workers=ONE, timeouts=LIMIT, errors_to_server=True) as d:
+        d.expect("timeouts.request", "x{1000}", "repeated")
+        got, ends = ended(d, errors + HANG)
+        matches(b"^Status: 408", got[STDOUT])
+        assert len(got[STDERR]) > 8000
+        equal(ends, [STDERR, STDOUT, END])
+        got, ends = ended(d, errors + "local n = 0 return text(function() "
+                          "n = n + 1 if n > 1 then %s end return 'piece' end)"
+                          % HANG)
+        matches(b"piece$", got[STDOUT])
+        equal((len(got[STDERR]), ends), (30 * 1001, [STDERR]))
 
 
 @test
