@@ -98,9 +98,9 @@ fcgi_out_send(struct fcgi_out *out)
 static void
 add_piece(struct fcgi_out *out, const void *data, size_t n)
 {
-	struct iovec *last = out->piece + out->n - 1;
+	struct iovec *last = out->n > 0 ? &out->piece[out->n - 1] : NULL;
 
-	if (out->n > 0 && (char *)last->iov_base + last->iov_len == data)
+	if (last != NULL && (char *)last->iov_base + last->iov_len == data)
 		last->iov_len += n;
 	else
 		out->piece[out->n++] = (struct iovec){ (void *)data, n };

@@ -3,8 +3,7 @@
 
 /*
  * The judge of what a peer sends: every record of a connection passes here,
- * in head and body, before anything else looks at it.  libfcgi asserts,
- * overruns and waits on bytes that are refused here.  Pure: bytes in, verdict
+ * in head and body, before anything else looks at it.  Pure: bytes in, verdict
  * out; what is to be answered at once is appended to a buffer for the caller
  * to send.  Rules: FastCGI specification 1.0, sections 3, 4, 5.
  */
