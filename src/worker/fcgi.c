@@ -149,12 +149,15 @@ fcgi_gone(struct request *request)
 {
 	struct fcgi_request *r = fcgi_of(request);
 	struct pollfd p = { .fd = r->conn->fd, .events = POLLIN | POLLRDHUP };
+	bool more;
 
-	if (request->aborted ||
-	    (poll(&p, 1, 0) <= 0 && r->conn->in.len == r->conn->scan.at))
-		return request->aborted;
+	if (request->aborted)
+		return true;
+	more = poll(&p, 1, 0) > 0;
+	if (!more && r->conn->in.len == r->conn->scan.at)
+		return false;
 	request->aborted = hung_up(p.fd, p.revents) ||
-	    fcgi_body_aborted(&r->body);
+	    fcgi_body_aborted(&r->body, more);
 	return request->aborted;
 }
 

@@ -127,11 +127,11 @@ fcgi_body_read(struct fcgi_body *b, const char **data, int64_t timeout)
  * abort is all a peer may send for this request; what else comes is kept for
  * after it. */
 bool
-fcgi_body_aborted(struct fcgi_body *b)
+fcgi_body_aborted(struct fcgi_body *b, bool more)
 {
 	enum scan_verdict verdict;
 
-	if (b->conn->in.cap - b->conn->in.len >= CONN_ROOM)
+	if (more && b->conn->in.cap - b->conn->in.len >= CONN_ROOM)
 		conn_receive(b->conn);
 	verdict = judge(b);
 	if (verdict == SCAN_END)

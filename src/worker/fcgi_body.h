@@ -28,8 +28,8 @@ ssize_t fcgi_body_read(struct fcgi_body *body, const char **data,
     int64_t timeout);
 
 /* Has the web server given the request up?  Looks at what has come after the
- * body, never waits. */
-bool fcgi_body_aborted(struct fcgi_body *body);
+ * body (more: and is still to be received), never waits. */
+bool fcgi_body_aborted(struct fcgi_body *body, bool more);
 
 /* Read the rest as far as it is here already and not long.  True: it has been
  * read to its end, the padding included. */
