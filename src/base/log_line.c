@@ -6,8 +6,8 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/escape.h"
 #include "base/locale.h"
-#include "base/show.h"
 
 #define IDENTITY "lua-fpm"
 

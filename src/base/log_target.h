@@ -9,8 +9,8 @@
  */
 
 #include "base/log_line.h"
-#include "base/outlet.h"
 #include "base/why.h"
+#include "base/writer.h"
 
 struct log_target {
 	struct outlet out;

@@ -11,7 +11,7 @@
 
 #include "base/fd.h"
 #include "base/num.h"
-#include "base/outlet.h"
+#include "base/writer.h"
 
 #define LINKS_MOST 40 /* as the kernel */
 #define LOG_FLAGS  (O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | \

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/show.h"
+#include "base/escape.h"
 
 static void
 put_line(FILE *out, const char *name, const char *fmt, va_list ap)

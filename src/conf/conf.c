@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/show.h"
+#include "base/escape.h"
 
 /* What was read may hold anything; a fault is one line on a terminal. */
 static char *

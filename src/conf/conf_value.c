@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/escape.h"
 #include "base/num.h"
-#include "base/show.h"
 
 static int
 value_fail(int error)

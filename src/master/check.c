@@ -10,9 +10,9 @@
 
 #include "base/fd.h"
 #include "base/num.h"
+#include "ipc/sink.h"
 #include "master/daemon.h"
-#include "share/sink.h"
-#include "share/sock_try.h"
+#include "net/sock_try.h"
 
 /* The number in the pid file; 0: none. */
 static pid_t

@@ -13,7 +13,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/tuning.h"
-#include "share/sock.h"
+#include "net/sock.h"
 
 #define CLIENTS 32
 #define BACKLOG 128

@@ -11,7 +11,7 @@
 
 #include "base/buf.h"
 #include "base/loop.h"
-#include "share/record.h"
+#include "ipc/record.h"
 
 #define CONTROL_NOTE 64
 

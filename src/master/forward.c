@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "share/sock.h"
+#include "net/sock.h"
 
 #define MESSAGE_MOST 262144 /* more than fits into a socket's buffer */
 #define TURN	     64	    /* messages, before others are looked at */

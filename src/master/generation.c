@@ -6,9 +6,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "ipc/channel.h"
 #include "master/generation_impl.h"
 #include "master/pm.h"
-#include "share/channel.h"
 
 /* ---- made and freed ------------------------------------------------------ */
 

@@ -16,11 +16,11 @@
 #include "base/buf.h"
 #include "base/loop.h"
 #include "conf/conf.h"
+#include "ipc/record.h"
 #include "master/generation_state.h"
-#include "master/inlet.h"
+#include "master/listen_set.h"
 #include "master/quota.h"
-#include "share/record.h"
-#include "share/status.h"
+#include "status/status.h"
 
 struct generation;
 

@@ -7,8 +7,8 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "ipc/exchange.h"
 #include "master/generation_impl.h"
-#include "share/exchange.h"
 
 #define SLOTS_MOST (1 << 20)
 

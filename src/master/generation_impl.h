@@ -6,12 +6,12 @@
  * (their birth, words and ends), step (the policy), its life and its handover.
  */
 
+#include "ipc/worker_args.h"
 #include "master/backoff.h"
 #include "master/generation.h"
 #include "master/logs.h"
 #include "master/slot.h"
 #include "master/status_server.h"
-#include "share/birth.h"
 
 struct generation {
 	enum generation_state state;

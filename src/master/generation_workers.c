@@ -8,8 +8,8 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/tuning.h"
+#include "ipc/channel.h"
 #include "master/generation_impl.h"
-#include "share/channel.h"
 
 #define GRACE	    5	 /* ms for workers that are there to take a client */
 #define BATCH	    16	 /* forks in one turn */

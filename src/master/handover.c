@@ -15,9 +15,9 @@
 #include "base/sealed.h"
 #include "conf/conf_dump.h"
 #include "conf/conf_read.h"
+#include "ipc/board.h"
 #include "master/control.h"
 #include "master/listen.h"
-#include "share/board.h"
 
 #define VARIABLE "LUA_FPM_HANDOVER"
 #define PROPOSED "LUA_FPM_UPGRADE"

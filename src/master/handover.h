@@ -10,8 +10,8 @@
  */
 
 #include "base/buf.h"
+#include "ipc/record.h"
 #include "master/pools.h"
-#include "share/record.h"
 
 struct handover_own { /* the master's own part */
 	const char *version; /* of the image that leaves it */

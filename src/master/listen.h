@@ -9,8 +9,8 @@
 
 #include "base/why.h"
 #include "conf/conf.h"
-#include "share/record.h"
-#include "share/sock.h"
+#include "ipc/record.h"
+#include "net/sock.h"
 
 struct listener {
 	int fd;

@@ -10,8 +10,8 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "share/channel.h"
-#include "share/pending.h"
+#include "ipc/channel.h"
+#include "ipc/spool.h"
 
 int
 logs_open(struct logs *logs, const struct conf_pool *pool, unsigned nslots,

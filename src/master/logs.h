@@ -7,9 +7,9 @@
  * or a reload.  Runs in the master; knows nothing of what is written.
  */
 
-#include "share/access.h"
-#include "share/board.h"
-#include "share/sink.h"
+#include "ipc/board.h"
+#include "ipc/sink.h"
+#include "status/access.h"
 
 struct logs {
 	struct sink sinks[SINK_COUNT];

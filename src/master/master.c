@@ -16,7 +16,6 @@
 #include "base/say.h"
 #include "base/title.h"
 #include "base/tuning.h"
-#include "master/catch.h"
 #include "master/command.h"
 #include "master/control.h"
 #include "master/daemon.h"
@@ -27,6 +26,7 @@
 #include "master/pools.h"
 #include "master/reload.h"
 #include "master/upgrade.h"
+#include "master/worker_output.h"
 
 #define EXTENSION   10000 /* ms between two requests for more time to start */
 

@@ -11,8 +11,8 @@
 
 #include "conf/conf.h"
 #include "master/generation.h"
+#include "master/outcome.h"
 #include "master/quota.h"
-#include "master/trouble.h"
 
 struct pools {
 	struct generation *first; /* generation_link */

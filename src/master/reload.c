@@ -7,15 +7,15 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/escape.h"
 #include "base/log.h"
-#include "base/show.h"
 #include "base/tuning.h"
 #include "conf/conf_read.h"
 #include "conf/conf_root.h"
+#include "ipc/sink.h"
 #include "master/changes.h"
 #include "master/control.h"
-#include "share/sink.h"
-#include "share/sock_check.h"
+#include "net/sock_check.h"
 
 #define REFUSED "reload refused"
 #define NONE	"no worker comes up"

@@ -17,7 +17,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "share/channel.h"
+#include "ipc/channel.h"
 
 #define WORDS_TURN 16	/* taken from a worker in one turn; */
 #define WORDS_SPAN 100	/* in so many ms, */

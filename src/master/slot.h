@@ -14,11 +14,11 @@
 
 #include "base/log.h"
 #include "base/loop.h"
-#include "master/catch.h"
+#include "ipc/board.h"
+#include "ipc/record.h"
+#include "ipc/worker_args.h"
 #include "master/spawn.h"
-#include "share/birth.h"
-#include "share/record.h"
-#include "share/board.h"
+#include "master/worker_output.h"
 
 #define SLOT_LOOK 20 /* ms between two looks whether it loads (slot_loads) */
 

@@ -8,8 +8,8 @@
 
 #include <sys/types.h>
 
-#include "share/birth.h"
-#include "share/board.h"
+#include "ipc/board.h"
+#include "ipc/worker_args.h"
 
 struct spawn_order {
 	struct birth_orders birth; /* its channel and board_lease are made

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "share/status_format.h"
+#include "status/status_format.h"
 
 /* The newest generation of a pool that has any; they share a scoreboard. */
 static const struct generation *

@@ -14,7 +14,7 @@
 #include <sys/types.h>
 
 #include "master/backoff.h"
-#include "master/inlet.h"
+#include "master/listen_set.h"
 #include "master/slot.h"
 
 struct status_server { /* all zero: there is none to be */

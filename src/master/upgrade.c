@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "ipc/inherit.h"
 #include "master/notify.h"
 #include "master/probe.h"
-#include "share/inherit.h"
 
 static struct {
 	const struct upgrade_world *world;

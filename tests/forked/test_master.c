@@ -2,7 +2,7 @@
 
 #include <sys/mman.h>
 
-#include "share/board_impl.h"
+#include "ipc/board_impl.h"
 
 /* ---- start and stop ------------------------------------------------------ */
 

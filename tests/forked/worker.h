@@ -51,8 +51,8 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "share/birth.h"
-#include "share/channel.h"
+#include "ipc/channel.h"
+#include "ipc/worker_args.h"
 
 #define LISTENERS_MOST 4
 

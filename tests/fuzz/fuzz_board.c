@@ -6,9 +6,9 @@
 
 #include "base/clock.h"
 #include "fuzz.h"
-#include "share/board.h"
-#include "share/mark.h"
-#include "share/score_page.h"
+#include "ipc/board.h"
+#include "ipc/output_tag.h"
+#include "ipc/score_page.h"
 
 static void
 look(struct board *board)

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "ctl/cgi_head.h"
+#include "ctl/fcgi/cgi_head.h"
 #include "fuzz.h"
 
 FUZZ(cgi_head)

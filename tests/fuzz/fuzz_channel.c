@@ -8,7 +8,7 @@
 
 #include "base/fd.h"
 #include "fuzz.h"
-#include "share/channel.h"
+#include "ipc/channel.h"
 
 static int
 lowest_free(void)

@@ -13,8 +13,8 @@
 
 #include "base/fd.h"
 #include "fuzz.h"
-#include "worker/handoff.h"
-#include "worker/wait.h"
+#include "worker/net/handoff.h"
+#include "worker/net/poller.h"
 
 static const struct scan_limits limits = { .head = 2048, .capacity = 7 };
 static int exchange[2];

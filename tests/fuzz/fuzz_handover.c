@@ -19,12 +19,12 @@
 #include "base/sealed.h"
 #include "conf/conf_read.h"
 #include "fuzz.h"
-#include "master/catch.h"
+#include "master/worker_output.h"
 #include "master/control.h"
 #include "master/generation_impl.h"
 #include "master/handover.h"
 #include "master/listen.h"
-#include "share/score_page.h"
+#include "ipc/score_page.h"
 
 #define CHILD 4711 /* the one child that the process has */
 

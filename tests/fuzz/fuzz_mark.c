@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "share/mark.h"
+#include "ipc/output_tag.h"
 
 FUZZ(mark)
 {

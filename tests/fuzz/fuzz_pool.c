@@ -1,8 +1,8 @@
 /* What a worker is born with: its pool and who it is. */
 
 #include "fuzz.h"
-#include "share/identity.h"
-#include "share/pool_record.h"
+#include "ipc/identity.h"
+#include "ipc/pool_record.h"
 
 FUZZ(pool)
 {

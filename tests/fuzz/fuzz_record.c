@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "share/record.h"
+#include "ipc/record.h"
 
 static void
 check_place(const struct record *r, const uint8_t *data, size_t size)

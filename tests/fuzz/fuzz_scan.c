@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "worker/fcgi_scan.h"
+#include "worker/proto/fcgi/fcgi_scan.h"
 
 #define HEAD_MAX 2048
 

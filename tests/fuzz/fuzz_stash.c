@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "share/pending.h"
+#include "ipc/spool.h"
 
 FUZZ(stash)
 {

@@ -16,7 +16,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
-#include "worker/lua_app.h"
+#include "worker/lua/lua_app.h"
 
 #include "unit.h"
 

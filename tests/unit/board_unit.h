@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "share/board.h"
+#include "ipc/board.h"
 
 #include "unit.h"
 

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "share/access.h"
+#include "status/access.h"
 
 struct pair {
 	const char *name;

@@ -10,8 +10,8 @@
 
 #include "base/fd.h"
 #include "base/sealed.h"
-#include "share/mark.h"
-#include "share/score_page.h"
+#include "ipc/output_tag.h"
+#include "ipc/score_page.h"
 
 #include "board_unit.h"
 

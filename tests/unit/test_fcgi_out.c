@@ -1,7 +1,7 @@
 /* The records of a response: what the peer gets of them, however little of it
  * the socket takes at a time, and how many calls that needs. */
 
-#include "worker/fcgi_out.h"
+#include "worker/proto/fcgi/fcgi_out.h"
 
 #include <sys/socket.h>
 
@@ -9,9 +9,9 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "share/fcgi_wire.h"
+#include "net/fcgi_wire.h"
 #include "unit.h"
-#include "worker/fcgi_peer.h"
+#include "worker/proto/fcgi/fcgi_peer.h"
 
 #define ID 259
 

@@ -1,7 +1,7 @@
 #include <string.h>
 
-#include "ctl/fcgi_request.h"
-#include "share/fcgi_wire.h"
+#include "ctl/fcgi/fcgi_request.h"
+#include "net/fcgi_wire.h"
 #include "unit.h"
 
 static struct buf out, body;

@@ -1,14 +1,14 @@
 /* The judge of a peer's bytes: what is let through, what is answered, what
  * ends the connection, and that no sequence of bytes leads it astray. */
 
-#include "worker/fcgi_scan.h"
+#include "worker/proto/fcgi/fcgi_scan.h"
 
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "share/fcgi_wire.h"
+#include "net/fcgi_wire.h"
 #include "unit.h"
 
 static const struct scan_limits limits = { .head = 4096, .capacity = 7 };

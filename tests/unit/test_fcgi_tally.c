@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "ctl/fcgi_tally.h"
+#include "ctl/fcgi/fcgi_tally.h"
 #include "unit.h"
 
 static struct fcgi_tally t;

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "share/fcgi_wire.h"
+#include "net/fcgi_wire.h"
 #include "unit.h"
 
 static struct buf out;

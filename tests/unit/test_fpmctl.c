@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ctl/fpm_status.h"
-#include "ctl/fpm_table.h"
-#include "ctl/fpm_text.h"
-#include "ctl/fpm_view.h"
+#include "ctl/fpm/fpm_status.h"
+#include "ctl/fpm/fpm_table.h"
+#include "ctl/fpm/fpm_text.h"
+#include "ctl/fpm/fpm_view.h"
 
 START_TEST(durations_fit_a_column)
 {

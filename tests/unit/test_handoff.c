@@ -1,7 +1,7 @@
 /* What a worker takes from another: connections as they were, and nothing
  * that is not one, whatever it says. */
 
-#include "worker/handoff.h"
+#include "worker/net/handoff.h"
 
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -14,9 +14,9 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "share/record.h"
+#include "ipc/record.h"
 #include "unit.h"
-#include "worker/wait.h"
+#include "worker/net/poller.h"
 
 #define NOBODY 65534
 

@@ -11,8 +11,8 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "ipc/channel.h"
 #include "master/logs.h"
-#include "share/channel.h"
 
 #define MANY 300 /* rotations, more than a channel holds */
 

@@ -7,9 +7,9 @@
 #include <lualib.h>
 
 #include "conf/conf_lua.h"
-#include "worker/lua_files.h"
-#include "worker/lua_sandbox.h"
-#include "worker/lua_state.h"
+#include "worker/lua/lua_files.h"
+#include "worker/lua/lua_sandbox.h"
+#include "worker/lua/lua_state.h"
 
 #define OWN ((char *)CONF_LUA_OWN)
 

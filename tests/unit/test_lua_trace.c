@@ -14,9 +14,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "worker/copy.h"
-#include "worker/lua_guard.h"
-#include "worker/lua_trace.h"
+#include "worker/lua/lua_deadline.h"
+#include "worker/lua/lua_trace.h"
+#include "worker/serve/snapshot.h"
 
 #include "unit.h"
 

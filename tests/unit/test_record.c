@@ -3,7 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "share/record.h"
+#include "ipc/record.h"
 
 #include "unit.h"
 

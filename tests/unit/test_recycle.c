@@ -1,4 +1,4 @@
-#include "worker/recycle.h"
+#include "worker/serve/recycle.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "worker/request.h"
+#include "worker/serve/request.h"
 
 #include "unit.h"
 

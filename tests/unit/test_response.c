@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "worker/response.h"
+#include "worker/serve/response.h"
 
 #include "unit.h"
 

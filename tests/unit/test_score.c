@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/sealed.h"
-#include "share/score_page.h"
+#include "ipc/score_page.h"
 
 #include "board_unit.h"
 

@@ -21,7 +21,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "share/channel.h"
+#include "ipc/channel.h"
 
 #define LONG 100000
 

@@ -11,8 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "share/sock.h"
-#include "share/sock_try.h"
+#include "net/sock.h"
+#include "net/sock_try.h"
 
 #include "unit.h"
 

@@ -6,8 +6,8 @@
 
 #include "base/fd.h"
 #include "base/sealed.h"
-#include "share/score_page.h"
-#include "share/status_format.h"
+#include "ipc/score_page.h"
+#include "status/status_format.h"
 
 #include "board_unit.h"
 

@@ -1,0 +1,117 @@
+#include "base/writer.h"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+
+void
+outlet_set(struct outlet *o, int fd)
+{
+	struct stat st = { 0 };
+	int flags = fd == -1 ? -1 : fcntl(fd, F_GETFL);
+
+	o->fd = fd;
+	if (flags != -1)
+		fstat(fd, &st);
+	o->socket = S_ISSOCK(st.st_mode);
+	o->blocks = (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)) &&
+	    (flags & O_NONBLOCK) == 0;
+	o->torn = 0;
+}
+
+/* O_NONBLOCK belongs to what all copies of a descriptor share, the shell's
+ * among them: it is opened once more. */
+int
+outlet_own(int fd)
+{
+	struct stat st;
+	int own;
+
+	if (fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || isatty(fd))) {
+		own = fd_open_again(fd, O_WRONLY | O_NONBLOCK | O_NOCTTY);
+		if (own > STDERR_FILENO)
+			return own;
+		if (own != -1)
+			close(own);
+	}
+	return fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+}
+
+/* True: there is room, or an error that writing will tell. */
+static bool
+outlet_wait(const struct outlet *o, int64_t until)
+{
+	struct pollfd p = { .fd = o->fd, .events = POLLOUT };
+	int64_t left;
+	int n;
+
+	do {
+		left = o->stalled ? 0 : until - clock_ms();
+		n = poll(&p, 1, left > 0 ? (int)left : 0);
+	} while (n == -1 && errno == EINTR);
+	return n != 0;
+}
+
+/* No more than fits where poll(2) saw room. */
+static ssize_t
+outlet_try(const struct outlet *o, const char *data, size_t n)
+{
+	if (o->socket)
+		return send(o->fd, data, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	return write(o->fd, data, o->blocks && n > PIPE_BUF ? PIPE_BUF : n);
+}
+
+/* Returns how many bytes went; errno says why not all. */
+static size_t
+outlet_push(const struct outlet *o, const char *data, size_t n)
+{
+	int64_t until = clock_ms() + OUTLET_PATIENCE;
+	size_t done = 0;
+	ssize_t went;
+
+	while (done < n) {
+		errno = EAGAIN;
+		if (o->blocks && !outlet_wait(o, until))
+			break;
+		went = outlet_try(o, data + done, n - done);
+		if (went > 0)
+			done += (size_t)went;
+		else if (went == -1 && errno == EAGAIN) {
+			if (!outlet_wait(o, until))
+				break;
+		} else if (went == 0 || errno != EINTR)
+			break;
+	}
+	return done;
+}
+
+int
+outlet_write(struct outlet *o, const char *line, size_t n)
+{
+	size_t done = 0;
+
+	/* A short line might fit in what a full pipe has left, to no use. */
+	errno = EAGAIN;
+	if ((!o->stalled || outlet_wait(o, 0)) &&
+	    (o->torn == 0 || outlet_push(o, "\n", 1) == 1)) {
+		o->torn = 0;
+		done = outlet_push(o, line, n);
+	}
+	o->went = done;
+	o->stalled = done < n;
+	if (done == n)
+		return 0;
+	if (done > 0)
+		o->torn = done;
+	o->error = errno;
+	o->lost++;
+	return -1;
+}

@@ -1,0 +1,42 @@
+#ifndef CTL_FCGI_FCGI_REQUEST_H
+#define CTL_FCGI_FCGI_REQUEST_H
+
+/*
+ * A FastCGI request as bytes, with the parameters that nginx would send
+ * (its fastcgi_params file) and those that the user of lua-fcgi adds or
+ * changes.  Pure: strings in, bytes out; runs in the control tool.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/why.h"
+
+#define REQUEST_ID 1 /* the only request on its connection */
+
+struct fcgi_request {
+	const char *method; /* NULL: GET, or POST if there is a body */
+	const char *uri;    /* "/path?query" */
+	const char *script; /* SCRIPT_FILENAME; NULL: not sent */
+	const struct buf *body; /* NULL: none */
+	const char **headers;	/* "Name: value"; "Name:" sends none */
+	size_t nheaders;
+	const char **params; /* "NAME=value"; "NAME" sends none */
+	size_t nparams;
+	bool keep; /* ask the server to keep the connection */
+};
+
+/*
+ * Append the whole request, BEGIN_REQUEST to the end of STDIN.  A header or
+ * parameter that the user names replaces the one sent by default; named twice
+ * it is sent twice, as nginx does with repeated headers.  0, or -1 and why (a
+ * malformed header or parameter, memory).
+ */
+int fcgi_request_build(const struct fcgi_request *q, struct buf *out,
+    struct why *why);
+
+/* The method that is sent. */
+const char *fcgi_request_method(const struct fcgi_request *q);
+
+#endif

@@ -1,0 +1,83 @@
+#include "ipc/channel.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+
+#define TAG_LEVEL  'E'
+#define TAG_STATUS 'T'
+#define TAG_ORDER  'B'
+
+static int
+send_message(int channel, int fd, const void *data, size_t n)
+{
+	return fd_send(channel, fd, data, n) == -1 ? -1 : 0;
+}
+
+int
+channel_send_level(int channel, enum log_level level)
+{
+	const unsigned char data[] = { TAG_LEVEL, (unsigned char)level };
+
+	return send_message(channel, -1, data, sizeof(data));
+}
+
+int
+channel_send_status(int channel, int memory)
+{
+	return send_message(channel, memory, (char[]){ TAG_STATUS }, 1);
+}
+
+int
+channel_send_order(int channel, char order)
+{
+	return send_message(channel, -1, (char[]){ TAG_ORDER, order }, 2);
+}
+
+static enum channel_message
+take(const unsigned char *data, size_t n, int fd,
+    struct sink sinks[SINK_COUNT], int *told)
+{
+	if (data[0] == TAG_LEVEL && n > 1 && data[1] <= LEVEL_ALERT) {
+		fd_close(&fd);
+		log_set_level((enum log_level)data[1]);
+		return CHANNEL_LEVEL;
+	}
+	if (data[0] == TAG_STATUS) {
+		*told = fd;
+		return CHANNEL_STATUS;
+	}
+	if (data[0] == TAG_ORDER && n > 1) {
+		fd_close(&fd);
+		*told = data[1];
+		return CHANNEL_ORDER;
+	}
+	if (sink_take(sinks, fd, data, n))
+		return CHANNEL_LOG;
+	fd_close(&fd);
+	return CHANNEL_OTHER;
+}
+
+enum channel_message
+channel_receive(int channel, struct sink sinks[SINK_COUNT], int *told)
+{
+	unsigned char data[16];
+	int fd;
+	long n = fd_receive(channel, &fd, data, sizeof(data));
+
+	*told = -1;
+	if (n > 0)
+		return take(data, (size_t)n, fd, sinks, told);
+	fd_close(&fd);
+	if (n == 0)
+		return CHANNEL_CLOSED;
+	if (errno == EAGAIN)
+		return CHANNEL_EMPTY;
+	if (errno != EMFILE)
+		return CHANNEL_CLOSED;
+	log_error("cannot take over a descriptor from the master: %s",
+	    strerror(errno));
+	return CHANNEL_OTHER;
+}

@@ -1,0 +1,104 @@
+#ifndef IPC_SCORE_PAGE_H
+#define IPC_SCORE_PAGE_H
+
+/*
+ * How the head of a board and a worker's slot lie in memory: for score.c, the
+ * worker's side, and board*.c, the master's.  Everything in them is atomic,
+ * and what must be seen whole is behind the slot's sequence counter.
+ */
+
+#include <stdalign.h>
+#include <stdatomic.h>
+
+#include "ipc/score.h"
+
+/* Changes with struct score_page, behind its first member. */
+#define SCORE_VERSION 5
+
+/* What a sequence counter protects, and a number that is true by itself,
+ * needs no order of its own. */
+#define GET(field)	  atomic_load_explicit(&(field), memory_order_relaxed)
+#define SET(field, value) \
+	atomic_store_explicit(&(field), (value), memory_order_relaxed)
+
+enum { /* a byte of the head for each slot */
+	HEAD_ALIVE = 1,	  /* it has a worker */
+	HEAD_LEAVING = 2, /* which has been told to leave */
+	HEAD_TELL = 4	  /* and says so when it goes busy (score_busy) */
+};
+
+/*
+ * What the master tells; workers map it read-only.  This never changes,
+ * whatever becomes of the slots: after an upgrade in place the new program
+ * speaks to workers of the old one through it.
+ */
+struct score_head {
+	uint32_t nslots;
+	_Atomic uint32_t asked;	   /* how often HEAD_TELL was set anew */
+	_Atomic uint8_t last;	   /* score_last */
+	_Atomic uint8_t replaced;  /* another generation has taken over */
+	_Atomic uint8_t lossy[SCORE_LOGS]; /* known to take no lines */
+	char room[52];
+	_Atomic uint8_t slot[];
+};
+
+_Static_assert(sizeof(_Atomic uint8_t) == 1 && sizeof(_Atomic uint32_t) == 4 &&
+    sizeof(_Atomic uint64_t) == 8 && ATOMIC_LLONG_LOCK_FREE == 2,
+    "atomics have the size of what they hold and need no lock");
+_Static_assert(offsetof(struct score_head, asked) == 4 &&
+    offsetof(struct score_head, last) == 8 &&
+    offsetof(struct score_head, replaced) == 9 &&
+    offsetof(struct score_head, slot) == 64,
+    "the head of a board is the same for ever");
+
+#define TEXT_WORDS ((16 + 512 + 256 + 64 + 48 + 64) / 8)
+
+/* Odd `seq`: being written, or its writer was killed at it. */
+struct score_page {
+	alignas(128) _Atomic uint32_t version;
+	_Atomic uint32_t seq;
+	_Atomic int state;
+	_Atomic int cause; /* 1 + enum score_cause, 0: none */
+	_Atomic int64_t since;
+	_Atomic int64_t begun;
+	_Atomic int64_t took;
+	_Atomic int64_t length;
+	_Atomic int64_t line;
+	_Atomic int status;
+	_Atomic int lost_error[SCORE_LOGS];
+	_Atomic uint64_t lost[SCORE_LOGS]; /* lines, ever */
+	_Atomic int64_t gauge[SCORE_GAUGES];
+	_Atomic int64_t peak; /* of GAUGE_HEAP */
+	_Atomic uint64_t repeats;
+	_Atomic uint64_t n[SCORE_COUNTERS];
+	_Atomic uint16_t text_len[SCORE_TEXTS];
+	_Atomic uint64_t text[TEXT_WORDS];
+};
+
+struct score_memory { /* a slot's memfd */
+	struct score_page page;
+	char stash[SCORE_STASH];
+};
+
+/* Where a text lies in a page, in words of 8 bytes. */
+struct score_place {
+	unsigned word, words;
+};
+static const struct score_place score_places[SCORE_TEXTS] = {
+	[TEXT_METHOD] = { 0, 2 },
+	[TEXT_URI] = { 2, 64 },
+	[TEXT_SCRIPT] = { 66, 32 },
+	[TEXT_USER] = { 98, 8 },
+	[TEXT_REMOTE] = { 106, 6 },
+	[TEXT_ID] = { 112, 8 },
+};
+
+_Static_assert(112 + 8 == TEXT_WORDS, "the texts fill their place");
+
+static inline size_t
+score_head_size(unsigned nslots)
+{
+	return offsetof(struct score_head, slot) + nslots;
+}
+
+#endif

@@ -1,0 +1,234 @@
+#include "ipc/spool.h"
+
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+/*
+ * begin <= written <= end: bytes, counted for ever.  What has been added is
+ * pending as soon as `end` says so, and no more as soon as `written` does.
+ * While `at` is set the file may have more than that.
+ */
+struct pending {
+	_Atomic uint64_t begin; /* of which the text has the first byte */
+	_Atomic uint64_t written;
+	_Atomic uint64_t end;
+	_Atomic int64_t at; /* 1 + position of the file before a write; or 0 */
+	char text[];
+};
+
+#define ROOM (SCORE_STASH - sizeof(struct pending))
+
+/* The worker writes; the master reads when it is dead. */
+#define GET(field)	  atomic_load(&p->field)
+#define SET(field, value) atomic_store(&p->field, value)
+
+struct pending *
+pending_of(struct score *score)
+{
+	return score_stash(score);
+}
+
+/* ---- worker -------------------------------------------------------------- */
+
+int64_t
+pending_mark(const struct pending *p)
+{
+	return (int64_t)GET(end);
+}
+
+bool
+pending_any(const struct pending *p)
+{
+	return GET(written) < GET(end);
+}
+
+bool
+pending_fits(const struct pending *p, size_t n)
+{
+	return n <= ROOM - (pending_any(p) ? GET(end) - GET(begin) : 0);
+}
+
+void
+pending_add(struct pending *p, const char *line, size_t n)
+{
+	uint64_t end = GET(end);
+
+	if (!pending_any(p))
+		SET(begin, end);
+	memcpy(p->text + (end - GET(begin)), line, n);
+	SET(end, end + n);
+}
+
+/* What becomes of the first n bytes is known when `at` is 0 again. */
+static size_t
+push(struct pending *p, struct sink *sink, size_t n)
+{
+	const char *text = p->text + (GET(written) - GET(begin));
+	size_t done;
+
+	SET(at, 1 + sink_position(sink));
+	done = sink_write_lines(sink, text, n);
+	SET(written, GET(written) + done);
+	SET(at, 0);
+	return done;
+}
+
+int
+pending_push(struct pending *p, struct sink *sink)
+{
+	size_t n = (size_t)(GET(end) - GET(written));
+
+	return n == 0 || push(p, sink, n) == n ? 0 : -1;
+}
+
+int
+pending_push_one(struct pending *p, struct sink *sink)
+{
+	const char *text = p->text + (GET(written) - GET(begin));
+	const char *last = memchr(text, '\n',
+	    (size_t)(GET(end) - GET(written)));
+	size_t n = (size_t)(last - text) + 1;
+
+	if (push(p, sink, n) == n)
+		return 0;
+	SET(written, GET(written) + n);
+	return -1;
+}
+
+/* The counters meet again once it is known. */
+int
+pending_pass(struct pending *p, struct sink *sink, const char *line, size_t n)
+{
+	size_t done;
+
+	SET(at, 1 + sink_position(sink));
+	done = sink_write_lines(sink, line, n);
+	SET(written, GET(end) + 1);
+	SET(end, GET(end) + 1);
+	SET(at, 0);
+	return done == n ? 0 : -1;
+}
+
+/* ---- master -------------------------------------------------------------- */
+
+/* A worker's memory may hold anything, and a process that it left behind may
+ * write to it: what is judged is a copy. */
+struct left {
+	uint64_t end;
+	int64_t at; /* -1: no write was going on */
+	size_t len;
+	char text[ROOM];
+};
+
+static void
+copy(const struct pending *p, struct left *left)
+{
+	uint64_t begin = GET(begin), written = GET(written);
+	int64_t at = GET(at);
+
+	left->end = GET(end);
+	left->at = at > 0 ? at - 1 : -1;
+	left->len = 0;
+	if (begin > written || written >= left->end ||
+	    left->end - begin > ROOM)
+		return;
+	left->len = (size_t)(left->end - written);
+	memcpy(left->text, p->text + (written - begin), left->len);
+	left->len = sink_whole_lines(left->text, left->len);
+}
+
+/* How many bytes of the text stand before that position?  Whatever stands
+ * there, it is more than none. */
+static size_t
+written_before(int fd, const struct left *left, int64_t position)
+{
+	char tail[ROOM];
+	size_t n = left->len;
+
+	if (position - left->at < (int64_t)n)
+		n = (size_t)(position - left->at);
+	if (pread(fd, tail, n, position - (int64_t)n) != (ssize_t)n)
+		return left->len;
+	for (size_t i = 0; i < n; i++)
+		if (memcmp(tail + i, left->text, n - i) == 0)
+			return n - i;
+	return 0;
+}
+
+/* The next line, somebody else's, begins where a torn one ends. */
+static void
+blank(int fd, int64_t position, size_t n)
+{
+	char spaces[ROOM];
+
+	memset(spaces, ' ', n);
+	spaces[n - 1] = '\n';
+	if (pwrite(fd, spaces, n, position - (int64_t)n) == -1)
+		return; /* nothing is worse than it was */
+}
+
+/* It was killed within a write, which had begun as the position is another:
+ * most likely it was over, where the file cannot be read. */
+static size_t
+find_written(const struct left *left, int own, int64_t position)
+{
+	int fd = fd_open_again(own, O_RDWR); /* not to append */
+	size_t done, whole;
+
+	if (fd == -1)
+		return left->len;
+	done = written_before(fd, left, position);
+	whole = sink_whole_lines(left->text, done);
+	if (done > whole)
+		blank(fd, position, done - whole);
+	close(fd);
+	return whole;
+}
+
+static bool
+is_sound(const char *line, size_t n)
+{
+	for (size_t i = 0; i + 1 < n; i++)
+		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
+			return false;
+	return n > 1;
+}
+
+/* Whatever a line of ours says, it has no control character before its
+ * end. */
+static void
+add_sound(struct buf *out, const char *text, size_t n)
+{
+	const char *end = text + n, *next;
+
+	for (; text < end; text = next) {
+		next = (const char *)memchr(text, '\n',
+		    (size_t)(end - text)) + 1;
+		if (is_sound(text, (size_t)(next - text)))
+			buf_add(out, text, (size_t)(next - text));
+	}
+}
+
+int64_t
+pending_salvage(const void *stash, int own, struct buf *out)
+{
+	struct left left;
+	int64_t position = -1;
+	size_t done = 0;
+
+	copy(stash, &left);
+	if (left.at >= 0 && own != -1)
+		position = lseek(own, 0, SEEK_CUR);
+	if (position != -1 && position > left.at) {
+		if (left.len > 0)
+			done = find_written(&left, own, position);
+		else
+			left.end++; /* it had written a line that passed */
+	}
+	add_sound(out, left.text + done, left.len - done);
+	return (int64_t)left.end;
+}

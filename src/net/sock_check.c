@@ -1,0 +1,126 @@
+#include "net/sock_check.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "net/sock_acl.h"
+#include "net/sock_address.h"
+
+/* The nth address of a pool, those of status_listen after those of listen;
+ * NULL: it has no more.  And the key. */
+static const char *
+nth(const struct conf_pool *pool, size_t n, const char **key)
+{
+	bool first = n < pool->listen.n;
+	const struct conf_list *list = first ? &pool->listen :
+	    &pool->status_listen;
+
+	n -= first ? 0 : pool->listen.n;
+	*key = first ? "listen" : "status_listen";
+	return n < list->n ? list->item[n] : NULL;
+}
+
+/* The first pool that has this address, or one that it cannot stand beside,
+ * before the nth of `pool`, and how it is written there; NULL. */
+static const struct conf_pool *
+owner(const struct conf *conf, const struct conf_pool *pool, size_t n,
+    const struct sock_address *address, const char **as)
+{
+	struct sock_address other;
+	const char *key;
+
+	for (const struct conf_pool *p = conf->pools; p <= pool; p++)
+		for (size_t i = 0; (p != pool || i < n) &&
+		    (*as = nth(p, i, &key)) != NULL; i++) {
+			if (sock_parse(*as, &other, NULL) == -1)
+				continue;
+			sock_locate(&other);
+			if (other.fd >= 0 && sock_overlap(&other, address))
+				return p;
+		}
+	return NULL;
+}
+
+static bool
+check_one(const struct conf *conf, const struct conf_pool *pool, size_t n,
+    const char *key, const char *text, struct conf_faults *faults)
+{
+	const struct conf_pool *other;
+	struct sock_address address;
+	struct why why;
+	const char *as;
+
+	if (sock_parse(text, &address, &why) == -1) {
+		conf_fault(faults, pool->file, pool->line,
+		    "pool %s: %s: %s", pool->name, key, why.text);
+		return true;
+	}
+	sock_locate(&address);
+	other = owner(conf, pool, n, &address, &as);
+	if (other == NULL)
+		return false;
+	if (strcmp(as, text) == 0)
+		conf_fault(faults, pool->file, pool->line,
+		    "pool %s: %s %s: belongs to pool %s already", pool->name,
+		    key, text, other->name);
+	else
+		conf_fault(faults, pool->file, pool->line,
+		    "pool %s: %s %s: belongs to pool %s already, as %s",
+		    pool->name, key, text, other->name, as);
+	return true;
+}
+
+/* The control socket is made like those of pools, and beside them. */
+static bool
+check_control(const struct conf *conf, struct conf_faults *faults)
+{
+	const struct conf_pool *last = conf->pools + conf->npools - 1, *pool;
+	struct sock_address address;
+	struct why why;
+	const char *as;
+
+	if (conf->control == NULL)
+		return false;
+	if (sock_parse(conf->control, &address, &why) == -1) {
+		conf_fault(faults, last->file, 0, "control: %s", why.text);
+		return true;
+	}
+	sock_locate(&address);
+	pool = owner(conf, last, SIZE_MAX, &address, &as);
+	if (pool == NULL)
+		return false;
+	conf_fault(faults, pool->file, pool->line, "control %s: belongs to "
+	    "pool %s already, as %s", conf->control, pool->name, as);
+	return true;
+}
+
+static bool
+check_acl(const struct conf_pool *pool, const char *key,
+    const struct conf_list *list, struct conf_faults *faults)
+{
+	if (list->n == 0 || sock_acl_known())
+		return false;
+	conf_fault(faults, pool->file, pool->line, "pool %s: %s: this lua-fpm "
+	    "was built without access control lists", pool->name, key);
+	return true;
+}
+
+bool
+sock_check(const struct conf *conf, struct conf_faults *faults)
+{
+	bool bad = check_control(conf, faults);
+
+	for (size_t i = 0; i < conf->npools; i++) {
+		const struct conf_pool *pool = &conf->pools[i];
+		const char *text, *key;
+
+		for (size_t n = 0; (text = nth(pool, n, &key)) != NULL; n++)
+			bad = check_one(conf, pool, n, key, text, faults) ||
+			    bad;
+		bad = check_acl(pool, "listen_acl_users",
+		    &pool->listen_acl_users, faults) || bad;
+		bad = check_acl(pool, "listen_acl_groups",
+		    &pool->listen_acl_groups, faults) || bad;
+	}
+	return bad;
+}

@@ -1,0 +1,309 @@
+#include <string.h>
+
+#include "status/status_put.h"
+#include "status/status_writer.h"
+
+/* OpenMetrics 1.0: families in one piece each, all pools in each of them. */
+
+enum metric_type { COUNTER, GAUGE, HISTOGRAM };
+
+static const char *const types[] = { "counter", "gauge", "histogram" };
+
+struct metric {
+	const char *name; /* after lua_fpm_; ends with its unit */
+	enum metric_type type;
+	const char *unit;
+	const char *help;
+	/* One pool's value, in 10^-digits; NULL: it has labels of its own. */
+	int64_t (*value)(const struct status *, unsigned index);
+	unsigned index;
+	int digits;
+};
+
+static int64_t
+counter(const struct status *s, unsigned index)
+{
+	return (int64_t)s->sum.n[index];
+}
+
+static int64_t
+fact(const struct status *s, unsigned index)
+{
+	return s->facts[index];
+}
+
+static int64_t
+gauge(const struct status *s, unsigned index)
+{
+	return s->sum.gauge[index];
+}
+
+static int64_t
+queue(const struct status *s, unsigned index)
+{
+	(void)index;
+	return s->queue;
+}
+
+static int64_t
+backlog(const struct status *s, unsigned index)
+{
+	(void)index;
+	return s->pool->backlog;
+}
+
+static int64_t
+limit(const struct status *s, unsigned index)
+{
+	(void)index;
+	return s->pool->workers.max;
+}
+
+static int64_t
+backoff(const struct status *s, unsigned index)
+{
+	int64_t left = s->facts[index] - s->now / 1000;
+
+	return left > 0 ? left : 0;
+}
+
+static const struct metric metrics[] = {
+	{ "start_time_seconds", GAUGE, "seconds",
+	    "When the counters of the pool began, as Unix time.", fact,
+	    FACT_STARTED, 0 },
+	{ "generation", GAUGE, NULL,
+	    "Generation of the newest workers of the pool.", fact,
+	    FACT_GENERATION, 0 },
+	{ "accepted_requests", COUNTER, NULL, "Requests begun.", counter,
+	    SCORE_BEGUN, 0 },
+	{ "request_timeouts", COUNTER, NULL,
+	    "Requests that exceeded timeouts.request.", counter,
+	    SCORE_TIMEOUTS, 0 },
+	{ "slow_requests", COUNTER, NULL,
+	    "Requests that exceeded timeouts.slow.", counter, SCORE_SLOW, 0 },
+	{ "failed_requests", COUNTER, NULL,
+	    "Requests that ended in an error of the application.", counter,
+	    SCORE_ERRORS, 0 },
+	{ "killed_requests", COUNTER, NULL,
+	    "Requests in the hands of a worker that died.", counter,
+	    SCORE_KILLED, 0 },
+	{ "abandoned_requests", COUNTER, NULL,
+	    "Requests whose client had gone before they were begun.", counter,
+	    SCORE_ABANDONED, 0 },
+	{ "received_bytes", COUNTER, "bytes", "Bytes of request bodies.",
+	    counter, SCORE_BYTES_IN, 0 },
+	{ "sent_bytes", COUNTER, "bytes",
+	    "Bytes of responses, their headers included.", counter,
+	    SCORE_BYTES_OUT, 0 },
+	{ "listen_queue_connections", GAUGE, "connections",
+	    "Connections that wait to be accepted.", queue, 0, 0 },
+	{ "listen_queue_max_connections", GAUGE, "connections",
+	    "The longest listen queue that was seen.", fact, FACT_MAX_QUEUE,
+	    0 },
+	{ "listen_queue_limit_connections", GAUGE, "connections",
+	    "Connections that may wait to be accepted.", backlog, 0, 0 },
+	{ "idle_connections", GAUGE, "connections",
+	    "Connections kept alive without a request.", gauge,
+	    GAUGE_CONNECTIONS, 0 },
+	{ "lua_heap_bytes", GAUGE, "bytes",
+	    "Lua heaps of all workers, as each was after its last request.",
+	    gauge, GAUGE_HEAP, 0 },
+	{ "lua_heap_max_bytes", GAUGE, "bytes",
+	    "The largest Lua heap of a worker that was seen.", fact,
+	    FACT_PEAK, 0 },
+	{ "resident_memory_bytes", GAUGE, "bytes",
+	    "Resident memory of all workers, shared pages in each.", gauge,
+	    GAUGE_RSS, 0 },
+	{ "workers_limit", GAUGE, NULL, "The most workers, workers.max.",
+	    limit, 0, 0 },
+	{ "workers_max_active", GAUGE, NULL,
+	    "The most workers of a generation active at once.", fact,
+	    FACT_MAX_ACTIVE, 0 },
+	{ "max_children_reached", COUNTER, NULL,
+	    "Times that more workers than workers.max were wanted.", fact,
+	    FACT_MAX_CHILDREN, 0 },
+	{ "worker_forks", COUNTER, NULL, "Workers forked.", fact, FACT_FORKED,
+	    0 },
+	{ "worker_restarts", COUNTER, NULL,
+	    "Workers forked in the place of another.", fact, FACT_RESTARTS,
+	    0 },
+	{ "worker_crashes", COUNTER, NULL, "Workers that died unasked.", fact,
+	    FACT_CRASHES, 0 },
+	{ "backoff_failures", GAUGE, NULL,
+	    "Workers in a row that failed to start or to live.", fact,
+	    FACT_FAILURES, 0 },
+	{ "backoff_seconds", GAUGE, "seconds",
+	    "Time until the next worker may be forked.", backoff, FACT_RETRY,
+	    3 },
+};
+
+#define PREFIX "lua_fpm_"
+
+static void
+put_head(struct buf *out, const struct metric *m)
+{
+	buf_addf(out, "# TYPE " PREFIX "%s %s\n", m->name, types[m->type]);
+	if (m->unit != NULL)
+		buf_addf(out, "# UNIT " PREFIX "%s %s\n", m->name, m->unit);
+	buf_addf(out, "# HELP " PREFIX "%s %s\n", m->name, m->help);
+}
+
+/* NAME_SUFFIX{pool="www",LABEL="VALUE"} and a blank; label NULL: pool only. */
+static void
+put_name(struct buf *out, const char *name, const char *suffix,
+    const struct status *s, const char *label, const char *value)
+{
+	static const struct status_escape special[] = { { '"', "\\\"" },
+		{ '\\', "\\\\" }, { '\0', NULL } };
+
+	buf_addf(out, PREFIX "%s%s{pool=\"", name, suffix);
+	status_put_escaped(out, s->pool->name, strlen(s->pool->name),
+	    special);
+	if (label != NULL)
+		buf_addf(out, "\",%s=\"%s", label, value);
+	buf_puts(out, "\"} ");
+}
+
+static void
+put_sample(struct buf *out, const struct metric *m, const struct status *s)
+{
+	int64_t value = m->value(s, m->index);
+
+	put_name(out, m->name, m->type == COUNTER ? "_total" : "", s, NULL,
+	    NULL);
+	if (m->digits > 0)
+		status_put_decimal(out, value, m->digits);
+	else
+		buf_addf(out, "%lld", (long long)value);
+	buf_putc(out, '\n');
+}
+
+static void
+put_labelled(struct buf *out, const struct metric *m, const struct status *s,
+    const char *label, const char *value, uint64_t n)
+{
+	put_name(out, m->name, m->type == COUNTER ? "_total" : "", s, label,
+	    value);
+	buf_addf(out, "%llu\n", (unsigned long long)n);
+}
+
+/* ---- families with labels of their own ----------------------------------- */
+
+static void
+put_workers(struct buf *out, const struct status *s, size_t n)
+{
+	static const struct metric m = { .name = "workers", .type = GAUGE,
+		.help = "Workers by state." };
+
+	put_head(out, &m);
+	for (; n > 0; n--, s++) {
+		const struct score_counts *w = &s->sum.workers;
+
+		put_labelled(out, &m, s, "state", "starting", w->starting);
+		put_labelled(out, &m, s, "state", "idle", w->idle);
+		put_labelled(out, &m, s, "state", "active", w->busy);
+		put_labelled(out, &m, s, "state", "leaving", w->leaving);
+	}
+}
+
+static void
+put_recycled(struct buf *out, const struct status *s, size_t n)
+{
+	static const struct metric m = { .name = "workers_recycled",
+		.type = COUNTER,
+		.help = "Workers replaced in good order, by cause." };
+	static const char *const causes[SCORE_CAUSES] = { "requests", "age",
+		"rss", "memory", "restart" };
+
+	put_head(out, &m);
+	for (; n > 0; n--, s++)
+		for (unsigned i = 0; i < SCORE_CAUSES; i++)
+			put_labelled(out, &m, s, "cause", causes[i],
+			    (uint64_t)fact(s, FACT_RECYCLED + i));
+}
+
+static void
+put_responses(struct buf *out, const struct status *s, size_t n)
+{
+	static const struct metric m = { .name = "responses",
+		.type = COUNTER,
+		.help = "Requests that are over, by class of the status sent." };
+	static const char *const names[SCORE_CLASSES] = { "none", "1xx",
+		"2xx", "3xx", "4xx", "5xx" };
+
+	put_head(out, &m);
+	for (; n > 0; n--, s++)
+		for (unsigned class = 0; class < SCORE_CLASSES; class++) {
+			uint64_t sum = 0;
+
+			for (unsigned i = 0; i < SCORE_BUCKETS; i++)
+				sum += s->sum.n[SCORE_SERVED +
+				    class * SCORE_BUCKETS + i];
+			put_labelled(out, &m, s, "class", names[class], sum);
+		}
+}
+
+/* "0.001", "1.0", "+Inf": the way that OpenMetrics has numbers in labels. */
+static void
+bound(struct buf *text, unsigned bucket)
+{
+	int64_t us = score_bucket_us(bucket);
+
+	buf_clear(text);
+	if (us == -1)
+		buf_puts(text, "+Inf");
+	else
+		status_put_seconds(text, us);
+	if (us > 0 && us % 1000000 == 0)
+		buf_puts(text, ".0");
+	buf_string(text);
+}
+
+static void
+put_latency(struct buf *out, const struct status *s, size_t n)
+{
+	static const struct metric m = { .name = "request_duration_seconds",
+		.type = HISTOGRAM, .unit = "seconds",
+		.help = "From the whole head of a request to its end." };
+	struct buf le = { 0 };
+
+	put_head(out, &m);
+	for (; n > 0; n--, s++) {
+		uint64_t sum = 0;
+
+		for (unsigned i = 0; i < SCORE_BUCKETS; i++) {
+			for (unsigned c = 0; c < SCORE_CLASSES; c++)
+				sum += s->sum.n[SCORE_SERVED +
+				    c * SCORE_BUCKETS + i];
+			bound(&le, i);
+			put_name(out, m.name, "_bucket", s, "le",
+			    le.failed ? "" : le.data);
+			buf_addf(out, "%llu\n", (unsigned long long)sum);
+		}
+		put_name(out, m.name, "_sum", s, NULL, NULL);
+		status_put_decimal(out, (int64_t)s->sum.n[SCORE_LATENCY], 6);
+		buf_putc(out, '\n');
+		put_name(out, m.name, "_count", s, NULL, NULL);
+		buf_addf(out, "%llu\n", (unsigned long long)sum);
+	}
+	out->failed |= le.failed;
+	buf_free(&le);
+}
+
+void
+status_metrics(const struct status *status, size_t n, struct buf *out)
+{
+	const struct metric *m = metrics;
+	const struct metric *end = m + sizeof(metrics) / sizeof(metrics[0]);
+
+	for (; m < end; m++) {
+		put_head(out, m);
+		for (size_t i = 0; i < n; i++)
+			put_sample(out, m, &status[i]);
+	}
+	put_workers(out, status, n);
+	put_recycled(out, status, n);
+	put_responses(out, status, n);
+	put_latency(out, status, n);
+	buf_puts(out, "# EOF\n");
+}

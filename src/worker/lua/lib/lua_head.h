@@ -1,0 +1,20 @@
+#ifndef WORKER_LUA_LIB_LUA_HEAD_H
+#define WORKER_LUA_LIB_LUA_HEAD_H
+
+/*
+ * The headers that accept returned: a table, name -> string, number, or array
+ * of those.  Status: a number, a text, or { number, text }.  The table is
+ * taken raw.
+ */
+
+#include <lua.h>
+
+#include "base/why.h"
+#include "worker/serve/response.h"
+
+/* Read the table at the absolute index into r.  0, or -1 and why; the stack
+ * may be left with values on top. */
+int lua_head_read(lua_State *L, int headers, struct response *r,
+    struct why *why);
+
+#endif

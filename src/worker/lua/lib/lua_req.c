@@ -1,0 +1,89 @@
+#include "worker/lua/lib/lua_req.h"
+
+struct handle {
+	struct lua_req *req;
+	uint64_t serial;
+};
+
+void
+lua_req_begin(struct lua_req *req, struct request *request)
+{
+	req->request = request;
+	req->serial++;
+	req->env = NULL;
+	req->error = 0;
+	req->at = req->len = 0;
+}
+
+void
+lua_req_end(struct lua_req *req)
+{
+	req->request = NULL;
+	req->env = NULL;
+}
+
+void
+lua_req_free(struct lua_req *req)
+{
+	buf_free(&req->errors);
+}
+
+/* ---- handles ------------------------------------------------------------- */
+
+void
+lua_req_make_type(lua_State *L, const char *type, const luaL_Reg *methods)
+{
+	luaL_newmetatable(L, type);
+	lua_newtable(L);
+	luaL_setfuncs(L, methods, 0);
+	lua_setfield(L, -2, "__index");
+	lua_pushboolean(L, 0);
+	lua_setfield(L, -2, "__metatable");
+	lua_pop(L, 1);
+}
+
+void
+lua_req_push_handle(struct lua_req *req, lua_State *L, const char *type)
+{
+	struct handle *h = lua_newuserdatauv(L, sizeof(*h), 0);
+
+	h->req = req;
+	h->serial = req->serial;
+	luaL_setmetatable(L, type);
+}
+
+bool
+lua_req_is_current(const struct lua_req *req, const void *handle)
+{
+	const struct handle *h = handle;
+
+	return h != NULL && req->request != NULL && h->serial == req->serial;
+}
+
+struct lua_req *
+lua_req_check(lua_State *L, int arg, const char *type)
+{
+	struct handle *h = luaL_checkudata(L, arg, type);
+
+	if (!lua_req_is_current(h->req, h))
+		luaL_error(L, "the request is over");
+	return h->req;
+}
+
+/* ---- log lines ----------------------------------------------------------- */
+
+void
+lua_req_log(struct lua_req *req, enum log_level level, const char *text,
+    size_t len)
+{
+	struct request *request = req->request;
+	char method[REQUEST_METHOD], uri[REQUEST_URI];
+
+	request_method(request, method);
+	request_uri(request, uri);
+	log_about(level, method, uri, text, len);
+	if (!req->errors_to_server || level < LEVEL_ERROR)
+		return;
+	request->ops->complain(request, text, len);
+	request->ops->complain(request, "\n", 1);
+}

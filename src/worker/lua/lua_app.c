@@ -1,0 +1,463 @@
+#include "worker/lua/lua_app.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/locale.h"
+#include "base/num.h"
+#include "worker/lua/lib/lua_env.h"
+#include "worker/lua/lib/lua_input.h"
+#include "worker/lua/lib/lua_reply.h"
+#include "worker/lua/lib/lua_req.h"
+#include "worker/lua/lua_deadline.h"
+#include "worker/lua/lua_files.h"
+#include "worker/lua/lua_heap.h"
+#include "worker/lua/lua_process.h"
+#include "worker/lua/lua_sandbox.h"
+#include "worker/lua/lua_state.h"
+#include "worker/process/forked.h"
+
+#define APP_TABLE (LUA_STATE_HANDLER + 1) /* its slot on the stack */
+
+struct lua_app {
+	lua_State *L;
+	char *file;
+	int settled; /* see lua_state_settle */
+	struct lua_heap heap;
+	bool exhausted; /* it has been hit, at some time */
+	bool restarts;	/* it had a restart when it was loaded */
+	struct lua_files files;
+	struct lua_app_options options;
+	struct lua_req req;
+	struct lua_reply reply;
+	enum lua_reply_end end; /* of the response, and why */
+	struct why why;
+};
+
+/* ---- entries ------------------------------------------------------------- */
+
+static void
+enter(struct lua_app *app, enum lua_entry entry)
+{
+	lua_heap_begin(&app->heap);
+	if (entry != LUA_ACCEPT && app->options.enter != NULL)
+		app->options.enter(entry);
+	lua_guard_begin(app->L, entry);
+	locale_theirs();
+}
+
+/* A process that the application has forked meanwhile ends here. */
+static void
+leave(struct lua_app *app, enum lua_entry entry)
+{
+	forked_leave();
+	locale_ours();
+	lua_guard_end(app->L);
+	if (entry != LUA_ACCEPT && app->options.leave != NULL)
+		app->options.leave();
+}
+
+static enum lua_end
+judge(struct lua_app *app, int result)
+{
+	app->exhausted |= lua_heap_hit(&app->heap);
+	if (result == 0)
+		return LUA_END_DONE;
+	if (lua_guard_expired())
+		return LUA_END_LATE;
+	return lua_heap_hit(&app->heap) ? LUA_END_NO_MEMORY : LUA_END_RAISED;
+}
+
+/* Call the C function with the application's table and `second`.  Its results
+ * are on the stack, or a message. */
+static enum lua_end
+run(struct lua_app *app, enum lua_entry entry, lua_CFunction function,
+    const void *second, int nresults)
+{
+	lua_State *L = app->L;
+	int result;
+
+	lua_pushcfunction(L, function);
+	lua_pushvalue(L, APP_TABLE);
+	lua_pushlightuserdata(L, (void *)second);
+	enter(app, entry);
+	result = lua_state_call(L, 2, nresults);
+	leave(app, entry);
+	return judge(app, result);
+}
+
+/* ---- loading ------------------------------------------------------------- */
+
+static int
+setup(lua_State *L)
+{
+	struct lua_app *app = lua_touserdata(L, 1);
+
+	lua_input_setup(L);
+	lua_env_setup(&app->req, L);
+	lua_guard_setup(L);
+	lua_process_setup(L);
+	lua_sandbox_apply(L, app->options.lua, app->file);
+	lua_files_watch(&app->files, L);
+	return 0;
+}
+
+static void
+check_function(lua_State *L, const char *file, const char *name,
+    bool required)
+{
+	lua_pushstring(L, name);
+	lua_rawget(L, 1);
+	if (!lua_state_callable(L, -1) && (required || !lua_isnil(L, -1)))
+		luaL_error(L, "%s: %s is %s%s, expected a function", file,
+		    name, lua_isnil(L, -1) ? "" : "a ", luaL_typename(L, -1));
+	lua_pop(L, 1);
+}
+
+/* What the file returned, file. */
+static int
+check_app(lua_State *L)
+{
+	const char *file = lua_touserdata(L, 2);
+
+	if (!lua_istable(L, 1))
+		return luaL_error(L, "%s returned %s%s, expected a table of "
+		    "functions", file, lua_isnil(L, 1) ? "" : "a ",
+		    luaL_typename(L, 1));
+	check_function(L, file, "accept", true);
+	check_function(L, file, "start", false);
+	check_function(L, file, "restart", false);
+	check_function(L, file, "stop", false);
+	lua_pushliteral(L, "restart");
+	lua_rawget(L, 1);
+	return 1;
+}
+
+/* Lua's own message is "not enough memory", without a place. */
+static void
+blame_memory(struct lua_app *app, struct why *why)
+{
+	size_t len = strlen(why->text);
+	char limit[NUM_TEXT];
+
+	if (lua_heap_hit(&app->heap))
+		snprintf(why->text + len, sizeof(why->text) - len,
+		    " (memory limit %s)",
+		    num_size_text((int64_t)app->heap.limit, limit));
+}
+
+/* The message on the stack. */
+static void
+explain(struct lua_app *app, enum lua_end end, struct why *why)
+{
+	lua_state_why(app->L, app->file, end == LUA_END_LATE, why);
+	if (end == LUA_END_NO_MEMORY)
+		blame_memory(app, why);
+}
+
+/* 0: the application's table is on the stack, -1: a message. */
+static int
+load(struct lua_app *app)
+{
+	lua_State *L = app->L;
+
+	lua_pushcfunction(L, setup);
+	lua_pushlightuserdata(L, app);
+	if (lua_state_call(L, 1, 0) == -1)
+		return -1;
+	/* Before it is read: a change in between is then a change. */
+	lua_files_add(&app->files, app->file);
+	if (lua_state_load(L, app->file) == -1)
+		return -1;
+	lua_pushcfunction(L, check_app);
+	lua_pushvalue(L, APP_TABLE);
+	lua_pushlightuserdata(L, app->file);
+	if (lua_state_call(L, 2, 1) == -1)
+		return -1;
+	app->restarts = !lua_isnil(L, -1);
+	lua_settop(L, APP_TABLE);
+	return 0;
+}
+
+struct lua_app *
+lua_app_load(const char *file, const struct lua_app_options *options,
+    struct why *why)
+{
+	struct lua_app *app = calloc(1, sizeof(*app));
+	enum lua_end end;
+	int result;
+
+	lua_guard_init();
+	if (app == NULL || (app->file = strdup(file)) == NULL ||
+	    (app->L = lua_state_open()) == NULL) {
+		why_set(why, "%s: out of memory", file);
+		lua_app_free(app);
+		return NULL;
+	}
+	app->req.errors_to_server = options->errors_to_server;
+	app->options = *options;
+	lua_heap_bound(&app->heap, app->L, options->memory);
+	enter(app, LUA_LOAD);
+	result = load(app);
+	leave(app, LUA_LOAD);
+	end = judge(app, result);
+	if (end == LUA_END_DONE)
+		return app;
+	explain(app, end, why);
+	lua_app_free(app);
+	return NULL;
+}
+
+/* Its __gc methods may still look at a kept env: the state goes first. */
+void
+lua_app_free(struct lua_app *app)
+{
+	if (app == NULL)
+		return;
+	if (app->L != NULL) {
+		enter(app, LUA_CLOSE);
+		lua_close(app->L);
+		leave(app, LUA_CLOSE);
+	}
+	lua_req_free(&app->req);
+	lua_reply_free(&app->reply);
+	lua_files_free(&app->files);
+	free(app->file);
+	free(app);
+}
+
+/* ---- start, restart, stop ------------------------------------------------ */
+
+/* The application, a name: call its function of that name.  Results: was
+ * there one, what it returned. */
+static int
+call_hook(lua_State *L)
+{
+	lua_getfield(L, 1, lua_touserdata(L, 2));
+	if (lua_isnil(L, -1)) {
+		lua_pushboolean(L, 0);
+		lua_pushnil(L);
+		return 2;
+	}
+	lua_pushboolean(L, 1);
+	lua_insert(L, -2);
+	lua_call(L, 0, 1);
+	return 2;
+}
+
+/* What a hook returned is nothing or an integer. */
+static bool
+hook_result(lua_State *L, lua_Integer *result)
+{
+	int integral = 1;
+
+	*result = 0;
+	if (lua_type(L, -1) == LUA_TNUMBER)
+		*result = lua_tointegerx(L, -1, &integral);
+	else
+		integral = lua_isnil(L, -1);
+	return integral;
+}
+
+int
+lua_app_start(struct lua_app *app, int *code, struct why *why)
+{
+	lua_State *L = app->L;
+	lua_Integer result;
+	enum lua_end end;
+	bool sane;
+
+	end = run(app, LUA_START, call_hook, "start", 2);
+	if (end != LUA_END_DONE) {
+		explain(app, end, why);
+		return -1;
+	}
+	sane = hook_result(L, &result);
+	if (!sane)
+		why_set(why, "%s: start returned a %s, expected nothing or an "
+		    "integer", app->file, luaL_typename(L, -1));
+	lua_settop(L, APP_TABLE);
+	if (!sane)
+		return -1;
+	*code = result >= 0 && result <= 255 ? (int)result : 1;
+	return result != 0;
+}
+
+static void
+log_hook_error(struct lua_app *app, const char *name)
+{
+	log_error("%s: %s: %s", app->file, name, lua_tostring(app->L, -1));
+	lua_settop(app->L, APP_TABLE);
+}
+
+enum lua_end
+lua_app_restart(struct lua_app *app)
+{
+	enum lua_end end = run(app, LUA_RESTART, call_hook, "restart", 2);
+
+	if (end != LUA_END_DONE) {
+		log_hook_error(app, "restart");
+		return end;
+	}
+	if (!lua_toboolean(app->L, -2))
+		end = LUA_END_NONE;
+	lua_settop(app->L, APP_TABLE);
+	return end;
+}
+
+bool
+lua_app_changed(const struct lua_app *app)
+{
+	return lua_files_changed(&app->files);
+}
+
+bool
+lua_app_restarts(const struct lua_app *app)
+{
+	return app->restarts;
+}
+
+bool
+lua_app_exhausted(const struct lua_app *app)
+{
+	return app->exhausted;
+}
+
+/* In steps of a kilobyte: a second call would tell the rest. */
+size_t
+lua_app_memory(const struct lua_app *app)
+{
+	return (size_t)lua_gc(app->L, LUA_GCCOUNT) * 1024;
+}
+
+bool
+lua_app_stop(struct lua_app *app)
+{
+	lua_Integer result;
+	bool sane;
+
+	if (run(app, LUA_STOP, call_hook, "stop", 2) != LUA_END_DONE) {
+		log_hook_error(app, "stop");
+		return true;
+	}
+	sane = hook_result(app->L, &result);
+	lua_settop(app->L, APP_TABLE);
+	return sane && result == 0;
+}
+
+/* ---- serving ------------------------------------------------------------- */
+
+/* All that may raise, from making env to the last piece of the body. */
+static int
+exchange(lua_State *L)
+{
+	struct lua_app *app = lua_touserdata(L, 2);
+
+	lua_getfield(L, 1, "accept");
+	lua_env_push(&app->req, L);
+	lua_call(L, 1, 2);
+	forked_leave();
+	app->end = lua_reply_send(&app->reply, L, app->req.request, &app->why);
+	return 0;
+}
+
+/* A text about the request, and the response that it asks for. */
+static void
+fail(struct lua_app *app, enum log_level level, int status, const char *text,
+    size_t len)
+{
+	struct request *request = app->req.request;
+
+	lua_req_log(&app->req, level, text, len);
+	request->failed |= level >= LEVEL_ERROR;
+	if (request->sent)
+		request->app_status = 1;
+	else if (!request->aborted)
+		lua_reply_error(&app->reply, request, status);
+}
+
+/* The limit of memory was hit, and that is what is wrong with the request;
+ * or, without a message, the application has caught the error. */
+static void
+handle_memory(struct lua_app *app, const char *message)
+{
+	struct buf text = { 0 };
+	char limit[NUM_TEXT];
+
+	num_size_text((int64_t)app->heap.limit, limit);
+	buf_addf(&text, "memory limit %s exceeded: %s", limit, message != NULL ?
+	    message : "caught by the application");
+	if (buf_string(&text) == NULL)
+		buf_clear(&text);
+	if (message != NULL)
+		fail(app, LEVEL_ERROR, 500, text.data, text.len);
+	else
+		lua_req_log(&app->req, LEVEL_WARNING, text.data, text.len);
+	buf_free(&text);
+}
+
+/* An error reached us: the application's own, or that of a client whose body
+ * did not come. */
+static void
+handle_error(struct lua_app *app, enum lua_end end)
+{
+	const char *message = lua_tostring(app->L, -1);
+	int error;
+
+	if (message == NULL)
+		message = "error object is not a string";
+	error = lua_input_error(&app->req, message);
+	if (end == LUA_END_LATE)
+		fail(app, LEVEL_ERROR, app->options.timeout_status, message,
+		    strlen(message));
+	else if (end == LUA_END_NO_MEMORY)
+		handle_memory(app, message);
+	else if (error != 0)
+		fail(app, LEVEL_NOTICE, error == ETIMEDOUT ? 408 : 500,
+		    message, lua_state_message_len(message));
+	else
+		fail(app, LEVEL_ERROR, 500, message, strlen(message));
+}
+
+static void
+handle_end(struct lua_app *app)
+{
+	const char *text = app->why.text;
+
+	switch (app->end) {
+	case LUA_REPLY_DONE:
+		break;
+	case LUA_REPLY_CUT:
+		lua_req_log(&app->req, LEVEL_ERROR, text, strlen(text));
+		break;
+	case LUA_REPLY_BAD:
+		fail(app, LEVEL_ERROR, 500, text, strlen(text));
+		break;
+	case LUA_REPLY_GONE:
+		text = "the client took no more of the response";
+		lua_req_log(&app->req, LEVEL_INFO, text, strlen(text));
+		break;
+	}
+}
+
+void
+lua_app_serve(struct lua_app *app, struct request *request)
+{
+	enum lua_end end;
+
+	lua_req_begin(&app->req, request);
+	end = run(app, LUA_ACCEPT, exchange, app, 0);
+	lua_env_flush(&app->req);
+	if (end != LUA_END_DONE)
+		handle_error(app, end);
+	else
+		handle_end(app);
+	if (end == LUA_END_DONE && lua_heap_hit(&app->heap))
+		handle_memory(app, NULL);
+	lua_settop(app->L, APP_TABLE);
+	lua_req_end(&app->req);
+	lua_heap_settle(&app->heap, app->L);
+	lua_state_settle(app->L, &app->settled);
+}

@@ -1,0 +1,277 @@
+#include "worker/lua/lua_deadline.h"
+
+#include <lauxlib.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stddef.h>
+
+#define STEPS (LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT)
+
+#if LUA_VERSION_RELEASE_NUM < 50406
+#define close_thread(co, from) lua_resetthread(co)
+#else
+#define close_thread(co, from) lua_closethread(co, from)
+#endif
+
+const char *const lua_guard_errors[] = {
+	[LUA_LOAD] = "loading exceeds timeouts.start",
+	[LUA_START] = "start exceeds timeouts.start",
+	[LUA_ACCEPT] = "the request exceeds timeouts.request",
+	[LUA_RESTART] = "restart exceeds timeouts.start",
+	[LUA_STOP] = "stop exceeds timeouts.stop",
+	[LUA_CLOSE] = "the end of the application exceeds timeouts.stop",
+};
+
+static struct {
+	pthread_t thread;
+	enum lua_entry entry;
+	struct lua_runner outermost;
+	const struct lua_runner *_Atomic runner; /* NULL: none */
+	volatile sig_atomic_t expired;
+} self;
+
+/* The innermost line of Lua code: "app.lua:3: ", or "". */
+static void
+push_place(lua_State *L)
+{
+	lua_Debug ar;
+	int level = 0;
+
+	while (lua_getstack(L, level, &ar) && lua_getinfo(L, "l", &ar) &&
+	    ar.currentline <= 0)
+		level++;
+	luaL_where(L, level);
+}
+
+/* A coroutine may keep the hook into a later entry: it takes it off. */
+static void
+raise_expired(lua_State *L, lua_Debug *where)
+{
+	(void)where;
+	if (!self.expired) {
+		lua_sethook(L, NULL, 0, 0);
+		return;
+	}
+	push_place(L);
+	lua_pushstring(L, lua_guard_errors[self.entry]);
+	lua_concat(L, 2);
+	lua_error(L);
+}
+
+const struct lua_runner *
+lua_guard_runner(void)
+{
+	return atomic_load_explicit(&self.runner, memory_order_acquire);
+}
+
+/* A signal may come between any two instructions: whom the pointer leads to
+ * is complete before it does. */
+static void
+run(const struct lua_runner *runner)
+{
+	atomic_store_explicit(&self.runner, runner, memory_order_release);
+}
+
+static void
+expire(int signo)
+{
+	const struct lua_runner *runner = lua_guard_runner();
+
+	(void)signo;
+	if (runner == NULL)
+		return;
+	self.expired = 1;
+	lua_sethook(runner->L, raise_expired, STEPS, 1);
+}
+
+void
+lua_guard_expire(void)
+{
+	pthread_kill(self.thread, SIGRTMIN);
+}
+
+bool
+lua_guard_expired(void)
+{
+	return self.expired;
+}
+
+void
+lua_guard_init(void)
+{
+	struct sigaction action = { .sa_handler = expire,
+		.sa_flags = SA_RESTART };
+
+	self.thread = pthread_self();
+	sigaction(SIGRTMIN, &action, NULL);
+}
+
+void
+lua_guard_begin(lua_State *L, enum lua_entry entry)
+{
+	self.expired = 0;
+	self.entry = entry;
+	self.outermost.L = L;
+	run(&self.outermost);
+}
+
+void
+lua_guard_end(lua_State *L)
+{
+	run(NULL);
+	if (self.expired)
+		lua_sethook(L, NULL, 0, 0);
+}
+
+/* ---- coroutines ---------------------------------------------------------- */
+
+/* co has run, for L.  Whoever ran a coroutine whose time is over has no time
+ * either. */
+static void
+return_to(lua_State *L, const struct lua_runner *runner)
+{
+	run(runner->resumer);
+	if (self.expired)
+		lua_sethook(L, raise_expired, STEPS, 1);
+}
+
+/* Resume co with the nargs values on top of L.  Its results are on L and
+ * their number is returned, or -1 and an error. */
+static int
+resume(lua_State *L, lua_State *co, int nargs)
+{
+	const struct lua_runner runner = { co, lua_guard_runner() };
+	int status, n;
+
+	if (!lua_checkstack(co, nargs)) {
+		lua_pushliteral(L, "too many arguments to resume");
+		return -1;
+	}
+	lua_xmove(L, co, nargs);
+	run(&runner);
+	status = lua_resume(co, L, nargs, &n);
+	return_to(L, &runner);
+	if (status != LUA_OK && status != LUA_YIELD) {
+		lua_xmove(co, L, 1);
+		return -1;
+	}
+	if (!lua_checkstack(L, n + 1)) {
+		lua_pop(co, n);
+		lua_pushliteral(L, "too many results to resume");
+		return -1;
+	}
+	lua_xmove(co, L, n);
+	return n;
+}
+
+/* Its __close methods run.  LUA_OK, or an error is on co. */
+static int
+close_coroutine(lua_State *L, lua_State *co)
+{
+	const struct lua_runner runner = { co, lua_guard_runner() };
+	int status;
+
+	run(&runner);
+	status = close_thread(co, L);
+	return_to(L, &runner);
+	return status;
+}
+
+/* As coroutine.resume (Lua manual, 6.2). */
+static int
+coroutine_resume(lua_State *L)
+{
+	lua_State *co;
+	int n;
+
+	luaL_checktype(L, 1, LUA_TTHREAD);
+	co = lua_tothread(L, 1);
+	n = resume(L, co, lua_gettop(L) - 1);
+	lua_pushboolean(L, n >= 0);
+	lua_insert(L, n >= 0 ? -(n + 1) : -2);
+	return n >= 0 ? n + 1 : 2;
+}
+
+/* What an error leaves open in a wrapped coroutine is closed. */
+static int
+wrapped(lua_State *L)
+{
+	lua_State *co = lua_tothread(L, lua_upvalueindex(1));
+	int n = resume(L, co, lua_gettop(L));
+	int status;
+
+	if (n >= 0)
+		return n;
+	status = lua_status(co);
+	if (status != LUA_OK && status != LUA_YIELD) {
+		close_coroutine(L, co);
+		lua_xmove(co, L, 1);
+	}
+	if (lua_type(L, -1) == LUA_TSTRING) {
+		luaL_where(L, 1);
+		lua_insert(L, -2);
+		lua_concat(L, 2);
+	}
+	return lua_error(L);
+}
+
+/* As coroutine.wrap. */
+static int
+coroutine_wrap(lua_State *L)
+{
+	lua_State *co;
+
+	luaL_checktype(L, 1, LUA_TFUNCTION);
+	co = lua_newthread(L);
+	lua_pushvalue(L, 1);
+	lua_xmove(L, co, 1);
+	lua_pushcclosure(L, wrapped, 1);
+	return 1;
+}
+
+/* Does it run, or wait for one that it has resumed?  Its state by name, or
+ * NULL: it is suspended or dead. */
+static const char *
+active(lua_State *L, lua_State *co)
+{
+	lua_Debug ar;
+
+	if (L == co)
+		return "running";
+	return lua_status(co) == LUA_OK && lua_getstack(co, 0, &ar) ?
+	    "normal" : NULL;
+}
+
+/* As coroutine.close. */
+static int
+coroutine_close(lua_State *L)
+{
+	const char *state;
+	lua_State *co;
+
+	luaL_checktype(L, 1, LUA_TTHREAD);
+	co = lua_tothread(L, 1);
+	state = active(L, co);
+	if (state != NULL)
+		return luaL_error(L, "cannot close a %s coroutine", state);
+	if (close_coroutine(L, co) == LUA_OK) {
+		lua_pushboolean(L, 1);
+		return 1;
+	}
+	lua_pushboolean(L, 0);
+	lua_xmove(co, L, 1);
+	return 2;
+}
+
+void
+lua_guard_setup(lua_State *L)
+{
+	static const luaL_Reg functions[] = { { "close", coroutine_close },
+		{ "resume", coroutine_resume }, { "wrap", coroutine_wrap },
+		{ NULL, NULL } };
+
+	lua_getglobal(L, "coroutine");
+	luaL_setfuncs(L, functions, 0);
+	lua_pop(L, 1);
+}

@@ -1,0 +1,32 @@
+#ifndef WORKER_LUA_LUA_FILES_H
+#define WORKER_LUA_LUA_FILES_H
+
+/*
+ * The files that an application was loaded from, as they were then: its own
+ * and those of every module that require found.  A reload of an application
+ * that has changed on disk needs a fresh worker, whatever `restart` does.
+ * Runs in the worker.
+ */
+
+#include <lua.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct lua_files { /* all zero: none yet */
+	struct lua_file *item;
+	size_t n;
+};
+
+/* Note a file.  One that cannot be looked at is not noted. */
+void lua_files_add(struct lua_files *files, const char *path);
+
+/* From here on, note what require loads; to be called inside lua_state_call.
+ * files must live as long as the state.  A state without package is fine. */
+void lua_files_watch(struct lua_files *files, lua_State *L);
+
+/* Is any of them another file than it was, or gone? */
+bool lua_files_changed(const struct lua_files *files);
+
+void lua_files_free(struct lua_files *files);
+
+#endif

@@ -1,0 +1,220 @@
+#include "worker/net/acceptor.h"
+
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "net/sock_queue.h"
+#include "worker/net/allow.h"
+#include "worker/net/conn.h"
+#include "worker/net/handoff.h"
+#include "worker/net/poller.h"
+
+#define REST 100 /* ms */
+
+static struct {
+	const struct birth *birth;
+	int wait_set;
+	uint64_t key;
+	int64_t until; /* the rest's end, -1: there is none */
+	bool told;     /* the log, of what is wanting */
+	bool opened;   /* once, at least */
+	bool stays;    /* was told to leave, and declined */
+	bool ended;    /* nothing comes over the exchange any more */
+} self = { .until = -1 };
+
+void
+door_init(const struct birth *birth, int wait_set, uint64_t key)
+{
+	self.birth = birth;
+	self.wait_set = wait_set;
+	self.key = key;
+}
+
+static void
+withdraw(void)
+{
+	const struct birth *b = self.birth;
+
+	for (size_t i = 0; i < b->nlisteners; i++)
+		wait_remove(self.wait_set, b->listeners[i]);
+	if (b->exchange[0] != -1)
+		wait_remove(self.wait_set, b->exchange[0]);
+}
+
+static int
+attend(void)
+{
+	const struct birth *b = self.birth;
+	int result = 0;
+
+	for (size_t i = 0; i < b->nlisteners; i++)
+		result |= wait_add(self.wait_set, b->listeners[i],
+		    self.key + 1 + i, true);
+	if (b->exchange[0] != -1 && !self.ended)
+		result |= wait_add(self.wait_set, b->exchange[0], self.key,
+		    true);
+	return result;
+}
+
+/* Somebody waits whom this worker does not take. */
+static void
+call_others(void)
+{
+	if (self.birth->exchange[1] != -1)
+		handoff_nudge(self.birth->exchange[1]);
+}
+
+/* Only what does not pass by itself within a turn. */
+static void
+rest(void)
+{
+	if (!self.told)
+		log_warning("cannot take connections for now: %s",
+		    strerror(errno));
+	self.told = true;
+	withdraw();
+	self.until = clock_ms() + REST;
+	call_others();
+}
+
+static bool
+is_leaving(void)
+{
+	return score_is_leaving(self.birth->score);
+}
+
+static void
+unlock(void)
+{
+	self.until = -1;
+	if (attend() == -1)
+		rest();
+}
+
+void
+door_open(void)
+{
+	self.opened = true;
+	self.stays = is_leaving();
+	unlock();
+}
+
+void
+door_shut(void)
+{
+	self.until = -1;
+	withdraw();
+}
+
+/* Not what goes on coming. */
+static void
+gather(int listener)
+{
+	int fd, n;
+
+	for (n = sock_queue_length(listener); n != 0; n--) {
+		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		if (fd == -1)
+			return;
+		if (clients_admit(fd))
+			conn_park(conn_add(fd), CONN_HEAD);
+		else
+			close(fd);
+	}
+}
+
+/*
+ * The numbers stay taken, by a socket that nobody can connect to: the main
+ * thread may be about to use them.  Others hold the listeners too, so the
+ * kernel would go on telling this worker of them if it did not withdraw.
+ */
+void
+door_abandon(void)
+{
+	int hole = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const struct birth *b = self.birth;
+
+	if (b == NULL)
+		return; /* too young */
+	door_shut();
+	for (size_t i = 0; i < b->nlisteners; i++) {
+		if (self.opened)
+			gather(b->listeners[i]);
+		if (hole == -1 || dup3(hole, b->listeners[i], O_CLOEXEC) == -1)
+			close(b->listeners[i]);
+	}
+	if (hole != -1)
+		close(hole);
+}
+
+bool
+door_passes_on(void)
+{
+	return !self.stays && is_leaving() && self.birth->exchange[1] != -1 &&
+	    score_heirs(self.birth->score);
+}
+
+bool
+door_admits(void)
+{
+	if (!door_passes_on())
+		return true;
+	/* Or it would be woken by who waits, and call, until TERM comes. */
+	withdraw();
+	call_others();
+	return false;
+}
+
+/* It would be readable for ever. */
+static void
+forget_exchange(void)
+{
+	log_warning("connections can no longer be handed over: the exchange "
+	    "has been shut down");
+	wait_remove(self.wait_set, self.birth->exchange[0]);
+	self.ended = true;
+}
+
+void
+door_failed(void)
+{
+	if (errno == EPIPE && !self.ended)
+		forget_exchange();
+	else if (self.until == -1 && (errno == EMFILE || errno == ENFILE ||
+	    errno == ENOMEM || errno == ENOBUFS))
+		rest();
+}
+
+void
+door_lose(int listener)
+{
+	wait_remove(self.wait_set, listener);
+}
+
+void
+door_passed(void)
+{
+	if (!self.told)
+		return;
+	self.told = false;
+	log_notice("takes connections again");
+}
+
+int64_t
+door_due(void)
+{
+	return self.until;
+}
+
+void
+door_tick(int64_t now)
+{
+	if (self.until != -1 && self.until <= now)
+		unlock();
+}

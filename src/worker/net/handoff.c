@@ -1,0 +1,288 @@
+#include "worker/net/handoff.h"
+
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "ipc/record.h"
+#include "worker/net/allow.h"
+
+#define PAUSE	 5 /* ms */
+#define ENVELOPE 1024 /* what the records around the bytes take at most */
+
+static struct {
+	const char *protocol;
+	handoff_pack *pack;
+	bool told; /* the log, of what was refused */
+} self;
+
+void
+handoff_init(const char *protocol, handoff_pack *pack)
+{
+	self.protocol = protocol;
+	self.pack = pack;
+}
+
+/* ---- giving --------------------------------------------------------------- */
+
+static int
+write_message(const struct conn *c, struct buf *out)
+{
+	struct buf bytes = { 0 };
+	bool fits = self.pack(c, &bytes) == 0 && bytes.len <= HANDOFF_BYTES;
+
+	record_put_number(out, "handoff", HANDOFF_VERSION);
+	record_put_text(out, "protocol", self.protocol);
+	record_put_number(out, "idle", c->state == CONN_IDLE);
+	record_put(out, "bytes", bytes.data, bytes.len);
+	buf_free(&bytes);
+	errno = fits ? ENOMEM : EMSGSIZE;
+	return fits && !out->failed ? 0 : -1;
+}
+
+int
+handoff_give(struct conn *c, int exchange)
+{
+	struct buf message = { 0 };
+	long sent = -1;
+	int error;
+
+	if (write_message(c, &message) == 0)
+		sent = fd_send(exchange, c->fd, message.data, message.len);
+	error = errno;
+	buf_free(&message);
+	if (sent != -1)
+		conn_close(c);
+	errno = error;
+	return sent == -1 ? -1 : 0;
+}
+
+/* True: there may be room again.  What the user may have on its way as a whole
+ * (ETOOMANYREFS), nothing tells when others have taken some of it. */
+static bool
+await_room(int exchange, int64_t until)
+{
+	struct pollfd p = { .fd = exchange, .events = POLLOUT };
+	int64_t left = until - clock_ms();
+
+	if (errno == ETOOMANYREFS && left > 0)
+		return poll(NULL, 0, left < PAUSE ? (int)left : PAUSE) == 0;
+	return errno == EAGAIN && left > 0 && poll(&p, 1, (int)left) == 1;
+}
+
+/* Has it sent nothing of a request? */
+static bool
+is_silent(const struct conn *c)
+{
+	struct buf bytes = { 0 };
+	bool silent = self.pack(c, &bytes) == 0 && bytes.len == 0;
+
+	buf_free(&bytes);
+	return silent;
+}
+
+static void
+give_state(enum conn_state state, int exchange, int64_t until, bool silent)
+{
+	struct conn *c, *next;
+
+	for (c = conn_oldest(state); c != NULL; c = next) {
+		next = c->next;
+		if (silent && !is_silent(c))
+			continue;
+		while (handoff_give(c, exchange) == -1 &&
+		    await_room(exchange, until))
+			;
+	}
+}
+
+void
+handoff_give_all(int exchange, int64_t patience)
+{
+	int64_t until = clock_ms() + patience;
+
+	give_state(CONN_IDLE, exchange, until, false);
+	give_state(CONN_HEAD, exchange, until, false);
+}
+
+void
+handoff_give_silent(int exchange, int64_t patience)
+{
+	int64_t until = clock_ms() + patience;
+
+	give_state(CONN_IDLE, exchange, until, true);
+	give_state(CONN_HEAD, exchange, until, true);
+}
+
+void
+handoff_give_fresh(int exchange, int64_t age)
+{
+	int64_t now = clock_ms();
+	struct conn *c, *older;
+
+	for (c = conn_newest(CONN_HEAD); c != NULL && conn_age(c, now) < age;
+	    c = older) {
+		older = c->prev;
+		handoff_give(c, exchange);
+	}
+}
+
+void
+handoff_nudge(int exchange)
+{
+	fd_send(exchange, -1, "", 1);
+}
+
+/* ---- taking --------------------------------------------------------------- */
+
+/* A message whose descriptor finds no place is lost with the connection: see
+ * that there is one before it is received. */
+static bool
+room(int exchange)
+{
+	int fd;
+
+	do
+		fd = fcntl(exchange, F_DUPFD_CLOEXEC, 0);
+	while (fd == -1 && conn_make_room());
+	if (fd == -1)
+		return false;
+	close(fd);
+	return true;
+}
+
+/* An empty message looks like the end. */
+bool
+handoff_has_ended(int exchange)
+{
+	struct pollfd p = { .fd = exchange, .events = POLLRDHUP };
+
+	return poll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP)) != 0;
+}
+
+static int
+option(int fd, int name)
+{
+	socklen_t len = sizeof(int);
+	int value;
+
+	return getsockopt(fd, SOL_SOCKET, name, &value, &len) == -1 ? -1 :
+	    value;
+}
+
+/* What a listener of ours might have accepted. */
+static bool
+is_connection(int fd)
+{
+	int domain = option(fd, SO_DOMAIN);
+
+	return (domain == AF_UNIX || domain == AF_INET ||
+	    domain == AF_INET6) && option(fd, SO_TYPE) == SOCK_STREAM &&
+	    option(fd, SO_ACCEPTCONN) == 0;
+}
+
+struct parcel { /* points into the message */
+	bool idle;
+	bool fresh;
+	struct record bytes;
+};
+
+/* What is wrong with it, NULL: nothing. */
+static const char *
+parse(const char *message, size_t n, struct parcel *out)
+{
+	const struct record whole = { .value = message, .len = n };
+	struct record part;
+
+	if (!record_find(&whole, "handoff", &part) || part.name != message ||
+	    !record_is_whole(&whole))
+		return "not a message of this kind";
+	if (record_number(&whole, "handoff", 0) != HANDOFF_VERSION)
+		return "of an unknown version";
+	if (!record_find(&whole, "protocol", &part) ||
+	    part.len != strlen(self.protocol) ||
+	    memcmp(part.value, self.protocol, part.len) != 0)
+		return "of an unknown protocol";
+	if (!record_find(&whole, "bytes", &out->bytes))
+		out->bytes.len = 0;
+	out->idle = record_number(&whole, "idle", 0) != 0;
+	out->fresh = record_number(&whole, "fresh", 0) != 0;
+	if (out->bytes.len > HANDOFF_BYTES ||
+	    (out->idle && out->bytes.len > 0))
+		return "a length that cannot be";
+	return NULL;
+}
+
+/* Told once: who sends such a thing may send a flood of it. */
+static struct conn *
+refuse(int fd, const char *reason)
+{
+	fd_discard(fd);
+	if (!self.told)
+		log_warning("refused what another worker hands over: %s",
+		    reason);
+	self.told = true;
+	errno = EPROTO;
+	return NULL;
+}
+
+/* What others wrote to it may still be there: close(2) must not wait for it,
+ * and the next write may block. */
+static struct conn *
+adopt(int fd, const struct parcel *parcel)
+{
+	const struct linger never = { 0 };
+	struct conn *c;
+
+	if (parcel->fresh && !clients_admit(fd)) {
+		close(fd);
+		errno = ENOMSG;
+		return NULL;
+	}
+	c = conn_add(fd);
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &never, sizeof(never));
+	c->written = CONN_WRITTEN_UNKNOWN;
+	if (parcel->idle)
+		c->state = CONN_IDLE;
+	if (conn_put_back(c, parcel->bytes.value, parcel->bytes.len) == 0)
+		return c;
+	conn_close(c);
+	return refuse(-1, strerror(ENOMEM));
+}
+
+struct conn *
+handoff_take(int exchange)
+{
+	static char message[HANDOFF_BYTES + ENVELOPE];
+	struct parcel parcel;
+	const char *fault;
+	long n;
+	int fd;
+
+	if (!room(exchange)) {
+		errno = EMFILE;
+		return NULL;
+	}
+	n = fd_receive(exchange, &fd, message, sizeof(message));
+	if (n == -1)
+		return NULL;
+	if (fd == -1 && n == 0 && handoff_has_ended(exchange)) {
+		errno = EPIPE;
+		return NULL;
+	}
+	if (fd == -1 && n == 1 && message[0] == '\0') {
+		errno = ENOMSG;
+		return NULL;
+	}
+	fault = parse(message, (size_t)n, &parcel);
+	if (fault == NULL && !is_connection(fd))
+		fault = "not a connection";
+	return fault == NULL ? adopt(fd, &parcel) : refuse(fd, fault);
+}

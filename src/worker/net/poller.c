@@ -1,0 +1,156 @@
+#include "worker/net/poller.h"
+
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+#define KEY_TIMER UINT64_MAX /* nobody else's */
+#define SIGNAL	  (SIGRTMIN + 3)
+
+static struct {
+	int timer;
+	int64_t set; /* clock_ms() for which it is set, -1: it is not */
+	pthread_t thread;
+} self = { .timer = -1, .set = -1 };
+
+static void
+interrupted(int signo)
+{
+	(void)signo;
+}
+
+int
+wait_open(void)
+{
+	const struct sigaction action = { .sa_handler = interrupted,
+		.sa_flags = SA_RESTART };
+	int set = epoll_create1(EPOLL_CLOEXEC);
+
+	self.thread = pthread_self();
+	sigaction(SIGNAL, &action, NULL);
+	self.timer = timerfd_create(CLOCK_MONOTONIC,
+	    TFD_CLOEXEC | TFD_NONBLOCK);
+	if (set == -1 || self.timer == -1 ||
+	    wait_add(set, self.timer, KEY_TIMER, false) == -1)
+		return -1; /* the process ends of it */
+	return set;
+}
+
+int
+wait_add(int set, int fd, uint64_t key, bool shared)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u64 = key };
+
+	if (shared)
+		event.events |= EPOLLEXCLUSIVE;
+	return epoll_ctl(set, EPOLL_CTL_ADD, fd, &event);
+}
+
+void
+wait_remove(int set, int fd)
+{
+	epoll_ctl(set, EPOLL_CTL_DEL, fd, NULL);
+}
+
+/* What the kernel refuses to add is there: the same number, leading to the
+ * same file. */
+bool
+wait_has(int set, int fd)
+{
+	if (wait_add(set, fd, KEY_TIMER, false) == -1)
+		return errno == EEXIST;
+	wait_remove(set, fd);
+	return false;
+}
+
+bool
+wait_is_whole(int set)
+{
+	return wait_has(set, self.timer);
+}
+
+static void
+set_timer(int64_t due)
+{
+	const struct itimerspec spec = { .it_value = { due / 1000,
+		due % 1000 * 1000000 } };
+
+	if (due == -1 || (self.set != -1 && self.set <= due))
+		return;
+	timerfd_settime(self.timer, TFD_TIMER_ABSTIME, &spec, NULL);
+	self.set = due;
+}
+
+static void
+timer_passed(void)
+{
+	uint64_t times;
+
+	if (read(self.timer, &times, sizeof(times)) == sizeof(times))
+		self.set = -1;
+}
+
+int
+wait_turn(int set, uint64_t keys[WAIT_BATCH], int64_t now, int64_t due)
+{
+	struct epoll_event events[WAIT_BATCH];
+	bool look = due != -1 && due <= now;
+	int n, count = 0;
+
+	if (!look)
+		set_timer(due);
+	n = epoll_wait(set, events, WAIT_BATCH, look ? 0 : -1);
+	for (int i = 0; i < n; i++) {
+		if (events[i].data.u64 == KEY_TIMER)
+			timer_passed();
+		else
+			keys[count++] = events[i].data.u64;
+	}
+	return n == -1 ? -1 : count;
+}
+
+void
+wait_interrupt(void)
+{
+	pthread_kill(self.thread, SIGNAL);
+}
+
+int
+wait_signals(const int *numbers)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (; *numbers != 0; numbers++)
+		sigaddset(&set, *numbers);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) == -1)
+		return -1;
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+int
+wait_signal_next(int fd)
+{
+	struct signalfd_siginfo info;
+
+	if (read(fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return 0;
+	return (int)info.ssi_signo;
+}
+
+int
+wait_readable(int fd, int64_t deadline)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	int64_t left = deadline - clock_ms();
+
+	return poll(&p, 1, left > 0 ? (int)left : 0);
+}

@@ -1,0 +1,50 @@
+#include "worker/process/end.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+static struct {
+	int channel; /* -1: there never was a master */
+} self = { -1 };
+
+static bool
+is_orphan(void)
+{
+	struct pollfd channel = { .fd = self.channel };
+
+	return poll(&channel, 1, 0) == 1 && (channel.revents & POLLHUP);
+}
+
+/* Not of a process that the application has forked. */
+static void
+end_group(void)
+{
+	if (getpgrp() == getpid() && is_orphan())
+		kill(0, SIGKILL);
+}
+
+/* The last handler at exit. */
+static void
+end(void)
+{
+	log_flush();
+	end_group();
+}
+
+void
+end_init(const struct birth *birth)
+{
+	self.channel = birth->channel;
+	atexit(end);
+}
+
+_Noreturn void
+end_now(int code)
+{
+	end_group();
+	_exit(code);
+}

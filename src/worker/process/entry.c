@@ -1,0 +1,96 @@
+#include "worker/process/entry.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "worker/lua/lua_deadline.h"
+#include "worker/lua/lua_trace.h"
+#include "worker/serve/snapshot.h"
+#include "worker/serve/watchdog.h"
+
+#define MARGIN_MOST 1000 /* ms of timeouts.stop that are left for the end */
+
+static struct {
+	struct guard_watch watch[LUA_ENTRIES];
+	void (*stuck)(const char *text);
+	enum lua_entry entry; /* the present one */
+	int64_t begun;	/* clock_us() of it, or of what it goes on from */
+	char place[LUA_TRACE_SIZE];
+} self;
+
+/* Its frames on one line, innermost first. */
+static void
+add_place(struct buf *text)
+{
+	ssize_t n = copy_look(lua_trace_look, self.place, LUA_TRACE_SIZE - 1);
+	char *line, *rest = self.place;
+
+	if (n <= 0)
+		buf_puts(text, ": not in Lua code");
+	for (char before = ':'; n > 0 &&
+	    (line = strsep(&rest, "\n")) != NULL && *line != '\0';
+	    before = ';')
+		buf_addf(text, "%c %s", before, line);
+}
+
+static void
+stuck(void)
+{
+	const char *what = lua_guard_errors[self.entry];
+	struct buf text = { 0 };
+
+	buf_addf(&text, "%s and does not let itself be stopped", what);
+	add_place(&text);
+	self.stuck(buf_string(&text) != NULL ? text.data : what);
+}
+
+/* A stop that is late is stopped early enough for the log to say where, and
+ * for the end, which comes before the master's patience is over. */
+static int64_t
+margin(const struct conf_pool *pool)
+{
+	int64_t tenth = pool->timeouts.stop / 10;
+
+	return tenth < MARGIN_MOST ? tenth : MARGIN_MOST;
+}
+
+void
+entry_init(const struct conf_pool *pool, void (*end)(const char *))
+{
+	const int64_t limits[LUA_ENTRIES] = {
+		[LUA_LOAD] = pool->timeouts.start,
+		[LUA_START] = pool->timeouts.start,
+		[LUA_RESTART] = pool->timeouts.start,
+		[LUA_STOP] = pool->timeouts.stop - margin(pool),
+		[LUA_CLOSE] = pool->timeouts.stop - margin(pool) / 2,
+	};
+
+	for (int i = 0; i < LUA_ENTRIES; i++)
+		self.watch[i] = (struct guard_watch){ .limit = limits[i],
+			.overdue = lua_guard_expire, .stuck = stuck };
+	self.watch[LUA_CLOSE].overdue = NULL; /* no hook reaches __gc */
+	self.stuck = end;
+}
+
+static bool
+goes_on(enum lua_entry entry)
+{
+	return (entry == LUA_START && self.entry == LUA_LOAD) ||
+	    (entry == LUA_CLOSE && self.entry == LUA_STOP);
+}
+
+void
+entry_begin(enum lua_entry entry)
+{
+	if (!goes_on(entry))
+		self.begun = clock_us();
+	self.entry = entry;
+	guard_enter(&self.watch[entry], self.begun);
+}
+
+void
+entry_end(void)
+{
+	guard_leave();
+}

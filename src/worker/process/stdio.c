@@ -1,0 +1,101 @@
+#include "worker/process/stdio.h"
+
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "ipc/output_tag.h"
+
+#define KEEP_MOST 65536 /* memory kept for what is written next */
+
+static struct {
+	pthread_mutex_t lock; /* two streams, any thread */
+	bool open;	      /* the last line written has no end yet, */
+	char request[MARK_ID]; /* and is of this request; "" */
+	struct buf out;
+} self = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* What is written begins a line, or goes on with one of the same request. */
+static void
+turn_to(const char *request)
+{
+	if (strcmp(self.request, request) == 0)
+		return;
+	if (self.open)
+		buf_putc(&self.out, '\n');
+	self.open = false;
+	snprintf(self.request, sizeof(self.request), "%s", request);
+}
+
+static void
+add_line(const char *data, size_t n)
+{
+	if (!self.open && *self.request != '\0')
+		buf_addf(&self.out, "%c%s%c", MARK_BEGIN, self.request,
+		    MARK_END);
+	buf_add(&self.out, data, n);
+	self.open = data[n - 1] != '\n';
+}
+
+static void
+mark(const char *request, const char *data, size_t n)
+{
+	const char *end = data + n, *nl, *next;
+
+	buf_clear(&self.out);
+	turn_to(request);
+	for (; data < end; data = next) {
+		nl = memchr(data, '\n', (size_t)(end - data));
+		next = nl != NULL ? nl + 1 : end;
+		add_line(data, (size_t)(next - data));
+	}
+}
+
+/* fopencookie(3): 0 is failure. */
+static ssize_t
+output_write(void *cookie, const char *data, size_t n)
+{
+	const char *request = log_request_now();
+	int fd = (int)(intptr_t)cookie, result;
+
+	pthread_mutex_lock(&self.lock);
+	mark(request != NULL ? request : "", data, n);
+	if (self.out.failed)
+		result = fd_write_all(fd, data, n);
+	else
+		result = fd_write_all(fd, self.out.data, self.out.len);
+	if (self.out.cap > KEEP_MOST)
+		buf_free(&self.out);
+	pthread_mutex_unlock(&self.lock);
+	return result == -1 ? 0 : (ssize_t)n;
+}
+
+static FILE *
+marked_stream(int fd, FILE *old)
+{
+	const cookie_io_functions_t functions = { .write = output_write };
+	FILE *stream = fopencookie((void *)(intptr_t)fd, "w", functions);
+
+	if (stream == NULL)
+		stream = old;
+	setvbuf(stream, NULL, _IONBF, 0);
+	return stream;
+}
+
+void
+output_begin(bool marked)
+{
+	if (!marked) {
+		setvbuf(stdout, NULL, _IOLBF, 0);
+		return;
+	}
+	/* The C library has them as variables for that. */
+	stdout = marked_stream(STDOUT_FILENO, stdout);
+	stderr = marked_stream(STDERR_FILENO, stderr);
+}

@@ -1,0 +1,348 @@
+#include "worker/process/trial.h"
+
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/say.h"
+#include "ipc/worker_args.h"
+#include "worker/lua/lua_app.h"
+#include "worker/process/entry.h"
+#include "worker/process/forked.h"
+#include "worker/process/privs.h"
+#include "worker/serve/watchdog.h"
+
+#define GRACE 2000 /* ms beyond timeouts.start, for the guard to say where */
+
+/* ---- the child ----------------------------------------------------------- */
+
+static int reasons; /* where the reason goes */
+
+static _Noreturn void
+condemn(const char *text)
+{
+	fflush(NULL);
+	fd_write_all(reasons, text, strlen(text));
+	_exit(1);
+}
+
+static void
+stuck(const char *text)
+{
+	fd_write_all(reasons, text, strlen(text));
+	_exit(1);
+}
+
+static bool
+nothing_to_check(void)
+{
+	return false;
+}
+
+/* Nobody waits for the verdict any more. */
+static void
+end_trial(void)
+{
+	if (getpgrp() == getpid())
+		kill(0, SIGKILL);
+	_exit(1);
+}
+
+/* Become the pool's user and load the application, under the same watchdog as a
+ * worker.  0, or -1 and why. */
+static int
+load_pool(const struct birth *birth, struct why *why)
+{
+	const struct conf_pool *pool = birth->pool;
+	const struct guard_options guard = { .channel = birth->channel,
+		.orphaned = end_trial, .end = end_trial,
+		.check = nothing_to_check };
+	const struct lua_app_options options = { .lua = &pool->lua,
+		.memory = (size_t)pool->limits.memory,
+		.enter = entry_begin, .leave = entry_end };
+	struct lua_app *app;
+
+	forked_init();
+	entry_init(pool, stuck);
+	if (privs_drop(pool, &birth->inherited, &birth->identity, why) == -1)
+		return -1;
+	if (guard_start(&guard) == -1) {
+		why_set(why, "cannot start a thread: %s", strerror(errno));
+		return -1;
+	}
+	app = lua_app_load(pool->app, &options, why);
+	if (app == NULL)
+		return -1;
+	lua_app_free(app);
+	return 0;
+}
+
+_Noreturn void
+trial_main(const struct birth *birth)
+{
+	struct why why;
+
+	reasons = birth->channel;
+	if (load_pool(birth, &why) == -1)
+		condemn(why.text);
+	fflush(NULL);
+	_exit(0);
+}
+
+/* ---- the process of -t --------------------------------------------------- */
+
+#define LINE_MOST 65536 /* bytes that are kept until a line ends */
+#define PIPE_MOST 32	/* pieces of PIPE_BUF bytes */
+
+struct trial {
+	pid_t pid;
+	int end;	/* a descriptor of it: readable when it has ended */
+	int verdict[2]; /* pipes; the trial has the second ends */
+	int output[2];
+	bool late;
+	char text[sizeof(((struct why *)0)->text)]; /* the verdict */
+	size_t len;
+	struct buf said; /* of the output, what is not shown yet */
+	FILE *out;
+};
+
+/* In the child: the reason goes up one pipe, nothing means success; what the
+ * application prints, up the other.  A group of its own: what ends it ends what
+ * it has started. */
+static _Noreturn void
+try_pool(const struct birth_orders *birth, int memory, int output)
+{
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	sigset_t none;
+
+	setpgid(0, 0);
+	if (null != -1)
+		dup2(null, STDIN_FILENO);
+	dup2(output, STDOUT_FILENO);
+	dup2(output, STDERR_FILENO);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	birth_become(birth, memory);
+}
+
+/* What of the output is whole lines, or too long for one, is shown. */
+static void
+show_output(struct trial *t, bool all)
+{
+	struct buf *said = &t->said;
+	const char *end = said->len == 0 ? NULL :
+	    memrchr(said->data, '\n', said->len);
+	size_t n = end == NULL ? 0 : (size_t)(end - said->data) + 1;
+
+	if (all || said->len > LINE_MOST)
+		n = said->len;
+	if (n == 0)
+		return;
+	say_lines(t->out, said->data, n);
+	if (said->data[n - 1] != '\n')
+		putc('\n', t->out);
+	buf_consume(said, n);
+}
+
+/* Each: false if there is nothing more now. */
+static bool
+hear_output(struct trial *t)
+{
+	char *room = buf_reserve(&t->said, PIPE_BUF);
+	ssize_t n = room == NULL ? -1 : read(t->output[0], room, PIPE_BUF);
+
+	if (n <= 0)
+		return false;
+	t->said.len += (size_t)n;
+	show_output(t, false);
+	return true;
+}
+
+static bool
+hear_verdict(struct trial *t)
+{
+	ssize_t n = read(t->verdict[0], t->text + t->len,
+	    sizeof(t->text) - 1 - t->len);
+
+	if (n > 0)
+		t->len += (size_t)n;
+	return n > 0;
+}
+
+/* Until it has ended, or its time is over. */
+static void
+attend(struct trial *t, int64_t due)
+{
+	struct pollfd p[] = { { .fd = t->end, .events = POLLIN },
+		{ .fd = t->verdict[0], .events = POLLIN },
+		{ .fd = t->output[0], .events = POLLIN } };
+	int64_t left;
+
+	while (p[0].revents == 0) {
+		left = due - clock_ms();
+		t->late = left <= 0;
+		if (t->late)
+			return;
+		if (poll(p, 3, left < INT_MAX ? (int)left : INT_MAX) == -1)
+			continue;
+		if (p[1].revents != 0 && !hear_verdict(t))
+			p[1].fd = -1;
+		if (p[2].revents != 0 && !hear_output(t))
+			p[2].fd = -1;
+	}
+}
+
+/* Its group goes before its number is free. */
+static int
+end_group(const struct trial *t)
+{
+	int status = 0;
+
+	kill(-t->pid, SIGKILL);
+	kill(t->pid, SIGKILL);
+	while (waitpid(t->pid, &status, 0) == -1 && errno == EINTR)
+		;
+	return status;
+}
+
+/* How it ended, and the whole of what it had to say. */
+static int
+judge(struct trial *t, const struct conf_pool *pool, struct why *why)
+{
+	int status;
+
+	fd_nonblock(t->verdict[0], true);
+	fd_nonblock(t->output[0], true);
+	attend(t, clock_ms() + pool->timeouts.start + GRACE);
+	status = end_group(t);
+	while (hear_verdict(t))
+		;
+	/* No more than a pipe holds: what has left the group may go on. */
+	for (int i = 0; i < PIPE_MOST && hear_output(t); i++)
+		;
+	show_output(t, true);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	if (t->len > 0)
+		why_set(why, "%s", t->text);
+	else if (t->late)
+		why_set(why, "not loaded within timeouts.start (%lld ms)",
+		    (long long)pool->timeouts.start);
+	else if (WIFSIGNALED(status))
+		why_set(why, "killed by %s while it was loaded",
+		    strsignal(WTERMSIG(status)));
+	else
+		why_set(why, "left with exit code %d while it was loaded",
+		    WEXITSTATUS(status));
+	return -1;
+}
+
+static int
+trial_fork(struct trial *t, const struct birth_orders *birth)
+{
+	int memory = birth_prepare(birth), error;
+
+	t->pid = memory == -1 ? -1 : fork();
+	if (t->pid == 0)
+		try_pool(birth, memory, t->output[1]);
+	error = errno;
+	fd_close(&memory);
+	errno = error;
+	if (t->pid == -1)
+		return -1;
+	setpgid(t->pid, t->pid); /* whoever comes first */
+	t->end = (int)syscall(SYS_pidfd_open, t->pid, 0);
+	if (t->end != -1)
+		return 0;
+	error = errno;
+	end_group(t);
+	errno = error;
+	return -1;
+}
+
+static int
+trial_run_one(const struct conf_pool *pool, const struct identity *identity,
+    FILE *out, struct why *why)
+{
+	struct trial t = { .pid = -1, .end = -1, .verdict = { -1, -1 },
+		.output = { -1, -1 }, .out = out };
+	struct birth_orders birth = { .kind = BIRTH_TRIAL, .pool = pool,
+		.identity = identity, .exchange = { -1, -1 }, .head = -1,
+		.slot = -1, .level = log_level_now() };
+	int result = -1;
+
+	if (fd_pipe(t.verdict) == 0 && fd_pipe(t.output) == 0) {
+		birth.channel = t.verdict[1];
+		result = trial_fork(&t, &birth);
+	}
+	if (result == -1) {
+		why_set(why, "fork: %s", strerror(errno));
+	} else {
+		fd_close(&t.verdict[1]);
+		fd_close(&t.output[1]);
+		result = judge(&t, pool, why);
+	}
+	for (int i = 0; i < 2; i++) {
+		fd_close(&t.verdict[i]);
+		fd_close(&t.output[i]);
+	}
+	fd_close(&t.end);
+	buf_free(&t.said);
+	return result;
+}
+
+static int
+trial_pool(const struct conf_pool *pool, FILE *out, struct why *why)
+{
+	struct identity identity;
+	int result = identity_find(&identity, pool, why);
+
+	if (result == 0)
+		result = trial_run_one(pool, &identity, out, why);
+	identity_free(&identity);
+	return result;
+}
+
+/* Lua says the place itself, "app.lua:3: ..."; else it is the pool's. */
+static void
+report(const struct conf_pool *pool, const struct why *why, FILE *out)
+{
+	size_t n = strlen(pool->app);
+
+	if (strncmp(why->text, pool->app, n) == 0 && why->text[n] == ':' &&
+	    isdigit((unsigned char)why->text[n + 1]))
+		say_line(out, "%s", why->text);
+	else
+		say_line(out, "%s:%d: pool %s: %s", pool->file,
+		    pool->line, pool->name, why->text);
+}
+
+unsigned
+trial_run(const struct conf *conf, FILE *out)
+{
+	unsigned faults = 0;
+	struct why why;
+
+	fflush(NULL);
+	for (size_t i = 0; i < conf->npools; i++) {
+		if (trial_pool(&conf->pools[i], out, &why) == 0)
+			continue;
+		report(&conf->pools[i], &why, out);
+		faults++;
+	}
+	return faults;
+}

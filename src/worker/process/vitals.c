@@ -1,0 +1,97 @@
+#include "worker/process/vitals.h"
+
+#include <sys/stat.h>
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "worker/net/poller.h"
+
+struct vital {
+	int fd;
+	const char *name;
+	dev_t device;
+	ino_t inode;
+};
+
+static struct {
+	struct vital *vital;
+	size_t n;
+	int wait_set, signals;
+	const char *_Atomic found;
+} self;
+
+static int
+add(int fd, const char *name)
+{
+	struct vital *more;
+	struct stat st;
+
+	if (fd == -1)
+		return 0;
+	more = realloc(self.vital, (self.n + 1) * sizeof(*more));
+	if (more == NULL)
+		return -1;
+	self.vital = more;
+	if (fstat(fd, &st) == -1)
+		return -1;
+	self.vital[self.n++] = (struct vital){ fd, name, st.st_dev, st.st_ino };
+	return 0;
+}
+
+int
+vitals_init(const struct birth *birth, int wait_set, int signals)
+{
+	int result;
+
+	self.wait_set = wait_set;
+	self.signals = signals;
+	result = add(birth->channel, "channel to the master");
+	for (int i = 0; i < 2; i++)
+		result |= add(birth->exchange[i], "exchange with its siblings");
+	for (size_t i = 0; i < birth->nlisteners; i++)
+		result |= add(birth->listeners[i], "listening socket");
+	return result;
+}
+
+/* Sockets and pipes by their inodes.  The others share one: the kernel is asked
+ * whether the set still waits for them. */
+const char *
+vitals_lost(void)
+{
+	struct stat st;
+
+	for (const struct vital *v = self.vital; v < self.vital + self.n; v++)
+		if (fstat(v->fd, &st) == -1 || st.st_dev != v->device ||
+		    st.st_ino != v->inode)
+			return v->name;
+	if (!wait_is_whole(self.wait_set))
+		return "means to wait";
+	return wait_has(self.wait_set, self.signals) ? NULL : "signals";
+}
+
+void
+vitals_lose(const char *name)
+{
+	if (atomic_load(&self.found) == NULL)
+		atomic_store(&self.found, name);
+}
+
+const char *
+vitals_found(void)
+{
+	return atomic_load(&self.found);
+}
+
+bool
+vitals_check(void)
+{
+	const char *lost = vitals_lost();
+
+	if (lost != NULL)
+		vitals_lose(lost);
+	if (vitals_found() == NULL)
+		return false;
+	wait_interrupt();
+	return true;
+}

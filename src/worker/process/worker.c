@@ -1,0 +1,518 @@
+#include "worker/process/worker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "ipc/channel.h"
+#include "worker/lua/lua_app.h"
+#include "worker/net/acceptor.h"
+#include "worker/net/conn.h"
+#include "worker/net/handoff.h"
+#include "worker/net/peers.h"
+#include "worker/net/poller.h"
+#include "worker/process/end.h"
+#include "worker/process/entry.h"
+#include "worker/process/forked.h"
+#include "worker/process/privs.h"
+#include "worker/process/stdio.h"
+#include "worker/process/vitals.h"
+#include "worker/serve/access_log.h"
+#include "worker/serve/builtin.h"
+#include "worker/serve/retire.h"
+#include "worker/serve/serve.h"
+#include "worker/serve/watchdog.h"
+
+#define LEAVE_PATIENCE	1000 /* ms for a begun head to come when leaving */
+#define STATUS_PATIENCE 5000 /* ms for the master to answer */
+
+/* Keys of the wait set.  Connections have a serial number above 2^32. */
+enum { KEY_CHANNEL = 0, KEY_SIGNALS, KEY_EXCHANGE, KEY_LISTENER };
+#define KEY_CONN ((uint64_t)1 << 32)
+
+static struct {
+	const struct birth *birth;
+	struct lua_app *app;
+	int wait_set;
+	int signals;
+	bool told;     /* TERM or QUIT has come */
+	bool orphaned; /* the master is gone */
+	bool keeps;    /* ORDER_KEEP, */
+	bool gave;     /* and that has been done */
+} self;
+
+static _Noreturn void
+fail(int code, const char *why)
+{
+	log_error("%s", why);
+	birth_fail(self.birth, why);
+	exit(code);
+}
+
+static _Noreturn void
+fail_errno(const char *what)
+{
+	struct why why;
+
+	why_set(&why, "%s: %s", what, strerror(errno));
+	fail(EX_OSERR, why.text);
+}
+
+/* ---- what the guard sees, from its thread -------------------------------- */
+
+static void
+patience_over(void)
+{
+	end_now(EX_SOFTWARE);
+}
+
+static void
+stuck(const char *text)
+{
+	log_error("%s: %s: the worker ends", self.birth->pool->app, text);
+	end_now(EX_SOFTWARE);
+}
+
+static void
+start_guard(void)
+{
+	const struct conf_pool *pool = self.birth->pool;
+	const struct guard_options options = {
+		.channel = self.birth->channel,
+		.patience = pool->timeouts.stop,
+		.orphaned = door_abandon,
+		.end = patience_over,
+		.check = vitals_check,
+	};
+
+	entry_init(pool, stuck);
+	if (guard_start(&options) == -1)
+		fail_errno("cannot start a second thread (limits.processes?)");
+}
+
+/* ---- the master's wishes ------------------------------------------------- */
+
+/* False: it knows no restart, or has not come to its end. */
+static bool
+restart_application(void)
+{
+	enum lua_end end;
+
+	score_restarting(self.birth->score);
+	end = lua_app_restart(self.app);
+	score_idle(self.birth->score);
+	return end != LUA_END_NONE && end != LUA_END_LATE;
+}
+
+/* HUP: where there is a master to send a successor, code that has changed on
+ * disk, or that cannot restart, is replaced. */
+static void
+restart(void)
+{
+	bool master = self.birth->channel != -1;
+
+	if (self.app == NULL)
+		return;
+	if ((master && lua_app_changed(self.app)) || !restart_application()) {
+		score_because(self.birth->score, CAUSE_RESTART);
+		birth_say(self.birth, WORD_REPLACE);
+	} else
+		birth_say(self.birth, WORD_RESTARTED);
+}
+
+static void
+obey_signals(void)
+{
+	int signo;
+
+	while ((signo = wait_signal_next(self.signals)) != 0) {
+		if (signo != SIGHUP)
+			self.told = true;
+		else
+			restart();
+	}
+}
+
+static void
+obey(enum birth_order order)
+{
+	bool outdated = self.app != NULL && (lua_app_changed(self.app) ||
+	    !lua_app_restarts(self.app));
+
+	if (order == ORDER_ASK)
+		birth_say(self.birth, outdated ? WORD_OUTDATED :
+						 WORD_CURRENT);
+	else if (order == ORDER_OPEN)
+		door_open();
+	else if (order == ORDER_KEEP)
+		self.keeps = true;
+}
+
+/* The master sends logs when they have changed, what was asked for, and goes
+ * away. */
+static enum channel_message
+hear_channel(int *told)
+{
+	enum channel_message message;
+
+	access_log_flush(); /* what it has belongs to the old one */
+	message = channel_receive(self.birth->channel, self.birth->sinks, told);
+	if (message == CHANNEL_LOG)
+		birth_say(self.birth, WORD_TAKEN);
+	if (message == CHANNEL_ORDER)
+		obey((enum birth_order)*told);
+	if (message == CHANNEL_CLOSED && !self.orphaned) {
+		wait_remove(self.wait_set, self.birth->channel);
+		self.told = self.orphaned = true;
+	}
+	return message;
+}
+
+/* True: it may have said more. */
+static bool
+channel_ready(void)
+{
+	int late = -1;
+	enum channel_message message = hear_channel(&late);
+
+	if (message == CHANNEL_STATUS)
+		fd_close(&late); /* an answer that nobody waits for any more */
+	return message != CHANNEL_CLOSED && message != CHANNEL_EMPTY;
+}
+
+/* The master's answer, for which others wait as well. */
+static int
+await_status(void)
+{
+	struct pollfd p = { .fd = self.birth->channel, .events = POLLIN };
+	int64_t until = clock_ms() + STATUS_PATIENCE, left;
+	int status = -1;
+
+	while (!self.orphaned && (left = until - clock_ms()) > 0)
+		if (poll(&p, 1, (int)left) == 1 &&
+		    hear_channel(&status) == CHANNEL_STATUS)
+			break;
+	return status;
+}
+
+/* What another worker hands over: a connection, or the word that somebody
+ * waits whom it cannot take. */
+static void
+take_over(void)
+{
+	struct conn *c;
+
+	if (!door_admits())
+		return;
+	c = handoff_take(self.birth->exchange[0]);
+	if (c != NULL)
+		serve_adopted(c);
+	else if (errno != ENOMSG)
+		door_failed();
+	else
+		for (size_t i = 0; i < self.birth->nlisteners; i++)
+			serve_accept(self.birth->listeners[i]);
+}
+
+static void
+handle(uint64_t key)
+{
+	struct conn *c;
+
+	if (key >= KEY_CONN) {
+		c = conn_find(key);
+		if (c != NULL)
+			serve_receive(c);
+	} else if (key == KEY_SIGNALS) {
+		obey_signals();
+	} else if (key == KEY_CHANNEL) {
+		channel_ready();
+	} else if (key == KEY_EXCHANGE) {
+		take_over();
+	} else {
+		serve_accept(self.birth->listeners[key - KEY_LISTENER]);
+	}
+}
+
+/* Once told to leave, and before anything that has come is looked at, which may
+ * be another pool's by now. */
+static void
+look_for_heirs(void)
+{
+	const struct birth *b = self.birth;
+
+	if (self.gave || self.orphaned || b->channel == -1 ||
+	    !score_is_leaving(b->score))
+		return;
+	while (channel_ready())
+		;
+	self.gave = self.keeps && !self.orphaned;
+	if (self.gave)
+		handoff_give_silent(b->exchange[1], 0);
+}
+
+static int64_t
+sooner(int64_t a, int64_t b)
+{
+	return a == -1 || (b != -1 && b < a) ? b : a;
+}
+
+/* Sleep until something happens, at the latest at `until` (-1: no limit),
+ * and deal with it. */
+static void
+turn(int64_t until)
+{
+	uint64_t keys[WAIT_BATCH];
+	int64_t now = clock_ms(), due;
+	int n;
+
+	due = sooner(sooner(until, door_due()), conn_next_due());
+	due = sooner(due, sooner(log_due(), access_log_due()));
+	score_gauge(self.birth->score, GAUGE_CONNECTIONS,
+	    conn_count(CONN_IDLE));
+	n = wait_turn(self.wait_set, keys, now, due);
+	if (n == -1 && errno != EINTR)
+		vitals_lose("means to wait");
+	serve_turn(now);
+	look_for_heirs();
+	for (int i = 0; i < n; i++)
+		handle(keys[i]);
+	now = clock_ms();
+	conn_expire(now, serve_late);
+	door_tick(now);
+	log_tick(now);
+	access_log_tick(now);
+}
+
+/* ---- leaving ------------------------------------------------------------- */
+
+/* Nobody else will: serve what waits, and what a worker that left before has
+ * handed over. */
+static void
+empty_queues(void)
+{
+	const struct birth *b = self.birth;
+	struct conn *c;
+
+	for (size_t i = 0; i < b->nlisteners; i++)
+		serve_queue(b->listeners[i]);
+	while (b->exchange[0] != -1 &&
+	    ((c = handoff_take(b->exchange[0])) != NULL || errno == ENOMSG ||
+	    errno == EPROTO))
+		if (c != NULL)
+			serve_adopted(c);
+}
+
+static unsigned
+unfinished(void)
+{
+	return conn_count(CONN_HEAD) + conn_count(CONN_LINGER);
+}
+
+/* Patience with peers, not with what is served meanwhile. */
+static void
+finish(void)
+{
+	int64_t patience = self.keeps ? self.birth->pool->timeouts.read :
+					LEAVE_PATIENCE;
+	int64_t until = clock_ms() + patience;
+	unsigned before;
+
+	while ((before = unfinished()) > 0 && clock_ms() < until &&
+	    vitals_found() == NULL) {
+		turn(until);
+		if (unfinished() < before)
+			until = clock_ms() + patience;
+	}
+	access_log_flush();
+}
+
+/* The rest has its limit as well: what C libraries do at exit. */
+static _Noreturn void
+end(int code)
+{
+	log_flush();
+	if (self.app != NULL)
+		lua_app_free(self.app);
+	entry_begin(LUA_CLOSE);
+	exit(code);
+}
+
+/* Take no more, finish what has begun, ask the application.  Returns only if
+ * it declines. */
+static void
+leave(void)
+{
+	bool give;
+
+	self.told = false;
+	door_shut();
+	if (self.orphaned)
+		door_abandon();
+	give = score_heirs(self.birth->score) && !self.orphaned &&
+	    !handoff_has_ended(self.birth->exchange[0]);
+	if (!give)
+		empty_queues();
+	else if (self.keeps)
+		handoff_give_silent(self.birth->exchange[1], LEAVE_PATIENCE);
+	else
+		handoff_give_all(self.birth->exchange[1], LEAVE_PATIENCE);
+	finish();
+	if (give && self.keeps) /* what has been served since */
+		handoff_give_silent(self.birth->exchange[1], LEAVE_PATIENCE);
+	if (self.app != NULL && !lua_app_stop(self.app) && !self.orphaned) {
+		log_notice("the application declines to stop");
+		door_open();
+		return;
+	}
+	birth_say(self.birth, WORD_LEAVING);
+	end(EX_OK);
+}
+
+/* Nothing that comes is sure to be noticed any more: whoever comes next has
+ * the connections.  The code says that all is not well. */
+static _Noreturn void
+leave_lost(void)
+{
+	log_error("has lost its %s, which only the application can have "
+	    "closed: leaves", vitals_found());
+	door_shut();
+	handoff_give_all(self.birth->exchange[1], LEAVE_PATIENCE);
+	access_log_flush();
+	if (self.app != NULL)
+		lua_app_stop(self.app);
+	end(EX_SOFTWARE);
+}
+
+/* ---- birth --------------------------------------------------------------- */
+
+static void
+set_up_waiting(void)
+{
+	static const int numbers[] = { SIGHUP, SIGTERM, SIGQUIT, 0 };
+
+	self.wait_set = wait_open();
+	self.signals = wait_signals(numbers);
+	if (self.wait_set == -1 || self.signals == -1 ||
+	    wait_add(self.wait_set, self.signals, KEY_SIGNALS, false) == -1 ||
+	    vitals_init(self.birth, self.wait_set, self.signals) == -1)
+		fail_errno("cannot wait");
+	if (self.birth->channel != -1)
+		wait_add(self.wait_set, self.birth->channel, KEY_CHANNEL,
+		    false);
+}
+
+/* The terminal's INT reaches the whole group; where there is a master, it
+ * decides. */
+static void
+ignore_signals(void)
+{
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGUSR1, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* write(2) says EFBIG, a lost line */
+	if (self.birth->channel != -1)
+		signal(SIGINT, SIG_IGN);
+}
+
+static void
+start_application(void)
+{
+	const struct conf_pool *pool = self.birth->pool;
+	const struct lua_app_options options = {
+		.memory = (size_t)pool->limits.memory,
+		.errors_to_server = pool->errors_to_server,
+		.timeout_status = (int)pool->timeout_status,
+		.lua = &pool->lua,
+		.enter = entry_begin,
+		.leave = entry_end,
+	};
+	struct why why;
+	int code = EX_SOFTWARE;
+
+	self.app = lua_app_load(pool->app, &options, &why);
+	switch (self.app == NULL ? -1 :
+		lua_app_start(self.app, &code, &why)) {
+	case 0:
+		return;
+	case 1:
+		why_set(&why, "%s: start returned %d: leaving with it",
+		    pool->app, code);
+		break;
+	default:
+		break;
+	}
+	fail(code, why.text);
+}
+
+/* What the application needs from here on. */
+static void
+begin_to_count(void)
+{
+	retire_begin();
+	score_gauge(self.birth->score, GAUGE_HEAP,
+	    (int64_t)lua_app_memory(self.app));
+}
+
+/* What it has closed while it started would be closed again next time. */
+static void
+begin_to_serve(void)
+{
+	const char *lost = vitals_lost();
+
+	if (lost != NULL) {
+		log_error("has lost its %s while the application started",
+		    lost);
+		exit(EX_SOFTWARE);
+	}
+	if (!self.birth->shut)
+		door_open();
+	score_idle(self.birth->score);
+	birth_say(self.birth, WORD_READY);
+}
+
+_Noreturn void
+worker_main(const struct birth *birth)
+{
+	struct why why;
+
+	self.birth = birth;
+	log_share(score_repeats(birth->score));
+	end_init(birth);
+	forked_init();
+	output_begin(birth->channel != -1);
+	retire_prepare(birth);
+	if (privs_drop(birth->pool, &birth->inherited, &birth->identity,
+		&why) == -1)
+		fail(EX_OSERR, why.text);
+	set_up_waiting();
+	if (peers_init(birth, self.wait_set, &why) == -1)
+		fail(EX_OSERR, why.text);
+	ignore_signals();
+	door_init(birth, self.wait_set, KEY_EXCHANGE);
+	start_guard();
+	if (birth->kind == BIRTH_WORKER)
+		start_application();
+	answer_init(birth, await_status);
+	if (serve_init(birth, self.app) == -1)
+		fail_errno("cannot begin to serve");
+	if (self.app != NULL)
+		begin_to_count();
+	begin_to_serve();
+	for (;;) {
+		turn(retire_due());
+		if (vitals_found() != NULL)
+			leave_lost();
+		if (self.told)
+			leave();
+		retire_consider();
+	}
+}
+

@@ -1,0 +1,316 @@
+#include "worker/proto/fcgi/fcgi.h"
+
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "net/fcgi_wire.h"
+#include "worker/process/forked.h"
+#include "worker/proto/fcgi/fcgi_body.h"
+#include "worker/proto/fcgi/fcgi_out.h"
+#include "worker/proto/fcgi/fcgi_peer.h"
+#include "worker/serve/response.h"
+
+#define PARAMS_KEEP 1024 /* places kept for the next request */
+
+struct fcgi_request {
+	struct request base; /* first: &base is the request */
+	struct conn *conn;
+	struct fcgi_body body;
+	struct param *params;
+	size_t params_cap;
+	uint64_t serial;
+	struct fcgi_out out;
+};
+
+static struct {
+	struct fcgi_options options;
+	struct fcgi_request request;
+	char prefix[REQUEST_ID / 2]; /* of request ids made here */
+} self;
+
+void
+fcgi_init(const struct fcgi_options *options)
+{
+	self.options = *options;
+	/* A pid comes again, but not within a second. */
+	snprintf(self.prefix, sizeof(self.prefix), "%llx-%x",
+	    (unsigned long long)time(NULL), (unsigned)getpid());
+	fcgi_peer_init(&options->scan, options->write_timeout);
+}
+
+enum scan_verdict
+fcgi_judge(struct conn *c)
+{
+	enum scan_verdict verdict = fcgi_peer_judge(c, &c->in, false);
+
+	if (c->scan.state == SCAN_IDLE) {
+		buf_consume(&c->in, c->scan.at);
+		c->scan.at = 0;
+	}
+	if (verdict == SCAN_BAD)
+		fcgi_peer_blame(c, c->scan.fault);
+	else if (verdict == SCAN_LARGE)
+		fcgi_peer_blame(c, "request head larger than limits.head");
+	return verdict;
+}
+
+int
+fcgi_pack(const struct conn *c, struct buf *out)
+{
+	return scan_pack(&c->scan, &c->in, out);
+}
+
+static struct fcgi_request *
+fcgi_of(struct request *request)
+{
+	return (struct fcgi_request *)request;
+}
+
+/* A peer that is late can still be told so; one that left or that talks
+ * nonsense cannot. */
+static ssize_t
+fcgi_read(struct request *request, const char **data)
+{
+	struct fcgi_request *r = fcgi_of(request);
+	ssize_t got;
+
+	forked_leave();
+	got = fcgi_body_read(&r->body, data, self.options.read_timeout);
+	request->bytes_in = r->body.taken;
+	request->aborted |= got == -1 && errno != ETIMEDOUT;
+	return got;
+}
+
+/* What fcgi_out has returned: after a failure nothing more is sent. */
+static int
+written(struct fcgi_request *r, int result)
+{
+	r->base.aborted |= result == -1;
+	return result;
+}
+
+static int
+put(struct fcgi_request *r, unsigned type, const struct iovec *piece, int n)
+{
+	forked_leave();
+	if (r->base.aborted) {
+		errno = EPIPE;
+		return -1;
+	}
+	return written(r, fcgi_out_write(&r->out, type, piece, n));
+}
+
+static int
+fcgi_write(struct request *request, const struct iovec *piece, int n)
+{
+	if (request->timed && request->first == 0)
+		request->first = clock_us();
+	for (int i = 0; i < n && !request->aborted; i++)
+		request->bytes_out += piece[i].iov_len;
+	return put(fcgi_of(request), FCGI_STDOUT, piece, n);
+}
+
+static int
+fcgi_complain_to_server(struct request *request, const void *data, size_t n)
+{
+	const struct iovec piece = { (void *)data, n };
+
+	return put(fcgi_of(request), FCGI_STDERR, &piece, 1);
+}
+
+/* A TCP peer that closed looks like one that will send no more; a unix peer
+ * that closed shows a hang-up, and one that only shut down its half may still
+ * be listening. */
+static bool
+hung_up(int fd, short revents)
+{
+	int domain = AF_UNIX;
+	socklen_t len = sizeof(domain);
+
+	if (revents & (POLLHUP | POLLERR))
+		return true;
+	if (!(revents & POLLRDHUP))
+		return false;
+	getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
+	return domain != AF_UNIX;
+}
+
+static bool
+fcgi_gone(struct request *request)
+{
+	struct fcgi_request *r = fcgi_of(request);
+	struct pollfd p = { .fd = r->conn->fd, .events = POLLIN | POLLRDHUP };
+	bool more;
+
+	if (request->aborted)
+		return true;
+	more = poll(&p, 1, 0) > 0;
+	if (!more && r->conn->in.len == r->conn->scan.at)
+		return false;
+	request->aborted = hung_up(p.fd, p.revents) ||
+	    fcgi_body_aborted(&r->body, more);
+	return request->aborted;
+}
+
+/* A response that is streamed asks first whether anybody still listens: the
+ * first write to a peer that has closed would seem to succeed. */
+static int
+fcgi_flush(struct request *request)
+{
+	struct fcgi_request *r = fcgi_of(request);
+
+	forked_leave();
+	if (fcgi_gone(request)) {
+		errno = EPIPE;
+		return -1;
+	}
+	return written(r, fcgi_out_send(&r->out));
+}
+
+static void
+fcgi_abandon(struct request *request, int status)
+{
+	struct fcgi_request *r = fcgi_of(request);
+	struct buf text = { 0 };
+
+	buf_addf(&text, "Status: %d %s\r\nContent-Type: text/plain\r\n\r\n",
+	    status, response_reason(status));
+	if (!request->head_only)
+		buf_addf(&text, "%s\n", response_reason(status));
+	if (fcgi_out_replace(&r->out, text.data, text.len)) {
+		request->status = status;
+		request->bytes_out = text.len;
+	}
+	buf_free(&text);
+}
+
+static const struct request_ops fcgi_ops = {
+	.abandon = fcgi_abandon,
+	.read = fcgi_read,
+	.write = fcgi_write,
+	.flush = fcgi_flush,
+	.complain = fcgi_complain_to_server,
+	.gone = fcgi_gone,
+};
+
+static int
+params_grow(struct fcgi_request *r)
+{
+	size_t cap = r->params_cap == 0 ? 64 : r->params_cap * 2;
+	struct param *p = realloc(r->params, cap * sizeof(*p));
+
+	if (p == NULL)
+		return -1;
+	r->params = p;
+	r->params_cap = cap;
+	return 0;
+}
+
+static int
+params_parse(struct fcgi_request *r)
+{
+	const struct conn *c = r->conn;
+	const unsigned char *p, *end;
+	struct fcgi_pair pair;
+	size_t n = 0;
+
+	p = (const unsigned char *)c->in.data + c->scan.params;
+	end = p + c->scan.params_len;
+	while (p < end) {
+		if (fcgi_get_pair(&p, (size_t)(end - p), &pair) != 1)
+			return -1;
+		if (n == r->params_cap && params_grow(r) == -1)
+			return -1;
+		r->params[n++] = (struct param) { (const char *)pair.name,
+			(const char *)pair.value, pair.name_len,
+			pair.value_len };
+	}
+	r->base.params = r->params;
+	r->base.nparams = n;
+	return 0;
+}
+
+static void
+identify(struct fcgi_request *r)
+{
+	const char *name = self.options.request_id;
+
+	r->serial++;
+	if (name == NULL || !request_take_id(&r->base, name))
+		snprintf(r->base.id, sizeof(r->base.id), "%s-%llx",
+		    self.prefix, (unsigned long long)r->serial);
+}
+
+struct request *
+fcgi_begin(struct conn *c)
+{
+	struct fcgi_request *r = &self.request;
+	const struct param *method;
+
+	memset(&r->base, 0, sizeof(r->base));
+	r->conn = c;
+	r->base.ops = &fcgi_ops;
+	r->base.begun = clock_us();
+	errno = 0;
+	if (fcgi_body_begin(&r->body, c) == -1 || params_parse(r) == -1) {
+		fcgi_peer_blame(c, errno == ENOMEM ?
+		    "no memory for its request: closed" :
+		    "malformed parameters");
+		return NULL;
+	}
+	request_index(&r->base);
+	method = r->base.known[PARAM_METHOD];
+	r->base.head_only = method != NULL && method->value_len == 4 &&
+	    memcmp(method->value, "HEAD", 4) == 0;
+	identify(r);
+	fcgi_out_begin(&r->out, c, c->scan.id);
+	return &r->base;
+}
+
+/* Ten thousand parameters are served, and their places not kept. */
+static void
+forget_params(struct fcgi_request *r)
+{
+	if (r->params_cap <= PARAMS_KEEP)
+		return;
+	free(r->params);
+	r->params = NULL;
+	r->params_cap = 0;
+}
+
+enum fcgi_end
+fcgi_end(struct request *request)
+{
+	struct fcgi_request *r = fcgi_of(request);
+	bool keep = r->conn->scan.keep;
+	bool ended;
+
+	if (!request->aborted)
+		written(r, fcgi_out_end(&r->out,
+		    (uint32_t)request->app_status));
+	ended = !request->aborted && fcgi_body_drain(&r->body);
+	request->bytes_in = r->body.taken;
+	if (request->aborted)
+		return FCGI_END_CLOSE;
+	if (!ended)
+		return FCGI_END_LINGER;
+	return keep ? FCGI_END_KEEP : FCGI_END_CLOSE;
+}
+
+void
+fcgi_release(struct request *request)
+{
+	struct fcgi_request *r = fcgi_of(request);
+
+	forget_params(r);
+	fcgi_body_end(&r->body);
+}

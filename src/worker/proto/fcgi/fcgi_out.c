@@ -1,0 +1,235 @@
+#include "worker/proto/fcgi/fcgi_out.h"
+
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "net/fcgi_wire.h"
+#include "worker/proto/fcgi/fcgi_peer.h"
+
+#define RECORD_MAX 65528 /* bytes: the most that needs no padding */
+#define SHORT	   512	 /* bytes that are cheaper to copy than to point at */
+#define END_SIZE   (3 * FCGI_HEADER_LEN + sizeof(FCGI_EndRequestBody))
+
+void
+fcgi_out_begin(struct fcgi_out *out, struct conn *conn, unsigned id)
+{
+	out->conn = conn;
+	out->id = id;
+	out->record = NULL;
+	out->n = 0;
+	out->used = 0;
+	out->borrowed = out->output = out->errors = false;
+	out->output_sent = out->errors_sent = out->sending = false;
+}
+
+/* ---- sending ------------------------------------------------------------- */
+
+static ssize_t
+send_pieces(int fd, struct iovec *piece, int n)
+{
+	const struct msghdr message = { .msg_iov = piece,
+		.msg_iovlen = (size_t)n };
+
+	if (n == 1)
+		return send(fd, piece->iov_base, piece->iov_len, MSG_NOSIGNAL);
+	return sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
+/* The first piece that has not been sent as a whole. */
+static int
+skip(struct iovec *piece, size_t sent)
+{
+	int i = 0;
+
+	for (; sent > 0 && sent >= piece[i].iov_len; i++)
+		sent -= piece[i].iov_len;
+	if (sent > 0) {
+		piece[i].iov_base = (char *)piece[i].iov_base + sent;
+		piece[i].iov_len -= sent;
+	}
+	return i;
+}
+
+static size_t
+length(const struct fcgi_out *out)
+{
+	size_t sum = 0;
+
+	for (int i = 0; i < out->n; i++)
+		sum += out->piece[i].iov_len;
+	return sum;
+}
+
+/* Signals are blocked but the one that says that the time of the request is
+ * over: EINTR ends it. */
+int
+fcgi_out_send(struct fcgi_out *out)
+{
+	ssize_t sent;
+	int at = 0;
+
+	if (out->n == 0)
+		return 0;
+	fcgi_peer_limit(out->conn, length(out));
+	out->sending = true;
+	out->output_sent = out->output;
+	out->errors_sent = out->errors;
+	while (at < out->n) {
+		sent = send_pieces(out->conn->fd, out->piece + at,
+		    out->n - at);
+		if (sent == -1) {
+			errno = errno == EAGAIN ? ETIMEDOUT : EPIPE;
+			return -1;
+		}
+		at += skip(out->piece + at, (size_t)sent);
+	}
+	out->sending = false;
+	out->borrowed = false;
+	out->record = NULL;
+	out->n = 0;
+	out->used = 0;
+	return 0;
+}
+
+/* ---- making records ------------------------------------------------------ */
+
+static void
+add_piece(struct fcgi_out *out, const void *data, size_t n)
+{
+	struct iovec *last = out->n > 0 ? &out->piece[out->n - 1] : NULL;
+
+	if (last != NULL && (char *)last->iov_base + last->iov_len == data)
+		last->iov_len += n;
+	else
+		out->piece[out->n++] = (struct iovec){ (void *)data, n };
+}
+
+/* Bytes of the buffer that are to be sent next. */
+static unsigned char *
+take(struct fcgi_out *out, size_t n)
+{
+	unsigned char *room = out->buffer + out->used;
+
+	add_piece(out, room, n);
+	out->used += n;
+	return room;
+}
+
+/* For n bytes in the buffer and as much as can be borrowed behind them. */
+static int
+make_room(struct fcgi_out *out, size_t n)
+{
+	if (n <= FCGI_OUT_BUFFER - out->used &&
+	    out->n + 2 <= FCGI_OUT_PIECES)
+		return 0;
+	return fcgi_out_send(out);
+}
+
+/* A record of that type that can grow; its header is right at any time. */
+static void
+open_record(struct fcgi_out *out, unsigned type)
+{
+	if (out->record != NULL && out->type == type &&
+	    out->content < RECORD_MAX)
+		return;
+	out->record = take(out, FCGI_HEADER_LEN);
+	out->type = type;
+	out->content = 0;
+	fcgi_put_header(out->record, type, out->id, 0, 0);
+	if (type == FCGI_STDERR)
+		out->errors = true;
+	else
+		out->output = true;
+}
+
+static size_t
+grow_record(struct fcgi_out *out, size_t n)
+{
+	size_t room = RECORD_MAX - out->content;
+
+	if (n > room)
+		n = room;
+	out->content += n;
+	fcgi_put_header(out->record, out->type, out->id,
+	    (unsigned)out->content, 0);
+	return n;
+}
+
+/* What fits into the buffer, and leaves room for the end, is kept for it. */
+static bool
+to_be_copied(const struct fcgi_out *out, size_t n)
+{
+	return n <= SHORT || n + FCGI_HEADER_LEN + END_SIZE <=
+	    FCGI_OUT_BUFFER - out->used;
+}
+
+static int
+add(struct fcgi_out *out, unsigned type, const char *from, size_t n)
+{
+	bool copied = to_be_copied(out, n);
+	size_t part;
+
+	for (; n > 0; from += part, n -= part) {
+		if (make_room(out, FCGI_HEADER_LEN + (copied ? n : 0)) == -1)
+			return -1;
+		open_record(out, type);
+		part = grow_record(out, n);
+		if (copied)
+			memcpy(take(out, part), from, part);
+		else
+			add_piece(out, from, part);
+		out->borrowed |= !copied;
+	}
+	return 0;
+}
+
+/* What is borrowed is the caller's again when this returns. */
+int
+fcgi_out_write(struct fcgi_out *out, unsigned type, const struct iovec *piece,
+    int n)
+{
+	for (int i = 0; i < n; i++)
+		if (add(out, type, piece[i].iov_base, piece[i].iov_len) == -1)
+			return -1;
+	return out->borrowed ? fcgi_out_send(out) : 0;
+}
+
+int
+fcgi_out_end(struct fcgi_out *out, uint32_t app_status)
+{
+	if (make_room(out, END_SIZE) == -1)
+		return -1;
+	if (out->errors)
+		fcgi_put_header(take(out, FCGI_HEADER_LEN), FCGI_STDERR,
+		    out->id, 0, 0);
+	fcgi_put_header(take(out, FCGI_HEADER_LEN), FCGI_STDOUT, out->id, 0,
+	    0);
+	fcgi_put_end(take(out, sizeof(FCGI_EndRequestRecord)), out->id,
+	    app_status, FCGI_REQUEST_COMPLETE);
+	out->record = NULL;
+	return fcgi_out_send(out);
+}
+
+bool
+fcgi_out_replace(struct fcgi_out *out, const void *data, size_t n)
+{
+	struct buf bytes = { 0 };
+	bool whole = !out->output_sent;
+
+	if (out->sending)
+		return false;
+	if (out->errors_sent)
+		fcgi_add_stream(&bytes, FCGI_STDERR, out->id, NULL, 0);
+	if (whole) {
+		fcgi_add_stream(&bytes, FCGI_STDOUT, out->id, data, n);
+		fcgi_add_stream(&bytes, FCGI_STDOUT, out->id, NULL, 0);
+		fcgi_add_end(&bytes, out->id, 1, FCGI_REQUEST_COMPLETE);
+	}
+	if (bytes.len > 0 && !bytes.failed)
+		send(out->conn->fd, bytes.data, bytes.len,
+		    MSG_DONTWAIT | MSG_NOSIGNAL);
+	buf_free(&bytes);
+	return whole;
+}

@@ -1,0 +1,72 @@
+#ifndef WORKER_PROTO_FCGI_FCGI_SCAN_H
+#define WORKER_PROTO_FCGI_FCGI_SCAN_H
+
+/*
+ * The judge of what a peer sends: every record of a connection passes here,
+ * in head and body, before anything else looks at it.  Pure: bytes in, verdict
+ * out; what is to be answered at once is appended to a buffer for the caller
+ * to send.  Rules: FastCGI specification 1.0, sections 3, 4, 5.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+
+enum scan_state {
+	SCAN_IDLE,   /* between requests: BEGIN_REQUEST may come */
+	SCAN_PARAMS, /* in a head */
+	SCAN_STDIN,  /* in a body */
+	SCAN_DONE    /* the body has ended; only an abort may come */
+};
+
+enum scan_verdict {
+	SCAN_MORE,    /* judged all there is; more bytes are needed */
+	SCAN_HEAD,    /* a whole head: params and params_len are set */
+	SCAN_CONTENT, /* body bytes: take up to `content` from `at` */
+	SCAN_END,     /* the body has ended */
+	SCAN_ABORT,   /* the web server gave the request up */
+	SCAN_REFUSE,  /* a reply says why; then close (unknown role) */
+	SCAN_LARGE,   /* the head exceeds its limit */
+	SCAN_BAD      /* malformed, see fault: close */
+};
+
+struct scan {
+	enum scan_state state;
+	unsigned id; /* of the request, once it has begun */
+	bool keep;   /* FCGI_KEEP_CONN */
+	size_t at;   /* bytes of the buffer that are judged */
+	size_t params; /* where the parameters lie in the buffer, joined */
+	size_t params_len;
+	size_t content; /* body bytes of the present record, not yet taken */
+	size_t skip;	/* bytes that follow and concern nobody */
+	const char *fault;
+};
+
+struct scan_limits {
+	size_t head;	   /* bytes of parameters, with their lengths */
+	unsigned capacity; /* requests the pool serves at once (GET_VALUES) */
+};
+
+/* Ready for the next request on the connection; `at` stays. */
+void scan_reset(struct scan *scan);
+
+/*
+ * Judge the bytes of `in` from scan->at on.  In a head (IDLE, PARAMS) records
+ * are looked at once they are whole, and parameters are moved together in
+ * place; in a body a record's content may be taken piece by piece: the caller
+ * takes n <= content bytes at `at`, then adds n to at and subtracts it from
+ * content.  The caller may drop the first `at` bytes of the buffer (and set
+ * at to 0) while no head is in the making or in use.
+ */
+enum scan_verdict scan_next(struct scan *scan, struct buf *in,
+    const struct scan_limits *limits, struct buf *reply);
+
+/*
+ * Between requests, or in a head: append to `out` the shortest bytes that lead
+ * another judge, which has seen nothing, to where this one is, and behind them
+ * those of `in` that are not judged.  0; -1 if memory ran out, or elsewhere.
+ */
+int scan_pack(const struct scan *scan, const struct buf *in, struct buf *out);
+
+#endif

@@ -1,0 +1,179 @@
+#include "worker/serve/request.h"
+
+#include <string.h>
+
+int
+request_write(struct request *request, const void *data, size_t n)
+{
+	const struct iovec piece = { (void *)data, n };
+
+	return request->ops->write(request, &piece, 1);
+}
+
+const char *
+request_param(const struct request *request, const char *name, size_t *len)
+{
+	size_t name_len = strlen(name);
+	const struct param *p = request->params;
+	const struct param *end = p + request->nparams;
+
+	for (; p < end; p++)
+		if (p->name_len == name_len &&
+		    memcmp(p->name, name, name_len) == 0) {
+			*len = p->value_len;
+			return p->value;
+		}
+	return NULL;
+}
+
+bool
+request_take_id(struct request *request, const char *name)
+{
+	size_t len = 0;
+	const char *value = request_param(request, name, &len);
+
+	if (!mark_is_id(value, len))
+		return false;
+	memcpy(request->id, value, len);
+	request->id[len] = '\0';
+	return true;
+}
+
+static const struct {
+	const char *name;
+	size_t len;
+} known[REQUEST_KNOWN] = {
+#define KNOWN(which, name) [which] = { name, sizeof(name) - 1 }
+	KNOWN(PARAM_METHOD, "REQUEST_METHOD"),
+	KNOWN(PARAM_URI, "REQUEST_URI"),
+	KNOWN(PARAM_QUERY, "QUERY_STRING"),
+	KNOWN(PARAM_SCRIPT_NAME, "SCRIPT_NAME"),
+	KNOWN(PARAM_SCRIPT_FILENAME, "SCRIPT_FILENAME"),
+	KNOWN(PARAM_PATH_INFO, "PATH_INFO"),
+	KNOWN(PARAM_REMOTE_ADDR, "REMOTE_ADDR"),
+	KNOWN(PARAM_REMOTE_USER, "REMOTE_USER"),
+	KNOWN(PARAM_CONTENT_LENGTH, "CONTENT_LENGTH"),
+};
+
+/* The ninth byte alone tells them apart; -1: it is none of them. */
+static int
+candidate(char ninth)
+{
+	switch (ninth) {
+	case 'M':
+		return PARAM_METHOD;
+	case 'U':
+		return PARAM_URI;
+	case 'R':
+		return PARAM_QUERY;
+	case 'A':
+		return PARAM_SCRIPT_NAME;
+	case 'I':
+		return PARAM_SCRIPT_FILENAME;
+	case 'O':
+		return PARAM_PATH_INFO;
+	case 'D':
+		return PARAM_REMOTE_ADDR;
+	case 'S':
+		return PARAM_REMOTE_USER;
+	case 'L':
+		return PARAM_CONTENT_LENGTH;
+	default:
+		return -1;
+	}
+}
+
+static int
+known_of(const char *name, size_t len)
+{
+	int i = len > 8 ? candidate(name[8]) : -1;
+
+	if (i != -1 && len == known[i].len &&
+	    memcmp(name, known[i].name, len) == 0)
+		return i;
+	return -1;
+}
+
+/* What is no number, or one that no body has, announces nothing. */
+static int64_t
+announced(const struct param *p)
+{
+	int64_t length = 0;
+
+	if (p == NULL || p->value_len == 0 || p->value_len > 18)
+		return -1;
+	for (size_t i = 0; i < p->value_len; i++) {
+		if (p->value[i] < '0' || p->value[i] > '9')
+			return -1;
+		length = length * 10 + (p->value[i] - '0');
+	}
+	return length;
+}
+
+void
+request_index(struct request *request)
+{
+	const struct param *p = request->params;
+	const struct param *end = p + request->nparams;
+
+	for (; p < end; p++) {
+		int i = known_of(p->name, p->name_len);
+
+		if (i != -1 && request->known[i] == NULL)
+			request->known[i] = p;
+	}
+	request->length = announced(request->known[PARAM_CONTENT_LENGTH]);
+}
+
+const struct param *
+request_find(const struct request *request, const char *name, size_t len)
+{
+	const struct param *p = request->params;
+	const struct param *end = p + request->nparams;
+	int i = known_of(name, len);
+
+	if (i != -1)
+		return request->known[i];
+	for (; p < end; p++)
+		if (p->name_len == len && memcmp(p->name, name, len) == 0)
+			return p;
+	return NULL;
+}
+
+/* What fits of a parameter, "-" for one that is missing or empty.  A NUL
+ * must not hide what follows it. */
+static const char *
+take_param(const struct request *request, const char *name, char *out,
+    size_t n)
+{
+	size_t len = 0, i;
+	const char *value = request_param(request, name, &len);
+
+	if (len == 0) {
+		value = "-";
+		len = 1;
+	}
+	if (len > n - 1)
+		len = n - 1;
+	for (i = 0; i < len; i++)
+		out[i] = value[i] == '\0' ? '?' : value[i];
+	out[len] = '\0';
+	return out;
+}
+
+const char *
+request_method(const struct request *request, char out[REQUEST_METHOD])
+{
+	return take_param(request, "REQUEST_METHOD", out, REQUEST_METHOD);
+}
+
+const char *
+request_uri(const struct request *request, char out[REQUEST_URI])
+{
+	const char *name = "REQUEST_URI";
+	size_t len = 0;
+
+	if (request_param(request, name, &len) == NULL || len == 0)
+		name = "SCRIPT_NAME";
+	return take_param(request, name, out, REQUEST_URI);
+}

@@ -1,0 +1,63 @@
+#ifndef WORKER_SERVE_RESPONSE_H
+#define WORKER_SERVE_RESPONSE_H
+
+/*
+ * The head of a response: collects Status and headers, refuses what would be
+ * malformed or split the response, and puts out valid CGI (RFC 3875, 6.3).
+ * Pure: builds bytes, sends none.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/why.h"
+
+struct response {
+	struct buf headers; /* whole lines, each with CRLF */
+	int status;	    /* 200 unless set */
+	char reason[128];
+	int64_t length;	    /* Content-Length the application gave, or -1 */
+	bool has_type;	    /* Content-Type given */
+	bool has_location;  /* Location given */
+};
+
+void response_init(struct response *r);  /* keeps the buffer's memory */
+void response_free(struct response *r);
+
+/* 100..999 with a reason phrase, of no bytes for the registered one.  "404
+ * Not Found" or "404" as text.  0, or -1 and why. */
+int response_status(struct response *r, int64_t status, const char *reason,
+    size_t reason_len, struct why *why);
+int response_status_text(struct response *r, const char *text, size_t len,
+    struct why *why);
+
+/*
+ * One header line.  The name must be a token (RFC 9110, 5.6.2), the value
+ * must hold no control byte but the tab (CR, LF and NUL split responses, and
+ * Apache refuses the others); blanks around it are dropped.  Content-Length
+ * must be a number.  It, Content-Type and Location are given once.  "Status"
+ * is refused here: it is not a header.  0, or -1 and why.
+ */
+int response_header(struct response *r, const char *name, size_t name_len,
+    const char *value, size_t value_len, struct why *why);
+
+/* May this status have a body?  (not 1xx, 204, 304) */
+bool response_has_body(const struct response *r);
+
+/*
+ * The whole head with the empty line, appended to out.  body_len is the
+ * length of the body if it is known, else -1: with it, Content-Length is
+ * added where the application gave none; with 1xx and 204 none is sent
+ * (RFC 9110, 8.6), with 304 none is added.  A Content-Type is added if a body
+ * is possible and neither it nor Location was given, or if there would be no
+ * header at all.  0 or -1 (memory).
+ */
+int response_head(const struct response *r, int64_t body_len,
+    struct buf *out);
+
+/* The registered reason phrase, or "". */
+const char *response_reason(int status);
+
+#endif

@@ -1,0 +1,143 @@
+#include "worker/serve/retire.h"
+
+#include <sys/random.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "worker/serve/recycle.h"
+
+#define SHOW_EVERY 100 /* ms */
+
+static struct {
+	const struct birth *birth;
+	struct recycle recycle;
+	uint64_t served;
+	int statm; /* /proc/self/statm, -1: not there */
+	int64_t shown; /* clock_ms() of the last look for the status */
+	bool told; /* the log */
+} self = { .recycle = { .again = -1 }, .statm = -1 };
+
+void
+retire_prepare(const struct birth *birth)
+{
+	self.birth = birth;
+	if (birth->channel == -1)
+		return;
+	self.statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	if (self.statm == -1 && birth->pool->limits.rss > 0)
+		log_warning("limits.rss has no effect: /proc/self/statm: %s",
+		    strerror(errno));
+}
+
+/* Bytes of resident memory, for the status too; 0 if that is not known. */
+static int64_t
+resident(void)
+{
+	char text[128];
+	ssize_t n = pread(self.statm, text, sizeof(text) - 1, 0);
+	int64_t bytes;
+	long pages;
+
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	if (sscanf(text, "%*s %ld", &pages) != 1)
+		return 0;
+	bytes = (int64_t)pages * sysconf(_SC_PAGESIZE);
+	score_gauge(self.birth->score, GAUGE_RSS, bytes);
+	return bytes;
+}
+
+/* A limit that a fresh worker is above would replace workers without end. */
+static int64_t
+rss_limit(void)
+{
+	int64_t limit = self.birth->pool->limits.rss, now = resident();
+	char one[NUM_TEXT], other[NUM_TEXT];
+
+	if (self.statm == -1 || limit == 0)
+		return 0;
+	if (now <= limit)
+		return limit;
+	log_warning("limits.rss, %s, is ignored: a fresh worker has %s",
+	    num_size_text(limit, one), num_size_text(now, other));
+	return 0;
+}
+
+void
+retire_begin(void)
+{
+	const struct conf_pool *pool = self.birth->pool;
+	struct recycle_limits limits = { 0 };
+	uint64_t seed;
+
+	if (self.birth->channel != -1)
+		limits = (struct recycle_limits) { pool->workers.max_requests,
+			pool->workers.max_age, rss_limit() };
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) !=
+	    (ssize_t)sizeof(seed))
+		seed = (uint64_t)clock_us() * (uint64_t)getpid();
+	recycle_begin(&self.recycle, &limits, seed, clock_ms());
+}
+
+static const enum score_cause causes[] = {
+	[RECYCLE_REQUESTS] = CAUSE_REQUESTS,
+	[RECYCLE_AGE] = CAUSE_AGE,
+	[RECYCLE_RSS] = CAUSE_RSS,
+	[RECYCLE_MEMORY] = CAUSE_MEMORY,
+};
+
+static void
+ask(int64_t now)
+{
+	struct recycle *r = &self.recycle;
+	char text[RECYCLE_TEXT];
+
+	if (!recycle_ask(r, now))
+		return;
+	score_because(self.birth->score, causes[r->reason]);
+	recycle_text(r, now, text);
+	if (self.told)
+		log_debug("still waits for a successor: %s", text);
+	else
+		log_info("asks for a successor: %s", text);
+	self.told = true;
+	birth_say(self.birth, WORD_REPLACE);
+}
+
+void
+retire_served(int64_t now, bool exhausted)
+{
+	struct recycle *r = &self.recycle;
+
+	if (self.birth->channel == -1)
+		return;
+	recycle_requests(r, ++self.served);
+	if (exhausted)
+		recycle_memory(r);
+	if (recycle_wants_rss(r, now) ||
+	    (self.statm != -1 && now - self.shown >= SHOW_EVERY)) {
+		recycle_rss(r, resident(), now);
+		self.shown = now;
+	}
+	ask(now);
+}
+
+void
+retire_consider(void)
+{
+	ask(clock_ms());
+}
+
+int64_t
+retire_due(void)
+{
+	return recycle_next(&self.recycle);
+}

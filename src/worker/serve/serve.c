@@ -1,0 +1,384 @@
+#include "worker/serve/serve.h"
+
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "net/sock_queue.h"
+#include "worker/lua/lua_deadline.h"
+#include "worker/net/acceptor.h"
+#include "worker/net/allow.h"
+#include "worker/net/handoff.h"
+#include "worker/process/end.h"
+#include "worker/proto/fcgi/fcgi.h"
+#include "worker/proto/fcgi/fcgi_peer.h"
+#include "worker/serve/access_log.h"
+#include "worker/serve/builtin.h"
+#include "worker/serve/retire.h"
+#include "worker/serve/slow.h"
+#include "worker/serve/watchdog.h"
+
+#define BURST_MAX     32 /* requests taken from a listener in one go, */
+#define BURST_MS      20 /* or so long, before others are looked at */
+#define SAMPLE_US     10000 /* between two looks at the processor time */
+#define FRESH_MS      100 /* a peer that has not sent a head by then is slow */
+#define LONG_US	      1000 /* what takes less is not worth a question */
+#define NAP	      1 /* ms; a wait that did not sleep took less */
+
+static struct {
+	const struct birth *birth;
+	struct lua_app *app;
+	struct guard_watch watch; /* over requests */
+	struct request *request; /* the present one */
+	int64_t cpu;	 /* clock_cpu_us() at its beginning; -1 */
+	int64_t sampled; /* clock_us() when that was last looked at */
+	bool waited; /* what this turn brings may have waited for others, */
+	bool behind; /* what the next one brings may */
+} self;
+
+/* There may be others who could take a connection. */
+static bool
+shared(void)
+{
+	return self.birth->pool->workers.max > 1 &&
+	    self.birth->exchange[1] != -1;
+}
+
+/* This request is a long one: what is parked here, and the lines of those
+ * before it, wait for it no more. */
+static void
+late(void)
+{
+	access_log_push();
+	if (shared())
+		handoff_give_all(self.birth->exchange[1], 0);
+}
+
+static void
+note_text(struct score_request *score, enum score_text which,
+    const struct request *request, enum request_known param)
+{
+	const struct param *p = request->known[param];
+
+	if (p == NULL)
+		return;
+	score->text[which].data = p->value;
+	score->text[which].len = p->value_len;
+}
+
+static void
+note_busy(const struct request *request)
+{
+	struct score_request score = { .begun = request->begun,
+		.length = request->length,
+		.text[TEXT_ID] = { request->id, strlen(request->id) } };
+
+	note_text(&score, TEXT_METHOD, request, PARAM_METHOD);
+	note_text(&score, TEXT_URI, request, PARAM_URI);
+	note_text(&score, TEXT_SCRIPT, request, PARAM_SCRIPT_NAME);
+	note_text(&score, TEXT_SCRIPT, request, PARAM_SCRIPT_FILENAME);
+	note_text(&score, TEXT_USER, request, PARAM_REMOTE_USER);
+	note_text(&score, TEXT_REMOTE, request, PARAM_REMOTE_ADDR);
+	if (score_busy(self.birth->score, &score))
+		birth_say(self.birth, WORD_CROWDED);
+}
+
+/* Its processor time is a sample: quick requests are not slowed down for it,
+ * of those that come slowly each is measured. */
+static void
+note_cpu(const struct request *request)
+{
+	self.cpu = -1;
+	if (request->begun - self.sampled < SAMPLE_US)
+		return;
+	self.cpu = clock_cpu_us();
+	self.sampled = request->begun;
+}
+
+/*
+ * The one place where a request is over: its response has been sent, or will
+ * never be.  `now` in us.  The worker may be about to end.
+ */
+static void
+over(const struct request *request, int64_t now, enum access_late late)
+{
+	const struct score_outcome outcome = {
+		.took = now - request->begun,
+		.status = request->status,
+		.failed = request->failed || request->app_status != 0,
+		.late = late != LATE_NOT,
+		.bytes_in = request->bytes_in,
+		.bytes_out = request->bytes_out,
+	};
+
+	access_log_end(request, now, late);
+	score_served(self.birth->score, &outcome);
+	if (self.cpu != -1)
+		score_gauge(self.birth->score, GAUGE_CPU,
+		    (clock_cpu_us() - self.cpu) * 10000 /
+		    (outcome.took > 0 ? outcome.took : 1));
+	slow_end(request, now);
+}
+
+static bool
+look(void)
+{
+	return slow_look(self.request);
+}
+
+/* It hangs where no Lua code runs.  The client is answered, the master told;
+ * the connections parked here went to others long ago. */
+static void
+stuck(void)
+{
+	self.request->ops->abandon(self.request,
+	    (int)self.birth->pool->timeout_status);
+	over(self.request, clock_us(), LATE_STUCK);
+	birth_say(self.birth, WORD_STUCK);
+	end_now(EX_OK);
+}
+
+int
+serve_init(const struct birth *birth, struct lua_app *app)
+{
+	self.birth = birth;
+	self.app = app;
+	self.watch = (struct guard_watch){
+		.limit = app != NULL ? birth->pool->timeouts.request : 0,
+		.slow = app != NULL ? birth->pool->timeouts.slow : 0,
+		.late = late,
+		.look = look,
+		.overdue = lua_guard_expire,
+		.stuck = stuck,
+	};
+	handoff_init("fcgi", fcgi_pack);
+	slow_init(birth);
+	return access_log_init(birth, app);
+}
+
+/* Has its client gone before it is begun?  Only a request that has waited can
+ * be such a one: who is not busy asks nobody. */
+static bool
+is_abandoned(struct request *request)
+{
+	if (!self.waited || !request->ops->gone(request))
+		return false;
+	self.behind = true;
+	score_more(self.birth->score, SCORE_ABANDONED);
+	return true;
+}
+
+/* A request begins. */
+static void
+enter(struct request *request)
+{
+	log_request(request->id);
+	note_busy(request);
+	note_cpu(request);
+	access_log_begin(request);
+	/* Connections are accepted before their request has come.  Those must
+	 * not wait for this one: whoever is idle first takes them. */
+	if (shared())
+		handoff_give_fresh(self.birth->exchange[1], FRESH_MS);
+	self.request = request;
+	guard_enter(&self.watch, request->begun);
+}
+
+/* One request, whose head is complete.  True: the connection goes on and may
+ * hold more; false: it has been ended. */
+static bool
+serve(struct conn *c)
+{
+	struct request *request;
+	enum fcgi_end end;
+	int64_t now;
+	bool ours;
+
+	conn_take(c);
+	request = fcgi_begin(c);
+	if (request == NULL) {
+		conn_close(c);
+		return false;
+	}
+	if (is_abandoned(request)) {
+		fcgi_end(request);
+		fcgi_release(request);
+		conn_close(c);
+		return false;
+	}
+	enter(request);
+	ours = answer_serve(request);
+	if (!ours)
+		lua_app_serve(self.app, request);
+	guard_leave();
+	score_answer(self.birth->score, request->status);
+	end = fcgi_end(request);
+	now = clock_us();
+	if (now - request->begun >= LONG_US)
+		self.waited = self.behind = true;
+	over(request, now, !ours && lua_guard_expired() ? LATE_STOPPED :
+							  LATE_NOT);
+	fcgi_release(request);
+	if (self.app != NULL)
+		score_gauge(self.birth->score, GAUGE_HEAP,
+		    (int64_t)lua_app_memory(self.app));
+	log_request(NULL);
+	score_idle(self.birth->score);
+	if (self.app != NULL)
+		retire_served(now / 1000, lua_app_exhausted(self.app));
+	if (end == FCGI_END_KEEP)
+		return true;
+	if (end == FCGI_END_LINGER)
+		conn_linger(c);
+	else
+		conn_close(c);
+	return false;
+}
+
+/* Judge what has come, serve what is complete.  Requests that a peer sent
+ * ahead are served in turn, so no event is needed for bytes already here. */
+static void
+advance(struct conn *c)
+{
+	for (;;) {
+		switch (fcgi_judge(c)) {
+		case SCAN_HEAD:
+			if (!serve(c))
+				return;
+			if (c->in.len > 0)
+				continue;
+			conn_park(c, CONN_IDLE);
+			return;
+		case SCAN_MORE:
+			conn_park(c, CONN_HEAD);
+			return;
+		case SCAN_REFUSE:
+			conn_linger(c);
+			return;
+		default:
+			conn_close(c);
+			return;
+		}
+	}
+}
+
+/* A wait that slept began with nothing to do. */
+void
+serve_turn(int64_t before)
+{
+	self.waited = self.behind && clock_ms() - before <= NAP;
+	self.behind = false;
+}
+
+/* What has come since `judged` bytes were judged. */
+static void
+receive(struct conn *c, size_t judged)
+{
+	ssize_t n = conn_receive(c);
+
+	if (c->in.len > judged)
+		advance(c);
+	else if (n == -1 && errno == EAGAIN)
+		conn_park(c, c->state);
+	else
+		conn_close(c);
+}
+
+void
+serve_adopted(struct conn *c)
+{
+	self.waited = true;
+	receive(c, 0);
+}
+
+void
+serve_receive(struct conn *c)
+{
+	/* What comes after a reload was answered is for what comes after. */
+	if (c->state != CONN_LINGER && c->in.len == 0 && door_passes_on() &&
+	    handoff_give(c, self.birth->exchange[1]) == 0)
+		return;
+	if (c->state != CONN_LINGER)
+		receive(c, c->in.len);
+	else if (!conn_discard(c))
+		conn_close(c);
+}
+
+/* ---- accepting ----------------------------------------------------------- */
+
+/* Out of descriptors, an idle connection is worth less than a new one.
+ * -1 with errno: nobody waits (or nothing can be done about it now). */
+static int
+accept_one(int listener)
+{
+	int fd;
+
+	do
+		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	while (fd == -1 && (errno == ECONNABORTED || errno == EINTR ||
+	    ((errno == EMFILE || errno == ENFILE) && conn_make_room())));
+	if (fd != -1)
+		door_passed();
+	return fd;
+}
+
+static void
+welcome(int fd)
+{
+	if (clients_admit(fd))
+		serve_receive(conn_add(fd));
+	else
+		close(fd);
+}
+
+/*
+ * Under load a listener is taken from until it is empty, and the wait costs
+ * nothing; but not for ever: signals and kept connections have their turn.
+ */
+void
+serve_accept(int listener)
+{
+	int64_t until = clock_ms() + BURST_MS;
+	int fd;
+
+	for (int i = 0; i < BURST_MAX && door_admits(); i++) {
+		fd = accept_one(listener);
+		if (fd == -1) {
+			if (errno == EINVAL) /* it has been shut */
+				door_lose(listener);
+			else
+				door_failed();
+			return;
+		}
+		welcome(fd);
+		if (clock_ms() >= until)
+			break;
+	}
+	self.behind |= self.waited; /* the rest has waited as well */
+}
+
+/* Not what goes on coming: a socket that others share might never end. */
+void
+serve_queue(int listener)
+{
+	int fd, n;
+
+	for (n = sock_queue_length(listener); n != 0; n--) {
+		fd = accept_one(listener);
+		if (fd == -1)
+			break;
+		welcome(fd);
+	}
+}
+
+void
+serve_late(struct conn *c)
+{
+	fcgi_peer_blame(c, c->in.len > 0 ? "request head not complete in time" :
+					 "no request in time");
+}

@@ -1,0 +1,195 @@
+#include "worker/serve/slow.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/escape.h"
+#include "ipc/sink.h"
+#include "worker/lua/lua_trace.h"
+#include "worker/serve/snapshot.h"
+
+#define LOOKS_MOST 5
+#define SHOWN_MOST 2048 /* bytes of a URI or a script's name */
+
+static struct {
+	const struct birth *birth;
+	unsigned looks; /* at the present request */
+	bool written;	/* its entry */
+	struct buf line, script; /* as they are shown; at its end its
+				    parameters are no more */
+	struct buf text;
+	char copied[LUA_TRACE_SIZE];
+} self;
+
+void
+slow_init(const struct birth *birth)
+{
+	self.birth = birth;
+	if (birth->pool->timeouts.slow > 0)
+		lua_trace_init((unsigned)birth->pool->logs.slow_depth);
+}
+
+/* ---- text ---------------------------------------------------------------- */
+
+static void
+add_param(struct buf *out, const struct request *request,
+    enum request_known param, const char *none)
+{
+	const struct param *p = request->known[param];
+
+	if (p != NULL && p->value_len > 0)
+		show_text(out, p->value, p->value_len < SHOWN_MOST ?
+		    p->value_len : SHOWN_MOST);
+	else
+		buf_puts(out, none);
+}
+
+static void
+remember(const struct request *request)
+{
+	buf_clear(&self.line);
+	add_param(&self.line, request, PARAM_METHOD, "-");
+	buf_putc(&self.line, ' ');
+	add_param(&self.line, request, PARAM_URI, "-");
+	buf_clear(&self.script);
+	add_param(&self.script, request, PARAM_SCRIPT_FILENAME,
+	    self.birth->pool->app);
+}
+
+/* Some logs say by themselves when a line came, and whose it is. */
+static void
+add_origin(void)
+{
+	enum sink_way way = self.birth->sinks[SINK_SLOW].way;
+	const char *pool = self.birth->pool->name;
+	char now[CLOCK_TEXT];
+
+	if (way == SINK_SYSLOG)
+		buf_addf(&self.text, "[pool %s] ", pool);
+	else if (way != SINK_ERROR_LOG)
+		buf_addf(&self.text, "%s [pool %s] [pid %d] ",
+		    clock_text(now), pool, (int)getpid());
+}
+
+static void
+add_head(const struct request *request, const char *what, int64_t now)
+{
+	int64_t ms = (now - request->begun) / 1000;
+
+	add_origin();
+	buf_addf(&self.text, "[request %s] %s %d.%03d s", request->id, what,
+	    (int)(ms / 1000), (int)(ms % 1000));
+}
+
+static void
+add_line(void)
+{
+	buf_puts(&self.text, ": ");
+	buf_add(&self.text, self.line.data, self.line.len);
+	buf_putc(&self.text, '\n');
+}
+
+/* Line by line, since a newline would be shown as one. */
+static void
+add_trace(const char *trace)
+{
+	size_t len;
+
+	for (; *trace != '\0'; trace += len + 1) {
+		len = strcspn(trace, "\n");
+		buf_putc(&self.text, '\t');
+		show_text(&self.text, trace, len);
+		buf_putc(&self.text, '\n');
+		if (trace[len] == '\0')
+			return;
+	}
+}
+
+/* Out of memory, it is cut, not lost.  To syslog a line is a message. */
+static void
+put(void)
+{
+	struct sink *sink = &self.birth->sinks[SINK_SLOW];
+	char *line = self.text.data, *end = line + self.text.len, *next = end;
+
+	if (line == end)
+		return;
+	end[-1] = '\n';
+	for (; line < end; line = next) {
+		if (sink->way == SINK_SYSLOG)
+			next = (char *)memchr(line, '\n',
+			    (size_t)(end - line)) + 1;
+		sink_write(sink, SINK_SLOW, line, (size_t)(next - line));
+	}
+	buf_clear(&self.text);
+}
+
+/* ---- a request ----------------------------------------------------------- */
+
+/* trace: NULL for none. */
+static void
+enter(const struct request *request, const char *trace)
+{
+	add_head(request, "has been running for", clock_us());
+	add_line();
+	buf_puts(&self.text, "\tscript ");
+	buf_add(&self.text, self.script.data, self.script.len);
+	buf_putc(&self.text, '\n');
+	add_trace(trace != NULL ? trace : "(where its code is could not be "
+					  "found out)");
+	put();
+	self.written = true;
+}
+
+/* What it says itself is better than what is seen of it. */
+static const char *
+trace(void)
+{
+	const char *answer = lua_trace_answer();
+
+	if (answer != NULL)
+		return answer;
+	if (copy_look(lua_trace_look, self.copied, sizeof(self.copied)) > 0)
+		return self.copied;
+	return NULL;
+}
+
+bool
+slow_look(const struct request *request)
+{
+	const char *found = NULL;
+
+	if (self.looks > 0) {
+		found = trace();
+	} else {
+		remember(request);
+		score_more(self.birth->score, SCORE_SLOW);
+	}
+	if (found != NULL || ++self.looks > LOOKS_MOST) {
+		enter(request, found);
+		return false;
+	}
+	lua_trace_ask();
+	return true;
+}
+
+void
+slow_end(const struct request *request, int64_t now)
+{
+	if (self.looks == 0)
+		return;
+	if (!self.written)
+		enter(request, lua_trace_answer());
+	add_head(request, "took", now);
+	if (request->status != 0)
+		buf_addf(&self.text, ", status %d", request->status);
+	else
+		buf_puts(&self.text, ", not answered");
+	add_line();
+	put();
+	lua_trace_forget();
+	self.looks = 0;
+	self.written = false;
+}

@@ -1,0 +1,264 @@
+#include "worker/serve/watchdog.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/locale.h"
+#include "base/tuning.h"
+
+#define SIGNAL	    (SIGRTMIN + 2) /* the guard's alone */
+#define STACK_SIZE  (128 * 1024)
+#define CHECK_TICKS 20
+#define INSISTENCE  5 /* an interpreter may miss a hook that is set in the
+			 middle of an instruction: it is set again */
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_t thread;
+	sigset_t mask;	      /* of the guard while it sleeps */
+	atomic_bool asleep;   /* and what is entered now has to wake it */
+	atomic_uint serial;   /* odd: something is in hand */
+	atomic_llong begun;   /* that, clock_us() */
+	const struct guard_watch *_Atomic watch; /* over that */
+	struct guard_options options;
+	int64_t until; /* clock_ms() at which the process ends, -1: it goes
+			  on */
+} self = { .lock = PTHREAD_MUTEX_INITIALIZER, .until = -1 };
+
+static struct timespec
+span(int64_t ms)
+{
+	return (struct timespec){ ms / 1000, ms % 1000 * 1000000 };
+}
+
+/* False: it is the main thread's until the end. */
+static bool
+lock_in_time(void)
+{
+	const struct timespec until = span(self.until);
+
+	return pthread_mutex_clocklock(&self.lock, CLOCK_MONOTONIC,
+	    &until) == 0;
+}
+
+/* Outside of its entries the main thread sees by itself that the master is
+ * gone. */
+static void
+hung_up(void)
+{
+	self.until = clock_ms() + self.options.patience;
+	self.options.channel = -1;
+	if (!lock_in_time()) {
+		self.options.end();
+		return;
+	}
+	self.options.orphaned();
+	pthread_mutex_unlock(&self.lock);
+}
+
+/* Until clock_ms() `due` (-1: for ever), a signal, or the master's end.  A
+ * channel that the application has closed is the check's to find. */
+static void
+doze(int64_t due)
+{
+	const struct timespec rest = span(GUARD_TICK);
+	struct pollfd channel = { .fd = self.options.channel };
+	struct timespec left;
+	int64_t now = clock_ms();
+	int n;
+
+	if (self.until != -1 && now >= self.until)
+		self.options.end();
+	if (self.until != -1 && (due == -1 || due > self.until))
+		due = self.until;
+	left = span(due > now ? due - now : 0);
+	n = ppoll(&channel, 1, due == -1 ? NULL : &left, &self.mask);
+	if (n == 1 && (channel.revents & POLLNVAL))
+		self.options.channel = -1;
+	else if (n == 1)
+		hung_up();
+	else if (n == -1 && errno != EINTR)
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &rest, NULL);
+}
+
+/*
+ * Sleep until something begins or ends, at most until `due` (-1: for ever).
+ * True: the time is over and nothing has.  Whoever enters after `asleep` is
+ * set sends the signal, which waits for the next doze; who entered before is
+ * seen.
+ */
+static bool
+sleep_after(unsigned seen, int64_t due)
+{
+	atomic_store(&self.asleep, true);
+	while (atomic_load(&self.serial) == seen &&
+	    (due == -1 || clock_ms() < due))
+		doze(due);
+	atomic_store(&self.asleep, false);
+	return atomic_load(&self.serial) == seen;
+}
+
+/* Not to be woken by what is quick. */
+static void
+tick(void)
+{
+	int64_t due = clock_ms() + GUARD_TICK;
+
+	while (clock_ms() < due)
+		doze(due);
+}
+
+/* Only while that entry is in hand; it cannot end meanwhile. */
+static void
+act(unsigned running, void (*what)(void))
+{
+	pthread_mutex_lock(&self.lock);
+	if (atomic_load(&self.serial) == running && what != NULL)
+		what();
+	pthread_mutex_unlock(&self.lock);
+}
+
+/* Sleep until it has been running for ms.  False: it has ended. */
+static bool
+reach(unsigned running, int64_t ms)
+{
+	return sleep_after(running, atomic_load(&self.begun) / 1000 + ms);
+}
+
+/* False: it has ended. */
+static bool
+look(unsigned running, bool (*at)(void))
+{
+	bool again = false;
+
+	do {
+		pthread_mutex_lock(&self.lock);
+		if (atomic_load(&self.serial) == running)
+			again = at();
+		pthread_mutex_unlock(&self.lock);
+		if (again && !sleep_after(running, clock_ms() + GUARD_TICK))
+			return false;
+	} while (again);
+	return true;
+}
+
+/* Its time is over. */
+static void
+stop(unsigned running, const struct guard_watch *watch)
+{
+	for (int i = 0; i < INSISTENCE && watch->overdue != NULL; i++) {
+		act(running, watch->overdue);
+		if (!sleep_after(running,
+			clock_ms() + tuning.overdue / INSISTENCE))
+			return;
+	}
+	act(running, watch->stuck);
+}
+
+/* An entry that has been running for a while. */
+static void
+accompany(unsigned running)
+{
+	const struct guard_watch *watch = atomic_load(&self.watch);
+
+	if (atomic_load(&self.serial) != running)
+		return; /* then the watch may be another's */
+	act(running, watch->late);
+	if (watch->slow > 0 &&
+	    !(reach(running, watch->slow) && look(running, watch->look)))
+		return;
+	if (watch->limit == 0)
+		sleep_after(running, -1);
+	else if (reach(running, watch->limit))
+		stop(running, watch);
+}
+
+static void *
+watch(void *unused)
+{
+	unsigned before = 0, now, ticks = 0;
+	bool again = false;
+
+	(void)unused;
+	locale_ours();
+	for (;;) {
+		tick();
+		now = atomic_load(&self.serial);
+		if (now % 2 == 1 && now == before) {
+			accompany(now);
+		} else if (again || now == before || ++ticks >= CHECK_TICKS) {
+			again = self.options.check();
+			ticks = 0;
+			if (now == before && !again)
+				sleep_after(now, -1);
+		}
+		before = now;
+	}
+	return NULL;
+}
+
+static void
+wake(int signo)
+{
+	(void)signo;
+}
+
+/* The signals of the process are the main thread's; this one is no thread's
+ * but the guard's, and only while it sleeps. */
+static void
+divide_signals(sigset_t *main)
+{
+	struct sigaction action = { .sa_handler = wake };
+	sigset_t all;
+
+	sigaction(SIGNAL, &action, NULL);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, main);
+	self.mask = all;
+	sigdelset(&self.mask, SIGNAL);
+	sigaddset(main, SIGNAL);
+}
+
+int
+guard_start(const struct guard_options *options)
+{
+	pthread_attr_t attributes;
+	sigset_t before;
+	int error;
+
+	self.options = *options;
+	pthread_mutex_lock(&self.lock);
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, STACK_SIZE);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	divide_signals(&before);
+	error = pthread_create(&self.thread, &attributes, watch, NULL);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attributes);
+	errno = error;
+	return error == 0 ? 0 : -1;
+}
+
+void
+guard_enter(const struct guard_watch *watch, int64_t begun)
+{
+	atomic_store_explicit(&self.watch, watch, memory_order_relaxed);
+	atomic_store_explicit(&self.begun, begun, memory_order_relaxed);
+	atomic_fetch_add(&self.serial, 1);
+	if (atomic_load(&self.asleep) && atomic_exchange(&self.asleep, false))
+		pthread_kill(self.thread, SIGNAL);
+	pthread_mutex_unlock(&self.lock);
+}
+
+void
+guard_leave(void)
+{
+	pthread_mutex_lock(&self.lock);
+	atomic_fetch_add(&self.serial, 1);
+}
