@@ -15,6 +15,7 @@
 #include "fuzz.h"
 #include "worker/net/handoff.h"
 #include "worker/net/poller.h"
+#include "worker/proto/fcgi/fcgi_peer.h"
 
 static const struct scan_limits limits = { .head = 2048, .capacity = 7 };
 static int exchange[2];
@@ -22,13 +23,14 @@ static int exchange[2];
 static int
 pack(const struct conn *c, struct buf *out)
 {
-	return scan_pack(&c->scan, &c->in, out);
+	return scan_pack(fcgi_state(c), &c->in, out);
 }
 
 static void
 set_up(void)
 {
 	const struct conn_limits few = { .max = 16,
+		.state_size = sizeof(struct scan),
 		.patience = { [CONN_HEAD] = 1000, [CONN_IDLE] = 1000 } };
 
 	must(conn_init(wait_open(), &few) == 0 && fd_pair(exchange) == 0);
@@ -40,17 +42,17 @@ static bool
 park(struct conn *c)
 {
 	struct buf reply = { 0 };
-	bool more = scan_next(&c->scan, &c->in, &limits, &reply) == SCAN_MORE;
+	bool more = scan_next(fcgi_state(c), &c->in, &limits, &reply) == SCAN_MORE;
 
-	must(c->scan.at <= c->in.len);
+	must(fcgi_state(c)->at <= c->in.len);
 	buf_free(&reply);
 	if (!more) {
 		conn_close(c);
 		return false;
 	}
-	if (c->scan.state == SCAN_IDLE) {
-		buf_consume(&c->in, c->scan.at);
-		c->scan.at = 0;
+	if (fcgi_state(c)->state == SCAN_IDLE) {
+		buf_consume(&c->in, fcgi_state(c)->at);
+		fcgi_state(c)->at = 0;
 	}
 	must(conn_park(c, c->state) == 0);
 	return true;
@@ -59,16 +61,16 @@ park(struct conn *c)
 static void
 hand_on(struct conn *c)
 {
-	struct scan before = c->scan;
+	struct scan before = *fcgi_state(c);
 	enum conn_state state = c->state;
 
 	must(handoff_give(c, exchange[1]) == 0);
 	c = handoff_take(exchange[0]);
 	must(c != NULL && c->state == state);
 	must(park(c));
-	must(c->scan.state == before.state && c->scan.id == before.id &&
-	    c->scan.keep == before.keep && c->scan.skip == before.skip &&
-	    c->scan.params_len == before.params_len);
+	must(fcgi_state(c)->state == before.state && fcgi_state(c)->id == before.id &&
+	    fcgi_state(c)->keep == before.keep && fcgi_state(c)->skip == before.skip &&
+	    fcgi_state(c)->params_len == before.params_len);
 	conn_close(c);
 }
 

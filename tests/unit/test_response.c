@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "worker/proto/fcgi/fcgi_head.h"
 #include "worker/serve/response.h"
 
 #include "unit.h"
@@ -41,7 +42,7 @@ static const char *
 head(int64_t body_len)
 {
 	buf_clear(&out);
-	ck_assert_int_eq(response_head(&r, body_len, &out), 0);
+	ck_assert_int_eq(fcgi_head_print(&r, body_len, &out), 0);
 	return buf_string(&out);
 }
 
@@ -143,7 +144,7 @@ START_TEST(says_when_memory_ran_out)
 	ck_assert_ptr_null(buf_reserve(&r.headers, SIZE_MAX));
 	ck_assert_int_eq(header("X-A", "1"), -1);
 	ck_assert_str_eq(why.text, "out of memory for the headers");
-	ck_assert_int_eq(response_head(&r, 0, &out), -1);
+	ck_assert_int_eq(fcgi_head_print(&r, 0, &out), -1);
 }
 END_TEST
 

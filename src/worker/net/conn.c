@@ -24,7 +24,8 @@ struct queue { /* oldest first; every member has the same patience, so the
 static struct {
 	int wait_set;
 	struct conn_limits limits;
-	struct conn *place; /* limits.max of them */
+	struct conn *place; /* limits.max of them, */
+	char *proto;	    /* and as much of what protocols keep */
 	struct conn *free;  /* through next */
 	int used; /* places that were ever taken: the others cost no memory */
 	struct queue queue[CONN_STATES];
@@ -38,7 +39,8 @@ conn_init(int wait_set, const struct conn_limits *limits)
 	set.wait_set = wait_set;
 	set.limits = *limits;
 	set.place = calloc((size_t)limits->max, sizeof(*set.place));
-	return set.place == NULL ? -1 : 0;
+	set.proto = calloc((size_t)limits->max, limits->state_size);
+	return set.place == NULL || set.proto == NULL ? -1 : 0;
 }
 
 static uint64_t
@@ -184,6 +186,8 @@ conn_add(int fd)
 	uint32_t serial = c->serial == UINT32_MAX ? 1 : c->serial + 1;
 
 	memset(c, 0, sizeof(*c));
+	c->proto = set.proto + (size_t)(c - set.place) * set.limits.state_size;
+	memset(c->proto, 0, set.limits.state_size);
 	c->serial = serial;
 	c->fd = fd;
 	c->state = CONN_HEAD;

@@ -6,7 +6,7 @@
  * request head is not complete, kept-alive ones between requests, and those
  * that only wait for their peer to close.  Each costs a descriptor and never
  * the worker; each has a deadline.  There is one set in a worker.  Knows
- * bytes and time, not what the bytes mean (fcgi_scan judges them).
+ * bytes and time, not what the bytes mean (proto.h judges them).
  */
 
 #include <stdbool.h>
@@ -14,7 +14,6 @@
 #include <sys/types.h>
 
 #include "base/buf.h"
-#include "worker/proto/fcgi/fcgi_scan.h"
 
 enum conn_state {
 	CONN_FREE,
@@ -37,7 +36,7 @@ struct conn {
 	struct buf in;	 /* received, not yet consumed; of a connection that
 			    is served, the worker's one large buffer */
 	size_t held;	 /* bytes of that, as it was parked */
-	struct scan scan;
+	void *proto;	 /* what its protocol keeps about it */
 	struct conn *prev, *next; /* the queue of its state, by due */
 };
 
@@ -45,9 +44,10 @@ struct conn {
 #define CONN_ROOM    4096	  /* for fewer, a buffer grows first */
 #define CONN_WRITTEN_UNKNOWN (SIZE_MAX / 2)
 
-struct conn_limits { /* ms */
-	int64_t patience[CONN_STATES];
+struct conn_limits {
+	int64_t patience[CONN_STATES]; /* ms */
 	int max; /* connections at once */
+	size_t state_size; /* bytes of conn.proto, zero at first */
 };
 
 /* Make the set, on the wait set given.  0, or -1 with errno. */

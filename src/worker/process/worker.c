@@ -1,13 +1,3 @@
-#include "worker/process/worker.h"
-
-#include <errno.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sysexits.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -17,19 +7,28 @@
 #include "worker/net/acceptor.h"
 #include "worker/net/conn.h"
 #include "worker/net/handoff.h"
-#include "worker/net/peers.h"
 #include "worker/net/poller.h"
 #include "worker/process/end.h"
 #include "worker/process/entry.h"
 #include "worker/process/forked.h"
+#include "worker/process/peers.h"
 #include "worker/process/privs.h"
 #include "worker/process/stdio.h"
 #include "worker/process/vitals.h"
+#include "worker/process/worker.h"
 #include "worker/serve/access_log.h"
 #include "worker/serve/builtin.h"
 #include "worker/serve/retire.h"
 #include "worker/serve/serve.h"
 #include "worker/serve/watchdog.h"
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
 
 #define LEAVE_PATIENCE	1000 /* ms for a begun head to come when leaving */
 #define STATUS_PATIENCE 5000 /* ms for the master to answer */
@@ -481,6 +480,7 @@ begin_to_serve(void)
 _Noreturn void
 worker_main(const struct birth *birth)
 {
+	const struct proto *proto;
 	struct why why;
 
 	self.birth = birth;
@@ -493,7 +493,8 @@ worker_main(const struct birth *birth)
 		&why) == -1)
 		fail(EX_OSERR, why.text);
 	set_up_waiting();
-	if (peers_init(birth, self.wait_set, &why) == -1)
+	proto = peers_init(birth, self.wait_set, &why);
+	if (proto == NULL)
 		fail(EX_OSERR, why.text);
 	ignore_signals();
 	door_init(birth, self.wait_set, KEY_EXCHANGE);
@@ -501,7 +502,7 @@ worker_main(const struct birth *birth)
 	if (birth->kind == BIRTH_WORKER)
 		start_application();
 	answer_init(birth, await_status);
-	if (serve_init(birth, self.app) == -1)
+	if (serve_init(birth, proto, self.app) == -1)
 		fail_errno("cannot begin to serve");
 	if (self.app != NULL)
 		begin_to_count();

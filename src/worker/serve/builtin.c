@@ -10,7 +10,7 @@
 static struct {
 	const struct birth *birth;
 	int (*await_status)(void);
-	struct buf head, body;
+	struct buf body;
 	struct response response;
 } self;
 
@@ -104,18 +104,10 @@ send(struct request *request, int status, const char *type)
 	add_header("Content-Type", type);
 	add_header("Cache-Control", "no-cache, no-store, max-age=0");
 	add_header("X-Content-Type-Options", "nosniff");
-	buf_clear(&self.head);
 	if (self.body.failed ||
-	    response_head(r, (int64_t)self.body.len, &self.head) == -1) {
-		request->app_status = 1;
-		return;
-	}
-	request->sent = true;
-	request->status = status;
-	request->head = self.head.data;
-	request->head_len = self.head.len;
-	if (request_write(request, self.head.data, self.head.len) == 0 &&
-	    !request->head_only)
+	    request->ops->head(request, r, (int64_t)self.body.len) == -1)
+		request->app_status = !request->sent;
+	else if (!request->head_only)
 		request_write(request, self.body.data, self.body.len);
 }
 

@@ -20,6 +20,7 @@
 #define REQUEST_URI    512
 
 struct request;
+struct response;
 
 struct param { /* neither is terminated; either may hold any byte */
 	const char *name;
@@ -36,13 +37,19 @@ struct request_ops {
 	 * or EPROTO (malformed stream).  After -1 the request is aborted.
 	 */
 	ssize_t (*read)(struct request *, const char **data);
+	/* The head of the response, first and once; body_len is the length of
+	 * the body, -1: not known.  0, or -1 with errno: ENOMEM and nothing
+	 * is sent, or as write. */
+	int (*head)(struct request *, const struct response *,
+	    int64_t body_len);
 	/* All bytes of n pieces towards the client, in order; what is short
 	 * may be buffered.  0, or -1 with errno EPIPE or ETIMEDOUT; after -1
 	 * the request is aborted. */
 	int (*write)(struct request *, const struct iovec *piece, int n);
 	/* Send what is buffered. */
 	int (*flush)(struct request *);
-	/* n bytes for the web server's own error log (FCGI_STDERR). */
+	/* n bytes for the web server's own error log (FCGI_STDERR); NULL: it
+	 * has none. */
 	int (*complain)(struct request *, const void *data, size_t n);
 	/* The process is about to end in the middle of the request: if
 	 * nothing has gone out, answer with that status, else let it be seen

@@ -349,44 +349,27 @@ response_has_body(const struct response *r)
 	return r->status >= 200 && r->status != 204 && r->status != 304;
 }
 
-static void
-add_status(const struct response *r, struct buf *out)
-{
-	const char *reason;
-
-	reason = r->reason[0] != '\0' ? r->reason : response_reason(r->status);
-	buf_addf(out, "Status: %d%s%s\r\n", r->status,
-	    reason[0] != '\0' ? " " : "", reason);
-}
-
-static void
-add_type(const struct response *r, struct buf *out)
+const char *
+response_type(const struct response *r)
 {
 	bool wanted = response_has_body(r) ? !r->has_type && !r->has_location :
 					     r->headers.len == 0;
 
-	if (wanted)
-		buf_puts(out, "Content-Type: " DEFAULT_TYPE "\r\n");
+	return wanted ? DEFAULT_TYPE : NULL;
 }
 
-static void
-add_length(const struct response *r, int64_t body_len, struct buf *out)
+int64_t
+response_length(const struct response *r, int64_t body_len)
 {
-	int64_t length = r->length;
-
-	if (length == -1 && response_has_body(r))
-		length = body_len;
-	if (length != -1 && r->status >= 200 && r->status != 204)
-		buf_addf(out, "Content-Length: %" PRId64 "\r\n", length);
+	if (r->status < 200 || r->status == 204)
+		return -1;
+	if (r->length == -1 && response_has_body(r))
+		return body_len;
+	return r->length;
 }
 
-int
-response_head(const struct response *r, int64_t body_len, struct buf *out)
+const char *
+response_phrase(const struct response *r)
 {
-	add_status(r, out);
-	add_type(r, out);
-	buf_add(out, r->headers.data, r->headers.len);
-	add_length(r, body_len, out);
-	buf_add(out, "\r\n", 2);
-	return out->failed || r->headers.failed ? -1 : 0;
+	return r->reason[0] != '\0' ? r->reason : response_reason(r->status);
 }

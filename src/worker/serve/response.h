@@ -2,9 +2,9 @@
 #define WORKER_SERVE_RESPONSE_H
 
 /*
- * The head of a response: collects Status and headers, refuses what would be
- * malformed or split the response, and puts out valid CGI (RFC 3875, 6.3).
- * Pure: builds bytes, sends none.
+ * The head of a response as data: collects Status and headers and refuses what
+ * would be malformed or split the response.  The protocol prints it
+ * (request_ops.head).  Pure.
  */
 
 #include <stdbool.h>
@@ -46,16 +46,18 @@ int response_header(struct response *r, const char *name, size_t name_len,
 /* May this status have a body?  (not 1xx, 204, 304) */
 bool response_has_body(const struct response *r);
 
-/*
- * The whole head with the empty line, appended to out.  body_len is the
- * length of the body if it is known, else -1: with it, Content-Length is
- * added where the application gave none; with 1xx and 204 none is sent
- * (RFC 9110, 8.6), with 304 none is added.  A Content-Type is added if a body
- * is possible and neither it nor Location was given, or if there would be no
- * header at all.  0 or -1 (memory).
- */
-int response_head(const struct response *r, int64_t body_len,
-    struct buf *out);
+/* What a head says beside the headers that were given.  The Content-Type if a
+ * body is possible and neither it nor Location was given, or if there would be
+ * no header at all; NULL: none. */
+const char *response_type(const struct response *r);
+
+/* The Content-Length, -1: none.  body_len is the length of the body if it is
+ * known, else -1: it counts where the application gave none, but not with 304;
+ * 1xx and 204 have none (RFC 9110, 8.6). */
+int64_t response_length(const struct response *r, int64_t body_len);
+
+/* Its reason phrase; "". */
+const char *response_phrase(const struct response *r);
 
 /* The registered reason phrase, or "". */
 const char *response_reason(int status);

@@ -15,8 +15,6 @@
 #include "worker/net/allow.h"
 #include "worker/net/handoff.h"
 #include "worker/process/end.h"
-#include "worker/proto/fcgi/fcgi.h"
-#include "worker/proto/fcgi/fcgi_peer.h"
 #include "worker/serve/access_log.h"
 #include "worker/serve/builtin.h"
 #include "worker/serve/retire.h"
@@ -32,6 +30,7 @@
 
 static struct {
 	const struct birth *birth;
+	const struct proto *proto;
 	struct lua_app *app;
 	struct guard_watch watch; /* over requests */
 	struct request *request; /* the present one */
@@ -144,9 +143,11 @@ stuck(void)
 }
 
 int
-serve_init(const struct birth *birth, struct lua_app *app)
+serve_init(const struct birth *birth, const struct proto *proto,
+    struct lua_app *app)
 {
 	self.birth = birth;
+	self.proto = proto;
 	self.app = app;
 	self.watch = (struct guard_watch){
 		.limit = app != NULL ? birth->pool->timeouts.request : 0,
@@ -156,7 +157,7 @@ serve_init(const struct birth *birth, struct lua_app *app)
 		.overdue = lua_guard_expire,
 		.stuck = stuck,
 	};
-	handoff_init("fcgi", fcgi_pack);
+	handoff_init(proto->name, proto->pack);
 	slow_init(birth);
 	return access_log_init(birth, app);
 }
@@ -189,25 +190,32 @@ enter(struct request *request)
 	guard_enter(&self.watch, request->begun);
 }
 
+static void
+release(struct request *request)
+{
+	if (self.proto->release != NULL)
+		self.proto->release(request);
+}
+
 /* One request, whose head is complete.  True: the connection goes on and may
  * hold more; false: it has been ended. */
 static bool
 serve(struct conn *c)
 {
 	struct request *request;
-	enum fcgi_end end;
+	enum proto_end end;
 	int64_t now;
 	bool ours;
 
 	conn_take(c);
-	request = fcgi_begin(c);
+	request = self.proto->begin(c);
 	if (request == NULL) {
 		conn_close(c);
 		return false;
 	}
 	if (is_abandoned(request)) {
-		fcgi_end(request);
-		fcgi_release(request);
+		self.proto->end(request);
+		release(request);
 		conn_close(c);
 		return false;
 	}
@@ -217,13 +225,13 @@ serve(struct conn *c)
 		lua_app_serve(self.app, request);
 	guard_leave();
 	score_answer(self.birth->score, request->status);
-	end = fcgi_end(request);
+	end = self.proto->end(request);
 	now = clock_us();
 	if (now - request->begun >= LONG_US)
 		self.waited = self.behind = true;
 	over(request, now, !ours && lua_guard_expired() ? LATE_STOPPED :
 							  LATE_NOT);
-	fcgi_release(request);
+	release(request);
 	if (self.app != NULL)
 		score_gauge(self.birth->score, GAUGE_HEAP,
 		    (int64_t)lua_app_memory(self.app));
@@ -231,9 +239,9 @@ serve(struct conn *c)
 	score_idle(self.birth->score);
 	if (self.app != NULL)
 		retire_served(now / 1000, lua_app_exhausted(self.app));
-	if (end == FCGI_END_KEEP)
+	if (end == PROTO_END_KEEP)
 		return true;
-	if (end == FCGI_END_LINGER)
+	if (end == PROTO_END_LINGER)
 		conn_linger(c);
 	else
 		conn_close(c);
@@ -246,18 +254,18 @@ static void
 advance(struct conn *c)
 {
 	for (;;) {
-		switch (fcgi_judge(c)) {
-		case SCAN_HEAD:
+		switch (self.proto->judge(c)) {
+		case PROTO_REQUEST:
 			if (!serve(c))
 				return;
 			if (c->in.len > 0)
 				continue;
 			conn_park(c, CONN_IDLE);
 			return;
-		case SCAN_MORE:
+		case PROTO_MORE:
 			conn_park(c, CONN_HEAD);
 			return;
-		case SCAN_REFUSE:
+		case PROTO_LINGER:
 			conn_linger(c);
 			return;
 		default:
@@ -379,6 +387,6 @@ serve_queue(int listener)
 void
 serve_late(struct conn *c)
 {
-	fcgi_peer_blame(c, c->in.len > 0 ? "request head not complete in time" :
-					 "no request in time");
+	if (self.proto->late != NULL)
+		self.proto->late(c);
 }

@@ -8,10 +8,12 @@
 
 #include "ipc/worker_args.h"
 #include "worker/lua/lua_app.h"
-#include "worker/net/conn.h"
+#include "worker/proto/proto.h"
 
-/* Once, when the application has started; NULL: there is none.  0, or -1 with errno. */
-int serve_init(const struct birth *birth, struct lua_app *app);
+/* Once, when the application has started; NULL: there is none.  proto is what
+ * all connections speak.  0, or -1 with errno. */
+int serve_init(const struct birth *birth, const struct proto *proto,
+    struct lua_app *app);
 
 /* A turn begins: the wait for what it brings has been since clock_ms()
  * `before`. */

@@ -20,19 +20,13 @@ send_head(struct lua_reply *reply, struct request *request, int64_t body_len,
 {
 	const struct response *r = &reply->response;
 
-	buf_clear(&reply->head);
-	if (response_head(r, body_len, &reply->head) == -1) {
-		why_set(why, "out of memory for the headers");
-		return LUA_REPLY_BAD;
-	}
-	request->sent = true;
-	request->status = r->status;
-	request->head = reply->head.data;
-	request->head_len = reply->head.len;
 	reply->left = r->length;
-	if (request_write(request, reply->head.data, reply->head.len) == -1)
+	if (request->ops->head(request, r, body_len) == 0)
+		return LUA_REPLY_DONE;
+	if (request->sent)
 		return LUA_REPLY_GONE;
-	return LUA_REPLY_DONE;
+	why_set(why, "out of memory for the headers");
+	return LUA_REPLY_BAD;
 }
 
 static enum lua_reply_end
@@ -276,5 +270,4 @@ void
 lua_reply_free(struct lua_reply *reply)
 {
 	response_free(&reply->response);
-	buf_free(&reply->head);
 }

@@ -19,7 +19,6 @@
 
 struct lua_reply { /* memory that serves one response after the other */
 	struct response response;
-	struct buf head;
 	int64_t left; /* bytes of the body that may yet be sent, -1: any */
 };
 

@@ -82,7 +82,8 @@ lua_req_log(struct lua_req *req, enum log_level level, const char *text,
 	request_method(request, method);
 	request_uri(request, uri);
 	log_about(level, method, uri, text, len);
-	if (!req->errors_to_server || level < LEVEL_ERROR)
+	if (!req->errors_to_server || level < LEVEL_ERROR ||
+	    request->ops->complain == NULL)
 		return;
 	request->ops->complain(request, text, len);
 	request->ops->complain(request, "\n", 1);

@@ -15,11 +15,12 @@
 #include "net/fcgi_wire.h"
 #include "worker/process/forked.h"
 #include "worker/proto/fcgi/fcgi_body.h"
+#include "worker/proto/fcgi/fcgi_head.h"
 #include "worker/proto/fcgi/fcgi_out.h"
 #include "worker/proto/fcgi/fcgi_peer.h"
-#include "worker/serve/response.h"
 
-#define PARAMS_KEEP 1024 /* places kept for the next request */
+#define PARAMS_KEEP 1024 /* places kept for the next request, */
+#define HEAD_KEEP   (64 * 1024) /* bytes likewise */
 
 struct fcgi_request {
 	struct request base; /* first: &base is the request */
@@ -35,6 +36,7 @@ static struct {
 	struct fcgi_options options;
 	struct fcgi_request request;
 	char prefix[REQUEST_ID / 2]; /* of request ids made here */
+	struct buf head; /* of the present response */
 } self;
 
 void
@@ -47,26 +49,43 @@ fcgi_init(const struct fcgi_options *options)
 	fcgi_peer_init(&options->scan, options->write_timeout);
 }
 
-enum scan_verdict
+/* Between requests only a whole head or nothing makes the connection go on. */
+static enum proto_verdict
 fcgi_judge(struct conn *c)
 {
 	enum scan_verdict verdict = fcgi_peer_judge(c, &c->in, false);
 
-	if (c->scan.state == SCAN_IDLE) {
-		buf_consume(&c->in, c->scan.at);
-		c->scan.at = 0;
+	if (fcgi_state(c)->state == SCAN_IDLE) {
+		buf_consume(&c->in, fcgi_state(c)->at);
+		fcgi_state(c)->at = 0;
 	}
 	if (verdict == SCAN_BAD)
-		fcgi_peer_blame(c, c->scan.fault);
+		fcgi_peer_blame(c, fcgi_state(c)->fault);
 	else if (verdict == SCAN_LARGE)
 		fcgi_peer_blame(c, "request head larger than limits.head");
-	return verdict;
+	switch (verdict) {
+	case SCAN_HEAD:
+		return PROTO_REQUEST;
+	case SCAN_MORE:
+		return PROTO_MORE;
+	case SCAN_REFUSE:
+		return PROTO_LINGER;
+	default:
+		return PROTO_CLOSE;
+	}
 }
 
-int
+static void
+fcgi_late(const struct conn *c)
+{
+	fcgi_peer_blame(c, c->in.len > 0 ? "request head not complete in time" :
+					 "no request in time");
+}
+
+static int
 fcgi_pack(const struct conn *c, struct buf *out)
 {
-	return scan_pack(&c->scan, &c->in, out);
+	return scan_pack(fcgi_state(c), &c->in, out);
 }
 
 static struct fcgi_request *
@@ -120,6 +139,22 @@ fcgi_write(struct request *request, const struct iovec *piece, int n)
 }
 
 static int
+fcgi_head(struct request *request, const struct response *response,
+    int64_t body_len)
+{
+	buf_clear(&self.head);
+	if (fcgi_head_print(response, body_len, &self.head) == -1) {
+		errno = ENOMEM;
+		return -1;
+	}
+	request->sent = true;
+	request->status = response->status;
+	request->head = self.head.data;
+	request->head_len = self.head.len;
+	return request_write(request, self.head.data, self.head.len);
+}
+
+static int
 fcgi_complain_to_server(struct request *request, const void *data, size_t n)
 {
 	const struct iovec piece = { (void *)data, n };
@@ -154,7 +189,7 @@ fcgi_gone(struct request *request)
 	if (request->aborted)
 		return true;
 	more = poll(&p, 1, 0) > 0;
-	if (!more && r->conn->in.len == r->conn->scan.at)
+	if (!more && r->conn->in.len == fcgi_state(r->conn)->at)
 		return false;
 	request->aborted = hung_up(p.fd, p.revents) ||
 	    fcgi_body_aborted(&r->body, more);
@@ -194,6 +229,7 @@ fcgi_abandon(struct request *request, int status)
 }
 
 static const struct request_ops fcgi_ops = {
+	.head = fcgi_head,
 	.abandon = fcgi_abandon,
 	.read = fcgi_read,
 	.write = fcgi_write,
@@ -223,8 +259,8 @@ params_parse(struct fcgi_request *r)
 	struct fcgi_pair pair;
 	size_t n = 0;
 
-	p = (const unsigned char *)c->in.data + c->scan.params;
-	end = p + c->scan.params_len;
+	p = (const unsigned char *)c->in.data + fcgi_state(c)->params;
+	end = p + fcgi_state(c)->params_len;
 	while (p < end) {
 		if (fcgi_get_pair(&p, (size_t)(end - p), &pair) != 1)
 			return -1;
@@ -250,7 +286,7 @@ identify(struct fcgi_request *r)
 		    self.prefix, (unsigned long long)r->serial);
 }
 
-struct request *
+static struct request *
 fcgi_begin(struct conn *c)
 {
 	struct fcgi_request *r = &self.request;
@@ -272,14 +308,17 @@ fcgi_begin(struct conn *c)
 	r->base.head_only = method != NULL && method->value_len == 4 &&
 	    memcmp(method->value, "HEAD", 4) == 0;
 	identify(r);
-	fcgi_out_begin(&r->out, c, c->scan.id);
+	fcgi_out_begin(&r->out, c, fcgi_state(c)->id);
 	return &r->base;
 }
 
-/* Ten thousand parameters are served, and their places not kept. */
+/* Ten thousand parameters are served, and a head of a megabyte is sent; their
+ * memory is not kept. */
 static void
-forget_params(struct fcgi_request *r)
+forget(struct fcgi_request *r)
 {
+	if (self.head.cap > HEAD_KEEP)
+		buf_free(&self.head);
 	if (r->params_cap <= PARAMS_KEEP)
 		return;
 	free(r->params);
@@ -287,11 +326,11 @@ forget_params(struct fcgi_request *r)
 	r->params_cap = 0;
 }
 
-enum fcgi_end
+static enum proto_end
 fcgi_end(struct request *request)
 {
 	struct fcgi_request *r = fcgi_of(request);
-	bool keep = r->conn->scan.keep;
+	bool keep = fcgi_state(r->conn)->keep;
 	bool ended;
 
 	if (!request->aborted)
@@ -300,17 +339,28 @@ fcgi_end(struct request *request)
 	ended = !request->aborted && fcgi_body_drain(&r->body);
 	request->bytes_in = r->body.taken;
 	if (request->aborted)
-		return FCGI_END_CLOSE;
+		return PROTO_END_CLOSE;
 	if (!ended)
-		return FCGI_END_LINGER;
-	return keep ? FCGI_END_KEEP : FCGI_END_CLOSE;
+		return PROTO_END_LINGER;
+	return keep ? PROTO_END_KEEP : PROTO_END_CLOSE;
 }
 
-void
+static void
 fcgi_release(struct request *request)
 {
 	struct fcgi_request *r = fcgi_of(request);
 
-	forget_params(r);
+	forget(r);
 	fcgi_body_end(&r->body);
 }
+
+const struct proto fcgi_proto = {
+	.name = "fcgi",
+	.state_size = sizeof(struct scan),
+	.judge = fcgi_judge,
+	.begin = fcgi_begin,
+	.end = fcgi_end,
+	.release = fcgi_release,
+	.late = fcgi_late,
+	.pack = fcgi_pack,
+};

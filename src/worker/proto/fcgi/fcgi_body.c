@@ -16,7 +16,7 @@ int
 fcgi_body_begin(struct fcgi_body *b, struct conn *c)
 {
 	b->conn = c;
-	b->head = c->scan.at;
+	b->head = fcgi_state(c)->at;
 	b->error = 0;
 	b->taken = 0;
 	if (c->in.cap < b->head + ROOM &&
@@ -29,7 +29,7 @@ fcgi_body_begin(struct fcgi_body *b, struct conn *c)
 static void
 make_room(struct fcgi_body *b)
 {
-	struct scan *scan = &b->conn->scan;
+	struct scan *scan = fcgi_state(b->conn);
 	struct buf *in = &b->conn->in;
 
 	memmove(in->data + b->head, in->data + scan->at, in->len - scan->at);
@@ -70,7 +70,7 @@ judge(struct fcgi_body *b)
 static ssize_t
 body_next(struct fcgi_body *b, int64_t deadline, const char **from)
 {
-	struct scan *scan = &b->conn->scan;
+	struct scan *scan = fcgi_state(b->conn);
 	struct buf *in = &b->conn->in;
 	size_t n;
 
@@ -101,8 +101,8 @@ body_next(struct fcgi_body *b, int64_t deadline, const char **from)
 static void
 body_taken(struct fcgi_body *b, size_t n)
 {
-	b->conn->scan.at += n;
-	b->conn->scan.content -= n;
+	fcgi_state(b->conn)->at += n;
+	fcgi_state(b->conn)->content -= n;
 	b->taken += n;
 }
 
@@ -144,7 +144,7 @@ fcgi_body_aborted(struct fcgi_body *b, bool more)
 bool
 fcgi_body_drain(struct fcgi_body *b)
 {
-	const struct scan *scan = &b->conn->scan;
+	const struct scan *scan = fcgi_state(b->conn);
 	size_t drained = 0;
 	const char *from;
 	ssize_t n;
@@ -166,7 +166,7 @@ fcgi_body_end(struct fcgi_body *b)
 {
 	struct conn *c = b->conn;
 
-	buf_consume(&c->in, c->scan.at);
-	c->scan.at = 0;
-	scan_reset(&c->scan);
+	buf_consume(&c->in, fcgi_state(c)->at);
+	fcgi_state(c)->at = 0;
+	scan_reset(fcgi_state(c));
 }

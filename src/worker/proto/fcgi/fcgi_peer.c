@@ -79,6 +79,6 @@ fcgi_peer_judge(struct conn *c, struct buf *in, bool wait)
 {
 	enum scan_verdict verdict;
 
-	verdict = scan_next(&c->scan, in, &self.limits, &self.reply);
+	verdict = scan_next(fcgi_state(c), in, &self.limits, &self.reply);
 	return send_reply(c, wait) == -1 ? SCAN_ABORT : verdict;
 }

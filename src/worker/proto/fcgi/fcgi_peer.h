@@ -14,6 +14,13 @@
 #include "worker/net/conn.h"
 #include "worker/proto/fcgi/fcgi_scan.h"
 
+/* What FastCGI knows of a connection. */
+static inline struct scan *
+fcgi_state(const struct conn *c)
+{
+	return c->proto;
+}
+
 /* Once; write_timeout in ms. */
 void fcgi_peer_init(const struct scan_limits *limits, int64_t write_timeout);
 

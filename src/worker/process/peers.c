@@ -1,4 +1,4 @@
-#include "worker/net/peers.h"
+#include "worker/process/peers.h"
 
 #include <sys/resource.h>
 
@@ -25,7 +25,7 @@ conns_max(const struct birth *birth)
 	    (int)limit.rlim_cur - FILES_RESERVED : (int)limit.rlim_cur / 2;
 }
 
-int
+const struct proto *
 peers_init(const struct birth *birth, int wait_set, struct why *why)
 {
 	const struct conf_pool *pool = birth->pool;
@@ -41,12 +41,13 @@ peers_init(const struct birth *birth, int wait_set, struct why *why)
 		    [CONN_IDLE] = pool->timeouts.keepalive,
 		    [CONN_LINGER] = tuning.linger },
 		.max = conns_max(birth),
+		.state_size = fcgi_proto.state_size,
 	};
 
 	fcgi_init(&options);
 	if (conn_init(wait_set, &limits) == 0 &&
 	    clients_init(&pool->allowed_clients) == 0)
-		return 0;
+		return &fcgi_proto;
 	why_set(why, "no memory for connections");
-	return -1;
+	return NULL;
 }
