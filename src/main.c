@@ -200,19 +200,19 @@ test(const struct conf *conf, const char *file, bool dump)
 static void
 serve_a_pool(void)
 {
-	const struct birth *birth;
+	const struct worker_args *args;
 	struct why why;
 	int orders;
 
 	if (!image_orders(&orders))
 		return;
 	prctl(PR_SET_NAME, "lua-fpm");
-	birth = birth_take(orders, &why);
-	if (birth == NULL)
+	args = worker_args_take(orders, &why);
+	if (args == NULL)
 		die(EX_USAGE, "LUA_FPM_ORDERS: %s", why.text);
-	if (birth->kind == BIRTH_TRIAL)
-		trial_main(birth);
-	worker_main(birth);
+	if (args->kind == WORKER_KIND_TRIAL)
+		trial_main(args);
+	worker_main(args);
 }
 
 int

@@ -4,7 +4,7 @@
 #include <string.h>
 
 size_t
-show_character(const char *text, size_t n)
+escape_character(const char *text, size_t n)
 {
 	const unsigned char *p = (const unsigned char *)text;
 	unsigned code = p[0];
@@ -57,7 +57,7 @@ show(struct buf *out, const char *text, size_t len, const char *special,
 	size_t size, plain = 0;
 
 	while (plain < len) {
-		size = show_character((const char *)p + plain, len - plain);
+		size = escape_character((const char *)p + plain, len - plain);
 		if (size > 0 && strchr(special, p[plain]) == NULL) {
 			plain += size;
 			continue;
@@ -72,14 +72,14 @@ show(struct buf *out, const char *text, size_t len, const char *special,
 }
 
 void
-show_text(struct buf *out, const char *text, size_t len)
+escape_text(struct buf *out, const char *text, size_t len)
 {
 	show(out, text, len, "", show_byte);
 }
 
 /* A carriage return stays where it ends a line, and only there. */
 void
-show_lines(struct buf *out, const char *text, size_t n)
+escape_lines(struct buf *out, const char *text, size_t n)
 {
 	size_t piece, end;
 
@@ -91,13 +91,13 @@ show_lines(struct buf *out, const char *text, size_t n)
 		if (piece < n && piece > 0 && text[piece] == '\n' &&
 		    text[piece - 1] == '\r')
 			piece--;
-		show_text(out, text, piece);
+		escape_text(out, text, piece);
 		buf_add(out, text + piece, end - piece);
 	}
 }
 
 size_t
-show_cut(const char *text, size_t n, char *out, size_t size)
+escape_cut(const char *text, size_t n, char *out, size_t size)
 {
 	size_t used = 0, step, len;
 	const char *shown;
@@ -105,7 +105,7 @@ show_cut(const char *text, size_t n, char *out, size_t size)
 
 	for (; n > 0; text += step, n -= step, used += len) {
 		shown = text;
-		len = step = show_character(text, n);
+		len = step = escape_character(text, n);
 		if (step == 0) {
 			shown = byte;
 			len = name_byte(byte, (unsigned char)*text);
@@ -134,7 +134,7 @@ show_json_byte(struct buf *out, unsigned char byte)
 }
 
 void
-show_json(struct buf *out, const char *text, size_t len)
+escape_json(struct buf *out, const char *text, size_t len)
 {
 	buf_putc(out, '"');
 	show(out, text, len, "\"\\", show_json_byte);

@@ -13,21 +13,21 @@
 
 /* Bytes of the well-formed UTF-8 character that n > 0 bytes begin with, 0 if
  * they do not, or if it is a control character. */
-size_t show_character(const char *text, size_t n);
+size_t escape_character(const char *text, size_t n);
 
 /* Append n bytes: control bytes and what is not UTF-8 appear as \n, \t, \r
  * or \xHH, all else as it is. */
-void show_text(struct buf *out, const char *text, size_t n);
+void escape_text(struct buf *out, const char *text, size_t n);
 
 /* The same of many lines: their ends and tabs stay. */
-void show_lines(struct buf *out, const char *text, size_t n);
+void escape_lines(struct buf *out, const char *text, size_t n);
 
 /* The same of one line into `size` bytes, terminated and cut between
  * characters if there is no room; needs no memory.  Returns its length. */
-size_t show_cut(const char *text, size_t n, char *out, size_t size);
+size_t escape_cut(const char *text, size_t n, char *out, size_t size);
 
 /* Append n bytes as a JSON string, in its quotes.  A byte that is not UTF-8
  * appears as the four characters \xHH. */
-void show_json(struct buf *out, const char *text, size_t n);
+void escape_json(struct buf *out, const char *text, size_t n);
 
 #endif

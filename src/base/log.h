@@ -7,7 +7,7 @@
  * What repeats the line before is counted (base/log_fold.h), and the count
  * written before the next line, at the latest ten seconds after the first.
  * Before log_open: stderr, as text, level notice.  A log that takes no lines
- * (nobody reads the pipe, the disk is full) holds nobody up: base/outlet.h;
+ * (nobody reads the pipe, the disk is full) holds nobody up: base/writer.h;
  * how many were lost is said as soon as it takes one.
  */
 

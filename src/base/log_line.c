@@ -24,12 +24,12 @@ static void
 add_message(struct buf *line, const struct log_entry *e)
 {
 	if (e->method != NULL) {
-		show_text(line, e->method, strlen(e->method));
+		escape_text(line, e->method, strlen(e->method));
 		buf_putc(line, ' ');
-		show_text(line, e->uri, strlen(e->uri));
+		escape_text(line, e->uri, strlen(e->uri));
 		buf_puts(line, ": ");
 	}
-	show_text(line, e->text, e->len);
+	escape_text(line, e->text, e->len);
 }
 
 static void
@@ -97,7 +97,7 @@ add_string(struct buf *line, const char *name, const char *value)
 	if (value == NULL)
 		return;
 	buf_addf(line, ",\"%s\":", name);
-	show_json(line, value, strlen(value));
+	escape_json(line, value, strlen(value));
 }
 
 static void
@@ -113,7 +113,7 @@ make_json(struct buf *line, const struct log_entry *e)
 	add_string(line, "method", e->method);
 	add_string(line, "uri", e->uri);
 	buf_puts(line, ",\"message\":");
-	show_json(line, e->text, e->len);
+	escape_json(line, e->text, e->len);
 	buf_puts(line, "}\n");
 }
 

@@ -89,7 +89,7 @@ open_stderr(enum log_form *form)
 			return fd;
 		*form = FORM_PREFIX;
 	}
-	return outlet_own(STDERR_FILENO); /* a worker's own 2 leads elsewhere */
+	return writer_own(STDERR_FILENO); /* a worker's own 2 leads elsewhere */
 }
 
 void
@@ -102,7 +102,7 @@ log_target_take(struct log_target *target, int fd, enum log_form form,
 	target->path = path;
 	target->form = form;
 	target->away = 0;
-	outlet_set(&target->out, fd);
+	writer_set(&target->out, fd);
 }
 
 void
@@ -170,7 +170,7 @@ log_target_reopen(struct log_target *target, struct why *why)
 	if (fd == -1)
 		return -1;
 	close(target->out.fd);
-	outlet_set(&target->out, fd);
+	writer_set(&target->out, fd);
 	return 0;
 }
 
@@ -206,19 +206,19 @@ is_deserted(int error)
 int
 log_target_write(struct log_target *target, const char *line, size_t n)
 {
-	struct outlet *out = &target->out;
+	struct writer *out = &target->out;
 
 	if (target->form == FORM_JOURNAL && n > DATAGRAM_MOST &&
 	    send_as_file(out->fd, line, n) == 0)
 		return 0;
 	if (target->form == FORM_SYSLOG && n > DATAGRAM_MOST)
 		n = DATAGRAM_MOST; /* which is more than most of them take */
-	if (outlet_write(out, line, n) == 0)
+	if (writer_write(out, line, n) == 0)
 		return 0;
 	/* The socket itself: others may share it. */
 	if (socket_of(target) == NULL || !is_deserted(out->error) ||
 	    connect_to(out->fd, socket_of(target)) == -1)
 		return -1;
 	out->lost--;
-	return outlet_write(out, line, n);
+	return writer_write(out, line, n);
 }

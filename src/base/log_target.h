@@ -13,7 +13,7 @@
 #include "base/writer.h"
 
 struct log_target {
-	struct outlet out;
+	struct writer out;
 	enum log_form form;
 	char *path; /* of the file, NULL: it is none */
 	int away;   /* errno: syslog was not there; it is connected to when
@@ -45,7 +45,7 @@ void log_target_take(struct log_target *target, int fd, enum log_form form,
 /* Let one be what another was, which is none then. */
 void log_target_move(struct log_target *to, struct log_target *from);
 
-/* One line in the target's form, as outlet_write. */
+/* One line in the target's form, as writer_write. */
 int log_target_write(struct log_target *target, const char *line, size_t n);
 
 #endif

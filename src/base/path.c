@@ -128,7 +128,7 @@ open_own(int fd, struct why *why)
 
 	if (check_own(fd, why) == -1)
 		return -1;
-	own = outlet_own(fd);
+	own = writer_own(fd);
 	return own == -1 ? fail(why, errno) : own;
 }
 

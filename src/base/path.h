@@ -28,7 +28,7 @@ int path_parent(const char *path, char name[NAME_MAX + 1], struct why *why);
  * file, a character device or a FIFO that somebody reads.  Never waits: what
  * is no regular file is O_NONBLOCK.  /dev/stdin, /dev/stdout, /dev/stderr,
  * /dev/fd/N and /proc/self/fd/N, or a link that is followed and leads there,
- * mean what this process has open by that number (outlet_own).  A file with
+ * mean what this process has open by that number (writer_own).  A file with
  * other names (hard links) is refused where anybody else may write to its
  * directory.  Close-on-exec; -1 and why, which does not name the path.
  */

@@ -17,7 +17,7 @@ put_line(FILE *out, const char *name, const char *fmt, va_list ap)
 	if (name != NULL)
 		buf_addf(&text, "%s: ", name);
 	buf_addv(&text, fmt, ap);
-	show_text(&line, text.data, text.len);
+	escape_text(&line, text.data, text.len);
 	buf_putc(&line, '\n');
 	if (line.len > 0) /* one write(2): stderr is not buffered */
 		fwrite(line.data, 1, line.len, out);
@@ -61,7 +61,7 @@ say_lines(FILE *out, const char *text, size_t n)
 {
 	struct buf shown = { 0 };
 
-	show_lines(&shown, text, n);
+	escape_lines(&shown, text, n);
 	if (shown.len > 0)
 		fwrite(shown.data, 1, shown.len, out);
 	buf_free(&shown);

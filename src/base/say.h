@@ -4,7 +4,7 @@
 /*
  * What a program tells the person who called it.  Nothing that came from a
  * file, an argument or a peer can speak to the terminal: all of it goes
- * through base/show.h.  Runs in the programs, before there is a log or where
+ * through base/escape.h.  Runs in the programs, before there is a log or where
  * it is out of sight.
  */
 
@@ -20,7 +20,7 @@ _Noreturn void die(int code, const char *fmt, ...)
 void say_line(FILE *out, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Lines of somebody else, as show_lines; not flushed. */
+/* Lines of somebody else, as escape_lines; not flushed. */
 void say_lines(FILE *out, const char *text, size_t n);
 
 /* What getopt(3) has returned '?' or ':' for. */

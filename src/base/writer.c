@@ -13,7 +13,7 @@
 #include "base/fd.h"
 
 void
-outlet_set(struct outlet *o, int fd)
+writer_set(struct writer *o, int fd)
 {
 	struct stat st = { 0 };
 	int flags = fd == -1 ? -1 : fcntl(fd, F_GETFL);
@@ -30,7 +30,7 @@ outlet_set(struct outlet *o, int fd)
 /* O_NONBLOCK belongs to what all copies of a descriptor share, the shell's
  * among them: it is opened once more. */
 int
-outlet_own(int fd)
+writer_own(int fd)
 {
 	struct stat st;
 	int own;
@@ -47,7 +47,7 @@ outlet_own(int fd)
 
 /* True: there is room, or an error that writing will tell. */
 static bool
-outlet_wait(const struct outlet *o, int64_t until)
+writer_wait(const struct writer *o, int64_t until)
 {
 	struct pollfd p = { .fd = o->fd, .events = POLLOUT };
 	int64_t left;
@@ -62,7 +62,7 @@ outlet_wait(const struct outlet *o, int64_t until)
 
 /* No more than fits where poll(2) saw room. */
 static ssize_t
-outlet_try(const struct outlet *o, const char *data, size_t n)
+writer_try(const struct writer *o, const char *data, size_t n)
 {
 	if (o->socket)
 		return send(o->fd, data, n, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -71,21 +71,21 @@ outlet_try(const struct outlet *o, const char *data, size_t n)
 
 /* Returns how many bytes went; errno says why not all. */
 static size_t
-outlet_push(const struct outlet *o, const char *data, size_t n)
+writer_push(const struct writer *o, const char *data, size_t n)
 {
-	int64_t until = clock_ms() + OUTLET_PATIENCE;
+	int64_t until = clock_ms() + WRITER_PATIENCE;
 	size_t done = 0;
 	ssize_t went;
 
 	while (done < n) {
 		errno = EAGAIN;
-		if (o->blocks && !outlet_wait(o, until))
+		if (o->blocks && !writer_wait(o, until))
 			break;
-		went = outlet_try(o, data + done, n - done);
+		went = writer_try(o, data + done, n - done);
 		if (went > 0)
 			done += (size_t)went;
 		else if (went == -1 && errno == EAGAIN) {
-			if (!outlet_wait(o, until))
+			if (!writer_wait(o, until))
 				break;
 		} else if (went == 0 || errno != EINTR)
 			break;
@@ -94,16 +94,16 @@ outlet_push(const struct outlet *o, const char *data, size_t n)
 }
 
 int
-outlet_write(struct outlet *o, const char *line, size_t n)
+writer_write(struct writer *o, const char *line, size_t n)
 {
 	size_t done = 0;
 
 	/* A short line might fit in what a full pipe has left, to no use. */
 	errno = EAGAIN;
-	if ((!o->stalled || outlet_wait(o, 0)) &&
-	    (o->torn == 0 || outlet_push(o, "\n", 1) == 1)) {
+	if ((!o->stalled || writer_wait(o, 0)) &&
+	    (o->torn == 0 || writer_push(o, "\n", 1) == 1)) {
 		o->torn = 0;
-		done = outlet_push(o, line, n);
+		done = writer_push(o, line, n);
 	}
 	o->went = done;
 	o->stalled = done < n;

@@ -12,9 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define OUTLET_PATIENCE 500 /* ms */
+#define WRITER_PATIENCE 500 /* ms */
 
-struct outlet {
+struct writer {
 	int fd;	       /* -1: none */
 	bool socket;   /* send(2) */
 	bool blocks;   /* a pipe or terminal whose write(2) would wait */
@@ -27,17 +27,17 @@ struct outlet {
 
 /* Lead to fd from now on, which may be -1.  What was lost stays counted, and
  * patience ended. */
-void outlet_set(struct outlet *o, int fd);
+void writer_set(struct writer *o, int fd);
 
 /*
  * A descriptor of our own for what `fd` leads to, close-on-exec and above 2.
  * If that is a pipe or a terminal it does not wait, while others who hold
  * `fd` see no change.  -1 with errno.
  */
-int outlet_own(int fd);
+int writer_own(int fd);
 
 /* One line, with its newline.  0, or -1 with errno: it is lost (or its end
  * is), and counted. */
-int outlet_write(struct outlet *o, const char *line, size_t n);
+int writer_write(struct writer *o, const char *line, size_t n);
 
 #endif

@@ -14,7 +14,7 @@ shown(const char *text)
 	char *copy = malloc(size);
 
 	if (copy != NULL)
-		show_cut(text, n, copy, size);
+		escape_cut(text, n, copy, size);
 	return copy;
 }
 
@@ -37,7 +37,7 @@ conf_fault(struct conf_faults *faults, const char *file, int line,
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	show_cut(text, strlen(text), fault->text, sizeof(fault->text));
+	escape_cut(text, strlen(text), fault->text, sizeof(fault->text));
 	faults->n++;
 }
 

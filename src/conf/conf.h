@@ -5,7 +5,7 @@
  * The configuration as data: what lua-fpm.conf(5) documents, every default
  * filled in, every unit resolved (milliseconds, bytes).  One object, one
  * free.  Read in the master and by -t; workers see their pool through
- * struct birth and never change it.
+ * struct worker_args and never change it.
  */
 
 #include <stdbool.h>
@@ -78,7 +78,7 @@ struct conf_pool {
 	char *name;
 	char *file; /* where the pool was defined */
 	int line;
-	char *app;	       /* absolute, or relative to the working directory */
+	char *app; /* absolute, or relative to the working directory */
 	struct conf_list listen;
 	char *listen_owner;    /* name or number; NULL: not changed */
 	char *listen_group;
@@ -122,7 +122,7 @@ struct conf {
 	size_t npools;
 };
 
-/* One fault of a configuration, fit to be shown (base/show.h).  `file` is
+/* One fault of a configuration, fit to be shown (base/escape.h).  `file` is
  * owned by the list. */
 struct conf_fault {
 	char *file;

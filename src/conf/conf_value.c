@@ -304,7 +304,7 @@ string_print(const char *text, FILE *out)
 
 	putc('"', out);
 	for (; left > 0; text += n, left -= n) {
-		n = show_character(text, left);
+		n = escape_character(text, left);
 		if (n == 0) {
 			fprintf(out, "\\x%02x", (unsigned char)*text);
 			n = 1;

@@ -58,7 +58,7 @@ struct score_slot { /* a snapshot of one worker */
 	char script[256];
 	char user[64];
 	char remote[48];
-	char id[64]; /* an id (mark.h), or "" */
+	char id[64]; /* an id (output_tag.h), or "" */
 };
 
 struct score_counts {
@@ -110,7 +110,7 @@ bool board_dead(struct board *board, unsigned slot);
 void board_recycled(struct board *board, unsigned slot);
 
 /* The log lines that it has counted and not written (log_bury), and its stash
- * (pending_salvage); NULL: there is none, or it is of another build. */
+ * (spool_salvage); NULL: there is none, or it is of another build. */
 uint64_t board_repeats(const struct board *board, unsigned slot);
 const void *board_stash(const struct board *board, unsigned slot);
 

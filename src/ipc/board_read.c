@@ -58,10 +58,12 @@ can_be_true(const struct place *place, const uint64_t n[SCORE_COUNTERS])
 			return false;
 		over += n[i];
 	}
-	return over <= n[SCORE_BEGUN] && n[SCORE_BEGUN] <= passed * REQUESTS_PER_US &&
+	return over <= n[SCORE_BEGUN] &&
+	    n[SCORE_BEGUN] <= passed * REQUESTS_PER_US &&
 	    n[SCORE_KILLED] == 0 && n[SCORE_ERRORS] <= n[SCORE_BEGUN] &&
 	    n[SCORE_TIMEOUTS] <= n[SCORE_BEGUN] &&
-	    n[SCORE_SLOW] <= n[SCORE_BEGUN] && n[SCORE_ABANDONED] <= passed * REQUESTS_PER_US &&
+	    n[SCORE_SLOW] <= n[SCORE_BEGUN] &&
+	    n[SCORE_ABANDONED] <= passed * REQUESTS_PER_US &&
 	    n[SCORE_LATENCY] <= passed &&
 	    n[SCORE_BYTES_IN] / BYTES_PER_US <= passed &&
 	    n[SCORE_BYTES_OUT] / BYTES_PER_US <= passed;
@@ -177,7 +179,7 @@ copy(const struct place *place, struct score_slot *out)
 	read_gauges(page, out);
 	for (unsigned i = 0; i < SCORE_TEXTS; i++)
 		read_text(page, i, out);
-	if (!mark_is_id(out->id, strlen(out->id)))
+	if (!output_tag_is_id(out->id, strlen(out->id)))
 		out->id[0] = '\0';
 }
 

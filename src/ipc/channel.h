@@ -3,8 +3,8 @@
 
 /*
  * What the master sends to a worker over its channel, one message each, a
- * descriptor with some of them; birth.h has what the worker says.  Runs on
- * both sides.
+ * descriptor with some of them; worker_args.h has what the worker says.  Runs
+ * on both sides.
  */
 
 #include "base/log_line.h"
@@ -16,7 +16,7 @@ enum channel_message {
 	CHANNEL_LEVEL,	/* the level of log lines */
 	CHANNEL_LOG,	/* a log of the pool: WORD_TAKEN */
 	CHANNEL_STATUS, /* what WORD_STATUS has asked for */
-	CHANNEL_ORDER,	/* an enum birth_order */
+	CHANNEL_ORDER,	/* an enum worker_order */
 	CHANNEL_OTHER	/* of another build: ignored */
 };
 

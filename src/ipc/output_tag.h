@@ -11,16 +11,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define MARK_ID	   64 /* of a request, with its NUL */
-#define MARK_BEGIN '\x1e'
-#define MARK_END   '\x1f'
+#define OUTPUT_TAG_ID	   64 /* of a request, with its NUL */
+#define OUTPUT_TAG_BEGIN '\x1e'
+#define OUTPUT_TAG_END   '\x1f'
 
 /* Is it an id?  1 to 63 printable ASCII characters, no space, quotes or
  * backslash: nothing of it needs escaping anywhere. */
-bool mark_is_id(const char *id, size_t len);
+bool output_tag_is_id(const char *id, size_t len);
 
 /* If a mark begins at p, of n bytes: its length, and *id is what it says;
  * else 0, and *id is not touched. */
-size_t mark_parse(const char *p, size_t n, char id[MARK_ID]);
+size_t output_tag_parse(const char *p, size_t n, char id[OUTPUT_TAG_ID]);
 
 #endif

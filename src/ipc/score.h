@@ -131,7 +131,7 @@ void score_served(struct score *score, const struct score_outcome *outcome);
 
 /* What becomes of it, should the worker die before it says so: with this
  * status it is about to be answered; its line of the access log is about to
- * be written, and what it says is changed by that (pending_mark; -1: nothing
+ * be written, and what it says is changed by that (spool_mark; -1: nothing
  * is). */
 void score_answer(struct score *score, int status);
 void score_line(struct score *score, int64_t mark);

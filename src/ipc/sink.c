@@ -80,7 +80,7 @@ static int
 open_stream(enum sink_way way, const char *target, struct why *why)
 {
 	int fd = way == SINK_SYSLOG ? open_syslog() :
-	    outlet_own(strcmp(target, "stdout") == 0 ? STDOUT_FILENO :
+	    writer_own(strcmp(target, "stdout") == 0 ? STDOUT_FILENO :
 	    STDERR_FILENO);
 
 	if (fd == -1)
@@ -101,7 +101,7 @@ set(struct sink *sink, enum sink_way way, int fd)
 	struct stat st;
 
 	*sink = (struct sink){ .way = way };
-	outlet_set(&sink->out, fd);
+	writer_set(&sink->out, fd);
 	if (way == SINK_FILE || way == SINK_STREAM)
 		sink->crowded = fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) ||
 		    S_ISSOCK(st.st_mode) || isatty(fd));
@@ -278,7 +278,7 @@ sink_lend(const struct sink *sink, struct sink *out, struct sink_loan *loan)
 
 	*out = *sink;
 	if (sink->way == SINK_ERROR_LOG)
-		out->out = (struct outlet){ .fd = STDERR_FILENO,
+		out->out = (struct writer){ .fd = STDERR_FILENO,
 			.blocks = true };
 	if (loan == NULL)
 		return;
@@ -358,13 +358,13 @@ sink_get(struct sink *sink, enum sink_id id, const struct record *all)
 	set(sink, (enum sink_way)way, record_fd(&record, "fd"));
 	sink->own = record_number(&record, "own", 0) != 0;
 	if (sink->way == SINK_ERROR_LOG)
-		sink->out = (struct outlet){ .fd = STDERR_FILENO,
+		sink->out = (struct writer){ .fd = STDERR_FILENO,
 			.blocks = true };
 }
 
 /* ---- writing ------------------------------------------------------------- */
 
-/* Who holds it waits no longer than outlet_write does, unless it is stopped or
+/* Who holds it waits no longer than writer_write does, unless it is stopped or
  * means harm: whoever has the same pipe can lock it.  Then the line goes
  * without, and for a while no other waits. */
 static bool
@@ -392,7 +392,7 @@ write_locked(struct sink *sink, const char *line, size_t n)
 {
 	const struct flock none = { .l_type = F_UNLCK };
 	bool locked = lock(sink);
-	int result = outlet_write(&sink->out, line, n), error = errno;
+	int result = writer_write(&sink->out, line, n), error = errno;
 
 	if (locked)
 		fcntl(sink->out.fd, F_SETLK, &none);
@@ -442,7 +442,7 @@ sink_write_lines(struct sink *sink, const char *lines, size_t n)
 	size_t whole;
 	int error;
 
-	if (outlet_write(&sink->out, lines, n) == 0)
+	if (writer_write(&sink->out, lines, n) == 0)
 		return n;
 	error = errno;
 	whole = sink_whole_lines(lines, sink->out.went);
@@ -484,11 +484,11 @@ write_syslog(struct sink *sink, int severity, const char *line, size_t n)
 		errno = ENOMEM;
 		return -1;
 	}
-	if (outlet_write(&sink->out, text.data, text.len) == 0)
+	if (writer_write(&sink->out, text.data, text.len) == 0)
 		return 0;
 	if (!reconnect(sink))
 		return -1;
-	return outlet_write(&sink->out, text.data, text.len);
+	return writer_write(&sink->out, text.data, text.len);
 }
 
 int

@@ -33,7 +33,7 @@ struct sink { /* all zero but out.fd, which is -1: none */
 	bool own;     /* the file position is moved by one worker alone */
 	bool crowded; /* a long line is not whole by itself: it is locked */
 	int64_t waits_from; /* clock_ms(): before that for no lock */
-	struct outlet out;
+	struct writer out;
 };
 
 /* The target of a pool's log, NULL: none.  And the key's name. */
@@ -94,7 +94,7 @@ void sink_get(struct sink *sink, enum sink_id id, const struct record *all);
 /*
  * One line, with its newline.  0; -1 with errno: it is lost, and what went of
  * it is blank in a file that is the worker's own.  Waits for room for a
- * moment only (outlet.h).
+ * moment only (writer.h).
  */
 int sink_write(struct sink *sink, enum sink_id id, const char *line, size_t n);
 

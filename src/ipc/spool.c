@@ -12,7 +12,7 @@
  * pending as soon as `end` says so, and no more as soon as `written` does.
  * While `at` is set the file may have more than that.
  */
-struct pending {
+struct spool {
 	_Atomic uint64_t begin; /* of which the text has the first byte */
 	_Atomic uint64_t written;
 	_Atomic uint64_t end;
@@ -20,14 +20,14 @@ struct pending {
 	char text[];
 };
 
-#define ROOM (SCORE_STASH - sizeof(struct pending))
+#define ROOM (SCORE_STASH - sizeof(struct spool))
 
 /* The worker writes; the master reads when it is dead. */
 #define GET(field)	  atomic_load(&p->field)
 #define SET(field, value) atomic_store(&p->field, value)
 
-struct pending *
-pending_of(struct score *score)
+struct spool *
+spool_of(struct score *score)
 {
 	return score_stash(score);
 }
@@ -35,29 +35,29 @@ pending_of(struct score *score)
 /* ---- worker -------------------------------------------------------------- */
 
 int64_t
-pending_mark(const struct pending *p)
+spool_mark(const struct spool *p)
 {
 	return (int64_t)GET(end);
 }
 
 bool
-pending_any(const struct pending *p)
+spool_any(const struct spool *p)
 {
 	return GET(written) < GET(end);
 }
 
 bool
-pending_fits(const struct pending *p, size_t n)
+spool_fits(const struct spool *p, size_t n)
 {
-	return n <= ROOM - (pending_any(p) ? GET(end) - GET(begin) : 0);
+	return n <= ROOM - (spool_any(p) ? GET(end) - GET(begin) : 0);
 }
 
 void
-pending_add(struct pending *p, const char *line, size_t n)
+spool_add(struct spool *p, const char *line, size_t n)
 {
 	uint64_t end = GET(end);
 
-	if (!pending_any(p))
+	if (!spool_any(p))
 		SET(begin, end);
 	memcpy(p->text + (end - GET(begin)), line, n);
 	SET(end, end + n);
@@ -65,7 +65,7 @@ pending_add(struct pending *p, const char *line, size_t n)
 
 /* What becomes of the first n bytes is known when `at` is 0 again. */
 static size_t
-push(struct pending *p, struct sink *sink, size_t n)
+push(struct spool *p, struct sink *sink, size_t n)
 {
 	const char *text = p->text + (GET(written) - GET(begin));
 	size_t done;
@@ -78,7 +78,7 @@ push(struct pending *p, struct sink *sink, size_t n)
 }
 
 int
-pending_push(struct pending *p, struct sink *sink)
+spool_push(struct spool *p, struct sink *sink)
 {
 	size_t n = (size_t)(GET(end) - GET(written));
 
@@ -86,7 +86,7 @@ pending_push(struct pending *p, struct sink *sink)
 }
 
 int
-pending_push_one(struct pending *p, struct sink *sink)
+spool_push_one(struct spool *p, struct sink *sink)
 {
 	const char *text = p->text + (GET(written) - GET(begin));
 	const char *last = memchr(text, '\n',
@@ -101,7 +101,7 @@ pending_push_one(struct pending *p, struct sink *sink)
 
 /* The counters meet again once it is known. */
 int
-pending_pass(struct pending *p, struct sink *sink, const char *line, size_t n)
+spool_pass(struct spool *p, struct sink *sink, const char *line, size_t n)
 {
 	size_t done;
 
@@ -125,7 +125,7 @@ struct left {
 };
 
 static void
-copy(const struct pending *p, struct left *left)
+copy(const struct spool *p, struct left *left)
 {
 	uint64_t begin = GET(begin), written = GET(written);
 	int64_t at = GET(at);
@@ -214,7 +214,7 @@ add_sound(struct buf *out, const char *text, size_t n)
 }
 
 int64_t
-pending_salvage(const void *stash, int own, struct buf *out)
+spool_salvage(const void *stash, int own, struct buf *out)
 {
 	struct left left;
 	int64_t position = -1;

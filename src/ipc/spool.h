@@ -18,32 +18,32 @@
 #include "ipc/score.h"
 #include "ipc/sink.h"
 
-struct pending; /* memory that is all zero is one: nothing is pending */
+struct spool; /* memory that is all zero is one: nothing is pending */
 
 /* Of a worker: in its stash (score_stash). */
-struct pending *pending_of(struct score *score);
+struct spool *spool_of(struct score *score);
 
 /* ---- worker -------------------------------------------------------------- */
 
 /* A number that changes with every line: the worker notes it (score_line)
  * before it adds one. */
-int64_t pending_mark(const struct pending *p);
+int64_t spool_mark(const struct spool *p);
 
 /* Is there room for so many bytes?  Add one line, with its newline. */
-bool pending_fits(const struct pending *p, size_t n);
-void pending_add(struct pending *p, const char *line, size_t n);
+bool spool_fits(const struct spool *p, size_t n);
+void spool_add(struct spool *p, const char *line, size_t n);
 
 /* Write all.  0: nothing is pending; -1 with errno: some lines still are, the
  * log took no more. */
-int pending_push(struct pending *p, struct sink *sink);
+int spool_push(struct spool *p, struct sink *sink);
 
 /* Is any pending?  Then write one.  0, or -1 with errno: it is lost. */
-bool pending_any(const struct pending *p);
-int pending_push_one(struct pending *p, struct sink *sink);
+bool spool_any(const struct spool *p);
+int spool_push_one(struct spool *p, struct sink *sink);
 
 /* Write a line for which there is no room when nothing is pending.  0, or -1
  * with errno: it is lost. */
-int pending_pass(struct pending *p, struct sink *sink, const char *line,
+int spool_pass(struct spool *p, struct sink *sink, const char *line,
     size_t n);
 
 /* ---- master -------------------------------------------------------------- */
@@ -53,9 +53,9 @@ int pending_pass(struct pending *p, struct sink *sink, const char *line,
  * is added to out: whole lines without control characters.  `own` is what it
  * wrote to (sink_loan_used), -1: not known.  A line that it was killed in the
  * middle of is among them; what the file has of it is made blank.  Returns
- * what pending_mark was at its end: another than the worker has noted, if it
+ * what spool_mark was at its end: another than the worker has noted, if it
  * had come to its line.
  */
-int64_t pending_salvage(const void *stash, int own, struct buf *out);
+int64_t spool_salvage(const void *stash, int own, struct buf *out);
 
 #endif

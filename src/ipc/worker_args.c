@@ -49,7 +49,7 @@ put_pool(const struct conf_pool *pool, struct buf *out)
 }
 
 static void
-put(const struct birth_orders *o, struct buf *out)
+put(const struct worker_orders *o, struct buf *out)
 {
 	struct buf all = { 0 }, identity = { 0 };
 
@@ -77,7 +77,7 @@ put(const struct birth_orders *o, struct buf *out)
 }
 
 int
-birth_prepare(const struct birth_orders *orders)
+worker_args_prepare(const struct worker_orders *orders)
 {
 	struct buf text = { 0 };
 	int fd;
@@ -89,7 +89,7 @@ birth_prepare(const struct birth_orders *orders)
 }
 
 void
-birth_become(const struct birth_orders *o, int memory)
+worker_args_become(const struct worker_orders *o, int memory)
 {
 	int fds[FDS_OF(o)];
 	size_t n = 0;
@@ -105,8 +105,8 @@ birth_become(const struct birth_orders *o, int memory)
 	for (int id = 0; o->sinks != NULL && id < SINK_COUNT; id++)
 		fds[n++] = o->sinks[id].out.fd;
 	snprintf(title, sizeof(title), "lua-fpm: %s %s",
-	    o->kind == BIRTH_WORKER ? "pool" :
-	    o->kind == BIRTH_STATUS ? "status of" : "trial of",
+	    o->kind == WORKER_KIND_APP ? "pool" :
+	    o->kind == WORKER_KIND_STATUS ? "status of" : "trial of",
 	    o->pool->name);
 	image_become(title, memory, fds, n);
 }
@@ -114,22 +114,22 @@ birth_become(const struct birth_orders *o, int memory)
 /* ---- taking -------------------------------------------------------------- */
 
 static int
-add_listener(struct birth *birth, const struct record *record)
+add_listener(struct worker_args *args, const struct record *record)
 {
-	int *grown = reallocarray(birth->listeners, birth->nlisteners + 1,
+	int *grown = reallocarray(args->listeners, args->nlisteners + 1,
 	    sizeof(*grown));
 	int fd = record_take_fd(record);
 
 	if (grown == NULL)
 		return -1;
-	birth->listeners = grown;
+	args->listeners = grown;
 	if (fd != -1)
-		grown[birth->nlisteners++] = fd;
+		grown[args->nlisteners++] = fd;
 	return 0;
 }
 
 static int
-take_lists(const struct record *all, struct birth *birth)
+take_lists(const struct record *all, struct worker_args *args)
 {
 	const char *rest = all->value;
 	size_t len = all->len;
@@ -139,59 +139,59 @@ take_lists(const struct record *all, struct birth *birth)
 
 	while (result == 0 && record_next(&rest, &len, &part)) {
 		if (record_is(&part, "listener"))
-			result = add_listener(birth, &part);
+			result = add_listener(args, &part);
 		if (!record_is(&part, "inherited"))
 			continue;
 		text = strndup(part.value, part.len);
 		result = text == NULL ? -1 :
-		    conf_list_add(&birth->inherited, text);
+		    conf_list_add(&args->inherited, text);
 		free(text);
 	}
 	return result;
 }
 
 static int
-take_score(const struct record *all, struct birth *birth)
+take_score(const struct record *all, struct worker_args *args)
 {
-	if (birth->kind == BIRTH_TRIAL)
+	if (args->kind == WORKER_KIND_TRIAL)
 		return 0;
-	birth->score = score_open(record_fd(all, "head"),
+	args->score = score_open(record_fd(all, "head"),
 	    record_fd(all, "slot"),
 	    (unsigned)record_number(all, "number", 0));
-	return birth->score == NULL ? -1 : 0;
+	return args->score == NULL ? -1 : 0;
 }
 
 static int
-take(const struct record *all, struct birth *birth)
+take(const struct record *all, struct worker_args *args)
 {
 	struct record pool, identity;
 
-	birth->kind = (enum birth_kind)record_number(all, "kind",
-	    BIRTH_WORKER);
-	birth->shut = record_number(all, "shut", 0) != 0;
-	birth->channel = record_fd(all, "channel");
-	birth->exchange[0] = record_fd(all, "exchange_in");
-	birth->exchange[1] = record_fd(all, "exchange_out");
+	args->kind = (enum worker_kind)record_number(all, "kind",
+	    WORKER_KIND_APP);
+	args->shut = record_number(all, "shut", 0) != 0;
+	args->channel = record_fd(all, "channel");
+	args->exchange[0] = record_fd(all, "exchange_in");
+	args->exchange[1] = record_fd(all, "exchange_out");
 	for (int id = 0; id < SINK_COUNT; id++)
-		sink_get(&birth->sinks[id], id, all);
-	if (birth->kind != BIRTH_TRIAL)
+		sink_get(&args->sinks[id], id, all);
+	if (args->kind != WORKER_KIND_TRIAL)
 		log_to_master((enum log_level)record_number(all, "level",
 		    LEVEL_NOTICE));
 	if (record_find(all, "pool", &pool))
-		birth->conf = pool_record_get(&pool);
-	if (birth->conf == NULL || take_lists(all, birth) == -1 ||
+		args->conf = pool_record_get(&pool);
+	if (args->conf == NULL || take_lists(all, args) == -1 ||
 	    !record_find(all, "identity", &identity) ||
-	    identity_get(&birth->identity, &identity) == -1)
+	    identity_get(&args->identity, &identity) == -1)
 		return -1;
-	birth->pool = &birth->conf->pools[0];
-	return take_score(all, birth);
+	args->pool = &args->conf->pools[0];
+	return take_score(all, args);
 }
 
-const struct birth *
-birth_take(int memory, struct why *why)
+const struct worker_args *
+worker_args_take(int memory, struct why *why)
 {
 	static struct sink sinks[SINK_COUNT];
-	static struct birth birth = { .sinks = sinks };
+	static struct worker_args args = { .sinks = sinks };
 	struct buf text = { 0 };
 	const char *rest;
 	struct record all;
@@ -211,23 +211,23 @@ birth_take(int memory, struct why *why)
 		buf_free(&text);
 		return NULL;
 	}
-	if (take(&all, &birth) == -1) {
+	if (take(&all, &args) == -1) {
 		why_set(why, "what it was born with: %s", strerror(errno));
-		conf_free(birth.conf);
-		birth.conf = NULL;
+		conf_free(args.conf);
+		args.conf = NULL;
 		buf_free(&text);
 		return NULL;
 	}
 	buf_free(&text);
-	return &birth;
+	return &args;
 }
 
 /* ---- words --------------------------------------------------------------- */
 
 bool
-birth_is_word(char byte)
+worker_is_word(char byte)
 {
-	switch ((enum birth_word)byte) {
+	switch ((enum worker_word)byte) {
 	case WORD_READY:
 	case WORD_CROWDED:
 	case WORD_REPLACE:
@@ -249,21 +249,21 @@ birth_is_word(char byte)
 }
 
 void
-birth_say(const struct birth *birth, enum birth_word word)
+worker_say(const struct worker_args *args, enum worker_word word)
 {
 	char byte = (char)word;
 
-	if (birth->channel != -1)
-		send(birth->channel, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (args->channel != -1)
+		send(args->channel, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 void
-birth_fail(const struct birth *birth, const char *why)
+worker_fail(const struct worker_args *args, const char *why)
 {
 	char message[1 + sizeof(((struct why *)0)->text)];
 
 	snprintf(message, sizeof(message), "%c%s", WORD_FAILED, why);
-	if (birth->channel != -1)
-		send(birth->channel, message, strlen(message),
+	if (args->channel != -1)
+		send(args->channel, message, strlen(message),
 		    MSG_DONTWAIT | MSG_NOSIGNAL);
 }

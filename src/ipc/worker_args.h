@@ -17,14 +17,14 @@
 #include "ipc/score.h"
 #include "ipc/sink.h"
 
-enum birth_kind {
-	BIRTH_WORKER,
-	BIRTH_STATUS, /* answers at status_listen, and does nothing else */
-	BIRTH_TRIAL   /* loads the application once, for -t */
+enum worker_kind {
+	WORKER_KIND_APP,
+	WORKER_KIND_STATUS, /* answers at status_listen, and that is all */
+	WORKER_KIND_TRIAL   /* loads the application once, for -t */
 };
 
-struct birth {
-	enum birth_kind kind;
+struct worker_args {
+	enum worker_kind kind;
 	struct conf *conf;	      /* that of the pool alone */
 	const struct conf_pool *pool; /* its environment as it is to be */
 	struct conf_list inherited;   /* variables, variables.h */
@@ -42,8 +42,8 @@ struct birth {
 };
 
 /* What is made of it, before there is a score. */
-struct birth_orders {
-	enum birth_kind kind;
+struct worker_orders {
+	enum worker_kind kind;
 	const struct conf_pool *pool;
 	const struct identity *identity;
 	const int *listeners;
@@ -61,16 +61,16 @@ struct birth_orders {
  * The sealed memfd that tells of it, -1 with errno; and the child's part, right
  * after fork: become a process of the pool (base/image.h).
  */
-int birth_prepare(const struct birth_orders *orders);
-void birth_become(const struct birth_orders *orders, int memory)
+int worker_args_prepare(const struct worker_orders *orders);
+void worker_args_become(const struct worker_orders *orders, int memory)
     __attribute__((noreturn));
 
 /*
  * In that process: what it was given; the memfd is closed, and from here on
  * log lines go to the master.  Lives as long as the process.  NULL and why:
- * the descriptor is not what birth_prepare makes.
+ * the descriptor is not what worker_args_prepare makes.
  */
-const struct birth *birth_take(int memory, struct why *why);
+const struct worker_args *worker_args_take(int memory, struct why *why);
 
 /*
  * What passes over the channel may change from build to build, and workers of
@@ -78,10 +78,10 @@ const struct birth *birth_take(int memory, struct why *why);
  * raised with every change of what the master sends; the words of the workers
  * keep their meaning for ever.
  */
-#define BIRTH_PROTOCOL 2
+#define WORKER_PROTOCOL 2
 
 /* What the master says on the channel, one byte each (channel.h). */
-enum birth_order {
+enum worker_order {
 	ORDER_ASK = 'A',  /* would a HUP leave you as you are?  WORD_OUTDATED or
 			     WORD_CURRENT */
 	ORDER_OPEN = 'O', /* the trial is over: take connections */
@@ -90,34 +90,34 @@ enum birth_order {
 };
 
 /* What a worker says on its channel, one byte each. */
-enum birth_word {
-	WORD_CLOSED = 0,    /* never said: it has closed its channel */
-	WORD_READY = 'R',   /* the application is loaded and started */
-	WORD_CROWDED = 'C', /* score_busy returned true */
-	WORD_REPLACE = 'X', /* HUP, but the application has changed on disk or
-			       has no restart; or I have done enough: send a
-			       successor, then TERM me */
+enum worker_word {
+	WORD_CLOSED = 0,      /* never said: it has closed its channel */
+	WORD_READY = 'R',     /* the application is loaded and started */
+	WORD_CROWDED = 'C',   /* score_busy returned true */
+	WORD_REPLACE = 'X',   /* HUP, but the application has changed on disk or
+				 has no restart; or I have done enough: send a
+				 successor, then TERM me */
 	WORD_RESTARTED = 'H', /* HUP, and I stay as I am */
 	WORD_OUTDATED = 'D',  /* ORDER_ASK: it would have me replaced */
 	WORD_CURRENT = 'U',   /* it would not */
 	WORD_FAILED = 'F',    /* I do not come up; the reason follows in the
 				 same message */
-	WORD_STUCK = 'S',   /* a request hangs beyond its time: it has been
-			       answered, and I am gone */
-	WORD_LEAVING = 'L', /* leaving of my own accord */
-	WORD_STATUS = 'Q',  /* send me the pool's status */
-	WORD_TAKEN = 'T',   /* a log that was sent: nothing goes to the old one */
-	WORD_LOST = 'l',    /* score_lose_line returned true */
-	WORD_LOGS = 'w'	    /* score_log_works returned true */
+	WORD_STUCK = 'S',     /* a request hangs beyond its time: it has been
+				 answered, and I am gone */
+	WORD_LEAVING = 'L',   /* leaving of my own accord */
+	WORD_STATUS = 'Q',    /* send me the pool's status */
+	WORD_TAKEN = 'T', /* a log that was sent: nothing goes to the old one */
+	WORD_LOST = 'l',  /* score_lose_line returned true */
+	WORD_LOGS = 'w'	  /* score_log_works returned true */
 };
 
 /* Is that byte one of them?  Another build may have more. */
-bool birth_is_word(char byte);
+bool worker_is_word(char byte);
 
 /* Say a word to the master, without waiting; nothing where there is none. */
-void birth_say(const struct birth *birth, enum birth_word word);
+void worker_say(const struct worker_args *args, enum worker_word word);
 
 /* WORD_FAILED: why.  The log is told by whoever calls this. */
-void birth_fail(const struct birth *birth, const char *why);
+void worker_fail(const struct worker_args *args, const char *why);
 
 #endif

@@ -4,7 +4,7 @@
 /*
  * The brake on forking for one pool: workers that die young are replaced ever
  * more slowly, a worker that dies after long service at once.  All zero is a
- * pool without trouble.  Pure; runs in the master.
+ * pool without outcome.  Pure; runs in the master.
  */
 
 #include <stdbool.h>

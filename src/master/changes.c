@@ -76,7 +76,8 @@ owner(const struct changes *changes, const struct listener *listener)
 	for (size_t i = 0; i < changes->n; i++) {
 		struct generation *made = changes->item[i].made;
 
-		if (made != NULL && inlet_has(generation_inlet(made), listener))
+		if (made != NULL &&
+		    listen_set_has(generation_inlet(made), listener))
 			return made;
 	}
 	return NULL;
@@ -86,7 +87,7 @@ struct generation *
 changes_heir(const struct changes *changes, const struct change *change,
     bool *several)
 {
-	const struct inlet *inlet = generation_inlet(change->old);
+	const struct listen_set *inlet = generation_inlet(change->old);
 	struct generation *heir = NULL, *one;
 
 	*several = false;
@@ -125,8 +126,8 @@ changes_connect(struct changes *changes)
 		if (made == NULL)
 			continue;
 		from = predecessor(changes, made);
-		if (inlet_follow(generation_inlet(made), from == NULL ? NULL :
-			generation_inlet(from->old)) == -1)
+		if (listen_set_follow(generation_inlet(made), from == NULL ?
+			NULL : generation_inlet(from->old)) == -1)
 			return -1;
 	}
 	return 0;
@@ -137,8 +138,8 @@ static int
 forward(const struct changes *changes, const struct change *change,
     struct loop *loop)
 {
-	struct inlet *inlet = generation_inlet(change->old);
-	const struct inlet **heirs;
+	struct listen_set *inlet = generation_inlet(change->old);
+	const struct listen_set **heirs;
 	struct generation *heir, *one;
 	bool several;
 	int result;
@@ -152,7 +153,7 @@ forward(const struct changes *changes, const struct change *change,
 		one = owner(changes, inlet->listeners[i]);
 		heirs[i] = generation_inlet(one == NULL ? heir : one);
 	}
-	result = inlet_forward(inlet, loop, heirs);
+	result = listen_set_forward(inlet, loop, heirs);
 	free(heirs);
 	return result;
 }

@@ -43,7 +43,7 @@ struct generation *changes_heir(const struct changes *changes,
 /*
  * Begin to forward what old generations will hand over whose exchange has not
  * become that of their one heir.  As long as they serve, they read it as well.
- * 0, or -1 with errno, and inlet_unforward ends it.
+ * 0, or -1 with errno, and listen_set_unforward ends it.
  */
 int changes_forward(const struct changes *changes, struct loop *loop);
 

@@ -71,14 +71,14 @@ command_begins(enum phase_event what)
 static void
 answer(struct control_client *client)
 {
-	const struct trouble *trouble = &self.world->pools->trouble;
+	const struct outcome *outcome = &self.world->pools->outcome;
 	char text[POOLS_TEXT];
 
 	if (!client->begun)
 		return;
-	if (trouble->text[0] != '\0')
-		control_answer(client, false, trouble->all.data,
-		    trouble->all.len);
+	if (outcome->text[0] != '\0')
+		control_answer(client, false, outcome->all.data,
+		    outcome->all.len);
 	else
 		control_answerf(client, true, "%s: %s",
 		    client->wish == WISH_RELOAD ? "reloaded" :
@@ -108,7 +108,8 @@ look_at_resume(struct control_client *client)
 {
 	const struct pools_parked *parked =
 	    pools_parked(self.world->pools, client->note);
-	const struct generation *g = pools_find(self.world->pools, client->note);
+	const struct generation *g = pools_find(self.world->pools,
+	    client->note);
 
 	if (parked != NULL && !parked->resumes)
 		control_answerf(client, false, "pool %s: stays out of "
@@ -268,7 +269,8 @@ run_scale(struct control_client *client, char **word)
 	else {
 		generation_scale(g, (unsigned)n);
 		control_answerf(client, true, "pool %s: %s%d workers", word[1],
-		    generation_conf(g)->workers.mode == MODE_STATIC ? "" : "at most ",
+		    generation_conf(g)->workers.mode == MODE_STATIC ? "" :
+			"at most ",
 		    (int)n);
 	}
 }

@@ -28,7 +28,7 @@ void command_turn(void);
 
 /* A reload (EVENT_HUP) or an upgrade (EVENT_USR2) begins: for all who have
  * asked for one so far.  What has begun has come to its end, and
- * pools->trouble says how. */
+ * pools->outcome says how. */
 void command_begins(enum phase_event what);
 void command_over(void);
 

@@ -64,7 +64,7 @@ generation_new(const struct conf_pool *conf, const struct conf *source,
 	why_set(why, "%s", strerror(errno));
 	if (g->board != NULL &&
 	    identity_find(&g->identity, conf, why) == 0 &&
-	    inlet_open(&g->inlet, conf,
+	    listen_set_open(&g->inlet, conf,
 		before == NULL ? NULL : &before->inlet, why) == 0 &&
 	    status_server_open(&g->status_server, conf, why) == 0 &&
 	    logs_open(&g->logs, conf, g->nslots, why) == 0)
@@ -77,7 +77,7 @@ void
 generation_free(struct generation *g)
 {
 	loop_timer_clear(g->options->loop, &g->timer);
-	inlet_close(&g->inlet);
+	listen_set_close(&g->inlet);
 	status_server_close(&g->status_server);
 	logs_close(&g->logs);
 	board_free(g->board);
@@ -109,7 +109,7 @@ generation_start(struct generation *g, unsigned successors)
 }
 
 static void
-order_all(struct generation *g, enum birth_order order)
+order_all(struct generation *g, enum worker_order order)
 {
 	for (unsigned i = 0; i < g->nslots; i++)
 		if (g->slots[i].state != SLOT_FREE)
@@ -156,9 +156,9 @@ leave(struct generation *g, enum generation_action action, int64_t limit)
 	int64_t now = clock_ms();
 
 	g->drained = now + limit;
-	inlet_unwatch(&g->inlet);
+	listen_set_unwatch(&g->inlet);
 	board_set_replaced(g->board, !last);
-	empty = inlet_refuse(&g->inlet, g->options->loop, last,
+	empty = listen_set_refuse(&g->inlet, g->options->loop, last,
 	    served && action != GENERATION_KEEP);
 	if (served && (last || empty))
 		board_set_last(g->board, true);
@@ -198,7 +198,7 @@ void
 generation_kill(struct generation *g)
 {
 	generation_event(g, GENERATION_KILLED);
-	inlet_end(&g->inlet);
+	listen_set_end(&g->inlet);
 	for (unsigned i = 0; i < g->nslots; i++)
 		slot_kill(&g->slots[i]);
 	status_server_kill(&g->status_server);
@@ -209,7 +209,8 @@ generation_is_gone(const struct generation *g)
 {
 	return generation_leaves(g->state) &&
 	    generation_count(g, SLOT_FREE) == g->nslots &&
-	    inlet_settled(&g->inlet) && !status_server_lives(&g->status_server);
+	    listen_set_settled(&g->inlet) &&
+	    !status_server_lives(&g->status_server);
 }
 
 void
@@ -229,9 +230,9 @@ generation_is_due(const struct generation *g)
 int
 generation_adjust(struct generation *g, struct why *why)
 {
-	if (inlet_adjust(&g->inlet, g->conf, why) == -1)
+	if (listen_set_adjust(&g->inlet, g->conf, why) == -1)
 		return -1;
-	return inlet_adjust(&g->status_server.inlet, g->conf, why);
+	return listen_set_adjust(&g->status_server.inlet, g->conf, why);
 }
 
 /* ---- what an operator does ----------------------------------------------- */
@@ -357,7 +358,7 @@ generation_busy(const struct generation *g)
 	return n;
 }
 
-struct inlet *
+struct listen_set *
 generation_inlet(struct generation *g)
 {
 	return &g->inlet;

@@ -42,7 +42,8 @@ put_status_server(const struct status_server *server, struct buf *out)
 }
 
 void
-generation_hand_over(const struct generation *g, int64_t source, struct buf *out)
+generation_hand_over(const struct generation *g, int64_t source,
+    struct buf *out)
 {
 	struct buf board = { 0 };
 
@@ -101,14 +102,15 @@ take_board(const struct record *record, unsigned nslots)
 static int
 take_inlet(struct generation *g, const struct record *record, struct why *why)
 {
-	struct inlet before = { .exchange = { record_fd(record, "exchange_in"),
-		record_fd(record, "exchange_out") } };
+	struct listen_set before = { .exchange = {
+	    record_fd(record, "exchange_in"),
+	    record_fd(record, "exchange_out") } };
 	bool same = record_number(record, "handoff", 0) == HANDOFF_VERSION;
 	int result;
 
 	if (!same)
 		shutdown(before.exchange[1], SHUT_WR);
-	result = inlet_open(&g->inlet, g->conf, same ? &before : NULL,
+	result = listen_set_open(&g->inlet, g->conf, same ? &before : NULL,
 	    why);
 	fd_close(&before.exchange[0]);
 	fd_close(&before.exchange[1]);

@@ -23,7 +23,7 @@ struct generation {
 	struct generation *next; /* generation_link */
 
 	struct identity identity;
-	struct inlet inlet;
+	struct listen_set inlet;
 	struct status_server status_server;
 	struct logs logs;
 	struct board *board;
@@ -62,7 +62,7 @@ unsigned generation_number(const struct generation *g,
 
 /* What a worker of the generation (arg) has said, and that a process of it has
  * asked for the status: for slot_fork, slot_take_over and status_server.h. */
-void generation_heard(void *arg, struct slot *slot, enum birth_word word);
+void generation_heard(void *arg, struct slot *slot, enum worker_word word);
 void generation_send_status(void *arg, struct slot *slot);
 
 /* More workers may load the application beside those that do. */

@@ -47,7 +47,7 @@ look(struct generation *g, int64_t now, struct score_counts *seen)
 	view.idle = up - view.busy;
 	if (g->workers.mode == MODE_ONDEMAND ||
 	    (g->workers.mode == MODE_DYNAMIC && view.idle == 0))
-		view.queued = inlet_waiting(&g->inlet);
+		view.queued = listen_set_waiting(&g->inlet);
 	if (!pm_spare(&g->workers, view.idle))
 		g->idle_since = -1;
 	else if (g->idle_since == -1)

@@ -13,8 +13,8 @@
 
 #define GRACE	    5	 /* ms for workers that are there to take a client */
 #define BATCH	    16	 /* forks in one turn */
-#define SUCCESSION  100	 /* ms of age before which a worker has no successor, and
-			    delays the next one if it leaves */
+#define SUCCESSION  100	 /* ms of age before which a worker has no successor,
+			    and delays the next one if it leaves */
 #define START_GRACE 2000 /* ms beyond timeouts.start, for the worker's own
 			    watchdog to say where it hangs */
 
@@ -90,9 +90,9 @@ fork_worker(struct generation *g)
 {
 	struct slot *slot = free_slot(g);
 	struct sink sinks[SINK_COUNT];
-	const struct inlet *inlet = &g->inlet;
+	const struct listen_set *inlet = &g->inlet;
 	struct spawn_order order = {
-		.birth = { .kind = BIRTH_WORKER, .pool = g->conf,
+		.args = { .kind = WORKER_KIND_APP, .pool = g->conf,
 		    .identity = &g->identity,
 		    .listeners = inlet->fds, .nlisteners = inlet->n,
 		    .exchange = { inlet->exchange[0], inlet->exchange[1] },
@@ -102,17 +102,18 @@ fork_worker(struct generation *g)
 
 	if (slot == NULL)
 		return NULL;
-	order.birth.number = generation_number(g, slot);
-	logs_lend(&g->logs, order.birth.number, sinks);
+	order.args.number = generation_number(g, slot);
+	logs_lend(&g->logs, order.args.number, sinks);
 	if (slot_fork(slot, &order, g->options->loop,
-		g->conf->timeouts.start + START_GRACE, generation_heard, g) == 0) {
+		g->conf->timeouts.start + START_GRACE, generation_heard,
+		g) == 0) {
 		fork_worked(g);
 		return slot;
 	}
 	snprintf(g->reason, sizeof(g->reason),
 	    "cannot fork a worker: %s", strerror(errno));
 	fork_failed(g);
-	logs_return(&g->logs, order.birth.number);
+	logs_return(&g->logs, order.args.number);
 	return NULL;
 }
 
@@ -153,7 +154,7 @@ client_came(void *arg, int fd, short revents)
 
 	(void)fd;
 	(void)revents;
-	inlet_unwatch(&g->inlet); /* it goes on waiting; we know */
+	listen_set_unwatch(&g->inlet); /* it goes on waiting; we know */
 	client_waits(g);
 }
 
@@ -161,9 +162,9 @@ void
 generation_watch(struct generation *g, bool on)
 {
 	if (on)
-		inlet_watch(&g->inlet, g->options->loop, client_came, g);
+		listen_set_watch(&g->inlet, g->options->loop, client_came, g);
 	else
-		inlet_unwatch(&g->inlet);
+		listen_set_unwatch(&g->inlet);
 }
 
 /* ---- what workers say ---------------------------------------------------- */
@@ -325,7 +326,7 @@ answers(struct generation *g, struct slot *slot, bool outdated)
 
 /* What is no reason for a step. */
 static bool
-heard_aside(struct generation *g, struct slot *slot, enum birth_word word)
+heard_aside(struct generation *g, struct slot *slot, enum worker_word word)
 {
 	switch (word) {
 	case WORD_CROWDED:
@@ -349,7 +350,7 @@ heard_aside(struct generation *g, struct slot *slot, enum birth_word word)
 }
 
 void
-generation_heard(void *arg, struct slot *slot, enum birth_word word)
+generation_heard(void *arg, struct slot *slot, enum worker_word word)
 {
 	struct generation *g = arg;
 	int64_t now = clock_ms();
@@ -447,7 +448,7 @@ generation_serve_last(struct generation *g, int64_t now)
 
 	if (g->state != GENERATION_LAST || now >= g->drained ||
 	    generation_count(g, SLOT_FREE) < g->nslots ||
-	    inlet_waiting(&g->inlet) == 0)
+	    listen_set_waiting(&g->inlet) == 0)
 		return;
 	slot = generation_fork(g);
 	if (slot == NULL)
@@ -640,8 +641,8 @@ generation_ask(struct generation *g, int64_t until)
 void
 generation_rewatch(struct generation *g)
 {
-	inlet_unforward(&g->inlet);
-	inlet_unwatch(&g->inlet);
+	listen_set_unforward(&g->inlet);
+	listen_set_unwatch(&g->inlet);
 	g->attention = true;
 }
 

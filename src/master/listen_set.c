@@ -21,7 +21,7 @@
 /* Whoever has the pair can shut it down for all who have it; from then on it
  * looks as if something had come. */
 static bool
-has_ended(const struct inlet *inlet)
+has_ended(const struct listen_set *inlet)
 {
 	struct pollfd p = { inlet->exchange[0], POLLRDHUP, 0 };
 
@@ -31,7 +31,7 @@ has_ended(const struct inlet *inlet)
 /* Connections handed over by one generation reach the next: both hold the
  * same pair. */
 static int
-open_exchange(struct inlet *inlet, const struct inlet *before)
+open_exchange(struct listen_set *inlet, const struct listen_set *before)
 {
 	if (before == NULL || has_ended(before))
 		return fd_pair(inlet->exchange);
@@ -45,7 +45,7 @@ open_exchange(struct inlet *inlet, const struct inlet *before)
 }
 
 int
-inlet_bind(struct inlet *inlet, const struct conf_pool *conf,
+listen_set_bind(struct listen_set *inlet, const struct conf_pool *conf,
     const struct conf_list *list, struct why *why)
 {
 	inlet->exchange[0] = inlet->exchange[1] = -1;
@@ -68,10 +68,10 @@ inlet_bind(struct inlet *inlet, const struct conf_pool *conf,
 }
 
 int
-inlet_open(struct inlet *inlet, const struct conf_pool *conf,
-    const struct inlet *before, struct why *why)
+listen_set_open(struct listen_set *inlet, const struct conf_pool *conf,
+    const struct listen_set *before, struct why *why)
 {
-	if (inlet_bind(inlet, conf, &conf->listen, why) == -1)
+	if (listen_set_bind(inlet, conf, &conf->listen, why) == -1)
 		return -1;
 	if (open_exchange(inlet, before) == 0)
 		return 0;
@@ -80,7 +80,7 @@ inlet_open(struct inlet *inlet, const struct conf_pool *conf,
 }
 
 int
-inlet_follow(struct inlet *inlet, const struct inlet *other)
+listen_set_follow(struct listen_set *inlet, const struct listen_set *other)
 {
 	for (int i = 0; i < 2; i++)
 		fd_close(&inlet->exchange[i]);
@@ -88,7 +88,8 @@ inlet_follow(struct inlet *inlet, const struct inlet *other)
 }
 
 bool
-inlet_shares(const struct inlet *inlet, const struct inlet *other)
+listen_set_shares(const struct listen_set *inlet,
+    const struct listen_set *other)
 {
 	struct stat one, two;
 
@@ -98,7 +99,7 @@ inlet_shares(const struct inlet *inlet, const struct inlet *other)
 }
 
 bool
-inlet_has(const struct inlet *inlet, const struct listener *listener)
+listen_set_has(const struct listen_set *inlet, const struct listener *listener)
 {
 	size_t i = 0;
 
@@ -108,8 +109,8 @@ inlet_has(const struct inlet *inlet, const struct listener *listener)
 }
 
 int
-inlet_forward(struct inlet *inlet, struct loop *loop,
-    const struct inlet *const *heirs)
+listen_set_forward(struct listen_set *inlet, struct loop *loop,
+    const struct listen_set *const *heirs)
 {
 	int *to = calloc(inlet->n, sizeof(*to));
 
@@ -124,20 +125,20 @@ inlet_forward(struct inlet *inlet, struct loop *loop,
 }
 
 void
-inlet_unforward(struct inlet *inlet)
+listen_set_unforward(struct listen_set *inlet)
 {
 	forward_free(inlet->forward);
 	inlet->forward = NULL;
 }
 
 bool
-inlet_settled(const struct inlet *inlet)
+listen_set_settled(const struct listen_set *inlet)
 {
 	return forward_idle(inlet->forward) && !inlet->timer.set;
 }
 
 int
-inlet_adjust(struct inlet *inlet, const struct conf_pool *conf,
+listen_set_adjust(struct listen_set *inlet, const struct conf_pool *conf,
     struct why *why)
 {
 	for (size_t i = 0; i < inlet->n; i++)
@@ -147,7 +148,7 @@ inlet_adjust(struct inlet *inlet, const struct conf_pool *conf,
 }
 
 void
-inlet_end(struct inlet *inlet)
+listen_set_end(struct listen_set *inlet)
 {
 	shutdown(inlet->exchange[1], SHUT_WR);
 }
@@ -155,7 +156,7 @@ inlet_end(struct inlet *inlet)
 /* What is in it when it is closed for the last time would be closed then, and
  * might let us wait. */
 static void
-empty_exchange(struct inlet *inlet)
+empty_exchange(struct listen_set *inlet)
 {
 	char byte;
 
@@ -165,9 +166,9 @@ empty_exchange(struct inlet *inlet)
 }
 
 void
-inlet_close(struct inlet *inlet)
+listen_set_close(struct listen_set *inlet)
 {
-	inlet_unwatch(inlet);
+	listen_set_unwatch(inlet);
 	if (inlet->timers != NULL)
 		loop_timer_clear(inlet->timers, &inlet->timer);
 	forward_free(inlet->forward);
@@ -185,7 +186,7 @@ inlet_close(struct inlet *inlet)
 
 /* A descriptor that another generation watches already is heard there. */
 void
-inlet_watch(struct inlet *inlet, struct loop *loop,
+listen_set_watch(struct listen_set *inlet, struct loop *loop,
     void (*came)(void *arg, int fd, short revents), void *arg)
 {
 	if (inlet->loop != NULL)
@@ -198,7 +199,7 @@ inlet_watch(struct inlet *inlet, struct loop *loop,
 }
 
 void
-inlet_unwatch(struct inlet *inlet)
+listen_set_unwatch(struct listen_set *inlet)
 {
 	if (inlet->loop == NULL)
 		return;
@@ -209,7 +210,7 @@ inlet_unwatch(struct inlet *inlet)
 }
 
 static void
-give_up_exchange(struct inlet *inlet)
+give_up_exchange(struct listen_set *inlet)
 {
 	if (inlet->loop != NULL)
 		loop_unwatch(inlet->loop, inlet->exchange[0]);
@@ -221,7 +222,7 @@ give_up_exchange(struct inlet *inlet)
 
 /* Was a connection handed on that waits? */
 static bool
-is_handed(struct inlet *inlet)
+is_handed(struct listen_set *inlet)
 {
 	struct pollfd p = { inlet->exchange[0], POLLIN, 0 };
 
@@ -231,7 +232,7 @@ is_handed(struct inlet *inlet)
 }
 
 unsigned
-inlet_waiting(struct inlet *inlet)
+listen_set_waiting(struct listen_set *inlet)
 {
 	unsigned sum = is_handed(inlet);
 	int n;
@@ -247,7 +248,7 @@ inlet_waiting(struct inlet *inlet)
 
 /* One that cannot be given for now is kept. */
 static bool
-give(struct inlet *inlet)
+give(struct listen_set *inlet)
 {
 	if (inlet->held != -1 && !has_ended(inlet) &&
 	    (!exchange_has_room(inlet->exchange[1]) ||
@@ -260,7 +261,7 @@ give(struct inlet *inlet)
 /* Whoever waits at a listener is handed over like those whom a worker could
  * not take.  True: nobody waits any more. */
 static bool
-empty(struct inlet *inlet, int listener)
+empty(struct listen_set *inlet, int listener)
 {
 	while (give(inlet)) {
 		inlet->held = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
@@ -275,7 +276,7 @@ empty(struct inlet *inlet, int listener)
 static void
 shut_listeners(void *arg)
 {
-	struct inlet *inlet = arg;
+	struct listen_set *inlet = arg;
 	bool all = true;
 
 	for (size_t i = 0; i < inlet->n; i++) {
@@ -296,7 +297,8 @@ shut_listeners(void *arg)
 }
 
 bool
-inlet_refuse(struct inlet *inlet, struct loop *loop, bool all, bool hand_on)
+listen_set_refuse(struct listen_set *inlet, struct loop *loop, bool all,
+    bool hand_on)
 {
 	bool any = false;
 

@@ -240,7 +240,7 @@ logs_account(struct logs *logs, unsigned slot, const struct conf_pool *pool,
 
 	buf_clear(&logs->line);
 	if (stash != NULL)
-		mark = pending_salvage(stash,
+		mark = spool_salvage(stash,
 		    sink_loan_used(&logs->loans[slot]), &logs->line);
 	if (logs->sinks[SINK_ACCESS].way == SINK_NONE ||
 	    !board_read_last(board, slot, &seen))

@@ -54,7 +54,8 @@ static void event(enum phase_event what);
 static int reopen_logs(void);
 
 static const struct command_world world = { .pools = &self.pools,
-	.phase = &self.phase, .started = &self.own.started, .raise = event, .reopen = reopen_logs };
+	.phase = &self.phase, .started = &self.own.started, .raise = event,
+	.reopen = reopen_logs };
 
 /* ---- phases -------------------------------------------------------------- */
 
@@ -62,14 +63,14 @@ static const struct command_world world = { .pools = &self.pools,
 static void
 go_on(void)
 {
-	const char *trouble = self.pools.trouble.text;
+	const char *outcome = self.pools.outcome.text;
 	char text[POOLS_TEXT];
 	bool *waits = self.own.hup_waits ? &self.own.hup_waits :
 					   &self.own.usr2_waits;
 
 	notify_send("READY=1\nMAINPID=%d\nSTATUS=%s%s%s", (int)getpid(),
-	    pools_text(&self.pools, text), *trouble != '\0' ? "; " : "",
-	    trouble);
+	    pools_text(&self.pools, text), *outcome != '\0' ? "; " : "",
+	    outcome);
 	command_over();
 	if (*waits) {
 		*waits = false;
@@ -364,7 +365,7 @@ tear_down(void)
 	command_close();
 	upgrade_cancel();
 	pools_free(&self.pools);
-	catch_finish();
+	worker_output_finish();
 	pidfile_close(self.own.pidfile, self.own.pid_path);
 	free(self.own.pid_path);
 	loop_free(self.loop);

@@ -8,22 +8,22 @@
 #define MOST 65536 /* bytes of all lines */
 
 void
-trouble_add(struct trouble *trouble, const char *what, const char *fmt, ...)
+outcome_add(struct outcome *outcome, const char *what, const char *fmt, ...)
 {
-	char text[sizeof(trouble->text)];
+	char text[sizeof(outcome->text)];
 	struct buf line = { 0 };
 	int begin = 0;
 	va_list ap;
 
-	if (trouble->all.len < MOST) {
+	if (outcome->all.len < MOST) {
 		va_start(ap, fmt);
 		buf_addv(&line, fmt, ap);
 		va_end(ap);
-		show_text(&trouble->all, line.data, line.len);
-		buf_putc(&trouble->all, '\n');
+		escape_text(&outcome->all, line.data, line.len);
+		buf_putc(&outcome->all, '\n');
 		buf_free(&line);
 	}
-	if (trouble->text[0] != '\0')
+	if (outcome->text[0] != '\0')
 		return;
 	/* Formatted anew: there may have been no memory for it above. */
 	if (what != NULL)
@@ -31,18 +31,18 @@ trouble_add(struct trouble *trouble, const char *what, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text + begin, sizeof(text) - (size_t)begin, fmt, ap);
 	va_end(ap);
-	show_cut(text, strlen(text), trouble->text, sizeof(trouble->text));
+	escape_cut(text, strlen(text), outcome->text, sizeof(outcome->text));
 }
 
 void
-trouble_clear(struct trouble *trouble)
+outcome_clear(struct outcome *outcome)
 {
-	trouble->text[0] = '\0';
-	buf_clear(&trouble->all);
+	outcome->text[0] = '\0';
+	buf_clear(&outcome->all);
 }
 
 void
-trouble_free(struct trouble *trouble)
+outcome_free(struct outcome *outcome)
 {
-	buf_free(&trouble->all);
+	buf_free(&outcome->all);
 }

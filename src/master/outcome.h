@@ -4,7 +4,7 @@
 /*
  * What went wrong in the last reload or upgrade, in words for its result: the
  * first in one line for the service manager, all of it for who asked over the
- * control socket.  Either is shown on terminals, so both are as base/show.h
+ * control socket.  Either is shown on terminals, so both are as base/escape.h
  * has it.  The log is told by whoever notes something here.  Runs in
  * the master; knows nothing.
  */
@@ -13,18 +13,18 @@
 
 #include "base/buf.h"
 
-struct trouble { /* all zero: all is well */
+struct outcome { /* all zero: all is well */
 	char text[320]; /* the first, with what it led to; "": none */
 	struct buf all; /* each a line; not more than a person would read */
 };
 
 /* Note a fault.  what: "reload refused" and the like, NULL if the text says
  * it all. */
-void trouble_add(struct trouble *trouble, const char *what, const char *fmt,
+void outcome_add(struct outcome *outcome, const char *what, const char *fmt,
     ...) __attribute__((format(printf, 3, 4)));
 
 /* A new attempt begins: all is well so far.  The memory is kept. */
-void trouble_clear(struct trouble *trouble);
-void trouble_free(struct trouble *trouble);
+void outcome_clear(struct outcome *outcome);
+void outcome_free(struct outcome *outcome);
 
 #endif

@@ -19,7 +19,7 @@ struct pools {
 	void (*stranger)(pid_t pid, int status); /* a child of no pool ended */
 	struct generation_options options; /* its quota is the one here */
 	struct quota quota;
-	struct trouble trouble; /* of the last reload */
+	struct outcome outcome; /* of the last reload */
 	struct pools_parked { /* out of service, until told otherwise */
 		struct pools_parked *next;
 		bool resumes; /* as soon as its workers have left */
@@ -43,8 +43,8 @@ int pools_try(struct pools *pools, struct conf *conf);
 void pools_decide(struct pools *pools, bool good);
 
 /* Make every pool of a configuration; no worker yet.  One that cannot be made
- * is logged and left out (pools_failed), as others are not to suffer for it: its
- * user may own the directory of its socket.  0; -1: there is none. */
+ * is logged and left out (pools_failed), as others are not to suffer for it:
+ * its user may own the directory of its socket.  0; -1: there is none. */
 int pools_make(struct pools *pools, const struct conf *conf);
 
 /* Fork the first workers of all. */

@@ -43,7 +43,7 @@ refuse(struct pools *pools, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	log_error("%s", text);
-	trouble_add(&pools->trouble, self.upgrade ? NULL : REFUSED, "%s",
+	outcome_add(&pools->outcome, self.upgrade ? NULL : REFUSED, "%s",
 	    text);
 }
 
@@ -71,7 +71,7 @@ give_up(struct pools *pools)
 	    "effect: what was in force stays, and so do its workers" :
 	    "reload refused: nothing has changed");
 	if (self.upgrade)
-		trouble_add(&pools->trouble, NULL, "upgraded, but the "
+		outcome_add(&pools->outcome, NULL, "upgraded, but the "
 		    "configuration cannot be put into effect");
 }
 
@@ -213,7 +213,7 @@ apply(struct pools *pools, struct conf *conf)
 int
 reload_apply(struct pools *pools, struct conf *conf)
 {
-	trouble_clear(&pools->trouble);
+	outcome_clear(&pools->outcome);
 	self.upgrade = true;
 	self.again = false;
 	if (conf != NULL)
@@ -230,7 +230,7 @@ reload_begin(struct pools *pools, const char *file, bool allow_root)
 {
 	struct conf *conf;
 
-	trouble_clear(&pools->trouble);
+	outcome_clear(&pools->outcome);
 	self.upgrade = false;
 	self.again = file == NULL;
 	self.committed = false;
@@ -346,7 +346,7 @@ blame(struct pools *pools, const struct change *change)
 	struct buf shown = { 0 };
 	const char *text;
 
-	show_text(&shown, reason, strlen(reason));
+	escape_text(&shown, reason, strlen(reason));
 	text = buf_string(&shown);
 	refuse(pools, "pool %s: %s%s%s", change->after->name,
 	    change->old == NULL ? NONE : STAY,
@@ -425,7 +425,7 @@ note_failed(struct pools *pools)
 			what = STAY;
 		else
 			continue;
-		trouble_add(&pools->trouble, NULL, "pool %s: %s",
+		outcome_add(&pools->outcome, NULL, "pool %s: %s",
 		    generation_name(g), what);
 	}
 }

@@ -25,7 +25,7 @@ bool reload_refuses(const struct conf *conf, bool allow_root,
 /*
  * Read `file` and begin; NULL: the configuration in force is to be applied
  * anew.  0: under way; -1: refused, which is logged as every fault is.
- * pools->trouble is of this reload from now on.
+ * pools->outcome is of this reload from now on.
  */
 int reload_begin(struct pools *pools, const char *file, bool allow_root);
 

@@ -52,8 +52,8 @@ take_word(struct slot *slot, const char *message, long n)
 {
 	if (*message == WORD_FAILED && slot->said == NULL)
 		slot->said = strndup(message + 1, (size_t)n - 1);
-	if ((n == 1 || *message == WORD_FAILED) && birth_is_word(*message))
-		slot->heard(slot->arg, slot, (enum birth_word)*message);
+	if ((n == 1 || *message == WORD_FAILED) && worker_is_word(*message))
+		slot->heard(slot->arg, slot, (enum worker_word)*message);
 	else if (!slot->foreign)
 		tell_fault(slot, FAULT_WORD, "says what is no word of a "
 		    "worker: ignored");
@@ -156,7 +156,8 @@ static void
 attend(struct slot *slot, struct loop *loop, int output, const char *pool)
 {
 	slot->loop = loop;
-	if (catch_open(&slot->output, loop, output, pool, slot->pid) == 0 &&
+	if (worker_output_open(&slot->output, loop, output, pool, slot->pid) ==
+		0 &&
 	    (slot->channel == -1 || watch_channel(slot) == 0))
 		return;
 	cut_off(slot);
@@ -165,7 +166,7 @@ attend(struct slot *slot, struct loop *loop, int output, const char *pool)
 int
 slot_fork(struct slot *slot, const struct spawn_order *order,
     struct loop *loop, int64_t limit,
-    void (*heard)(void *arg, struct slot *slot, enum birth_word word),
+    void (*heard)(void *arg, struct slot *slot, enum worker_word word),
     void *arg)
 {
 	struct spawned child;
@@ -179,7 +180,7 @@ slot_fork(struct slot *slot, const struct spawn_order *order,
 	slot->born = slot->looked = clock_ms();
 	slot->works = true;
 	slot->due = slot->born + limit;
-	attend(slot, loop, child.output, order->birth.pool->name);
+	attend(slot, loop, child.output, order->args.pool->name);
 	slot->heard = heard;
 	slot->arg = arg;
 	return 0;
@@ -236,7 +237,7 @@ slot_loads(struct slot *slot, int64_t now)
 }
 
 void
-slot_order(const struct slot *slot, enum birth_order order)
+slot_order(const struct slot *slot, enum worker_order order)
 {
 	if (slot->channel != -1 && !slot->foreign)
 		channel_send_order(slot->channel, (char)order);
@@ -289,7 +290,7 @@ slot_log_request(const struct slot *slot, enum log_level level,
 	log_relay(&(struct log_entry) { .level = level, .pid = slot->pid,
 	    .pool = slot->output.pool, .method = seen->method,
 	    .uri = seen->uri, .text = text, .len = strlen(text),
-	    .request = mark_is_id(seen->id, strlen(seen->id)) ? seen->id :
+	    .request = output_tag_is_id(seen->id, strlen(seen->id)) ? seen->id :
 								NULL });
 }
 
@@ -302,7 +303,7 @@ slot_is_deaf(struct slot *slot)
 void
 slot_bury(struct slot *slot)
 {
-	catch_leave(&slot->output);
+	worker_output_leave(&slot->output);
 	close_channel(slot);
 	slot->state = SLOT_FREE;
 	slot->pid = 0;
@@ -328,7 +329,7 @@ slot_hand_over(const struct slot *slot, struct buf *out)
 	record_put_number(out, "killed", slot->killed);
 	record_put_number(out, "wish", slot->wish);
 	record_put_number(out, "protocol",
-	    slot->foreign ? 0 : BIRTH_PROTOCOL);
+	    slot->foreign ? 0 : WORKER_PROTOCOL);
 	record_put(out, "line", slot->output.line.data,
 	    slot->output.line.len);
 }
@@ -346,7 +347,7 @@ is_child(int64_t pid)
 int
 slot_take_over(struct slot *slot, const struct record *record,
     struct loop *loop, const char *pool,
-    void (*heard)(void *arg, struct slot *slot, enum birth_word word),
+    void (*heard)(void *arg, struct slot *slot, enum worker_word word),
     void *arg)
 {
 	int64_t state = record_number(record, "state", SLOT_UP);
@@ -364,7 +365,7 @@ slot_take_over(struct slot *slot, const struct record *record,
 	slot->killed = record_number(record, "killed", 0) != 0;
 	slot->wish = record_number(record, "wish", 0) != 0;
 	slot->foreign = record_number(record, "protocol", 0) !=
-	    BIRTH_PROTOCOL;
+	    WORKER_PROTOCOL;
 	slot->heard = heard;
 	slot->arg = arg;
 	attend(slot, loop, record_fd(record, "output"), pool);

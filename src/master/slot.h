@@ -39,7 +39,7 @@ struct slot {
 	enum slot_state state;
 	pid_t pid;
 	int channel; /* -1 once the worker has closed its end */
-	struct catch output;
+	struct worker_output output;
 	int64_t born; /* clock_ms() */
 	int64_t due;  /* clock_ms() at which it is killed, -1: never */
 	bool killed;
@@ -50,7 +50,7 @@ struct slot {
 	enum slot_debt owes;
 	bool wish;	       /* UP: to be succeeded, when there is room */
 	char *said; /* WORD_FAILED: why it does not come up; NULL */
-	bool foreign; /* another build's: speaks another BIRTH_PROTOCOL */
+	bool foreign; /* another build's: speaks another WORKER_PROTOCOL */
 	int64_t span;	/* clock_ms() since which its words are counted, */
 	unsigned words; /* this many, */
 	int64_t took;	/* us of processor time that the master has
@@ -58,7 +58,7 @@ struct slot {
 	struct loop_timer pause; /* set: it is not heard until then */
 	unsigned faults; /* of what it does, which have been told: bits */
 	struct loop *loop;
-	void (*heard)(void *arg, struct slot *slot, enum birth_word word);
+	void (*heard)(void *arg, struct slot *slot, enum worker_word word);
 	void *arg;
 };
 
@@ -70,7 +70,7 @@ struct slot {
  */
 int slot_fork(struct slot *slot, const struct spawn_order *order,
     struct loop *loop, int64_t limit,
-    void (*heard)(void *arg, struct slot *slot, enum birth_word word),
+    void (*heard)(void *arg, struct slot *slot, enum worker_word word),
     void *arg);
 
 /* Its process has ended: take in all that it had said, and what it started
@@ -83,7 +83,7 @@ void slot_ended(struct slot *slot);
 bool slot_loads(struct slot *slot, int64_t now);
 
 /* Say something to it, without waiting; a foreign one would not understand. */
-void slot_order(const struct slot *slot, enum birth_order order);
+void slot_order(const struct slot *slot, enum worker_order order);
 
 /* TERM, and KILL if it is still there after limit ms. */
 void slot_tell_leave(struct slot *slot, int64_t limit);
@@ -110,7 +110,7 @@ void slot_bury(struct slot *slot);
 void slot_hand_over(const struct slot *slot, struct buf *out);
 int slot_take_over(struct slot *slot, const struct record *record,
     struct loop *loop, const char *pool,
-    void (*heard)(void *arg, struct slot *slot, enum birth_word word),
+    void (*heard)(void *arg, struct slot *slot, enum worker_word word),
     void *arg);
 
 /* It takes nothing that it is sent: say so, once. */

@@ -24,23 +24,23 @@ redirect(int output)
 }
 
 static int
-prepare(struct birth_orders *birth, struct board *board, struct ends *ends)
+prepare(struct worker_orders *args, struct board *board, struct ends *ends)
 {
 	struct board_lease lease;
 
 	if (fd_pair(ends->channel) == -1 || fd_pipe(ends->output) == -1 ||
-	    board_lease(board, birth->number, &lease) == -1)
+	    board_lease(board, args->number, &lease) == -1)
 		return -1;
-	birth->channel = ends->channel[1];
-	birth->head = lease.head;
-	birth->slot = lease.slot;
-	ends->orders = birth_prepare(birth);
+	args->channel = ends->channel[1];
+	args->head = lease.head;
+	args->slot = lease.slot;
+	ends->orders = worker_args_prepare(args);
 	return ends->orders == -1 ? -1 : 0;
 }
 
 /* A group of its own: what ends it ends what it has started. */
 static pid_t
-give_birth(const struct birth_orders *birth, const struct ends *ends)
+give_birth(const struct worker_orders *args, const struct ends *ends)
 {
 	pid_t pid;
 
@@ -49,7 +49,7 @@ give_birth(const struct birth_orders *birth, const struct ends *ends)
 	if (pid == 0) {
 		setpgid(0, 0);
 		redirect(ends->output[1]);
-		birth_become(birth, ends->orders);
+		worker_args_become(args, ends->orders);
 	}
 	if (pid != -1)
 		setpgid(pid, pid); /* whoever comes first */
@@ -70,21 +70,21 @@ int
 spawn(const struct spawn_order *order, struct spawned *out)
 {
 	struct ends ends = { { -1, -1 }, { -1, -1 }, -1 };
-	struct birth_orders birth = order->birth;
+	struct worker_orders args = order->args;
 	int error;
 
-	birth.level = log_level_now();
+	args.level = log_level_now();
 	out->pid = -1;
-	if (prepare(&birth, order->board, &ends) == 0)
-		out->pid = give_birth(&birth, &ends);
+	if (prepare(&args, order->board, &ends) == 0)
+		out->pid = give_birth(&args, &ends);
 	if (out->pid == -1) {
 		error = errno;
-		board_dead(order->board, birth.number);
+		board_dead(order->board, args.number);
 		close_all(&ends);
 		errno = error;
 		return -1;
 	}
-	board_born(order->board, birth.number, out->pid);
+	board_born(order->board, args.number, out->pid);
 	out->channel = ends.channel[0];
 	out->output = ends.output[0];
 	ends.channel[0] = ends.output[0] = -1;

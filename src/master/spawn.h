@@ -12,9 +12,9 @@
 #include "ipc/worker_args.h"
 
 struct spawn_order {
-	struct birth_orders birth; /* its channel and board_lease are made
+	struct worker_orders args; /* its channel and board_lease are made
 				      here */
-	struct board *board;	   /* which has the slot birth.number */
+	struct board *board;	   /* which has the slot args.number */
 };
 
 struct spawned {

@@ -20,13 +20,13 @@ status_server_open(struct status_server *server, const struct conf_pool *pool,
 		why_set(why, "%s", strerror(errno));
 		return -1;
 	}
-	return inlet_bind(&server->inlet, pool, list, why);
+	return listen_set_bind(&server->inlet, pool, list, why);
 }
 
 void
 status_server_close(struct status_server *server)
 {
-	inlet_close(&server->inlet);
+	listen_set_close(&server->inlet);
 	board_free(server->board);
 	buf_free(&server->slot.output.line);
 }
@@ -38,7 +38,7 @@ status_server_lives(const struct status_server *server)
 }
 
 static void
-heard(void *arg, struct slot *slot, enum birth_word word)
+heard(void *arg, struct slot *slot, enum worker_word word)
 {
 	struct status_server *server = arg;
 
@@ -58,7 +58,7 @@ start(struct status_server *server, const struct status_server_order *order,
     int64_t now)
 {
 	const struct spawn_order spawned = {
-		.birth = { .kind = BIRTH_STATUS, .pool = order->pool,
+		.args = { .kind = WORKER_KIND_STATUS, .pool = order->pool,
 		    .identity = order->identity,
 		    .listeners = server->inlet.fds,
 		    .nlisteners = server->inlet.n,

@@ -46,7 +46,7 @@ static void
 refuse(const char *reason)
 {
 	log_error("upgrade refused: %s", reason);
-	trouble_add(&self.world->pools->trouble, "upgrade refused", "%s",
+	outcome_add(&self.world->pools->outcome, "upgrade refused", "%s",
 	    reason);
 }
 
@@ -69,7 +69,7 @@ upgrade_init(const struct upgrade_world *world)
 void
 upgrade_try(const struct conf *conf)
 {
-	trouble_clear(&self.world->pools->trouble);
+	outcome_clear(&self.world->pools->outcome);
 	if (self.probe.binary == NULL)
 		refuse("the place of the binary is not known");
 	else if (probe_begin(&self.probe, conf) == -1)

@@ -13,7 +13,7 @@
 struct upgrade_world {
 	char **argv; /* as the daemon was started */
 	struct loop *loop;
-	struct pools *pools;	   /* its trouble says why not */
+	struct pools *pools;	   /* its outcome says why not */
 	struct handover_own *own;
 	void (*raise)(enum phase_event event);
 };

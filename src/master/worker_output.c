@@ -23,7 +23,7 @@
 #define WENT_ON	 "[line goes on] "
 
 struct left { /* its worker is gone, some child of that still writes */
-	struct catch catch;
+	struct worker_output catch;
 	struct left *next;
 };
 
@@ -35,7 +35,7 @@ static struct {
 /* ---- lines --------------------------------------------------------------- */
 
 static void
-catch_log(const struct catch *c, const char *text, size_t len)
+worker_output_log(const struct worker_output *c, const char *text, size_t len)
 {
 	log_relay(&(struct log_entry) { .level = LEVEL_NOTICE, .pid = c->pid,
 	    .pool = c->pool, .text = text, .len = len,
@@ -45,7 +45,7 @@ catch_log(const struct catch *c, const char *text, size_t len)
 /* An entry of the worker's own.  Whose it is the pipe tells; the rest is as
  * hostile as what it prints. */
 static bool
-catch_entry(const struct catch *c, char *text, size_t len)
+worker_output_entry(const struct worker_output *c, char *text, size_t len)
 {
 	struct log_entry entry = { .pid = c->pid, .pool = c->pool };
 
@@ -54,7 +54,7 @@ catch_entry(const struct catch *c, char *text, size_t len)
 	if (entry.level > LEVEL_ERROR)
 		entry.level = LEVEL_ERROR;
 	if (entry.request != NULL &&
-	    !mark_is_id(entry.request, strlen(entry.request)))
+	    !output_tag_is_id(entry.request, strlen(entry.request)))
 		entry.request = NULL;
 	log_relay(&entry);
 	return true;
@@ -63,39 +63,39 @@ catch_entry(const struct catch *c, char *text, size_t len)
 /* A mark begins a line of its own, even behind what another process wrote
  * without a newline.  A second one was printed by the application. */
 static void
-catch_text(struct catch *c, const char *text, size_t len)
+worker_output_text(struct worker_output *c, const char *text, size_t len)
 {
 	const char *end = text + len, *from = text, *at = text;
-	char request[MARK_ID];
+	char request[OUTPUT_TAG_ID];
 	size_t mark;
 
-	for (; (at = memchr(at, MARK_BEGIN, (size_t)(end - at))) != NULL;
+	for (; (at = memchr(at, OUTPUT_TAG_BEGIN, (size_t)(end - at))) != NULL;
 	    at += mark > 0 ? mark : 1) {
 		mark = c->request[0] != '\0' ? 0 :
-		    mark_parse(at, (size_t)(end - at), request);
+		    output_tag_parse(at, (size_t)(end - at), request);
 		if (mark == 0)
 			continue;
 		if (at > from)
-			catch_log(c, from, (size_t)(at - from));
+			worker_output_log(c, from, (size_t)(at - from));
 		from = at + mark;
 		memcpy(c->request, request, sizeof(request));
 	}
-	catch_log(c, from, (size_t)(end - from));
+	worker_output_log(c, from, (size_t)(end - from));
 }
 
 /* So does an entry. */
 static void
-catch_line(struct catch *c, char *text, size_t len)
+worker_output_line(struct worker_output *c, char *text, size_t len)
 {
 	char *entry = memchr(text, LOG_WIRE_BEGIN, len);
 	size_t before = entry == NULL ? len : (size_t)(entry - text);
 
-	if (entry == NULL || !catch_entry(c, entry, len - before)) {
-		catch_text(c, text, len);
+	if (entry == NULL || !worker_output_entry(c, entry, len - before)) {
+		worker_output_text(c, text, len);
 		return;
 	}
 	if (before > 0)
-		catch_text(c, text, before);
+		worker_output_text(c, text, before);
 }
 
 /* Up to where p[0..n) holds no half of a character. */
@@ -116,7 +116,7 @@ whole_characters(const unsigned char *p, size_t n)
 /* The line is too long, or there is no memory for more of it: log what is
  * there as a part. */
 static void
-catch_split(struct catch *c)
+worker_output_split(struct worker_output *c)
 {
 	struct buf *line = &c->line;
 	char rest[3];
@@ -126,7 +126,7 @@ catch_split(struct catch *c)
 	memcpy(rest, line->data + n, left);
 	line->len = n;
 	buf_puts(line, GOES_ON);
-	catch_line(c, line->data, line->len);
+	worker_output_line(c, line->data, line->len);
 	buf_clear(line);
 	buf_puts(line, WENT_ON);
 	buf_add(line, rest, left);
@@ -135,7 +135,7 @@ catch_split(struct catch *c)
 
 /* Log every whole line. */
 static void
-catch_lines(struct catch *c)
+worker_output_lines(struct worker_output *c)
 {
 	struct buf *line = &c->line;
 	size_t start = 0, at = c->seen;
@@ -144,14 +144,14 @@ catch_lines(struct catch *c)
 	while (at < line->len && (nl = memchr(line->data + at, '\n',
 	    line->len - at)) != NULL) {
 		at = (size_t)(nl - line->data);
-		catch_line(c, line->data + start, at - start);
+		worker_output_line(c, line->data + start, at - start);
 		c->request[0] = '\0';
 		start = ++at;
 	}
 	buf_consume(line, start);
 	c->seen = line->len;
-	if (line->len > CATCH_LINE + MARK_ID + 1)
-		catch_split(c);
+	if (line->len > CATCH_LINE + OUTPUT_TAG_ID + 1)
+		worker_output_split(c);
 	if (line->cap > CATCH_KEEP && line->len == 0) {
 		buf_free(line);
 		buf_reserve(line, CATCH_KEEP);
@@ -168,26 +168,26 @@ least(size_t a, size_t b)
 
 /* Room for what may be read; without memory, that of what is there. */
 static char *
-catch_room(struct catch *c)
+worker_output_room(struct worker_output *c)
 {
 	char *room = buf_reserve(&c->line, CATCH_READ);
 
 	if (room != NULL)
 		return room;
 	if (c->line.len > 0)
-		catch_split(c);
+		worker_output_split(c);
 	return buf_reserve(&c->line, CATCH_READ);
 }
 
 /* Take up to budget bytes.  False at end of file. */
 static bool
-catch_read(struct catch *c, size_t budget)
+worker_output_read(struct worker_output *c, size_t budget)
 {
 	char *room;
 	ssize_t n;
 
 	for (; budget > 0; budget -= (size_t)n) {
-		room = catch_room(c);
+		room = worker_output_room(c);
 		if (room == NULL) { /* another turn may have some */
 			c->line.failed = false;
 			return true;
@@ -198,7 +198,7 @@ catch_read(struct catch *c, size_t budget)
 		if (n == 0)
 			return false;
 		c->line.len += (size_t)n;
-		catch_lines(c);
+		worker_output_lines(c);
 	}
 	return true;
 }
@@ -206,21 +206,21 @@ catch_read(struct catch *c, size_t budget)
 /* Take what is there now, no more: whoever holds the other end may write for
  * ever.  An unfinished line is one. */
 static void
-catch_rest(struct catch *c)
+worker_output_rest(struct worker_output *c)
 {
 	int waiting;
 
 	if (ioctl(c->fd, FIONREAD, &waiting) == 0 && waiting > 0)
-		catch_read(c, (size_t)waiting);
+		worker_output_read(c, (size_t)waiting);
 	if (c->line.len > 0)
-		catch_line(c, c->line.data, c->line.len);
+		worker_output_line(c, c->line.data, c->line.len);
 	c->request[0] = '\0';
 	buf_clear(&c->line);
 	c->seen = 0;
 }
 
 static void
-catch_end(struct catch *c)
+worker_output_end(struct worker_output *c)
 {
 	loop_unwatch(c->loop, c->fd);
 	fd_close(&c->fd);
@@ -228,19 +228,19 @@ catch_end(struct catch *c)
 }
 
 static void
-catch_ready(void *arg, int fd, short revents)
+worker_output_ready(void *arg, int fd, short revents)
 {
-	struct catch *c = arg;
+	struct worker_output *c = arg;
 
 	(void)fd;
 	(void)revents;
-	if (!catch_read(c, CATCH_TURN))
-		catch_close(c);
+	if (!worker_output_read(c, CATCH_TURN))
+		worker_output_close(c);
 }
 
 static int
-catch_watch(struct catch *c, void (*ready)(void *arg, int fd, short revents),
-    void *arg)
+worker_output_watch(struct worker_output *c,
+    void (*ready)(void *arg, int fd, short revents), void *arg)
 {
 	if (buf_reserve(&c->line, CATCH_KEEP) != NULL &&
 	    loop_watch(c->loop, c->fd, POLLIN, ready, arg) == 0)
@@ -251,26 +251,26 @@ catch_watch(struct catch *c, void (*ready)(void *arg, int fd, short revents),
 }
 
 int
-catch_open(struct catch *c, struct loop *loop, int fd, const char *pool,
-    pid_t pid)
+worker_output_open(struct worker_output *c, struct loop *loop, int fd,
+    const char *pool, pid_t pid)
 {
-	*c = (struct catch){ .loop = loop, .fd = fd, .pid = pid };
+	*c = (struct worker_output){ .loop = loop, .fd = fd, .pid = pid };
 	snprintf(c->pool, sizeof(c->pool), "%s", pool);
 	if (fd == -1)
 		return 0;
 	if (fd_nonblock(fd, true) == 0)
-		return catch_watch(c, catch_ready, c);
+		return worker_output_watch(c, worker_output_ready, c);
 	fd_close(&c->fd);
 	return -1;
 }
 
 void
-catch_close(struct catch *c)
+worker_output_close(struct worker_output *c)
 {
 	if (c->fd == -1)
 		return;
-	catch_rest(c);
-	catch_end(c);
+	worker_output_rest(c);
+	worker_output_end(c);
 }
 
 /* ---- after the worker ----------------------------------------------------- */
@@ -292,7 +292,7 @@ left_ready(void *arg, int fd, short revents)
 {
 	struct left *left = arg;
 
-	catch_ready(&left->catch, fd, revents);
+	worker_output_ready(&left->catch, fd, revents);
 	if (left->catch.fd == -1)
 		forget(left);
 }
@@ -307,23 +307,23 @@ is_held(int fd)
 }
 
 void
-catch_leave(struct catch *c)
+worker_output_leave(struct worker_output *c)
 {
 	struct left *left = NULL;
 
 	if (c->fd == -1)
 		return;
-	catch_rest(c);
+	worker_output_rest(c);
 	if (is_held(c->fd) && self.n < CATCH_LEFT)
 		left = calloc(1, sizeof(*left));
 	if (left == NULL) {
-		catch_end(c);
+		worker_output_end(c);
 		return;
 	}
 	loop_unwatch(c->loop, c->fd);
 	left->catch = *c;
-	*c = (struct catch){ .fd = -1 };
-	if (catch_watch(&left->catch, left_ready, left) == -1) {
+	*c = (struct worker_output){ .fd = -1 };
+	if (worker_output_watch(&left->catch, left_ready, left) == -1) {
 		free(left);
 		return;
 	}
@@ -333,10 +333,10 @@ catch_leave(struct catch *c)
 }
 
 void
-catch_finish(void)
+worker_output_finish(void)
 {
 	while (self.left != NULL) {
-		catch_close(&self.left->catch);
+		worker_output_close(&self.left->catch);
 		forget(self.left);
 	}
 }

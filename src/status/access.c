@@ -127,7 +127,7 @@ add_escaped(struct buf *out, const char *p, size_t len, bool json)
 		len -= n;
 		if (len == 0)
 			return;
-		n = *p == '"' || *p == '\\' ? 0 : show_character(p, len);
+		n = *p == '"' || *p == '\\' ? 0 : escape_character(p, len);
 		if (n > 0)
 			put(out, p, n);
 		else

@@ -42,7 +42,7 @@ status_put_escaped(struct buf *out, const char *text, size_t len,
 	struct buf shown = { 0 };
 	const char *other;
 
-	show_text(&shown, text, len);
+	escape_text(&shown, text, len);
 	for (size_t i = 0; i < shown.len; i++) {
 		other = replacement(special, shown.data[i]);
 		if (other != NULL)

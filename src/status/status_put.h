@@ -18,7 +18,7 @@ void status_put_decimal(struct buf *out, int64_t value, int digits);
 void status_put_seconds(struct buf *out, int64_t us);
 
 /* Append a text with the bytes of `special`, which ends with NULL, replaced by
- * the texts beside them, and what is no visible UTF-8 shown as base/show.h
+ * the texts beside them, and what is no visible UTF-8 shown as base/escape.h
  * does. */
 struct status_escape {
 	char byte;

@@ -64,7 +64,7 @@ static void
 put_text(struct status_writer *w, const char *name, const char *text)
 {
 	put_name(w, name);
-	show_text(w->out, text, strlen(text));
+	escape_text(w->out, text, strlen(text));
 	buf_putc(w->out, '\n');
 }
 

@@ -1223,6 +1223,6 @@ main(void)
 	int orders;
 
 	if (image_orders(&orders))
-		worker_main(birth_take(orders, &why));
+		worker_main(worker_args_take(orders, &why));
 	return unit_run(suite());
 }

@@ -56,7 +56,7 @@
 
 #define LISTENERS_MOST 4
 
-static const struct birth *born; /* this process's, in a worker */
+static const struct worker_args *born; /* this process's, in a worker */
 static bool shut;		 /* as yet */
 
 static inline bool
@@ -69,7 +69,7 @@ worker_is(const char *manner)
 }
 
 static inline void
-worker_say(enum birth_word word)
+say(enum worker_word word)
 {
 	char byte = (char)word;
 
@@ -127,7 +127,7 @@ worker_prepare(void)
 		_exit(70);
 	}
 	if (worker_is("coward")) {
-		worker_say(WORD_LEAVING);
+		say(WORD_LEAVING);
 		_exit(0);
 	}
 	if (worker_is("parent"))
@@ -167,7 +167,7 @@ worker_serve(int fd)
 	char byte;
 
 	if (score_busy(born->score, &request))
-		worker_say(WORD_CROWDED);
+		say(WORD_CROWDED);
 	if (worker_is("hander") && mkdir("handed", 0700) == 0)
 		fd_send(born->exchange[1], fd, "", 1);
 	else
@@ -177,13 +177,13 @@ worker_serve(int fd)
 		raise(SIGSEGV);
 	}
 	if (worker_is("leaver")) {
-		worker_say(WORD_LEAVING);
+		say(WORD_LEAVING);
 		_exit(3);
 	}
 	if (worker_is("flood"))
 		worker_flood();
 	if (worker_is("liar")) {
-		worker_say(WORD_STUCK);
+		say(WORD_STUCK);
 		for (;;)
 			pause();
 	}
@@ -231,7 +231,7 @@ worker_leave(void)
 			worker_take(waiting.fd);
 	}
 	dprintf(STDOUT_FILENO, "leaving\n");
-	worker_say(WORD_LEAVING);
+	say(WORD_LEAVING);
 	if (worker_is("lingers"))
 		worker_wait();
 	_exit(0);
@@ -263,10 +263,10 @@ worker_signal(int fd)
 			pause();
 	}
 	else if (worker_is("stateful"))
-		worker_say(WORD_REPLACE);
+		say(WORD_REPLACE);
 	else {
 		dprintf(STDOUT_FILENO, "restarted\n");
-		worker_say(WORD_RESTARTED);
+		say(WORD_RESTARTED);
 	}
 }
 
@@ -291,40 +291,40 @@ worker_channel(void)
 	if (message == CHANNEL_CLOSED)
 		_exit(0); /* the master is gone */
 	if (message == CHANNEL_LOG)
-		worker_say(WORD_TAKEN);
+		say(WORD_TAKEN);
 	if (message == CHANNEL_ORDER && told == ORDER_OPEN)
 		shut = false;
 	if (message != CHANNEL_ORDER || told != ORDER_ASK)
 		return;
 	if (worker_is("absent"))
 		worker_dream();
-	worker_say(worker_is("stateful") ? WORD_OUTDATED : WORD_CURRENT);
+	say(worker_is("stateful") ? WORD_OUTDATED : WORD_CURRENT);
 }
 
-static inline void worker_main(const struct birth *birth)
+static inline void worker_main(const struct worker_args *args)
     __attribute__((noreturn));
 
 static inline void
-worker_main(const struct birth *birth)
+worker_main(const struct worker_args *args)
 {
 	struct pollfd fds[LISTENERS_MOST + 3];
-	nfds_t n = birth->nlisteners;
+	nfds_t n = args->nlisteners;
 
-	born = birth;
-	shut = birth->shut;
+	born = args;
+	shut = args->shut;
 	worker_prepare();
-	fds[0] = (struct pollfd){ birth->channel, POLLIN, 0 };
+	fds[0] = (struct pollfd){ args->channel, POLLIN, 0 };
 	fds[1] = (struct pollfd){ worker_signals(), POLLIN, 0 };
-	fds[2] = (struct pollfd){ birth->exchange[0], POLLIN, 0 };
+	fds[2] = (struct pollfd){ args->exchange[0], POLLIN, 0 };
 	for (size_t i = 0; i < n; i++)
-		fds[i + 3] = (struct pollfd){ birth->listeners[i], POLLIN, 0 };
-	score_idle(birth->score);
-	worker_say(WORD_READY);
+		fds[i + 3] = (struct pollfd){ args->listeners[i], POLLIN, 0 };
+	score_idle(args->score);
+	say(WORD_READY);
 	dprintf(STDOUT_FILENO, "ready\n");
 	if (worker_is("eager"))
-		worker_say(WORD_REPLACE);
+		say(WORD_REPLACE);
 	if (worker_is("hasty")) {
-		worker_say(WORD_LEAVING);
+		say(WORD_LEAVING);
 		_exit(0);
 	}
 	for (;;) {
@@ -337,7 +337,7 @@ worker_main(const struct birth *birth)
 			worker_adopt();
 		for (size_t i = 0; i < n; i++)
 			if (fds[i + 3].revents != 0)
-				worker_take(birth->listeners[i]);
+				worker_take(args->listeners[i]);
 	}
 }
 

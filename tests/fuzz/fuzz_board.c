@@ -33,7 +33,7 @@ look(struct board *board)
 	must(seen.state > SCORE_FREE && seen.state < SCORE_STATES);
 	must(seen.since >= seen.born && seen.since <= clock_ms());
 	must(strlen(seen.uri) < sizeof(seen.uri));
-	must(seen.id[0] == '\0' || mark_is_id(seen.id, strlen(seen.id)));
+	must(seen.id[0] == '\0' || output_tag_is_id(seen.id, strlen(seen.id)));
 }
 
 FUZZ(board)

@@ -33,7 +33,7 @@ set_up(void)
 		.state_size = sizeof(struct scan),
 		.patience = { [CONN_HEAD] = 1000, [CONN_IDLE] = 1000 } };
 
-	must(conn_init(wait_open(), &few) == 0 && fd_pair(exchange) == 0);
+	must(conn_init(poller_open(), &few) == 0 && fd_pair(exchange) == 0);
 	handoff_init("fcgi", pack);
 }
 

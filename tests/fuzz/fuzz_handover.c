@@ -191,7 +191,7 @@ give_back(struct pools *pools, struct handover_own *own)
 	pools_free(pools);
 	listen_sweep();
 	control_close();
-	catch_finish();
+	worker_output_finish();
 	fd_close(&own->pidfile);
 	free(own->pid_path);
 	if (strcmp(own->version, "?") != 0)

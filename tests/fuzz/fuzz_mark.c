@@ -8,14 +8,14 @@
 FUZZ(mark)
 {
 	const char *text = (const char *)data;
-	char id[MARK_ID] = "untouched";
-	size_t n = mark_parse(text, size, id), len = strlen(id);
+	char id[OUTPUT_TAG_ID] = "untouched";
+	size_t n = output_tag_parse(text, size, id), len = strlen(id);
 
 	if (n == 0) {
 		must(strcmp(id, "untouched") == 0);
 		return;
 	}
-	must(n <= size && len == n - 2 && mark_is_id(id, len));
-	must(text[0] == MARK_BEGIN && text[n - 1] == MARK_END &&
+	must(n <= size && len == n - 2 && output_tag_is_id(id, len));
+	must(text[0] == OUTPUT_TAG_BEGIN && text[n - 1] == OUTPUT_TAG_END &&
 	    memcmp(text + 1, id, len) == 0);
 }

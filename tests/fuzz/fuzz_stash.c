@@ -12,7 +12,7 @@ FUZZ(stash)
 
 	memset(stash, 0, sizeof(stash));
 	memcpy(stash, data, size < sizeof(stash) ? size : sizeof(stash));
-	pending_salvage(stash, -1, &out);
+	spool_salvage(stash, -1, &out);
 	must(out.len <= sizeof(stash));
 	for (size_t i = 0; i < out.len; i++)
 		must(out.data[i] == '\n' || ((unsigned char)out.data[i] >= ' ' &&

@@ -554,7 +554,7 @@ check_sane(const struct score_slot *seen)
 		ck_assert_int_ge(seen->gauge[i], i == GAUGE_CPU ? -1 : 0);
 	ck_assert_uint_lt(strlen(seen->uri), sizeof(seen->uri));
 	ck_assert_uint_lt(strlen(seen->method), sizeof(seen->method));
-	ck_assert(*seen->id == '\0' || mark_is_id(seen->id, strlen(seen->id)));
+	ck_assert(*seen->id == '\0' || output_tag_is_id(seen->id, strlen(seen->id)));
 }
 
 /* Whatever stands in the memory of one worker, what is read of it can be, and

@@ -18,7 +18,7 @@ static const char *
 text_of(const char *text, size_t n)
 {
 	buf_clear(&out);
-	show_text(&out, text, n);
+	escape_text(&out, text, n);
 	return buf_string(&out);
 }
 
@@ -26,7 +26,7 @@ static const char *
 lines_of(const char *text)
 {
 	buf_clear(&out);
-	show_lines(&out, text, strlen(text));
+	escape_lines(&out, text, strlen(text));
 	return buf_string(&out);
 }
 
@@ -80,7 +80,7 @@ START_TEST(a_cut_is_clean)
 
 	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
 		memset(cut, 'x', sizeof(cut));
-		ck_assert_uint_eq(show_cut(text, strlen(text), cut, i + 1),
+		ck_assert_uint_eq(escape_cut(text, strlen(text), cut, i + 1),
 		    strlen(want[i]));
 		ck_assert_str_eq(cut, want[i]);
 	}

@@ -34,7 +34,7 @@ set_up(void)
 {
 	const struct conn_limits limits = { .max = 2000,
 		.patience = { [CONN_HEAD] = 60000, [CONN_IDLE] = 60000 } };
-	int set = wait_open();
+	int set = poller_open();
 
 	ck_assert_int_ne(set, -1);
 	ck_assert_int_eq(conn_init(set, &limits), 0);

@@ -92,7 +92,7 @@ set_up_state(lua_State *L)
 	luaL_openlibs(L);
 	lua_pushglobaltable(L);
 	luaL_setfuncs(L, functions, 0);
-	lua_guard_setup(L);
+	lua_deadline_setup(L);
 	return 0;
 }
 
@@ -132,10 +132,10 @@ run(const char *program, void *(*beside)(void *))
 
 	load(program);
 	ck_assert_int_eq(pthread_create(&thread, NULL, beside, NULL), 0);
-	lua_guard_begin(scene.L, LUA_ACCEPT);
+	lua_deadline_begin(scene.L, LUA_ACCEPT);
 	if (lua_pcall(scene.L, 0, 1, 0) != LUA_OK)
 		ck_abort_msg("%s", lua_tostring(scene.L, -1));
-	lua_guard_end(scene.L);
+	lua_deadline_end(scene.L);
 	pthread_join(thread, NULL);
 	result = lua_tointeger(scene.L, -1);
 	lua_settop(scene.L, 0);
@@ -179,7 +179,7 @@ copy_patiently(size_t (*what)(char *, size_t), char *out, size_t n)
 	ssize_t len = -1;
 
 	for (int i = 0; i < 20 && len == -1; i++)
-		len = copy_look(what, out, n);
+		len = snapshot_look(what, out, n);
 	return len;
 }
 
@@ -406,7 +406,7 @@ look_once(unsigned *random)
 	text = lua_trace_answer();
 	if (text != NULL) {
 		seen.answers++;
-	} else if (copy_look(lua_trace_look, scene.text,
+	} else if (snapshot_look(lua_trace_look, scene.text,
 		       sizeof(scene.text)) != -1) {
 		seen.copies++;
 		text = scene.text;
@@ -475,9 +475,9 @@ START_TEST(copies)
 	ck_assert_int_eq(copy_patiently(much, text, sizeof(text)),
 	    sizeof(text) - 1);
 	ck_assert_uint_eq(strspn(text, "x"), sizeof(text) - 1);
-	ck_assert_int_eq(copy_look(die, text, sizeof(text)), -1);
+	ck_assert_int_eq(snapshot_look(die, text, sizeof(text)), -1);
 	ck_assert(errno == EFAULT || errno == ETIMEDOUT);
-	ck_assert_int_eq(copy_look(hang, text, sizeof(text)), -1);
+	ck_assert_int_eq(snapshot_look(hang, text, sizeof(text)), -1);
 	ck_assert_int_eq(errno, ETIMEDOUT);
 	/* Nobody is left, and nobody was to be seen. */
 	ck_assert_int_eq(waitpid(-1, NULL, __WALL), -1);

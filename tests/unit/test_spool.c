@@ -29,7 +29,7 @@ static struct sink master, sinks[WRITERS];
 static struct sink_loan loans[WRITERS];
 static struct score *scores[WRITERS];
 static struct board *board;
-static struct pending *pending; /* of the first */
+static struct spool *pending; /* of the first */
 static struct buf out;
 static struct why why;
 
@@ -48,7 +48,7 @@ set_up(void)
 		sink_lend(&master, &sinks[i], &loans[i]);
 	}
 	ck_assert(sinks[0].own);
-	pending = pending_of(scores[0]);
+	pending = spool_of(scores[0]);
 	ck_assert_ptr_nonnull(pending);
 }
 
@@ -72,8 +72,8 @@ tear_down(void)
 static void
 add(const char *text)
 {
-	ck_assert(pending_fits(pending, strlen(text)));
-	pending_add(pending, text, strlen(text));
+	ck_assert(spool_fits(pending, strlen(text)));
+	spool_add(pending, text, strlen(text));
 }
 
 static const char *
@@ -102,7 +102,7 @@ static const char *
 salvaged(void)
 {
 	buf_clear(&out);
-	pending_salvage(pending, used(0), &out);
+	spool_salvage(pending, used(0), &out);
 	buf_putc(&out, '\0');
 	return out.data;
 }
@@ -111,17 +111,17 @@ salvaged(void)
 
 START_TEST(lines_go_together)
 {
-	ck_assert(!pending_any(pending));
+	ck_assert(!spool_any(pending));
 	add("one\n");
 	add("two\n");
-	ck_assert(pending_any(pending));
+	ck_assert(spool_any(pending));
 	ck_assert_str_eq(content(), "");
-	ck_assert_int_eq(pending_push(pending, &sinks[0]), 0);
+	ck_assert_int_eq(spool_push(pending, &sinks[0]), 0);
 	ck_assert_str_eq(content(), "one\ntwo\n");
-	ck_assert(!pending_any(pending));
-	ck_assert_int_eq(pending_push(pending, &sinks[0]), 0);
+	ck_assert(!spool_any(pending));
+	ck_assert_int_eq(spool_push(pending, &sinks[0]), 0);
 	add("three\n");
-	ck_assert_int_eq(pending_push_one(pending, &sinks[0]), 0);
+	ck_assert_int_eq(spool_push_one(pending, &sinks[0]), 0);
 	ck_assert_str_eq(content(), "one\ntwo\nthree\n");
 	ck_assert_str_eq(salvaged(), "");
 }
@@ -135,10 +135,10 @@ START_TEST(room_ends_and_comes_again)
 	memset(line, 'x', sizeof(line));
 	line[1000] = '\n';
 	for (int round = 0; round < 2; round++) {
-		for (; pending_fits(pending, sizeof(line)); n++)
-			pending_add(pending, line, sizeof(line));
+		for (; spool_fits(pending, sizeof(line)); n++)
+			spool_add(pending, line, sizeof(line));
 		ck_assert_int_ge(n, 16 * (round + 1));
-		ck_assert_int_eq(pending_push(pending, &sinks[0]), 0);
+		ck_assert_int_eq(spool_push(pending, &sinks[0]), 0);
 		ck_assert_uint_eq(strlen(content()), n * sizeof(line));
 	}
 }
@@ -147,15 +147,15 @@ END_TEST
 START_TEST(a_long_line_passes)
 {
 	static char line[LONG];
-	int64_t mark = pending_mark(pending);
+	int64_t mark = spool_mark(pending);
 
 	memset(line, 'x', sizeof(line));
 	line[LONG - 1] = '\n';
-	ck_assert(!pending_fits(pending, LONG));
-	ck_assert_int_eq(pending_pass(pending, &sinks[0], line, LONG), 0);
+	ck_assert(!spool_fits(pending, LONG));
+	ck_assert_int_eq(spool_pass(pending, &sinks[0], line, LONG), 0);
 	ck_assert_uint_eq(strlen(content()), LONG);
-	ck_assert_int_ne(pending_mark(pending), mark);
-	ck_assert(!pending_any(pending));
+	ck_assert_int_ne(spool_mark(pending), mark);
+	ck_assert(!spool_any(pending));
 	add("short\n");
 	ck_assert_str_eq(salvaged(), "short\n");
 }
@@ -171,16 +171,16 @@ START_TEST(a_file_that_ends_takes_whole_lines)
 	add("one\n");
 	add("two\n");
 	add("three\n");
-	ck_assert_int_eq(pending_push(pending, &sinks[0]), -1);
+	ck_assert_int_eq(spool_push(pending, &sinks[0]), -1);
 	ck_assert_int_eq(errno, EFBIG);
 	ck_assert_str_eq(content(), "one\ntwo\n \n");
-	ck_assert(pending_any(pending));
-	ck_assert_int_eq(pending_push_one(pending, &sinks[0]), -1);
-	ck_assert(!pending_any(pending));
+	ck_assert(spool_any(pending));
+	ck_assert_int_eq(spool_push_one(pending, &sinks[0]), -1);
+	ck_assert(!spool_any(pending));
 	limit.rlim_cur = RLIM_INFINITY;
 	setrlimit(RLIMIT_FSIZE, &limit);
 	add("four\n");
-	ck_assert_int_eq(pending_push(pending, &sinks[0]), 0);
+	ck_assert_int_eq(spool_push(pending, &sinks[0]), 0);
 	ck_assert_str_eq(content(), "one\ntwo\n \nfour\n");
 }
 END_TEST
@@ -192,8 +192,8 @@ START_TEST(what_a_killed_worker_had_is_salvaged)
 	int64_t mark;
 
 	add("one\n");
-	mark = pending_mark(pending);
-	ck_assert_int_eq(pending_salvage(pending, used(0), &out), mark);
+	mark = spool_mark(pending);
+	ck_assert_int_eq(spool_salvage(pending, used(0), &out), mark);
 	ck_assert_uint_eq(out.len, 4);
 }
 END_TEST
@@ -225,9 +225,9 @@ die_within(size_t n, const char *line)
 		setrlimit(RLIMIT_CORE, &none);
 		setrlimit(RLIMIT_FSIZE, &limit);
 		if (line != NULL)
-			pending_pass(pending, &sinks[0], line, strlen(line));
+			spool_pass(pending, &sinks[0], line, strlen(line));
 		else
-			pending_push(pending, &sinks[0]);
+			spool_push(pending, &sinks[0]);
 		_exit(0);
 	}
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
@@ -249,7 +249,7 @@ static const struct {
 START_TEST(a_torn_line_is_made_blank)
 {
 	add("old\n");
-	ck_assert_int_eq(pending_push(pending, &sinks[0]), 0);
+	ck_assert_int_eq(spool_push(pending, &sinks[0]), 0);
 	add("one\n");
 	add("two\n");
 	add("three\n");
@@ -275,7 +275,7 @@ START_TEST(equal_lines_are_told_apart)
 {
 	for (int i = 0; i < 3; i++)
 		add("same\n");
-	ck_assert_int_eq(pending_push(pending, &sinks[0]), 0);
+	ck_assert_int_eq(spool_push(pending, &sinks[0]), 0);
 	for (int i = 0; i < 3; i++)
 		add("same\n");
 	die_within(20, NULL);
@@ -289,12 +289,12 @@ START_TEST(a_long_line_counts_once_it_is_begun)
 	int64_t mark;
 
 	add("old\n");
-	ck_assert_int_eq(pending_push(pending, &sinks[0]), 0);
-	mark = pending_mark(pending);
+	ck_assert_int_eq(spool_push(pending, &sinks[0]), 0);
+	mark = spool_mark(pending);
 	die_within(4, "a long line\n");
-	ck_assert_int_eq(pending_salvage(pending, used(0), &out), mark);
+	ck_assert_int_eq(spool_salvage(pending, used(0), &out), mark);
 	die_within(9, "a long line\n");
-	ck_assert_int_ne(pending_salvage(pending, used(0), &out), mark);
+	ck_assert_int_ne(spool_salvage(pending, used(0), &out), mark);
 	ck_assert_uint_eq(out.len, 0);
 }
 END_TEST
@@ -307,7 +307,7 @@ START_TEST(a_rotated_file_is_looked_at)
 	char name[sizeof(file) + 2];
 
 	add("old\n");
-	ck_assert_int_eq(pending_push(pending, &sinks[0]), 0);
+	ck_assert_int_eq(spool_push(pending, &sinks[0]), 0);
 	add("one\n");
 	add("two\n");
 	for (int i = 0; i < 2; i++) {
@@ -321,7 +321,7 @@ START_TEST(a_rotated_file_is_looked_at)
 
 	/* The next has taken it. */
 	add("three\n");
-	ck_assert_int_eq(pending_push(pending, &lent), 0);
+	ck_assert_int_eq(spool_push(pending, &lent), 0);
 	ck_assert_int_eq(used(0), lent.out.fd);
 	for (int i = 0; i < 2; i++)
 		sink_close(&next[i]);
@@ -333,7 +333,7 @@ START_TEST(an_unknown_file_has_nothing)
 {
 	add("one\n");
 	die_within(2, NULL);
-	pending_salvage(pending, -1, &out);
+	spool_salvage(pending, -1, &out);
 	ck_assert_uint_eq(out.len, 4);
 }
 END_TEST
@@ -351,7 +351,7 @@ START_TEST(anything_may_stand_in_a_workers_memory)
 		memset(memory + 32, random() % 2 ? '\n' : 'x',
 		    SCORE_STASH - 32);
 		buf_clear(&out);
-		pending_salvage(pending, used(0), &out);
+		spool_salvage(pending, used(0), &out);
 		ck_assert_uint_le(out.len, SCORE_STASH);
 		ck_assert(out.len == 0 || out.data[out.len - 1] == '\n');
 	}
@@ -365,16 +365,16 @@ END_TEST
 _Noreturn static void
 write_on(unsigned slot, volatile unsigned *added)
 {
-	struct pending *p = pending_of(scores[slot]);
+	struct spool *p = spool_of(scores[slot]);
 	char line[128];
 	int n;
 
 	while (*added < ENOUGH) {
 		n = snprintf(line, sizeof(line), "%u %u %0*u\n", slot,
 		    *added + 1, (int)(*added % 50) + 1, *added);
-		if (!pending_fits(p, (size_t)n) || *added % 97 == 0)
-			pending_push(p, &sinks[slot]);
-		pending_add(p, line, (size_t)n);
+		if (!spool_fits(p, (size_t)n) || *added % 97 == 0)
+			spool_push(p, &sinks[slot]);
+		spool_add(p, line, (size_t)n);
 		++*added;
 	}
 	for (;;)
@@ -419,7 +419,7 @@ START_TEST(killed_at_any_moment)
 	for (unsigned i = 0; i < WRITERS; i++) {
 		ck_assert_int_eq(waitpid(pids[i], NULL, 0), pids[i]);
 		buf_clear(&out);
-		pending_salvage(board_stash(board, i), used(i), &out);
+		spool_salvage(board_stash(board, i), used(i), &out);
 		sink_write_lines(&master, out.data, out.len);
 	}
 	check_lines(added);

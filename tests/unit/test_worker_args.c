@@ -15,7 +15,7 @@
 
 static struct identity identity;
 static struct board *board;
-static struct birth_orders orders;
+static struct worker_orders orders;
 static int channel[2], exchange[2];
 
 /* What a master gives to a worker of the slot 1 of 2. */
@@ -36,7 +36,7 @@ setup(void)
 	board = board_new(2, NULL);
 	ck_assert_ptr_nonnull(board);
 	ck_assert_int_eq(board_lease(board, 1, &lease), 0);
-	orders = (struct birth_orders){ .kind = BIRTH_WORKER, .pool = &conf->pools[0],
+	orders = (struct worker_orders){ .kind = WORKER_KIND_APP, .pool = &conf->pools[0],
 		.identity = &identity, .listeners = &listener,
 		.nlisteners = 1, .channel = channel[1],
 		.exchange = { exchange[0], exchange[1] },
@@ -61,28 +61,28 @@ check_refused(int memory)
 	struct why why = { .text = "" };
 
 	pass_on();
-	ck_assert_ptr_null(birth_take(memory, &why));
+	ck_assert_ptr_null(worker_args_take(memory, &why));
 	ck_assert_str_ne(why.text, "");
 }
 
 START_TEST(what_is_given_is_taken)
 {
-	int memory = birth_prepare(&orders);
-	const struct birth *birth;
+	int memory = worker_args_prepare(&orders);
+	const struct worker_args *args;
 	struct why why;
 
 	ck_assert_int_ne(memory, -1);
 	pass_on();
-	birth = birth_take(memory, &why);
-	ck_assert_msg(birth != NULL, "%s", why.text);
-	ck_assert_str_eq(birth->pool->name, "www");
-	ck_assert_uint_eq(birth->nlisteners, 1);
-	ck_assert_int_eq(birth->listeners[0], orders.listeners[0]);
-	ck_assert_int_eq(birth->channel, channel[1]);
-	ck_assert_int_eq(birth->exchange[0], exchange[0]);
-	ck_assert_int_eq(birth->exchange[1], exchange[1]);
+	args = worker_args_take(memory, &why);
+	ck_assert_msg(args != NULL, "%s", why.text);
+	ck_assert_str_eq(args->pool->name, "www");
+	ck_assert_uint_eq(args->nlisteners, 1);
+	ck_assert_int_eq(args->listeners[0], orders.listeners[0]);
+	ck_assert_int_eq(args->channel, channel[1]);
+	ck_assert_int_eq(args->exchange[0], exchange[0]);
+	ck_assert_int_eq(args->exchange[1], exchange[1]);
 	ck_assert_int_eq(fcntl(exchange[1], F_GETFD), FD_CLOEXEC);
-	ck_assert_ptr_nonnull(birth->score);
+	ck_assert_ptr_nonnull(args->score);
 	ck_assert_int_eq(fcntl(memory, F_GETFD), -1);
 }
 END_TEST
@@ -93,7 +93,7 @@ static struct buf
 bytes(const char *name, size_t cut)
 {
 	struct buf good = { 0 }, out = { 0 };
-	int memory = birth_prepare(&orders);
+	int memory = worker_args_prepare(&orders);
 	const char *rest;
 	struct record all;
 	size_t len;
@@ -168,25 +168,25 @@ START_TEST(a_score_that_cannot_be_is_refused)
 
 	ck_assert_int_eq(ftruncate(wrong, 5), 0);
 	orders.slot = wrong;
-	check_refused(birth_prepare(&orders));
+	check_refused(worker_args_prepare(&orders));
 	orders.slot = -1;
-	check_refused(birth_prepare(&orders));
+	check_refused(worker_args_prepare(&orders));
 	orders.slot = slot;
 	orders.head = wrong;
-	check_refused(birth_prepare(&orders));
+	check_refused(worker_args_prepare(&orders));
 	orders.head = slot; /* twice the same */
-	check_refused(birth_prepare(&orders));
+	check_refused(worker_args_prepare(&orders));
 	orders.head = head;
 	orders.number = 2;
-	check_refused(birth_prepare(&orders));
+	check_refused(worker_args_prepare(&orders));
 }
 END_TEST
 
 static Suite *
 suite(void)
 {
-	Suite *s = suite_create("birth");
-	TCase *t = tcase_create("birth");
+	Suite *s = suite_create("args");
+	TCase *t = tcase_create("args");
 
 	tcase_add_checked_fixture(t, setup, NULL);
 	tcase_add_test(t, what_is_given_is_taken);

@@ -15,7 +15,7 @@
 
 static char path[64];
 static struct loop *loop;
-static struct catch c;
+static struct worker_output c;
 static int out; /* the worker's stdout and stderr */
 
 static void
@@ -29,14 +29,14 @@ setup(void)
 	ck_assert_int_eq(log_open(path, LEVEL_NOTICE, FORM_TEXT, NULL), 0);
 	ck_assert_ptr_nonnull(loop = loop_new());
 	ck_assert_int_eq(fd_pipe(fds), 0);
-	ck_assert_int_eq(catch_open(&c, loop, fds[0], "www", 4711), 0);
+	ck_assert_int_eq(worker_output_open(&c, loop, fds[0], "www", 4711), 0);
 	out = fds[1];
 }
 
 static void
 teardown(void)
 {
-	catch_close(&c);
+	worker_output_close(&c);
 	fd_close(&out);
 	loop_free(loop);
 	unlink(path);
@@ -113,7 +113,7 @@ START_TEST(what_remains_is_logged_at_the_end)
 	ck_assert_str_eq(logged(), "no newline\n");
 	ck_assert_int_eq(c.fd, -1);
 	ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
-	catch_close(&c);
+	worker_output_close(&c);
 	ck_assert_str_eq(logged(), "");
 }
 END_TEST
@@ -250,7 +250,7 @@ START_TEST(closing_takes_all_that_is_there_and_waits_for_nobody)
 	turn();
 	ck_assert_str_eq(logged(), "x\n");
 	all = flood();
-	catch_close(&c); /* out is open still, as in a grandchild */
+	worker_output_close(&c); /* out is open still, as in a grandchild */
 	ck_assert_uint_eq(strlen(logged()), all);
 	ck_assert_int_eq(c.fd, -1);
 }
@@ -270,7 +270,7 @@ START_TEST(a_mark_names_the_request)
 	say("id-4\x1f");
 	turn();
 	say("four");
-	catch_close(&c);
+	worker_output_close(&c);
 	ck_assert_str_eq(logged(), "[request id-4] four\n");
 }
 END_TEST
@@ -290,7 +290,7 @@ START_TEST(children_of_a_dead_worker_are_heard)
 {
 	say("first\nlast words");
 	turn();
-	catch_leave(&c); /* out is open still, as in a grandchild */
+	worker_output_leave(&c); /* out is open still, as in a grandchild */
 	ck_assert_int_eq(c.fd, -1);
 	ck_assert_str_eq(logged(), "first\nlast words\n");
 	say("from a child\nand");
@@ -304,9 +304,9 @@ END_TEST
 
 START_TEST(at_the_end_children_are_left_alone)
 {
-	catch_leave(&c);
+	worker_output_leave(&c);
 	say("said in time\nor almost");
-	catch_finish();
+	worker_output_finish();
 	ck_assert_str_eq(logged(), "said in time\nor almost\n");
 	signal(SIGPIPE, SIG_IGN);
 	ck_assert_int_eq(write(out, "x", 1), -1);
@@ -319,7 +319,7 @@ START_TEST(nobody_waits_for_children_that_are_not_there)
 
 	say("bye");
 	fd_close(&out);
-	catch_leave(&c);
+	worker_output_leave(&c);
 	ck_assert_str_eq(logged(), "bye\n");
 	ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
 }
@@ -328,19 +328,19 @@ END_TEST
 START_TEST(closing_logs_an_unfinished_line)
 {
 	say("almost");
-	catch_close(&c);
+	worker_output_close(&c);
 	ck_assert_str_eq(logged(), "almost\n");
 }
 END_TEST
 
 START_TEST(what_cannot_be_watched_is_closed)
 {
-	struct catch other;
+	struct worker_output other;
 	int fd = c.fd;
 
 	loop_unwatch(loop, fd); /* watched by somebody else */
 	ck_assert_int_eq(loop_watch(loop, fd, 0, NULL, NULL), 0);
-	ck_assert_int_eq(catch_open(&other, loop, fd, "www", 1), -1);
+	ck_assert_int_eq(worker_output_open(&other, loop, fd, "www", 1), -1);
 	ck_assert_int_eq(other.fd, -1);
 	ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
 	c.fd = -1;

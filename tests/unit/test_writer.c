@@ -14,14 +14,14 @@
 #include "unit.h"
 
 static int ends[2];
-static struct outlet o;
+static struct writer o;
 
 static void
 set_up(void)
 {
 	signal(SIGPIPE, SIG_IGN);
 	ck_assert_int_eq(fd_pipe(ends), 0);
-	o = (struct outlet){ .fd = -1 };
+	o = (struct writer){ .fd = -1 };
 }
 
 /* Lines of this many bytes until one is lost; returns how many were not. */
@@ -33,7 +33,7 @@ fill(size_t n)
 
 	memset(line, 'x', n - 1);
 	line[n - 1] = '\n';
-	while (outlet_write(&o, line, n) == 0)
+	while (writer_write(&o, line, n) == 0)
 		taken++;
 	return taken;
 }
@@ -59,43 +59,43 @@ check_stall(void)
 	int64_t begun = clock_ms();
 
 	ck_assert_uint_gt(fill(sizeof(line)), 50);
-	ck_assert_int_ge(clock_ms() - begun, OUTLET_PATIENCE);
+	ck_assert_int_ge(clock_ms() - begun, WRITER_PATIENCE);
 	ck_assert_uint_eq(o.lost, 1);
 	ck_assert_int_eq(o.error, EAGAIN);
 	/* Patience is shown once. */
 	begun = clock_ms();
 	for (int i = 0; i < 1000; i++)
-		ck_assert_int_eq(outlet_write(&o, line, sizeof(line)), -1);
-	ck_assert_int_lt(clock_ms() - begun, OUTLET_PATIENCE);
+		ck_assert_int_eq(writer_write(&o, line, sizeof(line)), -1);
+	ck_assert_int_lt(clock_ms() - begun, WRITER_PATIENCE);
 	ck_assert_uint_eq(o.lost, 1001);
 	/* Nor is a line that would fit in what is left of it taken, nor is it
 	 * forgotten when the same is opened again. */
-	ck_assert_int_eq(outlet_write(&o, "x\n", 2), -1);
-	outlet_set(&o, o.fd);
-	ck_assert_int_eq(outlet_write(&o, "x\n", 2), -1);
+	ck_assert_int_eq(writer_write(&o, "x\n", 2), -1);
+	writer_set(&o, o.fd);
+	ck_assert_int_eq(writer_write(&o, "x\n", 2), -1);
 	ck_assert_uint_eq(o.lost, 1003);
 	drain(ends[0], text, sizeof(text));
-	ck_assert_int_eq(outlet_write(&o, "taken\n", 6), 0);
+	ck_assert_int_eq(writer_write(&o, "taken\n", 6), 0);
 	ck_assert_uint_eq(drain(ends[0], text, sizeof(text)), 6);
 	ck_assert_uint_eq(o.lost, 1003);
 }
 
 START_TEST(a_full_pipe_holds_nobody_up)
 {
-	int own = outlet_own(ends[1]);
+	int own = writer_own(ends[1]);
 
 	ck_assert_int_gt(own, STDERR_FILENO);
 	ck_assert_int_ne(fcntl(own, F_GETFL) & O_NONBLOCK, 0);
 	ck_assert_int_eq(fcntl(ends[1], F_GETFL) & O_NONBLOCK, 0);
 	ck_assert_int_eq(fcntl(own, F_GETFD), FD_CLOEXEC);
-	outlet_set(&o, own);
+	writer_set(&o, own);
 	check_stall();
 }
 END_TEST
 
 START_TEST(nor_does_one_that_would_wait)
 {
-	outlet_set(&o, ends[1]);
+	writer_set(&o, ends[1]);
 	ck_assert(o.blocks);
 	check_stall();
 }
@@ -106,28 +106,28 @@ START_TEST(nor_a_socket)
 	close(ends[0]);
 	close(ends[1]);
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
-	outlet_set(&o, outlet_own(ends[1]));
+	writer_set(&o, writer_own(ends[1]));
 	check_stall();
 }
 END_TEST
 
 START_TEST(a_reader_that_is_gone_is_an_error)
 {
-	outlet_set(&o, ends[1]);
+	writer_set(&o, ends[1]);
 	close(ends[0]);
-	ck_assert_int_eq(outlet_write(&o, "x\n", 2), -1);
+	ck_assert_int_eq(writer_write(&o, "x\n", 2), -1);
 	ck_assert_int_eq(errno, EPIPE);
 	ck_assert_int_eq(o.error, EPIPE);
 	ck_assert_uint_eq(o.lost, 1);
 	/* Its pipe cannot be opened again: what there is has to do. */
-	ck_assert_int_gt(outlet_own(ends[1]), STDERR_FILENO);
+	ck_assert_int_gt(writer_own(ends[1]), STDERR_FILENO);
 }
 END_TEST
 
 START_TEST(a_full_disk_is_an_error)
 {
-	outlet_set(&o, open("/dev/full", O_WRONLY | O_APPEND));
-	ck_assert_int_eq(outlet_write(&o, "x\n", 2), -1);
+	writer_set(&o, open("/dev/full", O_WRONLY | O_APPEND));
+	ck_assert_int_eq(writer_write(&o, "x\n", 2), -1);
 	ck_assert_int_eq(errno, ENOSPC);
 	ck_assert_int_eq(o.error, ENOSPC);
 }
@@ -138,12 +138,12 @@ START_TEST(after_a_cut_line_a_new_one_begins)
 	static char text[1 << 20];
 	size_t n;
 
-	outlet_set(&o, outlet_own(ends[1]));
+	writer_set(&o, writer_own(ends[1]));
 	fill(90000);
 	ck_assert(o.torn);
 	n = drain(ends[0], text, sizeof(text));
 	ck_assert_int_eq(text[n - 1], 'x');
-	ck_assert_int_eq(outlet_write(&o, "whole\n", 6), 0);
+	ck_assert_int_eq(writer_write(&o, "whole\n", 6), 0);
 	ck_assert(!o.torn);
 	text[drain(ends[0], text, sizeof(text) - 1)] = '\0';
 	ck_assert_str_eq(text, "\nwhole\n");
@@ -165,10 +165,10 @@ START_TEST(a_slow_reader_gets_everything)
 			sum += (unsigned long)n;
 		_exit(sum == LINES * SIZE ? 0 : 1);
 	}
-	outlet_set(&o, outlet_own(ends[1]));
+	writer_set(&o, writer_own(ends[1]));
 	memset(line, 'x', SIZE);
 	for (int i = 0; i < LINES; i++)
-		outlet_write(&o, line, SIZE);
+		writer_write(&o, line, SIZE);
 	ck_assert_uint_eq(o.lost, 0);
 	close(ends[1]);
 	close(o.fd);

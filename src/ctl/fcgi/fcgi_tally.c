@@ -56,7 +56,7 @@ tally_failure(struct fcgi_tally *t, enum tally_failure kind,
     const char *reason)
 {
 	if (t->failed[kind]++ == 0)
-		show_cut(reason, strlen(reason), t->reason[kind],
+		escape_cut(reason, strlen(reason), t->reason[kind],
 		    sizeof(t->reason[kind]));
 }
 

@@ -44,7 +44,7 @@ enter(struct lua_app *app, enum lua_entry entry)
 	lua_heap_begin(&app->heap);
 	if (entry != LUA_ACCEPT && app->options.enter != NULL)
 		app->options.enter(entry);
-	lua_guard_begin(app->L, entry);
+	lua_deadline_begin(app->L, entry);
 	locale_theirs();
 }
 
@@ -54,7 +54,7 @@ leave(struct lua_app *app, enum lua_entry entry)
 {
 	forked_leave();
 	locale_ours();
-	lua_guard_end(app->L);
+	lua_deadline_end(app->L);
 	if (entry != LUA_ACCEPT && app->options.leave != NULL)
 		app->options.leave();
 }
@@ -65,7 +65,7 @@ judge(struct lua_app *app, int result)
 	app->exhausted |= lua_heap_hit(&app->heap);
 	if (result == 0)
 		return LUA_END_DONE;
-	if (lua_guard_expired())
+	if (lua_deadline_expired())
 		return LUA_END_LATE;
 	return lua_heap_hit(&app->heap) ? LUA_END_NO_MEMORY : LUA_END_RAISED;
 }
@@ -97,7 +97,7 @@ setup(lua_State *L)
 
 	lua_input_setup(L);
 	lua_env_setup(&app->req, L);
-	lua_guard_setup(L);
+	lua_deadline_setup(L);
 	lua_process_setup(L);
 	lua_sandbox_apply(L, app->options.lua, app->file);
 	lua_files_watch(&app->files, L);
@@ -189,7 +189,7 @@ lua_app_load(const char *file, const struct lua_app_options *options,
 	enum lua_end end;
 	int result;
 
-	lua_guard_init();
+	lua_deadline_init();
 	if (app == NULL || (app->file = strdup(file)) == NULL ||
 	    (app->L = lua_state_open()) == NULL) {
 		why_set(why, "%s: out of memory", file);

@@ -14,7 +14,7 @@
 #define close_thread(co, from) lua_closethread(co, from)
 #endif
 
-const char *const lua_guard_errors[] = {
+const char *const lua_deadline_errors[] = {
 	[LUA_LOAD] = "loading exceeds timeouts.start",
 	[LUA_START] = "start exceeds timeouts.start",
 	[LUA_ACCEPT] = "the request exceeds timeouts.request",
@@ -54,13 +54,13 @@ raise_expired(lua_State *L, lua_Debug *where)
 		return;
 	}
 	push_place(L);
-	lua_pushstring(L, lua_guard_errors[self.entry]);
+	lua_pushstring(L, lua_deadline_errors[self.entry]);
 	lua_concat(L, 2);
 	lua_error(L);
 }
 
 const struct lua_runner *
-lua_guard_runner(void)
+lua_deadline_runner(void)
 {
 	return atomic_load_explicit(&self.runner, memory_order_acquire);
 }
@@ -76,7 +76,7 @@ run(const struct lua_runner *runner)
 static void
 expire(int signo)
 {
-	const struct lua_runner *runner = lua_guard_runner();
+	const struct lua_runner *runner = lua_deadline_runner();
 
 	(void)signo;
 	if (runner == NULL)
@@ -86,19 +86,19 @@ expire(int signo)
 }
 
 void
-lua_guard_expire(void)
+lua_deadline_expire(void)
 {
 	pthread_kill(self.thread, SIGRTMIN);
 }
 
 bool
-lua_guard_expired(void)
+lua_deadline_expired(void)
 {
 	return self.expired;
 }
 
 void
-lua_guard_init(void)
+lua_deadline_init(void)
 {
 	struct sigaction action = { .sa_handler = expire,
 		.sa_flags = SA_RESTART };
@@ -108,7 +108,7 @@ lua_guard_init(void)
 }
 
 void
-lua_guard_begin(lua_State *L, enum lua_entry entry)
+lua_deadline_begin(lua_State *L, enum lua_entry entry)
 {
 	self.expired = 0;
 	self.entry = entry;
@@ -117,7 +117,7 @@ lua_guard_begin(lua_State *L, enum lua_entry entry)
 }
 
 void
-lua_guard_end(lua_State *L)
+lua_deadline_end(lua_State *L)
 {
 	run(NULL);
 	if (self.expired)
@@ -141,7 +141,7 @@ return_to(lua_State *L, const struct lua_runner *runner)
 static int
 resume(lua_State *L, lua_State *co, int nargs)
 {
-	const struct lua_runner runner = { co, lua_guard_runner() };
+	const struct lua_runner runner = { co, lua_deadline_runner() };
 	int status, n;
 
 	if (!lua_checkstack(co, nargs)) {
@@ -169,7 +169,7 @@ resume(lua_State *L, lua_State *co, int nargs)
 static int
 close_coroutine(lua_State *L, lua_State *co)
 {
-	const struct lua_runner runner = { co, lua_guard_runner() };
+	const struct lua_runner runner = { co, lua_deadline_runner() };
 	int status;
 
 	run(&runner);
@@ -265,7 +265,7 @@ coroutine_close(lua_State *L)
 }
 
 void
-lua_guard_setup(lua_State *L)
+lua_deadline_setup(lua_State *L)
 {
 	static const luaL_Reg functions[] = { { "close", coroutine_close },
 		{ "resume", coroutine_resume }, { "wrap", coroutine_wrap },

@@ -24,27 +24,27 @@ struct lua_runner {
 };
 
 /* "restart exceeds timeouts.start": the error that stops it. */
-extern const char *const lua_guard_errors[LUA_ENTRIES];
+extern const char *const lua_deadline_errors[LUA_ENTRIES];
 
 /* Once, by the thread that runs Lua: take the signal. */
-void lua_guard_init(void);
+void lua_deadline_init(void);
 
 /* Put our functions into the table coroutine.  To be called inside
  * lua_state_call. */
-void lua_guard_setup(lua_State *L);
+void lua_deadline_setup(lua_State *L);
 
 /* From here on L runs; it has ended, whichever way. */
-void lua_guard_begin(lua_State *L, enum lua_entry entry);
-void lua_guard_end(lua_State *L);
+void lua_deadline_begin(lua_State *L, enum lua_entry entry);
+void lua_deadline_end(lua_State *L);
 
 /* What runs, NULL: nothing does.  It is true for the thread that runs it, a
  * signal handler of that, or a copy of the process. */
-const struct lua_runner *lua_guard_runner(void);
+const struct lua_runner *lua_deadline_runner(void);
 
 /* The time is over: send the main thread the signal.  From any thread. */
-void lua_guard_expire(void);
+void lua_deadline_expire(void);
 
-/* Has it been over since lua_guard_begin? */
-bool lua_guard_expired(void);
+/* Has it been over since lua_deadline_begin? */
+bool lua_deadline_expired(void);
 
 #endif

@@ -27,7 +27,7 @@
  * just about to sleep, with a chance of less than one in a thousand).
  *
  * Code that sleeps, or is in a C function for long, never answers.  For those
- * there is lua_trace_look in a copy of the process (copy.h).
+ * there is lua_trace_look in a copy of the process (snapshot.h).
  */
 
 #define SIGNAL	 (SIGRTMIN + 1)
@@ -127,7 +127,7 @@ add_state(struct text *t, const struct lua_runner *runner)
 size_t
 lua_trace_look(char *out, size_t n)
 {
-	const struct lua_runner *runner = lua_guard_runner();
+	const struct lua_runner *runner = lua_deadline_runner();
 	struct text t = { out, out + n, self.depth };
 
 	*out = '\0';
@@ -159,11 +159,11 @@ answer(lua_State *L, lua_Debug *where)
 static void
 set_hook(int signo)
 {
-	const struct lua_runner *runner = lua_guard_runner();
+	const struct lua_runner *runner = lua_deadline_runner();
 	lua_State *L;
 
 	(void)signo;
-	if (runner == NULL || lua_guard_expired() ||
+	if (runner == NULL || lua_deadline_expired() ||
 	    !atomic_load(&self.asked))
 		return;
 	L = runner->L;

@@ -18,7 +18,7 @@
 #define REST 100 /* ms */
 
 static struct {
-	const struct birth *birth;
+	const struct worker_args *args;
 	int wait_set;
 	uint64_t key;
 	int64_t until; /* the rest's end, -1: there is none */
@@ -29,9 +29,9 @@ static struct {
 } self = { .until = -1 };
 
 void
-door_init(const struct birth *birth, int wait_set, uint64_t key)
+acceptor_init(const struct worker_args *args, int wait_set, uint64_t key)
 {
-	self.birth = birth;
+	self.args = args;
 	self.wait_set = wait_set;
 	self.key = key;
 }
@@ -39,25 +39,25 @@ door_init(const struct birth *birth, int wait_set, uint64_t key)
 static void
 withdraw(void)
 {
-	const struct birth *b = self.birth;
+	const struct worker_args *b = self.args;
 
 	for (size_t i = 0; i < b->nlisteners; i++)
-		wait_remove(self.wait_set, b->listeners[i]);
+		poller_remove(self.wait_set, b->listeners[i]);
 	if (b->exchange[0] != -1)
-		wait_remove(self.wait_set, b->exchange[0]);
+		poller_remove(self.wait_set, b->exchange[0]);
 }
 
 static int
 attend(void)
 {
-	const struct birth *b = self.birth;
+	const struct worker_args *b = self.args;
 	int result = 0;
 
 	for (size_t i = 0; i < b->nlisteners; i++)
-		result |= wait_add(self.wait_set, b->listeners[i],
+		result |= poller_add(self.wait_set, b->listeners[i],
 		    self.key + 1 + i, true);
 	if (b->exchange[0] != -1 && !self.ended)
-		result |= wait_add(self.wait_set, b->exchange[0], self.key,
+		result |= poller_add(self.wait_set, b->exchange[0], self.key,
 		    true);
 	return result;
 }
@@ -66,8 +66,8 @@ attend(void)
 static void
 call_others(void)
 {
-	if (self.birth->exchange[1] != -1)
-		handoff_nudge(self.birth->exchange[1]);
+	if (self.args->exchange[1] != -1)
+		handoff_nudge(self.args->exchange[1]);
 }
 
 /* Only what does not pass by itself within a turn. */
@@ -86,7 +86,7 @@ rest(void)
 static bool
 is_leaving(void)
 {
-	return score_is_leaving(self.birth->score);
+	return score_is_leaving(self.args->score);
 }
 
 static void
@@ -98,7 +98,7 @@ unlock(void)
 }
 
 void
-door_open(void)
+acceptor_open(void)
 {
 	self.opened = true;
 	self.stays = is_leaving();
@@ -106,7 +106,7 @@ door_open(void)
 }
 
 void
-door_shut(void)
+acceptor_shut(void)
 {
 	self.until = -1;
 	withdraw();
@@ -122,7 +122,7 @@ gather(int listener)
 		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 		if (fd == -1)
 			return;
-		if (clients_admit(fd))
+		if (allow_admit(fd))
 			conn_park(conn_add(fd), CONN_HEAD);
 		else
 			close(fd);
@@ -135,14 +135,14 @@ gather(int listener)
  * kernel would go on telling this worker of them if it did not withdraw.
  */
 void
-door_abandon(void)
+acceptor_abandon(void)
 {
 	int hole = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	const struct birth *b = self.birth;
+	const struct worker_args *b = self.args;
 
 	if (b == NULL)
 		return; /* too young */
-	door_shut();
+	acceptor_shut();
 	for (size_t i = 0; i < b->nlisteners; i++) {
 		if (self.opened)
 			gather(b->listeners[i]);
@@ -154,16 +154,16 @@ door_abandon(void)
 }
 
 bool
-door_passes_on(void)
+acceptor_passes_on(void)
 {
-	return !self.stays && is_leaving() && self.birth->exchange[1] != -1 &&
-	    score_heirs(self.birth->score);
+	return !self.stays && is_leaving() && self.args->exchange[1] != -1 &&
+	    score_heirs(self.args->score);
 }
 
 bool
-door_admits(void)
+acceptor_admits(void)
 {
-	if (!door_passes_on())
+	if (!acceptor_passes_on())
 		return true;
 	/* Or it would be woken by who waits, and call, until TERM comes. */
 	withdraw();
@@ -177,12 +177,12 @@ forget_exchange(void)
 {
 	log_warning("connections can no longer be handed over: the exchange "
 	    "has been shut down");
-	wait_remove(self.wait_set, self.birth->exchange[0]);
+	poller_remove(self.wait_set, self.args->exchange[0]);
 	self.ended = true;
 }
 
 void
-door_failed(void)
+acceptor_failed(void)
 {
 	if (errno == EPIPE && !self.ended)
 		forget_exchange();
@@ -192,13 +192,13 @@ door_failed(void)
 }
 
 void
-door_lose(int listener)
+acceptor_lose(int listener)
 {
-	wait_remove(self.wait_set, listener);
+	poller_remove(self.wait_set, listener);
 }
 
 void
-door_passed(void)
+acceptor_passed(void)
 {
 	if (!self.told)
 		return;
@@ -207,13 +207,13 @@ door_passed(void)
 }
 
 int64_t
-door_due(void)
+acceptor_due(void)
 {
 	return self.until;
 }
 
 void
-door_tick(int64_t now)
+acceptor_tick(int64_t now)
 {
 	if (self.until != -1 && self.until <= now)
 		unlock();

@@ -17,24 +17,24 @@
 
 /* Events of the exchange have this key in the wait set, those of listener i
  * the key + 1 + i. */
-void door_init(const struct birth *birth, int wait_set, uint64_t key);
+void acceptor_init(const struct worker_args *args, int wait_set, uint64_t key);
 
 /* Take connections from now on; or no more, for good. */
-void door_open(void);
-void door_shut(void);
+void acceptor_open(void);
+void acceptor_shut(void);
 
 /*
  * Let go of the listeners for good, so that a master may take their addresses
  * while this worker still serves.  Clients that wait there at this moment
  * become connections of this worker, for it to serve before it leaves; unless
  * it has never opened its door.  For the main thread, or for whoever has the
- * lock of guard.h.
+ * lock of watchdog.h.
  */
-void door_abandon(void);
+void acceptor_abandon(void);
 
 /* Has this worker been told to leave, if perhaps it has not heard it yet, and
  * do others stay, to whom its connections may go? */
-bool door_passes_on(void);
+bool acceptor_passes_on(void);
 
 /*
  * May one be taken?  False: this worker has been told to leave, if perhaps it
@@ -42,22 +42,22 @@ bool door_passes_on(void);
  * for none any more.  So nobody who comes after a reload was answered meets
  * what it has replaced.
  */
-bool door_admits(void);
+bool acceptor_admits(void);
 
 /* errno says why a connection could not be taken.  If that is a want that
  * passes, the door is shut for a moment; if the exchange has ended (EPIPE), it
  * is waited for no more. */
-void door_failed(void);
+void acceptor_failed(void);
 
 /* That listener will have none any more, and would be readable for ever. */
-void door_lose(int listener);
+void acceptor_lose(int listener);
 
 /* A connection was taken: what was wanted is there again. */
-void door_passed(void);
+void acceptor_passed(void);
 
-/* When door_tick is due (clock_ms()), -1: it is not.  It opens the door
+/* When acceptor_tick is due (clock_ms()), -1: it is not.  It opens the door
  * again. */
-int64_t door_due(void);
-void door_tick(int64_t now);
+int64_t acceptor_due(void);
+void acceptor_tick(int64_t now);
 
 #endif

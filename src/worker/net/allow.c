@@ -25,7 +25,7 @@ static struct {
 } self;
 
 int
-clients_init(const struct conf_list *allowed)
+allow_init(const struct conf_list *allowed)
 {
 	if (allowed->n == 0)
 		return 0;
@@ -61,7 +61,7 @@ log_refusal(const union peer *peer)
 }
 
 bool
-clients_admit(int fd)
+allow_admit(int fd)
 {
 	union peer peer = { .any = { .sa_family = AF_UNSPEC } };
 	socklen_t len = sizeof(peer);

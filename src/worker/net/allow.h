@@ -11,11 +11,11 @@
 #include "conf/conf.h"
 
 /* Once; the list has been checked.  Empty: everyone.  0, or -1 with errno. */
-int clients_init(const struct conf_list *allowed);
+int allow_init(const struct conf_list *allowed);
 
 /* May the peer of this connection talk to us?  One over a unix socket always
  * may: its file has an owner and a mode.  A refusal is logged, once a second
  * at most. */
-bool clients_admit(int fd);
+bool allow_admit(int fd);
 
 #endif

@@ -87,7 +87,7 @@ buffer_give(struct conn *c)
 	}
 }
 
-/* What waits for more has memory of its own, and not much more than it needs. */
+/* What waits for more has memory of its own, hardly more than it needs. */
 static int
 buffer_leave(struct conn *c)
 {
@@ -239,7 +239,8 @@ conn_park(struct conn *c, enum conn_state state)
 	c->due = clock_ms() + set.limits.patience[state];
 	enqueue(c);
 	account(c, c->in.cap);
-	if (!c->waited && wait_add(set.wait_set, c->fd, key_of(c), false) == -1) {
+	if (!c->waited &&
+	    poller_add(set.wait_set, c->fd, key_of(c), false) == -1) {
 		conn_close(c);
 		return -1;
 	}
@@ -264,7 +265,7 @@ conn_close(struct conn *c)
 	/* The application may have forked: a copy of the descriptor elsewhere
 	 * would keep it in the wait set. */
 	if (c->waited)
-		wait_remove(set.wait_set, c->fd);
+		poller_remove(set.wait_set, c->fd);
 	close(c->fd);
 	c->fd = -1;
 	c->state = CONN_FREE;

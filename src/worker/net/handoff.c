@@ -241,7 +241,7 @@ adopt(int fd, const struct parcel *parcel)
 	const struct linger never = { 0 };
 	struct conn *c;
 
-	if (parcel->fresh && !clients_admit(fd)) {
+	if (parcel->fresh && !allow_admit(fd)) {
 		close(fd);
 		errno = ENOMSG;
 		return NULL;

@@ -5,7 +5,7 @@
  * A connection changes hands: from one worker of a pool to another, perhaps
  * of another build (an upgrade) or of another user (a reload), over the
  * pool's exchange.  A message has the connection's descriptor and records
- * (share/record.h), in this order:
+ * (ipc/record.h), in this order:
  *
  *   handoff   HANDOFF_VERSION
  *   protocol  whose bytes they are: "fcgi"

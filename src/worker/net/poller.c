@@ -28,7 +28,7 @@ interrupted(int signo)
 }
 
 int
-wait_open(void)
+poller_open(void)
 {
 	const struct sigaction action = { .sa_handler = interrupted,
 		.sa_flags = SA_RESTART };
@@ -39,13 +39,13 @@ wait_open(void)
 	self.timer = timerfd_create(CLOCK_MONOTONIC,
 	    TFD_CLOEXEC | TFD_NONBLOCK);
 	if (set == -1 || self.timer == -1 ||
-	    wait_add(set, self.timer, KEY_TIMER, false) == -1)
+	    poller_add(set, self.timer, KEY_TIMER, false) == -1)
 		return -1; /* the process ends of it */
 	return set;
 }
 
 int
-wait_add(int set, int fd, uint64_t key, bool shared)
+poller_add(int set, int fd, uint64_t key, bool shared)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.u64 = key };
 
@@ -55,7 +55,7 @@ wait_add(int set, int fd, uint64_t key, bool shared)
 }
 
 void
-wait_remove(int set, int fd)
+poller_remove(int set, int fd)
 {
 	epoll_ctl(set, EPOLL_CTL_DEL, fd, NULL);
 }
@@ -63,18 +63,18 @@ wait_remove(int set, int fd)
 /* What the kernel refuses to add is there: the same number, leading to the
  * same file. */
 bool
-wait_has(int set, int fd)
+poller_has(int set, int fd)
 {
-	if (wait_add(set, fd, KEY_TIMER, false) == -1)
+	if (poller_add(set, fd, KEY_TIMER, false) == -1)
 		return errno == EEXIST;
-	wait_remove(set, fd);
+	poller_remove(set, fd);
 	return false;
 }
 
 bool
-wait_is_whole(int set)
+poller_is_whole(int set)
 {
-	return wait_has(set, self.timer);
+	return poller_has(set, self.timer);
 }
 
 static void
@@ -99,7 +99,7 @@ timer_passed(void)
 }
 
 int
-wait_turn(int set, uint64_t keys[WAIT_BATCH], int64_t now, int64_t due)
+poller_turn(int set, uint64_t keys[WAIT_BATCH], int64_t now, int64_t due)
 {
 	struct epoll_event events[WAIT_BATCH];
 	bool look = due != -1 && due <= now;
@@ -118,13 +118,13 @@ wait_turn(int set, uint64_t keys[WAIT_BATCH], int64_t now, int64_t due)
 }
 
 void
-wait_interrupt(void)
+poller_interrupt(void)
 {
 	pthread_kill(self.thread, SIGNAL);
 }
 
 int
-wait_signals(const int *numbers)
+poller_signals(const int *numbers)
 {
 	sigset_t set;
 
@@ -137,7 +137,7 @@ wait_signals(const int *numbers)
 }
 
 int
-wait_signal_next(int fd)
+poller_signal_next(int fd)
 {
 	struct signalfd_siginfo info;
 
@@ -147,7 +147,7 @@ wait_signal_next(int fd)
 }
 
 int
-wait_readable(int fd, int64_t deadline)
+poller_readable(int fd, int64_t deadline)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	int64_t left = deadline - clock_ms();

@@ -36,9 +36,9 @@ end(void)
 }
 
 void
-end_init(const struct birth *birth)
+end_init(const struct worker_args *args)
 {
-	self.channel = birth->channel;
+	self.channel = args->channel;
 	atexit(end);
 }
 

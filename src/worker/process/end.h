@@ -9,7 +9,7 @@
 #include "ipc/worker_args.h"
 
 /* Once, before anything else asks to be called at the end. */
-void end_init(const struct birth *birth);
+void end_init(const struct worker_args *args);
 
 /* End at once, from any thread; no handler at exit runs. */
 _Noreturn void end_now(int code);

@@ -12,7 +12,7 @@
 #define MARGIN_MOST 1000 /* ms of timeouts.stop that are left for the end */
 
 static struct {
-	struct guard_watch watch[LUA_ENTRIES];
+	struct watchdog_watch watch[LUA_ENTRIES];
 	void (*stuck)(const char *text);
 	enum lua_entry entry; /* the present one */
 	int64_t begun;	/* clock_us() of it, or of what it goes on from */
@@ -23,7 +23,8 @@ static struct {
 static void
 add_place(struct buf *text)
 {
-	ssize_t n = copy_look(lua_trace_look, self.place, LUA_TRACE_SIZE - 1);
+	ssize_t n = snapshot_look(lua_trace_look, self.place,
+	    LUA_TRACE_SIZE - 1);
 	char *line, *rest = self.place;
 
 	if (n <= 0)
@@ -37,7 +38,7 @@ add_place(struct buf *text)
 static void
 stuck(void)
 {
-	const char *what = lua_guard_errors[self.entry];
+	const char *what = lua_deadline_errors[self.entry];
 	struct buf text = { 0 };
 
 	buf_addf(&text, "%s and does not let itself be stopped", what);
@@ -67,8 +68,8 @@ entry_init(const struct conf_pool *pool, void (*end)(const char *))
 	};
 
 	for (int i = 0; i < LUA_ENTRIES; i++)
-		self.watch[i] = (struct guard_watch){ .limit = limits[i],
-			.overdue = lua_guard_expire, .stuck = stuck };
+		self.watch[i] = (struct watchdog_watch){ .limit = limits[i],
+			.overdue = lua_deadline_expire, .stuck = stuck };
 	self.watch[LUA_CLOSE].overdue = NULL; /* no hook reaches __gc */
 	self.stuck = end;
 }
@@ -86,11 +87,11 @@ entry_begin(enum lua_entry entry)
 	if (!goes_on(entry))
 		self.begun = clock_us();
 	self.entry = entry;
-	guard_enter(&self.watch[entry], self.begun);
+	watchdog_enter(&self.watch[entry], self.begun);
 }
 
 void
 entry_end(void)
 {
-	guard_leave();
+	watchdog_leave();
 }

@@ -4,7 +4,7 @@
 /*
  * Watches the entries into Lua code that are no requests: loading the
  * application, its start, restart and stop, and the end of its state.  What
- * exceeds its limit is stopped in Lua, as a request is (lua_guard.h); what
+ * exceeds its limit is stopped in Lua, as a request is (lua_deadline.h); what
  * does not let itself be stopped ends the process.  Runs in the worker and in
  * the throw-away process of -t, on the guard that was started there.
  */

@@ -84,7 +84,7 @@ put_user(struct variables *vars, const struct identity *who)
 }
 
 int
-environment_set(const struct conf_pool *pool,
+env_setup(const struct conf_pool *pool,
     const struct conf_list *inherited, const struct identity *who,
     struct why *why)
 {

@@ -15,7 +15,7 @@
  * LOGNAME and HOME of that user, where the pool has one of its own or nothing
  * was taken over; the pool's own variables.  0, or -1 and why.
  */
-int environment_set(const struct conf_pool *pool,
+int env_setup(const struct conf_pool *pool,
     const struct conf_list *inherited, const struct identity *who,
     struct why *why);
 

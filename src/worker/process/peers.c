@@ -12,11 +12,11 @@
 #define FILES_RESERVED	64 /* descriptors left to the application */
 
 static int
-conns_max(const struct birth *birth)
+conns_max(const struct worker_args *args)
 {
 	struct rlimit limit;
 
-	if (birth->kind == BIRTH_STATUS)
+	if (args->kind == WORKER_KIND_STATUS)
 		return CONNS_REPORT;
 	if (getrlimit(RLIMIT_NOFILE, &limit) == -1 ||
 	    limit.rlim_cur >= CONNS_MAX + FILES_RESERVED)
@@ -26,9 +26,9 @@ conns_max(const struct birth *birth)
 }
 
 const struct proto *
-peers_init(const struct birth *birth, int wait_set, struct why *why)
+peers_init(const struct worker_args *args, int wait_set, struct why *why)
 {
-	const struct conf_pool *pool = birth->pool;
+	const struct conf_pool *pool = args->pool;
 	const struct fcgi_options options = {
 		.scan = { .head = (size_t)pool->limits.head,
 		    .capacity = (unsigned)pool->workers.max },
@@ -40,13 +40,13 @@ peers_init(const struct birth *birth, int wait_set, struct why *why)
 		.patience = { [CONN_HEAD] = pool->timeouts.read,
 		    [CONN_IDLE] = pool->timeouts.keepalive,
 		    [CONN_LINGER] = tuning.linger },
-		.max = conns_max(birth),
+		.max = conns_max(args),
 		.state_size = fcgi_proto.state_size,
 	};
 
 	fcgi_init(&options);
 	if (conn_init(wait_set, &limits) == 0 &&
-	    clients_init(&pool->allowed_clients) == 0)
+	    allow_init(&pool->allowed_clients) == 0)
 		return &fcgi_proto;
 	why_set(why, "no memory for connections");
 	return NULL;

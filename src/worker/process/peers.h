@@ -13,6 +13,7 @@
 
 /* Once, before the first connection; they are waited for in wait_set.  What
  * they speak; NULL and why. */
-const struct proto *peers_init(const struct birth *birth, int wait_set, struct why *why);
+const struct proto *peers_init(const struct worker_args *args, int wait_set,
+    struct why *why);
 
 #endif

@@ -167,7 +167,7 @@ privs_drop(const struct conf_pool *pool, const struct conf_list *inherited,
     const struct identity *who, struct why *why)
 {
 	if (no_new_privileges(why) == -1 ||
-	    environment_set(pool, inherited, who, why) == -1 ||
+	    env_setup(pool, inherited, who, why) == -1 ||
 	    set_limits(pool, why) == -1 ||
 	    set_groups(who, why) == -1 ||
 	    set_root(pool, why) == -1 ||

@@ -46,8 +46,10 @@ standalone_main(const char *app)
 {
 	static struct sink sinks[SINK_COUNT] = { { .out.fd = -1 },
 		{ .out.fd = -1 } };
-	static struct birth birth = { .kind = BIRTH_WORKER, .channel = -1,
-		.exchange = { -1, -1 }, .sinks = sinks };
+	static struct worker_args args = { .kind = WORKER_KIND_APP,
+		.channel = -1,
+		.exchange = { -1, -1 },
+		.sinks = sinks };
 	struct conf_faults faults = { 0 };
 	struct conf *conf;
 	int listener = take_listener();
@@ -59,18 +61,18 @@ standalone_main(const char *app)
 		exit(EX_USAGE);
 	}
 	conf = conf_single(app, "fd:0", 1, NULL, &faults);
-	birth.score = score_alone();
-	if (conf == NULL || birth.score == NULL ||
-	    variables_inherited(&conf->pools[0], &birth.inherited) != 0 ||
-	    identity_find(&birth.identity, &conf->pools[0], &why) == -1) {
+	args.score = score_alone();
+	if (conf == NULL || args.score == NULL ||
+	    variables_inherited(&conf->pools[0], &args.inherited) != 0 ||
+	    identity_find(&args.identity, &conf->pools[0], &why) == -1) {
 		log_error("%s", faults.n > 0 ? faults.item[0].text :
 					       strerror(errno));
 		exit(EX_OSERR);
 	}
 	if (geteuid() == 0)
 		log_warning("the application runs as root");
-	birth.pool = &conf->pools[0];
-	birth.listeners = &listener;
-	birth.nlisteners = 1;
-	worker_main(&birth);
+	args.pool = &conf->pools[0];
+	args.listeners = &listener;
+	args.nlisteners = 1;
+	worker_main(&args);
 }

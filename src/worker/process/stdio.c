@@ -17,7 +17,7 @@
 static struct {
 	pthread_mutex_t lock; /* two streams, any thread */
 	bool open;	      /* the last line written has no end yet, */
-	char request[MARK_ID]; /* and is of this request; "" */
+	char request[OUTPUT_TAG_ID]; /* and is of this request; "" */
 	struct buf out;
 } self = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -37,8 +37,8 @@ static void
 add_line(const char *data, size_t n)
 {
 	if (!self.open && *self.request != '\0')
-		buf_addf(&self.out, "%c%s%c", MARK_BEGIN, self.request,
-		    MARK_END);
+		buf_addf(&self.out, "%c%s%c", OUTPUT_TAG_BEGIN, self.request,
+		    OUTPUT_TAG_END);
 	buf_add(&self.out, data, n);
 	self.open = data[n - 1] != '\n';
 }
@@ -89,7 +89,7 @@ marked_stream(int fd, FILE *old)
 }
 
 void
-output_begin(bool marked)
+stdio_begin(bool marked)
 {
 	if (!marked) {
 		setvbuf(stdout, NULL, _IOLBF, 0);

@@ -65,10 +65,10 @@ end_trial(void)
 /* Become the pool's user and load the application, under the same watchdog as a
  * worker.  0, or -1 and why. */
 static int
-load_pool(const struct birth *birth, struct why *why)
+load_pool(const struct worker_args *args, struct why *why)
 {
-	const struct conf_pool *pool = birth->pool;
-	const struct guard_options guard = { .channel = birth->channel,
+	const struct conf_pool *pool = args->pool;
+	const struct watchdog_options guard = { .channel = args->channel,
 		.orphaned = end_trial, .end = end_trial,
 		.check = nothing_to_check };
 	const struct lua_app_options options = { .lua = &pool->lua,
@@ -78,9 +78,9 @@ load_pool(const struct birth *birth, struct why *why)
 
 	forked_init();
 	entry_init(pool, stuck);
-	if (privs_drop(pool, &birth->inherited, &birth->identity, why) == -1)
+	if (privs_drop(pool, &args->inherited, &args->identity, why) == -1)
 		return -1;
-	if (guard_start(&guard) == -1) {
+	if (watchdog_start(&guard) == -1) {
 		why_set(why, "cannot start a thread: %s", strerror(errno));
 		return -1;
 	}
@@ -92,12 +92,12 @@ load_pool(const struct birth *birth, struct why *why)
 }
 
 _Noreturn void
-trial_main(const struct birth *birth)
+trial_main(const struct worker_args *args)
 {
 	struct why why;
 
-	reasons = birth->channel;
-	if (load_pool(birth, &why) == -1)
+	reasons = args->channel;
+	if (load_pool(args, &why) == -1)
 		condemn(why.text);
 	fflush(NULL);
 	_exit(0);
@@ -124,7 +124,7 @@ struct trial {
  * application prints, up the other.  A group of its own: what ends it ends what
  * it has started. */
 static _Noreturn void
-try_pool(const struct birth_orders *birth, int memory, int output)
+try_pool(const struct worker_orders *args, int memory, int output)
 {
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	sigset_t none;
@@ -136,7 +136,7 @@ try_pool(const struct birth_orders *birth, int memory, int output)
 	dup2(output, STDERR_FILENO);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	birth_become(birth, memory);
+	worker_args_become(args, memory);
 }
 
 /* What of the output is whole lines, or too long for one, is shown. */
@@ -252,13 +252,13 @@ judge(struct trial *t, const struct conf_pool *pool, struct why *why)
 }
 
 static int
-trial_fork(struct trial *t, const struct birth_orders *birth)
+trial_fork(struct trial *t, const struct worker_orders *args)
 {
-	int memory = birth_prepare(birth), error;
+	int memory = worker_args_prepare(args), error;
 
 	t->pid = memory == -1 ? -1 : fork();
 	if (t->pid == 0)
-		try_pool(birth, memory, t->output[1]);
+		try_pool(args, memory, t->output[1]);
 	error = errno;
 	fd_close(&memory);
 	errno = error;
@@ -280,14 +280,14 @@ trial_run_one(const struct conf_pool *pool, const struct identity *identity,
 {
 	struct trial t = { .pid = -1, .end = -1, .verdict = { -1, -1 },
 		.output = { -1, -1 }, .out = out };
-	struct birth_orders birth = { .kind = BIRTH_TRIAL, .pool = pool,
+	struct worker_orders args = { .kind = WORKER_KIND_TRIAL, .pool = pool,
 		.identity = identity, .exchange = { -1, -1 }, .head = -1,
 		.slot = -1, .level = log_level_now() };
 	int result = -1;
 
 	if (fd_pipe(t.verdict) == 0 && fd_pipe(t.output) == 0) {
-		birth.channel = t.verdict[1];
-		result = trial_fork(&t, &birth);
+		args.channel = t.verdict[1];
+		result = trial_fork(&t, &args);
 	}
 	if (result == -1) {
 		why_set(why, "fork: %s", strerror(errno));

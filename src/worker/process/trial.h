@@ -15,12 +15,12 @@
 
 /* Load the application of every pool, one after the other, each within its
  * timeouts.start; write `FILE:LINE: what` to out for each that does not, and
- * what they print meanwhile, fit to be shown (base/show.h).  Returns how many
+ * what they print meanwhile, fit to be shown (base/escape.h).  Returns how many
  * did not. */
 unsigned trial_run(const struct conf *conf, FILE *out);
 
 /* Such a process: become the pool's user and load the application.  What is
  * wrong goes to the channel as text; then the exit code is 1. */
-void trial_main(const struct birth *birth) __attribute__((noreturn));
+void trial_main(const struct worker_args *args) __attribute__((noreturn));
 
 #endif

@@ -40,17 +40,17 @@ add(int fd, const char *name)
 }
 
 int
-vitals_init(const struct birth *birth, int wait_set, int signals)
+vitals_init(const struct worker_args *args, int wait_set, int signals)
 {
 	int result;
 
 	self.wait_set = wait_set;
 	self.signals = signals;
-	result = add(birth->channel, "channel to the master");
+	result = add(args->channel, "channel to the master");
 	for (int i = 0; i < 2; i++)
-		result |= add(birth->exchange[i], "exchange with its siblings");
-	for (size_t i = 0; i < birth->nlisteners; i++)
-		result |= add(birth->listeners[i], "listening socket");
+		result |= add(args->exchange[i], "exchange with its siblings");
+	for (size_t i = 0; i < args->nlisteners; i++)
+		result |= add(args->listeners[i], "listening socket");
 	return result;
 }
 
@@ -65,9 +65,9 @@ vitals_lost(void)
 		if (fstat(v->fd, &st) == -1 || st.st_dev != v->device ||
 		    st.st_ino != v->inode)
 			return v->name;
-	if (!wait_is_whole(self.wait_set))
+	if (!poller_is_whole(self.wait_set))
 		return "means to wait";
-	return wait_has(self.wait_set, self.signals) ? NULL : "signals";
+	return poller_has(self.wait_set, self.signals) ? NULL : "signals";
 }
 
 void
@@ -92,6 +92,6 @@ vitals_check(void)
 		vitals_lose(lost);
 	if (vitals_found() == NULL)
 		return false;
-	wait_interrupt();
+	poller_interrupt();
 	return true;
 }

@@ -13,7 +13,7 @@
 
 /* What the worker was born with, and what it waits with; before the guard
  * starts.  0, or -1 with errno. */
-int vitals_init(const struct birth *birth, int wait_set, int signals);
+int vitals_init(const struct worker_args *args, int wait_set, int signals);
 
 /* The name of one that is no longer what it was, NULL if all are well. */
 const char *vitals_lost(void);
@@ -22,8 +22,8 @@ const char *vitals_lost(void);
 void vitals_lose(const char *name);
 const char *vitals_found(void);
 
-/* For guard_options: look whether one is lost.  Then the main thread is woken,
- * and once more later, as it may be about to sleep. */
+/* For watchdog_options: look whether one is lost.  Then the main thread is
+ * woken, and once more later, as it may be about to sleep. */
 bool vitals_check(void);
 
 #endif

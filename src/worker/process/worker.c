@@ -38,7 +38,7 @@ enum { KEY_CHANNEL = 0, KEY_SIGNALS, KEY_EXCHANGE, KEY_LISTENER };
 #define KEY_CONN ((uint64_t)1 << 32)
 
 static struct {
-	const struct birth *birth;
+	const struct worker_args *args;
 	struct lua_app *app;
 	int wait_set;
 	int signals;
@@ -52,7 +52,7 @@ static _Noreturn void
 fail(int code, const char *why)
 {
 	log_error("%s", why);
-	birth_fail(self.birth, why);
+	worker_fail(self.args, why);
 	exit(code);
 }
 
@@ -76,24 +76,24 @@ patience_over(void)
 static void
 stuck(const char *text)
 {
-	log_error("%s: %s: the worker ends", self.birth->pool->app, text);
+	log_error("%s: %s: the worker ends", self.args->pool->app, text);
 	end_now(EX_SOFTWARE);
 }
 
 static void
 start_guard(void)
 {
-	const struct conf_pool *pool = self.birth->pool;
-	const struct guard_options options = {
-		.channel = self.birth->channel,
+	const struct conf_pool *pool = self.args->pool;
+	const struct watchdog_options options = {
+		.channel = self.args->channel,
 		.patience = pool->timeouts.stop,
-		.orphaned = door_abandon,
+		.orphaned = acceptor_abandon,
 		.end = patience_over,
 		.check = vitals_check,
 	};
 
 	entry_init(pool, stuck);
-	if (guard_start(&options) == -1)
+	if (watchdog_start(&options) == -1)
 		fail_errno("cannot start a second thread (limits.processes?)");
 }
 
@@ -105,9 +105,9 @@ restart_application(void)
 {
 	enum lua_end end;
 
-	score_restarting(self.birth->score);
+	score_restarting(self.args->score);
 	end = lua_app_restart(self.app);
-	score_idle(self.birth->score);
+	score_idle(self.args->score);
 	return end != LUA_END_NONE && end != LUA_END_LATE;
 }
 
@@ -116,15 +116,15 @@ restart_application(void)
 static void
 restart(void)
 {
-	bool master = self.birth->channel != -1;
+	bool master = self.args->channel != -1;
 
 	if (self.app == NULL)
 		return;
 	if ((master && lua_app_changed(self.app)) || !restart_application()) {
-		score_because(self.birth->score, CAUSE_RESTART);
-		birth_say(self.birth, WORD_REPLACE);
+		score_because(self.args->score, CAUSE_RESTART);
+		worker_say(self.args, WORD_REPLACE);
 	} else
-		birth_say(self.birth, WORD_RESTARTED);
+		worker_say(self.args, WORD_RESTARTED);
 }
 
 static void
@@ -132,7 +132,7 @@ obey_signals(void)
 {
 	int signo;
 
-	while ((signo = wait_signal_next(self.signals)) != 0) {
+	while ((signo = poller_signal_next(self.signals)) != 0) {
 		if (signo != SIGHUP)
 			self.told = true;
 		else
@@ -141,16 +141,16 @@ obey_signals(void)
 }
 
 static void
-obey(enum birth_order order)
+obey(enum worker_order order)
 {
 	bool outdated = self.app != NULL && (lua_app_changed(self.app) ||
 	    !lua_app_restarts(self.app));
 
 	if (order == ORDER_ASK)
-		birth_say(self.birth, outdated ? WORD_OUTDATED :
+		worker_say(self.args, outdated ? WORD_OUTDATED :
 						 WORD_CURRENT);
 	else if (order == ORDER_OPEN)
-		door_open();
+		acceptor_open();
 	else if (order == ORDER_KEEP)
 		self.keeps = true;
 }
@@ -163,13 +163,13 @@ hear_channel(int *told)
 	enum channel_message message;
 
 	access_log_flush(); /* what it has belongs to the old one */
-	message = channel_receive(self.birth->channel, self.birth->sinks, told);
+	message = channel_receive(self.args->channel, self.args->sinks, told);
 	if (message == CHANNEL_LOG)
-		birth_say(self.birth, WORD_TAKEN);
+		worker_say(self.args, WORD_TAKEN);
 	if (message == CHANNEL_ORDER)
-		obey((enum birth_order)*told);
+		obey((enum worker_order)*told);
 	if (message == CHANNEL_CLOSED && !self.orphaned) {
-		wait_remove(self.wait_set, self.birth->channel);
+		poller_remove(self.wait_set, self.args->channel);
 		self.told = self.orphaned = true;
 	}
 	return message;
@@ -191,7 +191,7 @@ channel_ready(void)
 static int
 await_status(void)
 {
-	struct pollfd p = { .fd = self.birth->channel, .events = POLLIN };
+	struct pollfd p = { .fd = self.args->channel, .events = POLLIN };
 	int64_t until = clock_ms() + STATUS_PATIENCE, left;
 	int status = -1;
 
@@ -209,16 +209,16 @@ take_over(void)
 {
 	struct conn *c;
 
-	if (!door_admits())
+	if (!acceptor_admits())
 		return;
-	c = handoff_take(self.birth->exchange[0]);
+	c = handoff_take(self.args->exchange[0]);
 	if (c != NULL)
 		serve_adopted(c);
 	else if (errno != ENOMSG)
-		door_failed();
+		acceptor_failed();
 	else
-		for (size_t i = 0; i < self.birth->nlisteners; i++)
-			serve_accept(self.birth->listeners[i]);
+		for (size_t i = 0; i < self.args->nlisteners; i++)
+			serve_accept(self.args->listeners[i]);
 }
 
 static void
@@ -237,7 +237,7 @@ handle(uint64_t key)
 	} else if (key == KEY_EXCHANGE) {
 		take_over();
 	} else {
-		serve_accept(self.birth->listeners[key - KEY_LISTENER]);
+		serve_accept(self.args->listeners[key - KEY_LISTENER]);
 	}
 }
 
@@ -246,7 +246,7 @@ handle(uint64_t key)
 static void
 look_for_heirs(void)
 {
-	const struct birth *b = self.birth;
+	const struct worker_args *b = self.args;
 
 	if (self.gave || self.orphaned || b->channel == -1 ||
 	    !score_is_leaving(b->score))
@@ -273,11 +273,11 @@ turn(int64_t until)
 	int64_t now = clock_ms(), due;
 	int n;
 
-	due = sooner(sooner(until, door_due()), conn_next_due());
+	due = sooner(sooner(until, acceptor_due()), conn_next_due());
 	due = sooner(due, sooner(log_due(), access_log_due()));
-	score_gauge(self.birth->score, GAUGE_CONNECTIONS,
+	score_gauge(self.args->score, GAUGE_CONNECTIONS,
 	    conn_count(CONN_IDLE));
-	n = wait_turn(self.wait_set, keys, now, due);
+	n = poller_turn(self.wait_set, keys, now, due);
 	if (n == -1 && errno != EINTR)
 		vitals_lose("means to wait");
 	serve_turn(now);
@@ -286,7 +286,7 @@ turn(int64_t until)
 		handle(keys[i]);
 	now = clock_ms();
 	conn_expire(now, serve_late);
-	door_tick(now);
+	acceptor_tick(now);
 	log_tick(now);
 	access_log_tick(now);
 }
@@ -298,7 +298,7 @@ turn(int64_t until)
 static void
 empty_queues(void)
 {
-	const struct birth *b = self.birth;
+	const struct worker_args *b = self.args;
 	struct conn *c;
 
 	for (size_t i = 0; i < b->nlisteners; i++)
@@ -320,7 +320,7 @@ unfinished(void)
 static void
 finish(void)
 {
-	int64_t patience = self.keeps ? self.birth->pool->timeouts.read :
+	int64_t patience = self.keeps ? self.args->pool->timeouts.read :
 					LEAVE_PATIENCE;
 	int64_t until = clock_ms() + patience;
 	unsigned before;
@@ -353,26 +353,26 @@ leave(void)
 	bool give;
 
 	self.told = false;
-	door_shut();
+	acceptor_shut();
 	if (self.orphaned)
-		door_abandon();
-	give = score_heirs(self.birth->score) && !self.orphaned &&
-	    !handoff_has_ended(self.birth->exchange[0]);
+		acceptor_abandon();
+	give = score_heirs(self.args->score) && !self.orphaned &&
+	    !handoff_has_ended(self.args->exchange[0]);
 	if (!give)
 		empty_queues();
 	else if (self.keeps)
-		handoff_give_silent(self.birth->exchange[1], LEAVE_PATIENCE);
+		handoff_give_silent(self.args->exchange[1], LEAVE_PATIENCE);
 	else
-		handoff_give_all(self.birth->exchange[1], LEAVE_PATIENCE);
+		handoff_give_all(self.args->exchange[1], LEAVE_PATIENCE);
 	finish();
 	if (give && self.keeps) /* what has been served since */
-		handoff_give_silent(self.birth->exchange[1], LEAVE_PATIENCE);
+		handoff_give_silent(self.args->exchange[1], LEAVE_PATIENCE);
 	if (self.app != NULL && !lua_app_stop(self.app) && !self.orphaned) {
 		log_notice("the application declines to stop");
-		door_open();
+		acceptor_open();
 		return;
 	}
-	birth_say(self.birth, WORD_LEAVING);
+	worker_say(self.args, WORD_LEAVING);
 	end(EX_OK);
 }
 
@@ -383,8 +383,8 @@ leave_lost(void)
 {
 	log_error("has lost its %s, which only the application can have "
 	    "closed: leaves", vitals_found());
-	door_shut();
-	handoff_give_all(self.birth->exchange[1], LEAVE_PATIENCE);
+	acceptor_shut();
+	handoff_give_all(self.args->exchange[1], LEAVE_PATIENCE);
 	access_log_flush();
 	if (self.app != NULL)
 		lua_app_stop(self.app);
@@ -398,14 +398,14 @@ set_up_waiting(void)
 {
 	static const int numbers[] = { SIGHUP, SIGTERM, SIGQUIT, 0 };
 
-	self.wait_set = wait_open();
-	self.signals = wait_signals(numbers);
+	self.wait_set = poller_open();
+	self.signals = poller_signals(numbers);
 	if (self.wait_set == -1 || self.signals == -1 ||
-	    wait_add(self.wait_set, self.signals, KEY_SIGNALS, false) == -1 ||
-	    vitals_init(self.birth, self.wait_set, self.signals) == -1)
+	    poller_add(self.wait_set, self.signals, KEY_SIGNALS, false) == -1 ||
+	    vitals_init(self.args, self.wait_set, self.signals) == -1)
 		fail_errno("cannot wait");
-	if (self.birth->channel != -1)
-		wait_add(self.wait_set, self.birth->channel, KEY_CHANNEL,
+	if (self.args->channel != -1)
+		poller_add(self.wait_set, self.args->channel, KEY_CHANNEL,
 		    false);
 }
 
@@ -417,14 +417,14 @@ ignore_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGUSR1, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* write(2) says EFBIG, a lost line */
-	if (self.birth->channel != -1)
+	if (self.args->channel != -1)
 		signal(SIGINT, SIG_IGN);
 }
 
 static void
 start_application(void)
 {
-	const struct conf_pool *pool = self.birth->pool;
+	const struct conf_pool *pool = self.args->pool;
 	const struct lua_app_options options = {
 		.memory = (size_t)pool->limits.memory,
 		.errors_to_server = pool->errors_to_server,
@@ -456,7 +456,7 @@ static void
 begin_to_count(void)
 {
 	retire_begin();
-	score_gauge(self.birth->score, GAUGE_HEAP,
+	score_gauge(self.args->score, GAUGE_HEAP,
 	    (int64_t)lua_app_memory(self.app));
 }
 
@@ -471,38 +471,38 @@ begin_to_serve(void)
 		    lost);
 		exit(EX_SOFTWARE);
 	}
-	if (!self.birth->shut)
-		door_open();
-	score_idle(self.birth->score);
-	birth_say(self.birth, WORD_READY);
+	if (!self.args->shut)
+		acceptor_open();
+	score_idle(self.args->score);
+	worker_say(self.args, WORD_READY);
 }
 
 _Noreturn void
-worker_main(const struct birth *birth)
+worker_main(const struct worker_args *args)
 {
 	const struct proto *proto;
 	struct why why;
 
-	self.birth = birth;
-	log_share(score_repeats(birth->score));
-	end_init(birth);
+	self.args = args;
+	log_share(score_repeats(args->score));
+	end_init(args);
 	forked_init();
-	output_begin(birth->channel != -1);
-	retire_prepare(birth);
-	if (privs_drop(birth->pool, &birth->inherited, &birth->identity,
+	stdio_begin(args->channel != -1);
+	retire_prepare(args);
+	if (privs_drop(args->pool, &args->inherited, &args->identity,
 		&why) == -1)
 		fail(EX_OSERR, why.text);
 	set_up_waiting();
-	proto = peers_init(birth, self.wait_set, &why);
+	proto = peers_init(args, self.wait_set, &why);
 	if (proto == NULL)
 		fail(EX_OSERR, why.text);
 	ignore_signals();
-	door_init(birth, self.wait_set, KEY_EXCHANGE);
+	acceptor_init(args, self.wait_set, KEY_EXCHANGE);
 	start_guard();
-	if (birth->kind == BIRTH_WORKER)
+	if (args->kind == WORKER_KIND_APP)
 		start_application();
-	answer_init(birth, await_status);
-	if (serve_init(birth, proto, self.app) == -1)
+	builtin_init(args, await_status);
+	if (serve_init(args, proto, self.app) == -1)
 		fail_errno("cannot begin to serve");
 	if (self.app != NULL)
 		begin_to_count();

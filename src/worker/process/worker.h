@@ -11,6 +11,6 @@
 
 /* Exit codes: 0; 70 the application could not be loaded or raised in start
  * (EX_SOFTWARE); 71 privileges (EX_OSERR); the application's own. */
-void worker_main(const struct birth *birth) __attribute__((noreturn));
+void worker_main(const struct worker_args *args) __attribute__((noreturn));
 
 #endif

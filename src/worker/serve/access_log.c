@@ -15,11 +15,11 @@
 #define LINE_KEEP 65536 /* bytes kept for the next line */
 
 static struct {
-	const struct birth *birth;
+	const struct worker_args *args;
 	const struct lua_app *app;
 	struct format format;
 	struct buf line;
-	struct pending *pending;
+	struct spool *pending;
 	int64_t due; /* clock_ms() for what is pending, -1: nothing is */
 	pid_t pid, parent;
 	int64_t cpu[3]; /* of the process, when the request began */
@@ -28,20 +28,20 @@ static struct {
 static struct sink *
 sink(void)
 {
-	return &self.birth->sinks[SINK_ACCESS];
+	return &self.args->sinks[SINK_ACCESS];
 }
 
 int
-access_log_init(const struct birth *birth, const struct lua_app *app)
+access_log_init(const struct worker_args *args, const struct lua_app *app)
 {
 	struct why why;
 
-	self.birth = birth;
+	self.args = args;
 	self.app = app;
-	self.pending = pending_of(birth->score);
+	self.pending = spool_of(args->score);
 	self.pid = getpid();
 	self.parent = getppid();
-	if (format_compile(&self.format, birth->pool->logs.access_format,
+	if (format_compile(&self.format, args->pool->logs.access_format,
 	    &why) == 0)
 		return 0;
 	errno = ENOMEM; /* it has been found good before */
@@ -114,7 +114,7 @@ static struct access_record
 record_of(const struct request *request, int64_t now, enum access_late late)
 {
 	struct access_record record = { .param = param, .header = header,
-		.from = request, .pool = self.birth->pool->name,
+		.from = request, .pool = self.args->pool->name,
 		.id = request->id, .end = end_of(request, late),
 		.pid = self.pid, .parent = self.parent,
 		.status = request->status, .app_status = request->app_status,
@@ -154,12 +154,12 @@ access_log_begin(struct request *request)
 static void
 tell(int result)
 {
-	struct score *score = self.birth->score;
+	struct score *score = self.args->score;
 
 	if (result == -1 && score_lose_line(score, SINK_ACCESS, errno))
-		birth_say(self.birth, WORD_LOST);
+		worker_say(self.args, WORD_LOST);
 	else if (result == 0 && score_log_works(score, SINK_ACCESS))
-		birth_say(self.birth, WORD_LOGS);
+		worker_say(self.args, WORD_LOGS);
 }
 
 /* In the error log it is an entry about the request, which no other repeats.
@@ -184,19 +184,19 @@ void
 access_log_flush(void)
 {
 	self.due = -1;
-	if (!pending_any(self.pending))
+	if (!spool_any(self.pending))
 		return;
-	if (pending_push(self.pending, sink()) == 0)
+	if (spool_push(self.pending, sink()) == 0)
 		tell(0);
-	while (pending_any(self.pending))
-		tell(pending_push_one(self.pending, sink()));
+	while (spool_any(self.pending))
+		tell(spool_push_one(self.pending, sink()));
 }
 
 /* What does not go stays, and is looked after when the request is over. */
 void
 access_log_push(void)
 {
-	pending_push(self.pending, sink());
+	spool_push(self.pending, sink());
 }
 
 int64_t
@@ -217,16 +217,16 @@ access_log_tick(int64_t now)
 static void
 gather(const char *line, size_t n, int64_t now)
 {
-	struct pending *pending = self.pending;
+	struct spool *pending = self.pending;
 
-	if (!pending_fits(pending, n))
+	if (!spool_fits(pending, n))
 		access_log_flush();
-	score_line(self.birth->score, pending_mark(pending));
-	if (!pending_fits(pending, n)) {
-		tell(pending_pass(pending, sink(), line, n));
+	score_line(self.args->score, spool_mark(pending));
+	if (!spool_fits(pending, n)) {
+		tell(spool_pass(pending, sink(), line, n));
 		return;
 	}
-	pending_add(pending, line, n);
+	spool_add(pending, line, n);
 	if (self.due == -1)
 		self.due = now / 1000 + ACCESS_LOG_DELAY;
 }
@@ -241,7 +241,7 @@ access_log_end(const struct request *request, int64_t now,
 	if (sink()->way == SINK_NONE)
 		return;
 	record = record_of(request, now, late);
-	if (access_suppressed(&self.birth->pool->logs.access_suppress,
+	if (access_suppressed(&self.args->pool->logs.access_suppress,
 	    &record))
 		return;
 	buf_clear(line);
@@ -253,7 +253,7 @@ access_log_end(const struct request *request, int64_t now,
 		gather(line->data, line->len, now);
 	} else {
 		access_log_push();
-		score_line(self.birth->score, -1);
+		score_line(self.args->score, -1);
 		write_line(line->data, line->len, late == LATE_STUCK);
 	}
 	if (line->cap > LINE_KEEP)

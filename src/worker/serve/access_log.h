@@ -4,7 +4,7 @@
 /*
  * The access log of a pool: a line for every request that is over.  To a file
  * they go many at a time, within ACCESS_LOG_DELAY; none is lost with the
- * worker (pending.h).  Runs in the worker; access_log_end beside the thread
+ * worker (spool.h).  Runs in the worker; access_log_end beside the thread
  * that serves if that is stuck, which then does not come here any more.
  */
 
@@ -17,7 +17,7 @@
 #define ACCESS_LOG_DELAY 50 /* ms */
 
 /* Once, when the application has started.  0, or -1 with errno. */
-int access_log_init(const struct birth *birth, const struct lua_app *app);
+int access_log_init(const struct worker_args *args, const struct lua_app *app);
 
 /* A request begins. */
 void access_log_begin(struct request *request);

@@ -8,16 +8,16 @@
 #define REPORT_PATH "/status" /* at status_listen, without a status_path */
 
 static struct {
-	const struct birth *birth;
+	const struct worker_args *args;
 	int (*await_status)(void);
 	struct buf body;
 	struct response response;
 } self;
 
 void
-answer_init(const struct birth *birth, int (*await_status)(void))
+builtin_init(const struct worker_args *args, int (*await_status)(void))
 {
-	self.birth = birth;
+	self.args = args;
 	self.await_status = await_status;
 }
 
@@ -114,7 +114,7 @@ send(struct request *request, int status, const char *type)
 static void
 ping(struct request *request)
 {
-	buf_puts(&self.body, self.birth->pool->ping_response);
+	buf_puts(&self.body, self.args->pool->ping_response);
 	send(request, 200, status_type(STATUS_TEXT));
 }
 
@@ -124,12 +124,12 @@ ask_master(struct status *status)
 {
 	int memory;
 
-	if (self.birth->channel == -1)
+	if (self.args->channel == -1)
 		return -1;
-	birth_say(self.birth, WORD_STATUS);
+	worker_say(self.args, WORD_STATUS);
 	memory = self.await_status();
 	return memory == -1 ? -1 :
-	    status_receive(status, memory, self.birth->pool);
+	    status_receive(status, memory, self.args->pool);
 }
 
 static void
@@ -161,10 +161,10 @@ nothing_here(struct request *request)
 }
 
 bool
-answer_serve(struct request *request)
+builtin_serve(struct request *request)
 {
-	const struct conf_pool *pool = self.birth->pool;
-	bool reporter = self.birth->kind == BIRTH_STATUS;
+	const struct conf_pool *pool = self.args->pool;
+	bool reporter = self.args->kind == WORKER_KIND_STATUS;
 	const char *path = pool->status_path;
 
 	if (path == NULL && reporter)

@@ -15,10 +15,10 @@
 /* Once, before the first request. */
 /* await_status: the descriptor that the master sends on WORD_STATUS, or -1
  * when it sent none in time. */
-void answer_init(const struct birth *birth, int (*await_status)(void));
+void builtin_init(const struct worker_args *args, int (*await_status)(void));
 
 /* Is the request for status_path or ping_path?  Then it has been answered,
  * as far as its client took it. */
-bool answer_serve(struct request *request);
+bool builtin_serve(struct request *request);
 
 #endif

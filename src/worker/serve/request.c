@@ -32,7 +32,7 @@ request_take_id(struct request *request, const char *name)
 	size_t len = 0;
 	const char *value = request_param(request, name, &len);
 
-	if (!mark_is_id(value, len))
+	if (!output_tag_is_id(value, len))
 		return false;
 	memcpy(request->id, value, len);
 	request->id[len] = '\0';

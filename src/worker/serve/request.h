@@ -15,7 +15,7 @@
 
 #include "ipc/output_tag.h"
 
-#define REQUEST_ID     MARK_ID /* these with their NUL */
+#define REQUEST_ID     OUTPUT_TAG_ID /* these with their NUL */
 #define REQUEST_METHOD 32
 #define REQUEST_URI    512
 
@@ -104,7 +104,7 @@ const char *request_param(const struct request *request, const char *name,
 
 /*
  * Let the request be known by what the parameter `name` says, if that is
- * an id (mark_is_id).  False: it has no such parameter, and no id.
+ * an id (output_tag_is_id).  False: it has no such parameter, and no id.
  */
 bool request_take_id(struct request *request, const char *name);
 

@@ -13,10 +13,10 @@
 #include "base/num.h"
 #include "worker/serve/recycle.h"
 
-#define SHOW_EVERY 100 /* ms */
+#define ESCAPE_EVERY 100 /* ms */
 
 static struct {
-	const struct birth *birth;
+	const struct worker_args *args;
 	struct recycle recycle;
 	uint64_t served;
 	int statm; /* /proc/self/statm, -1: not there */
@@ -25,13 +25,13 @@ static struct {
 } self = { .recycle = { .again = -1 }, .statm = -1 };
 
 void
-retire_prepare(const struct birth *birth)
+retire_prepare(const struct worker_args *args)
 {
-	self.birth = birth;
-	if (birth->channel == -1)
+	self.args = args;
+	if (args->channel == -1)
 		return;
 	self.statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-	if (self.statm == -1 && birth->pool->limits.rss > 0)
+	if (self.statm == -1 && args->pool->limits.rss > 0)
 		log_warning("limits.rss has no effect: /proc/self/statm: %s",
 		    strerror(errno));
 }
@@ -51,7 +51,7 @@ resident(void)
 	if (sscanf(text, "%*s %ld", &pages) != 1)
 		return 0;
 	bytes = (int64_t)pages * sysconf(_SC_PAGESIZE);
-	score_gauge(self.birth->score, GAUGE_RSS, bytes);
+	score_gauge(self.args->score, GAUGE_RSS, bytes);
 	return bytes;
 }
 
@@ -59,7 +59,7 @@ resident(void)
 static int64_t
 rss_limit(void)
 {
-	int64_t limit = self.birth->pool->limits.rss, now = resident();
+	int64_t limit = self.args->pool->limits.rss, now = resident();
 	char one[NUM_TEXT], other[NUM_TEXT];
 
 	if (self.statm == -1 || limit == 0)
@@ -74,11 +74,11 @@ rss_limit(void)
 void
 retire_begin(void)
 {
-	const struct conf_pool *pool = self.birth->pool;
+	const struct conf_pool *pool = self.args->pool;
 	struct recycle_limits limits = { 0 };
 	uint64_t seed;
 
-	if (self.birth->channel != -1)
+	if (self.args->channel != -1)
 		limits = (struct recycle_limits) { pool->workers.max_requests,
 			pool->workers.max_age, rss_limit() };
 	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) !=
@@ -102,14 +102,14 @@ ask(int64_t now)
 
 	if (!recycle_ask(r, now))
 		return;
-	score_because(self.birth->score, causes[r->reason]);
+	score_because(self.args->score, causes[r->reason]);
 	recycle_text(r, now, text);
 	if (self.told)
 		log_debug("still waits for a successor: %s", text);
 	else
 		log_info("asks for a successor: %s", text);
 	self.told = true;
-	birth_say(self.birth, WORD_REPLACE);
+	worker_say(self.args, WORD_REPLACE);
 }
 
 void
@@ -117,13 +117,13 @@ retire_served(int64_t now, bool exhausted)
 {
 	struct recycle *r = &self.recycle;
 
-	if (self.birth->channel == -1)
+	if (self.args->channel == -1)
 		return;
 	recycle_requests(r, ++self.served);
 	if (exhausted)
 		recycle_memory(r);
 	if (recycle_wants_rss(r, now) ||
-	    (self.statm != -1 && now - self.shown >= SHOW_EVERY)) {
+	    (self.statm != -1 && now - self.shown >= ESCAPE_EVERY)) {
 		recycle_rss(r, resident(), now);
 		self.shown = now;
 	}

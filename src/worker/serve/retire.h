@@ -13,7 +13,7 @@
 #include "ipc/worker_args.h"
 
 /* Before privileges and the view of /proc are given up. */
-void retire_prepare(const struct birth *birth);
+void retire_prepare(const struct worker_args *args);
 
 /* The application is loaded: age and memory count from here. */
 void retire_begin(void);

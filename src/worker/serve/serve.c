@@ -29,10 +29,10 @@
 #define NAP	      1 /* ms; a wait that did not sleep took less */
 
 static struct {
-	const struct birth *birth;
+	const struct worker_args *args;
 	const struct proto *proto;
 	struct lua_app *app;
-	struct guard_watch watch; /* over requests */
+	struct watchdog_watch watch; /* over requests */
 	struct request *request; /* the present one */
 	int64_t cpu;	 /* clock_cpu_us() at its beginning; -1 */
 	int64_t sampled; /* clock_us() when that was last looked at */
@@ -44,8 +44,8 @@ static struct {
 static bool
 shared(void)
 {
-	return self.birth->pool->workers.max > 1 &&
-	    self.birth->exchange[1] != -1;
+	return self.args->pool->workers.max > 1 &&
+	    self.args->exchange[1] != -1;
 }
 
 /* This request is a long one: what is parked here, and the lines of those
@@ -55,7 +55,7 @@ late(void)
 {
 	access_log_push();
 	if (shared())
-		handoff_give_all(self.birth->exchange[1], 0);
+		handoff_give_all(self.args->exchange[1], 0);
 }
 
 static void
@@ -83,8 +83,8 @@ note_busy(const struct request *request)
 	note_text(&score, TEXT_SCRIPT, request, PARAM_SCRIPT_FILENAME);
 	note_text(&score, TEXT_USER, request, PARAM_REMOTE_USER);
 	note_text(&score, TEXT_REMOTE, request, PARAM_REMOTE_ADDR);
-	if (score_busy(self.birth->score, &score))
-		birth_say(self.birth, WORD_CROWDED);
+	if (score_busy(self.args->score, &score))
+		worker_say(self.args, WORD_CROWDED);
 }
 
 /* Its processor time is a sample: quick requests are not slowed down for it,
@@ -116,9 +116,9 @@ over(const struct request *request, int64_t now, enum access_late late)
 	};
 
 	access_log_end(request, now, late);
-	score_served(self.birth->score, &outcome);
+	score_served(self.args->score, &outcome);
 	if (self.cpu != -1)
-		score_gauge(self.birth->score, GAUGE_CPU,
+		score_gauge(self.args->score, GAUGE_CPU,
 		    (clock_cpu_us() - self.cpu) * 10000 /
 		    (outcome.took > 0 ? outcome.took : 1));
 	slow_end(request, now);
@@ -136,30 +136,30 @@ static void
 stuck(void)
 {
 	self.request->ops->abandon(self.request,
-	    (int)self.birth->pool->timeout_status);
+	    (int)self.args->pool->timeout_status);
 	over(self.request, clock_us(), LATE_STUCK);
-	birth_say(self.birth, WORD_STUCK);
+	worker_say(self.args, WORD_STUCK);
 	end_now(EX_OK);
 }
 
 int
-serve_init(const struct birth *birth, const struct proto *proto,
+serve_init(const struct worker_args *args, const struct proto *proto,
     struct lua_app *app)
 {
-	self.birth = birth;
+	self.args = args;
 	self.proto = proto;
 	self.app = app;
-	self.watch = (struct guard_watch){
-		.limit = app != NULL ? birth->pool->timeouts.request : 0,
-		.slow = app != NULL ? birth->pool->timeouts.slow : 0,
+	self.watch = (struct watchdog_watch){
+		.limit = app != NULL ? args->pool->timeouts.request : 0,
+		.slow = app != NULL ? args->pool->timeouts.slow : 0,
 		.late = late,
 		.look = look,
-		.overdue = lua_guard_expire,
+		.overdue = lua_deadline_expire,
 		.stuck = stuck,
 	};
 	handoff_init(proto->name, proto->pack);
-	slow_init(birth);
-	return access_log_init(birth, app);
+	slow_init(args);
+	return access_log_init(args, app);
 }
 
 /* Has its client gone before it is begun?  Only a request that has waited can
@@ -170,7 +170,7 @@ is_abandoned(struct request *request)
 	if (!self.waited || !request->ops->gone(request))
 		return false;
 	self.behind = true;
-	score_more(self.birth->score, SCORE_ABANDONED);
+	score_more(self.args->score, SCORE_ABANDONED);
 	return true;
 }
 
@@ -185,9 +185,9 @@ enter(struct request *request)
 	/* Connections are accepted before their request has come.  Those must
 	 * not wait for this one: whoever is idle first takes them. */
 	if (shared())
-		handoff_give_fresh(self.birth->exchange[1], FRESH_MS);
+		handoff_give_fresh(self.args->exchange[1], FRESH_MS);
 	self.request = request;
-	guard_enter(&self.watch, request->begun);
+	watchdog_enter(&self.watch, request->begun);
 }
 
 static void
@@ -220,23 +220,23 @@ serve(struct conn *c)
 		return false;
 	}
 	enter(request);
-	ours = answer_serve(request);
+	ours = builtin_serve(request);
 	if (!ours)
 		lua_app_serve(self.app, request);
-	guard_leave();
-	score_answer(self.birth->score, request->status);
+	watchdog_leave();
+	score_answer(self.args->score, request->status);
 	end = self.proto->end(request);
 	now = clock_us();
 	if (now - request->begun >= LONG_US)
 		self.waited = self.behind = true;
-	over(request, now, !ours && lua_guard_expired() ? LATE_STOPPED :
+	over(request, now, !ours && lua_deadline_expired() ? LATE_STOPPED :
 							  LATE_NOT);
 	release(request);
 	if (self.app != NULL)
-		score_gauge(self.birth->score, GAUGE_HEAP,
+		score_gauge(self.args->score, GAUGE_HEAP,
 		    (int64_t)lua_app_memory(self.app));
 	log_request(NULL);
-	score_idle(self.birth->score);
+	score_idle(self.args->score);
 	if (self.app != NULL)
 		retire_served(now / 1000, lua_app_exhausted(self.app));
 	if (end == PROTO_END_KEEP)
@@ -308,8 +308,8 @@ void
 serve_receive(struct conn *c)
 {
 	/* What comes after a reload was answered is for what comes after. */
-	if (c->state != CONN_LINGER && c->in.len == 0 && door_passes_on() &&
-	    handoff_give(c, self.birth->exchange[1]) == 0)
+	if (c->state != CONN_LINGER && c->in.len == 0 && acceptor_passes_on() &&
+	    handoff_give(c, self.args->exchange[1]) == 0)
 		return;
 	if (c->state != CONN_LINGER)
 		receive(c, c->in.len);
@@ -331,14 +331,14 @@ accept_one(int listener)
 	while (fd == -1 && (errno == ECONNABORTED || errno == EINTR ||
 	    ((errno == EMFILE || errno == ENFILE) && conn_make_room())));
 	if (fd != -1)
-		door_passed();
+		acceptor_passed();
 	return fd;
 }
 
 static void
 welcome(int fd)
 {
-	if (clients_admit(fd))
+	if (allow_admit(fd))
 		serve_receive(conn_add(fd));
 	else
 		close(fd);
@@ -354,13 +354,13 @@ serve_accept(int listener)
 	int64_t until = clock_ms() + BURST_MS;
 	int fd;
 
-	for (int i = 0; i < BURST_MAX && door_admits(); i++) {
+	for (int i = 0; i < BURST_MAX && acceptor_admits(); i++) {
 		fd = accept_one(listener);
 		if (fd == -1) {
 			if (errno == EINVAL) /* it has been shut */
-				door_lose(listener);
+				acceptor_lose(listener);
 			else
-				door_failed();
+				acceptor_failed();
 			return;
 		}
 		welcome(fd);

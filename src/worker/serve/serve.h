@@ -12,7 +12,7 @@
 
 /* Once, when the application has started; NULL: there is none.  proto is what
  * all connections speak.  0, or -1 with errno. */
-int serve_init(const struct birth *birth, const struct proto *proto,
+int serve_init(const struct worker_args *args, const struct proto *proto,
     struct lua_app *app);
 
 /* A turn begins: the wait for what it brings has been since clock_ms()

@@ -14,7 +14,7 @@
 #define SHOWN_MOST 2048 /* bytes of a URI or a script's name */
 
 static struct {
-	const struct birth *birth;
+	const struct worker_args *args;
 	unsigned looks; /* at the present request */
 	bool written;	/* its entry */
 	struct buf line, script; /* as they are shown; at its end its
@@ -24,11 +24,11 @@ static struct {
 } self;
 
 void
-slow_init(const struct birth *birth)
+slow_init(const struct worker_args *args)
 {
-	self.birth = birth;
-	if (birth->pool->timeouts.slow > 0)
-		lua_trace_init((unsigned)birth->pool->logs.slow_depth);
+	self.args = args;
+	if (args->pool->timeouts.slow > 0)
+		lua_trace_init((unsigned)args->pool->logs.slow_depth);
 }
 
 /* ---- text ---------------------------------------------------------------- */
@@ -40,7 +40,7 @@ add_param(struct buf *out, const struct request *request,
 	const struct param *p = request->known[param];
 
 	if (p != NULL && p->value_len > 0)
-		show_text(out, p->value, p->value_len < SHOWN_MOST ?
+		escape_text(out, p->value, p->value_len < SHOWN_MOST ?
 		    p->value_len : SHOWN_MOST);
 	else
 		buf_puts(out, none);
@@ -55,15 +55,15 @@ remember(const struct request *request)
 	add_param(&self.line, request, PARAM_URI, "-");
 	buf_clear(&self.script);
 	add_param(&self.script, request, PARAM_SCRIPT_FILENAME,
-	    self.birth->pool->app);
+	    self.args->pool->app);
 }
 
 /* Some logs say by themselves when a line came, and whose it is. */
 static void
 add_origin(void)
 {
-	enum sink_way way = self.birth->sinks[SINK_SLOW].way;
-	const char *pool = self.birth->pool->name;
+	enum sink_way way = self.args->sinks[SINK_SLOW].way;
+	const char *pool = self.args->pool->name;
 	char now[CLOCK_TEXT];
 
 	if (way == SINK_SYSLOG)
@@ -100,7 +100,7 @@ add_trace(const char *trace)
 	for (; *trace != '\0'; trace += len + 1) {
 		len = strcspn(trace, "\n");
 		buf_putc(&self.text, '\t');
-		show_text(&self.text, trace, len);
+		escape_text(&self.text, trace, len);
 		buf_putc(&self.text, '\n');
 		if (trace[len] == '\0')
 			return;
@@ -111,7 +111,7 @@ add_trace(const char *trace)
 static void
 put(void)
 {
-	struct sink *sink = &self.birth->sinks[SINK_SLOW];
+	struct sink *sink = &self.args->sinks[SINK_SLOW];
 	char *line = self.text.data, *end = line + self.text.len, *next = end;
 
 	if (line == end)
@@ -151,7 +151,7 @@ trace(void)
 
 	if (answer != NULL)
 		return answer;
-	if (copy_look(lua_trace_look, self.copied, sizeof(self.copied)) > 0)
+	if (snapshot_look(lua_trace_look, self.copied, sizeof(self.copied)) > 0)
 		return self.copied;
 	return NULL;
 }
@@ -165,7 +165,7 @@ slow_look(const struct request *request)
 		found = trace();
 	} else {
 		remember(request);
-		score_more(self.birth->score, SCORE_SLOW);
+		score_more(self.args->score, SCORE_SLOW);
 	}
 	if (found != NULL || ++self.looks > LOOKS_MOST) {
 		enter(request, found);

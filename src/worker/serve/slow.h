@@ -5,7 +5,7 @@
  * The slow log of a pool: requests that take longer than timeouts.slow.  Each
  * has an entry, written while it runs, with what it is and where its Lua code
  * is, and a line when it is over.  Runs in the worker, under the lock of
- * guard.h: slow_look beside the thread that serves, the others in it.  Knows
+ * watchdog.h: slow_look beside the thread that serves, the others in it.  Knows
  * nothing of FastCGI.
  */
 
@@ -16,7 +16,7 @@
 #include "worker/serve/request.h"
 
 /* Once, by the thread that serves, when the application has started. */
-void slow_init(const struct birth *birth);
+void slow_init(const struct worker_args *args);
 
 /* This request has been running for timeouts.slow by now.  True: call this
  * once more, some time later; it is not clear yet where its code is. */

@@ -82,7 +82,7 @@ end(pid_t pid)
 }
 
 ssize_t
-copy_look(size_t (*look)(char *out, size_t n), char *out, size_t n)
+snapshot_look(size_t (*look)(char *out, size_t n), char *out, size_t n)
 {
 	int ends[2];
 	ssize_t len = -1;

@@ -18,6 +18,6 @@
  * held it.  The length; -1 with errno: there is no copy, or it died (EFAULT)
  * or took longer than COPY_PATIENCE (ETIMEDOUT).
  */
-ssize_t copy_look(size_t (*look)(char *out, size_t n), char *out, size_t n);
+ssize_t snapshot_look(size_t (*look)(char *out, size_t n), char *out, size_t n);
 
 #endif

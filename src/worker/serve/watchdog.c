@@ -25,8 +25,8 @@ static struct {
 	atomic_bool asleep;   /* and what is entered now has to wake it */
 	atomic_uint serial;   /* odd: something is in hand */
 	atomic_llong begun;   /* that, clock_us() */
-	const struct guard_watch *_Atomic watch; /* over that */
-	struct guard_options options;
+	const struct watchdog_watch *_Atomic watch; /* over that */
+	struct watchdog_options options;
 	int64_t until; /* clock_ms() at which the process ends, -1: it goes
 			  on */
 } self = { .lock = PTHREAD_MUTEX_INITIALIZER, .until = -1 };
@@ -150,7 +150,7 @@ look(unsigned running, bool (*at)(void))
 
 /* Its time is over. */
 static void
-stop(unsigned running, const struct guard_watch *watch)
+stop(unsigned running, const struct watchdog_watch *watch)
 {
 	for (int i = 0; i < INSISTENCE && watch->overdue != NULL; i++) {
 		act(running, watch->overdue);
@@ -165,7 +165,7 @@ stop(unsigned running, const struct guard_watch *watch)
 static void
 accompany(unsigned running)
 {
-	const struct guard_watch *watch = atomic_load(&self.watch);
+	const struct watchdog_watch *watch = atomic_load(&self.watch);
 
 	if (atomic_load(&self.serial) != running)
 		return; /* then the watch may be another's */
@@ -226,7 +226,7 @@ divide_signals(sigset_t *main)
 }
 
 int
-guard_start(const struct guard_options *options)
+watchdog_start(const struct watchdog_options *options)
 {
 	pthread_attr_t attributes;
 	sigset_t before;
@@ -246,7 +246,7 @@ guard_start(const struct guard_options *options)
 }
 
 void
-guard_enter(const struct guard_watch *watch, int64_t begun)
+watchdog_enter(const struct watchdog_watch *watch, int64_t begun)
 {
 	atomic_store_explicit(&self.watch, watch, memory_order_relaxed);
 	atomic_store_explicit(&self.begun, begun, memory_order_relaxed);
@@ -257,7 +257,7 @@ guard_enter(const struct guard_watch *watch, int64_t begun)
 }
 
 void
-guard_leave(void)
+watchdog_leave(void)
 {
 	pthread_mutex_lock(&self.lock);
 	atomic_fetch_add(&self.serial, 1);

@@ -18,18 +18,19 @@
 
 #define GUARD_TICK 50 /* ms; a request is long after one to two of them */
 
-struct guard_watch { /* over one kind of entry; lives as long as the guard */
+struct watchdog_watch { /* over one kind of entry; lives as long as the guard */
 	int64_t limit; /* ms it may take, 0: for ever */
 	int64_t slow;  /* ms from which on it is slow, 0: never */
 	void (*late)(void);    /* it is a long one, or NULL; must not log */
 	bool (*look)(void);    /* it is a slow one; true: once more, a tick
 				  later */
-	void (*overdue)(void); /* its time is over: stop it; NULL: nothing can */
+	void (*overdue)(
+	    void); /* its time is over: stop it; NULL: nothing can */
 	void (*stuck)(void);   /* it does not stop within tuning.overdue: end
 				  the process */
 };
 
-struct guard_options {
+struct watchdog_options {
 	int channel;	  /* ends with the master; -1: there is none */
 	int64_t patience; /* ms that the process may go on without it */
 	void (*orphaned)(void); /* the master has gone, and the main thread is
@@ -42,10 +43,10 @@ struct guard_options {
 
 /* Take the lock and start the thread.  It calls what a watch has with the
  * lock, late and stuck at most once for an entry.  0, or -1 with errno. */
-int guard_start(const struct guard_options *options);
+int watchdog_start(const struct watchdog_options *options);
 
 /* An entry that began at clock_us() `begun` is in hand; it has ended. */
-void guard_enter(const struct guard_watch *watch, int64_t begun);
-void guard_leave(void);
+void watchdog_enter(const struct watchdog_watch *watch, int64_t begun);
+void watchdog_leave(void);
 
 #endif

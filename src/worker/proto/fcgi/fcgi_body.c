@@ -52,7 +52,7 @@ body_receive(struct fcgi_body *b, int64_t deadline)
 			errno = ECONNRESET;
 			return -1;
 		}
-		if (wait_readable(b->conn->fd, deadline) <= 0) {
+		if (poller_readable(b->conn->fd, deadline) <= 0) {
 			errno = ETIMEDOUT;
 			return -1;
 		}
