@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "worker/lua/lua_app.h"
+#include "worker/proto/fcgi/fcgi_head.h"
 
 #include "unit.h"
 
@@ -38,7 +39,7 @@ static struct {
 	int error;	 /* errno where the body breaks off, 0: it ends */
 	size_t patience; /* bytes of the response that the client takes */
 	size_t largest;	 /* write */
-	struct buf out;
+	struct buf head, out;
 	struct buf told;  /* to the web server's log */
 	struct buf trace; /* R read, W write, F flush, in order */
 } client;
@@ -83,6 +84,20 @@ client_write(struct request *request, const struct iovec *piece, int n)
 	return 0;
 }
 
+/* As CGI has it. */
+static int
+client_head(struct request *request, const struct response *response,
+    int64_t body_len)
+{
+	buf_clear(&client.head);
+	ck_assert_int_eq(fcgi_head_print(response, body_len, &client.head), 0);
+	request->sent = true;
+	request->status = response->status;
+	request->head = client.head.data;
+	request->head_len = client.head.len;
+	return request_write(request, client.head.data, client.head.len);
+}
+
 static int
 client_flush(struct request *request)
 {
@@ -106,6 +121,7 @@ client_gone(struct request *request)
 
 static const struct request_ops client_ops = {
 	.read = client_read,
+	.head = client_head,
 	.write = client_write,
 	.flush = client_flush,
 	.complain = client_complain,
@@ -219,6 +235,7 @@ teardown(void)
 	snprintf(command, sizeof(command), "rm -r %s", scene.dir);
 	ck_assert_int_eq(system(command), 0);
 	buf_free(&scene.log);
+	buf_free(&client.head);
 	buf_free(&client.out);
 	buf_free(&client.told);
 	buf_free(&client.trace);
