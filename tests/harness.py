@@ -45,7 +45,7 @@ def _sanitized():
 
 SANITIZED = _sanitized()
 # The environment of a daemon in which LeakSanitizer cannot do its search: it
-# wants /proc and some descriptors.
+# wants /proc, a process and some descriptors.
 NO_LEAK_SEARCH = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") +
                   ":detect_leaks=0"}
 PATIENCE = 60 if SANITIZED else 20  # seconds for what should take far less

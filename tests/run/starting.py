@@ -158,7 +158,7 @@ def no_room_for_a_worker():
     d = Daemon(user="games", workers={"mode": "static", "max": 1},
                limits={"processes": 4})
     socket = d.top["control"] = d.dir + "/control.sock"
-    with d:
+    with d.start(env=NO_LEAK_SEARCH):
         d.expect("cannot start a second thread", "do not come up", "refused",
                  "exited with code 71")
         d.lua("keep = {} for i = 1, 4 do keep[i] = io.popen('exec cat', 'w') "
