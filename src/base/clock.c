@@ -21,6 +21,12 @@ clock_us(void)
 }
 
 int64_t
+clock_sooner(int64_t a, int64_t b)
+{
+	return a == -1 || (b != -1 && b < a) ? b : a;
+}
+
+int64_t
 clock_cpu_us(void)
 {
 	return microseconds(CLOCK_PROCESS_CPUTIME_ID);

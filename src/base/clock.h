@@ -14,6 +14,9 @@
 int64_t clock_ms(void);
 int64_t clock_us(void);
 
+/* The sooner of two times, -1: never. */
+int64_t clock_sooner(int64_t a, int64_t b);
+
 /* Microseconds of processor time of this process.  A system call. */
 int64_t clock_cpu_us(void);
 

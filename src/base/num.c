@@ -142,3 +142,15 @@ num_size_text(int64_t bytes, char out[NUM_TEXT])
 {
 	return num_text(bytes, size_units, out);
 }
+
+int64_t
+num_least(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+int64_t
+num_most(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}

@@ -3,8 +3,9 @@
 
 /*
  * Numbers as people write them in a configuration: durations, sizes, file
- * modes and plain integers, from text and back to text.  Pure: no state, no
- * system call.  Every reader takes the whole string or nothing.
+ * modes and plain integers, from text and back to text; and what is often done
+ * with them.  Pure: no state, no system call.  Every reader takes the whole
+ * string or nothing.
  */
 
 #include <stdint.h>
@@ -30,6 +31,10 @@ int num_mode(const char *text, mode_t *mode);
 
 /* A decimal integer within [min, max], a sign allowed.  As above. */
 int num_integer(const char *text, int64_t min, int64_t max, int64_t *value);
+
+/* The smaller and the larger of two. */
+int64_t num_least(int64_t a, int64_t b);
+int64_t num_most(int64_t a, int64_t b);
 
 /*
  * The shortest text that the reader above turns into the same number

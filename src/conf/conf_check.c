@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cidr.h"
+#include "base/num.h"
 #include "base/user.h"
 #include "conf/conf_rules.h"
 
@@ -20,18 +21,6 @@ struct judge { /* of one pool */
 	int verdict;
 };
 
-static int64_t
-least(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
-static int64_t
-most(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-
 void
 conf_complete(struct conf_pool *pool)
 {
@@ -39,7 +28,7 @@ conf_complete(struct conf_pool *pool)
 
 	/* 0 is out of their range, so it says "not set" */
 	if (w->max_spare == 0)
-		w->max_spare = least(w->max, most(w->min_spare, SPARE));
+		w->max_spare = num_least(w->max, num_most(w->min_spare, SPARE));
 	if (w->start == 0)
 		w->start = w->min_spare + (w->max_spare - w->min_spare) / 2;
 }

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/num.h"
 #include "ipc/channel.h"
 #include "master/generation_impl.h"
 #include "master/pm.h"
@@ -243,12 +244,6 @@ generation_most(const struct generation *g)
 	return 2 * (unsigned)g->conf->workers.max - 1;
 }
 
-static int64_t
-least(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
 void
 generation_scale(struct generation *g, unsigned n)
 {
@@ -257,8 +252,8 @@ generation_scale(struct generation *g, unsigned n)
 	log_notice("pool %s: %s %u workers, as asked for", g->conf->name,
 	    given->mode == MODE_STATIC ? "from now on" : "at most", n);
 	g->workers.max = n;
-	g->workers.min_spare = least(given->min_spare, n);
-	g->workers.max_spare = least(given->max_spare, n);
+	g->workers.min_spare = num_least(given->min_spare, n);
+	g->workers.max_spare = num_least(given->max_spare, n);
 	g->attention = true;
 }
 

@@ -78,14 +78,6 @@ retire_one(struct generation *g)
 	slot_tell_leave(youngest, g->conf->timeouts.stop);
 }
 
-static int64_t
-sooner(int64_t a, int64_t b)
-{
-	if (a == -1 || (b != -1 && b < a))
-		return b;
-	return a;
-}
-
 /* The idle workers below which a pool has more of them active than ever, or as
  * many as it may have; 0: that is so already. */
 static unsigned
@@ -175,13 +167,13 @@ manage(struct generation *g, int64_t now)
 		g->idle_since = now;
 	for (; step.retire > 0; step.retire--)
 		retire_one(g);
-	next = sooner(next, ask_to_be_told(g, &seen,
+	next = clock_sooner(next, ask_to_be_told(g, &seen,
 	    pending ? 0 : step.wake_below, now));
 	generation_watch(g, step.watch && !pending && view.queued == 0);
 	if (g->workers.mode == MODE_ONDEMAND && pending &&
 	    !throttled && !g->options->quota->wanted)
-		return sooner(next, now + LOOK_AGAIN);
-	return sooner(next, step.again);
+		return clock_sooner(next, now + LOOK_AGAIN);
+	return clock_sooner(next, step.again);
 }
 
 /* When that worker hangs, if it goes on as it does; the latest by which that
@@ -199,7 +191,7 @@ hangs_at(const struct generation *g, const struct slot *slot,
 		due = (seen->state == SCORE_BUSY ? seen->since : now) +
 		    t->request + tuning.hang;
 	return slot->owes == SLOT_OWES_NOTHING ? due :
-	    sooner(due, now + restart);
+	    clock_sooner(due, now + restart);
 }
 
 static void
@@ -236,7 +228,7 @@ kill_hanging(struct generation *g, int64_t now)
 			seen.state = SCORE_IDLE;
 		due = hangs_at(g, slot, &seen, now);
 		if (due == -1 || due > now)
-			next = sooner(next, due);
+			next = clock_sooner(next, due);
 		else
 			kill_hanging_one(slot, &seen);
 	}
@@ -279,7 +271,7 @@ work(struct generation *g, int64_t now)
 	due = manage(g, now);
 	tell_status(g);
 	if (backoff_active(&g->backoff, clock_ms()))
-		due = sooner(due, g->backoff.until);
+		due = clock_sooner(due, g->backoff.until);
 	return due;
 }
 
@@ -291,13 +283,13 @@ generation_step(struct generation *g)
 	g->attention = false;
 	kill_overdue(g, now);
 	due = work(g, now);
-	due = sooner(due, kill_hanging(g, now));
+	due = clock_sooner(due, kill_hanging(g, now));
 	if (g->patience > now)
-		due = sooner(due, g->patience);
-	due = sooner(due, see_to_status_server(g, now));
+		due = clock_sooner(due, g->patience);
+	due = clock_sooner(due, see_to_status_server(g, now));
 	for (unsigned i = 0; i < g->nslots; i++)
 		if (g->slots[i].state != SLOT_FREE)
-			due = sooner(due, g->slots[i].due);
+			due = clock_sooner(due, g->slots[i].due);
 	if (due == -1)
 		loop_timer_clear(g->options->loop, &g->timer);
 	else

@@ -12,12 +12,13 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/log_wire.h"
+#include "base/num.h"
 
-#define CATCH_LINE 1048576 /* longest line, without mark and newline */
-#define CATCH_TURN 65536   /* most bytes taken in one turn */
-#define CATCH_READ 16384   /* at once */
-#define CATCH_KEEP (2 * CATCH_READ) /* memory kept for the next line */
-#define CATCH_LEFT 64	   /* most catches without a worker */
+#define OUTPUT_LINE 1048576 /* longest line, without mark and newline */
+#define OUTPUT_TURN 65536   /* most bytes taken in one turn */
+#define OUTPUT_READ 16384   /* at once */
+#define OUTPUT_KEEP (2 * OUTPUT_READ) /* memory kept for the next line */
+#define OUTPUT_LEFT 64	   /* most catches without a worker */
 
 #define GOES_ON	 " [line goes on]"
 #define WENT_ON	 "[line goes on] "
@@ -150,33 +151,27 @@ worker_output_lines(struct worker_output *c)
 	}
 	buf_consume(line, start);
 	c->seen = line->len;
-	if (line->len > CATCH_LINE + OUTPUT_TAG_ID + 1)
+	if (line->len > OUTPUT_LINE + OUTPUT_TAG_ID + 1)
 		worker_output_split(c);
-	if (line->cap > CATCH_KEEP && line->len == 0) {
+	if (line->cap > OUTPUT_KEEP && line->len == 0) {
 		buf_free(line);
-		buf_reserve(line, CATCH_KEEP);
+		buf_reserve(line, OUTPUT_KEEP);
 	}
 }
 
 /* ---- reading ------------------------------------------------------------- */
 
-static size_t
-least(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
 /* Room for what may be read; without memory, that of what is there. */
 static char *
 worker_output_room(struct worker_output *c)
 {
-	char *room = buf_reserve(&c->line, CATCH_READ);
+	char *room = buf_reserve(&c->line, OUTPUT_READ);
 
 	if (room != NULL)
 		return room;
 	if (c->line.len > 0)
 		worker_output_split(c);
-	return buf_reserve(&c->line, CATCH_READ);
+	return buf_reserve(&c->line, OUTPUT_READ);
 }
 
 /* Take up to budget bytes.  False at end of file. */
@@ -192,7 +187,8 @@ worker_output_read(struct worker_output *c, size_t budget)
 			c->line.failed = false;
 			return true;
 		}
-		n = read(c->fd, room, least(CATCH_READ, budget));
+		n = read(c->fd, room,
+		    (size_t)num_least(OUTPUT_READ, (int64_t)budget));
 		if (n == -1)
 			return errno == EAGAIN || errno == EINTR;
 		if (n == 0)
@@ -234,7 +230,7 @@ worker_output_ready(void *arg, int fd, short revents)
 
 	(void)fd;
 	(void)revents;
-	if (!worker_output_read(c, CATCH_TURN))
+	if (!worker_output_read(c, OUTPUT_TURN))
 		worker_output_close(c);
 }
 
@@ -242,7 +238,7 @@ static int
 worker_output_watch(struct worker_output *c,
     void (*ready)(void *arg, int fd, short revents), void *arg)
 {
-	if (buf_reserve(&c->line, CATCH_KEEP) != NULL &&
+	if (buf_reserve(&c->line, OUTPUT_KEEP) != NULL &&
 	    loop_watch(c->loop, c->fd, POLLIN, ready, arg) == 0)
 		return 0;
 	buf_free(&c->line);
@@ -314,7 +310,7 @@ worker_output_leave(struct worker_output *c)
 	if (c->fd == -1)
 		return;
 	worker_output_rest(c);
-	if (is_held(c->fd) && self.n < CATCH_LEFT)
+	if (is_held(c->fd) && self.n < OUTPUT_LEFT)
 		left = calloc(1, sizeof(*left));
 	if (left == NULL) {
 		worker_output_end(c);

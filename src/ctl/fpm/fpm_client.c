@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/num.h"
 #include "ctl/fpm/fpm_text.h"
 
 #define ANSWER_MOST (64 << 20) /* bytes; 3000 workers make some 3 MB */
@@ -25,12 +26,6 @@ struct talk {
 	struct buf *all;
 	struct why *why;
 };
-
-static int64_t
-least(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
 
 static int64_t
 after(int64_t begin, int64_t ms)
@@ -54,7 +49,8 @@ late(const struct talk *t)
 static void
 limit_connect(const struct talk *t)
 {
-	int64_t ms = least(least(t->deadline, t->silence) - t->begun, INT_MAX);
+	int64_t until = num_least(t->deadline, t->silence);
+	int64_t ms = num_least(until - t->begun, INT_MAX);
 	const struct timeval limit = { .tv_sec = ms / 1000,
 		.tv_usec = ms % 1000 * 1000 };
 
@@ -112,7 +108,7 @@ wait_until(const struct talk *t, int64_t until)
 		left = until == INT64_MAX ? -1 : until - clock_ms();
 		if (until != INT64_MAX && left < 0)
 			left = 0;
-		n = poll(&p, 1, (int)least(left, INT_MAX));
+		n = poll(&p, 1, (int)num_least(left, INT_MAX));
 	} while (n == -1 && errno == EINTR);
 	return n != 0;
 }
@@ -123,12 +119,12 @@ static enum fpm_verdict
 wait_for_more(struct talk *t)
 {
 	for (;;) {
-		if (wait_until(t, least(t->deadline, t->silence)))
+		if (wait_until(t, num_least(t->deadline, t->silence)))
 			return FPM_ANSWERED;
 		if (clock_ms() >= t->deadline || t->all->len > 0)
 			return late(t);
 		if (!answers_ping(t->socket))
-			return wait_until(t, least(t->deadline,
+			return wait_until(t, num_least(t->deadline,
 			    clock_ms() + LAST_CHANCE)) ? FPM_ANSWERED :
 			    late(t);
 		t->silence = clock_ms() + FPM_PATIENCE;

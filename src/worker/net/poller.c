@@ -99,15 +99,15 @@ timer_passed(void)
 }
 
 int
-poller_turn(int set, uint64_t keys[WAIT_BATCH], int64_t now, int64_t due)
+poller_turn(int set, uint64_t keys[POLLER_BATCH], int64_t now, int64_t due)
 {
-	struct epoll_event events[WAIT_BATCH];
+	struct epoll_event events[POLLER_BATCH];
 	bool look = due != -1 && due <= now;
 	int n, count = 0;
 
 	if (!look)
 		set_timer(due);
-	n = epoll_wait(set, events, WAIT_BATCH, look ? 0 : -1);
+	n = epoll_wait(set, events, POLLER_BATCH, look ? 0 : -1);
 	for (int i = 0; i < n; i++) {
 		if (events[i].data.u64 == KEY_TIMER)
 			timer_passed();

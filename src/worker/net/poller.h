@@ -30,9 +30,9 @@ bool poller_is_whole(int set);
 
 /* Sleep until `due` (clock_ms(); -1: for ever), perhaps less; if that is not
  * after `now`, only look.  The number of keys whose descriptors have input or
- * have ended, at most WAIT_BATCH, and perhaps 0; -1 with errno. */
-#define WAIT_BATCH 64
-int poller_turn(int set, uint64_t keys[WAIT_BATCH], int64_t now, int64_t due);
+ * have ended, at most POLLER_BATCH, and perhaps 0; -1 with errno. */
+#define POLLER_BATCH 64
+int poller_turn(int set, uint64_t keys[POLLER_BATCH], int64_t now, int64_t due);
 
 /* From another thread: end the wait of the thread that has called poller_open,
  * with EINTR; in vain if it is only about to wait. */

@@ -258,23 +258,18 @@ look_for_heirs(void)
 		handoff_give_silent(b->exchange[1], 0);
 }
 
-static int64_t
-sooner(int64_t a, int64_t b)
-{
-	return a == -1 || (b != -1 && b < a) ? b : a;
-}
-
 /* Sleep until something happens, at the latest at `until` (-1: no limit),
  * and deal with it. */
 static void
 turn(int64_t until)
 {
-	uint64_t keys[WAIT_BATCH];
+	uint64_t keys[POLLER_BATCH];
 	int64_t now = clock_ms(), due;
 	int n;
 
-	due = sooner(sooner(until, acceptor_due()), conn_next_due());
-	due = sooner(due, sooner(log_due(), access_log_due()));
+	due = clock_sooner(clock_sooner(until, acceptor_due()),
+	    conn_next_due());
+	due = clock_sooner(due, clock_sooner(log_due(), access_log_due()));
 	score_gauge(self.args->score, GAUGE_CONNECTIONS,
 	    conn_count(CONN_IDLE));
 	n = poller_turn(self.wait_set, keys, now, due);

@@ -54,7 +54,7 @@ static ssize_t
 collect(int from, char *out, size_t n)
 {
 	struct pollfd p = { .fd = from, .events = POLLIN };
-	int64_t until = clock_ms() + COPY_PATIENCE, left;
+	int64_t until = clock_ms() + SNAPSHOT_PATIENCE, left;
 	size_t len = 0;
 	ssize_t got = -1;
 

@@ -10,13 +10,13 @@
 
 #include <sys/types.h>
 
-#define COPY_PATIENCE 200 /* ms */
+#define SNAPSHOT_PATIENCE 200 /* ms */
 
 /*
  * Let look write a text of less than n bytes in a copy, and bring it here,
  * terminated.  It must neither allocate nor take a lock: somebody may have
  * held it.  The length; -1 with errno: there is no copy, or it died (EFAULT)
- * or took longer than COPY_PATIENCE (ETIMEDOUT).
+ * or took longer than SNAPSHOT_PATIENCE (ETIMEDOUT).
  */
 ssize_t snapshot_look(size_t (*look)(char *out, size_t n), char *out, size_t n);
 

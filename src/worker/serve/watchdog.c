@@ -67,7 +67,7 @@ hung_up(void)
 static void
 doze(int64_t due)
 {
-	const struct timespec rest = span(GUARD_TICK);
+	const struct timespec rest = span(WATCHDOG_TICK);
 	struct pollfd channel = { .fd = self.options.channel };
 	struct timespec left;
 	int64_t now = clock_ms();
@@ -108,7 +108,7 @@ sleep_after(unsigned seen, int64_t due)
 static void
 tick(void)
 {
-	int64_t due = clock_ms() + GUARD_TICK;
+	int64_t due = clock_ms() + WATCHDOG_TICK;
 
 	while (clock_ms() < due)
 		doze(due);
@@ -142,7 +142,7 @@ look(unsigned running, bool (*at)(void))
 		if (atomic_load(&self.serial) == running)
 			again = at();
 		pthread_mutex_unlock(&self.lock);
-		if (again && !sleep_after(running, clock_ms() + GUARD_TICK))
+		if (again && !sleep_after(running, clock_ms() + WATCHDOG_TICK))
 			return false;
 	} while (again);
 	return true;

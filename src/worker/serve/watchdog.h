@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define GUARD_TICK 50 /* ms; a request is long after one to two of them */
+#define WATCHDOG_TICK 50 /* ms; a request is long after one to two of them */
 
 struct watchdog_watch { /* over one kind of entry; lives as long as the guard */
 	int64_t limit; /* ms it may take, 0: for ever */
