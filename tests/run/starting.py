@@ -134,7 +134,7 @@ def processes_of_the_user():
         raise Skip("not root")
     equal(processes_of("games"), [], "processes of that user")
     with Daemon(user="games", workers={"mode": "static", "max": 1},
-                limits={"processes": 12}) as d:
+                limits={"processes": 12}).start(env=NO_LEAK_SEARCH) as d:
         got = d.lua("local n = 0 for i = 1, 40 do local f = io.popen("
                     "'exec sleep 2') if f then n = n + 1 keep = keep or {} "
                     "keep[n] = f end end return text(tostring(n))")
@@ -187,7 +187,7 @@ def process_of_the_status():
     equal(code, 78)
     matches(r"limits.processes \(7\) is below the 8 threads", out + err)
     d.pools["www"]["limits"]["processes"] = 8
-    with d:
+    with d.start(env=NO_LEAK_SEARCH):
         old = d.workers("www")
         d.pools["www"]["umask"] = "0027"
         d.write_conf()
