@@ -80,7 +80,7 @@ def an_error():
         line = Line(d)
         equal(line.ask("raise"), "Internal Server Error\n")
         equal(line.file.readline(), b"\n")
-        matches("error .*raised", d.read_log())
+        d.wait_log("error .*raised")
         equal(line.ask("on"), "you said on\n")
         line.close()
 
