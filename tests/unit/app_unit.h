@@ -91,11 +91,7 @@ client_head(struct request *request, const struct response *response,
 {
 	buf_clear(&client.head);
 	ck_assert_int_eq(fcgi_head_print(response, body_len, &client.head), 0);
-	request->sent = true;
-	request->status = response->status;
-	request->head = client.head.data;
-	request->head_len = client.head.len;
-	return request_write(request, client.head.data, client.head.len);
+	return request_send_head(request, response->status, &client.head);
 }
 
 static int

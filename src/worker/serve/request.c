@@ -10,6 +10,17 @@ request_write(struct request *request, const void *data, size_t n)
 	return request->ops->write(request, &piece, 1);
 }
 
+int
+request_send_head(struct request *request, int status,
+    const struct buf *head)
+{
+	request->sent = true;
+	request->status = status;
+	request->head = head->data;
+	request->head_len = head->len;
+	return request_write(request, head->data, head->len);
+}
+
 const char *
 request_param(const struct request *request, const char *name, size_t *len)
 {

@@ -13,6 +13,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include "base/buf.h"
 #include "ipc/output_tag.h"
 
 #define REQUEST_ID     OUTPUT_TAG_ID /* these with their NUL */
@@ -94,6 +95,11 @@ struct request {
 	bool failed;	 /* the application raised, or replied nonsense */
 	bool sent;	 /* the header has been written: no 500 any more */
 };
+
+/* The end of ops->head, once the head is printed: note what is sent, and send
+ * it.  The bytes stay until the request is released.  As ops->write. */
+int request_send_head(struct request *request, int status,
+    const struct buf *head);
 
 /* ops->write for a single piece. */
 int request_write(struct request *request, const void *data, size_t n);

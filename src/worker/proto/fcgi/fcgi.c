@@ -147,11 +147,7 @@ fcgi_head(struct request *request, const struct response *response,
 		errno = ENOMEM;
 		return -1;
 	}
-	request->sent = true;
-	request->status = response->status;
-	request->head = self.head.data;
-	request->head_len = self.head.len;
-	return request_write(request, self.head.data, self.head.len);
+	return request_send_head(request, response->status, &self.head);
 }
 
 static int
