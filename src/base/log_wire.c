@@ -12,7 +12,7 @@ static bool
 is_special(char byte)
 {
 	return byte == '\n' || byte == LOG_WIRE_BEGIN || byte == SEPARATOR ||
-	    byte == ESCAPE || byte == '\x1e' /* a mark: share/output_tag.h */;
+	    byte == ESCAPE || byte == '\x1e' /* a mark: ipc/output_tag.h */;
 }
 
 static void

@@ -4,7 +4,7 @@
 /*
  * The format of an access log, logs.access_format, compiled: text in, a list
  * of items out, faults with their place.  Pure; lua-fpm-logs(7) says what each
- * specifier means, share/access.h makes a line of them.
+ * specifier means, status/access.h makes a line of them.
  */
 
 #include <stdbool.h>

@@ -3,7 +3,8 @@
 
 /*
  * The exchange of a pool, over which workers hand connections to each other
- * (worker/handoff.h has the messages), as far as the master has to do with it.
+ * (worker/net/handoff.h has the messages), as far as the master has to do with
+ * it.
  */
 
 #include <stdbool.h>

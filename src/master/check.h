@@ -3,7 +3,7 @@
 
 /*
  * -t: would a daemon with this configuration come up?  What a start makes is
- * tried, and nothing is made.  (Logs: share/sink.h.)  What the running daemon
+ * tried, and nothing is made.  (Logs: ipc/sink.h.)  What the running daemon
  * holds, which pid_file names or, without one, the control socket leads to,
  * counts as free, since it is that daemon which is to have the configuration.
  */
