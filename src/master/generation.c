@@ -127,14 +127,20 @@ generation_open(struct generation *g)
 }
 
 static void
+note_all_leave(struct generation *g)
+{
+	for (unsigned i = 0; i < g->nslots; i++)
+		if (g->slots[i].state != SLOT_FREE)
+			board_leaving(g->board, i);
+}
+
+static void
 tell_all_leave(struct generation *g, int64_t limit)
 {
-	for (unsigned i = 0; i < g->nslots; i++) {
-		if (g->slots[i].state == SLOT_FREE)
-			continue;
-		board_leaving(g->board, i);
-		slot_tell_leave(&g->slots[i], limit);
-	}
+	note_all_leave(g);
+	for (unsigned i = 0; i < g->nslots; i++)
+		if (g->slots[i].state != SLOT_FREE)
+			slot_tell_leave(&g->slots[i], limit);
 }
 
 /* Workers that were asked to restart, and are replaced instead, count as
@@ -157,9 +163,11 @@ leave(struct generation *g, enum generation_action action, int64_t limit)
 	int64_t now = clock_ms();
 
 	g->drained = now + limit;
+	g->attention = true;
 	listen_set_unwatch(&g->inlet);
 	board_set_replaced(g->board, !last);
-	empty = listen_set_refuse(&g->inlet, g->options->loop, last,
+	note_all_leave(g);
+	empty = listen_set_leave(&g->inlet, g->options->loop,
 	    served && action != GENERATION_KEEP);
 	if (served && (last || empty))
 		board_set_last(g->board, true);
@@ -206,11 +214,12 @@ generation_kill(struct generation *g)
 }
 
 bool
-generation_is_gone(const struct generation *g)
+generation_is_gone(struct generation *g)
 {
 	return generation_leaves(g->state) &&
 	    generation_count(g, SLOT_FREE) == g->nslots &&
 	    listen_set_settled(&g->inlet) &&
+	    !generation_lacks_last(g, clock_ms()) &&
 	    !status_server_lives(&g->status_server);
 }
 

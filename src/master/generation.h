@@ -65,7 +65,7 @@ void generation_leave(struct generation *g, enum generation_event how,
 void generation_kill(struct generation *g);
 
 /* It has left, and no process and no connection of it is on its way. */
-bool generation_is_gone(const struct generation *g);
+bool generation_is_gone(struct generation *g);
 
 /* ---- in each turn of the master ------------------------------------------ */
 

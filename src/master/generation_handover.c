@@ -110,8 +110,11 @@ take_inlet(struct generation *g, const struct record *record, struct why *why)
 
 	if (!same)
 		shutdown(before.exchange[1], SHUT_WR);
-	result = listen_set_open(&g->inlet, g->conf, same ? &before : NULL,
-	    why);
+	result = (generation_leaves(g->state) ? listen_set_open_leaving :
+						listen_set_open)(&g->inlet,
+	    g->conf, same ? &before : NULL, why);
+	if (result == 0 && generation_leaves(g->state))
+		listen_set_shut(&g->inlet, g->options->loop);
 	fd_close(&before.exchange[0]);
 	fd_close(&before.exchange[1]);
 	return result;
@@ -202,9 +205,10 @@ adopt(const struct record *record, const struct conf_pool *conf,
 	if (g->board == NULL)
 		why_set(why, "its scoreboard: %s", strerror(errno));
 	if (identity_find(&g->identity, conf, why) == 0 &&
+	    take_state(g, record, why) == 0 &&
 	    take_inlet(g, record, why) == 0 && g->board != NULL &&
 	    status_server_open(&g->status_server, conf, why) == 0 &&
-	    take_logs(g, why) == 0 && take_state(g, record, why) == 0)
+	    take_logs(g, why) == 0)
 		return g;
 	generation_free(g);
 	return NULL;

@@ -83,8 +83,9 @@ int64_t generation_send_successors(struct generation *g, int64_t now);
 /* Ondemand: step when a client waits, or stop doing so. */
 void generation_watch(struct generation *g, bool on);
 
-/* Clients may wait whom no worker will serve (any more): fork one for them if
- * it is the LAST to serve them and still has the time. */
+/* Clients wait whom no worker will serve (any more), though it is the LAST to
+ * serve them and still has the time; fork one for them if so. */
+bool generation_lacks_last(struct generation *g, int64_t now);
 void generation_serve_last(struct generation *g, int64_t now);
 
 /* ---- generation.c -------------------------------------------------------- */

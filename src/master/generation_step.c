@@ -3,7 +3,8 @@
 #include "master/generation_impl.h"
 #include "master/pm.h"
 
-#define LOOK_AGAIN 10 /* ms; ondemand, while workers start: did more come? */
+#define LOOK_AGAIN 10 /* ms; while workers start, or the last ones leave: did
+		       * more come? */
 #define ASK_PAUSE  10 /* ms; after a worker told though enough are idle */
 #define FULL_PAUSE 50 /* ms; while so few are idle that none can be asked */
 
@@ -266,6 +267,11 @@ work(struct generation *g, int64_t now)
 
 	if (g->state == GENERATION_TRIAL)
 		return start_on(g, now);
+	if (g->state == GENERATION_LAST) {
+		generation_serve_last(g, now);
+		return listen_set_settled(&g->inlet) &&
+		    !generation_lacks_last(g, now) ? -1 : now + LOOK_AGAIN;
+	}
 	if (!generation_serves(g->state))
 		return -1;
 	due = manage(g, now);

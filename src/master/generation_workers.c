@@ -441,14 +441,20 @@ generation_go_on(struct generation *g, int64_t now)
 	return true;
 }
 
+bool
+generation_lacks_last(struct generation *g, int64_t now)
+{
+	return g->state == GENERATION_LAST && now < g->drained &&
+	    generation_count(g, SLOT_FREE) == g->nslots &&
+	    listen_set_waiting(&g->inlet) > 0;
+}
+
 void
 generation_serve_last(struct generation *g, int64_t now)
 {
 	struct slot *slot;
 
-	if (g->state != GENERATION_LAST || now >= g->drained ||
-	    generation_count(g, SLOT_FREE) < g->nslots ||
-	    listen_set_waiting(&g->inlet) == 0)
+	if (!generation_lacks_last(g, now))
 		return;
 	slot = generation_fork(g);
 	if (slot == NULL)
@@ -584,8 +590,10 @@ bury(struct generation *g, struct slot *slot, int status)
 		log_warning("pool %s: what worker %d had counted cannot be "
 		    "true and is left out", g->conf->name, (int)pid);
 	forget_predecessor(g, slot);
-	if (left) /* one that fails would fail again */
+	if (left)
 		generation_serve_last(g, clock_ms());
+	else if (generation_count(g, SLOT_FREE) == g->nslots)
+		g->drained = 0; /* another would fail again */
 }
 
 bool

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/user.h"
 
 static struct listener *listeners; /* all of this process */
@@ -34,12 +35,14 @@ options_of(const struct conf_pool *pool, struct sock_options *options,
 	return 0;
 }
 
+/* One of that address which refuses, or does not. */
 static struct listener *
-find(const struct sock_address *address)
+find(const struct sock_address *address, bool refuses)
 {
 	struct listener *l = listeners;
 
-	while (l != NULL && !sock_same(&l->address, address))
+	while (l != NULL && (!sock_same(&l->address, address) ||
+	    (l->refused != 0) != refuses))
 		l = l->next;
 	return l;
 }
@@ -68,7 +71,10 @@ name_obstacle(const struct sock_address *address, struct why *why)
 
 	while (l != NULL && !sock_overlap(&l->address, address))
 		l = l->next;
-	if (l != NULL)
+	if (l != NULL && l->ends)
+		why_set(why, "%s: the last connections there are still on "
+		    "their way, try again", what.text);
+	else if (l != NULL && l->refused == 0)
 		why_set(why, "%s: this daemon listens on %s, the change needs "
 		    "a restart", what.text, l->text);
 }
@@ -93,7 +99,6 @@ make(const char *text, const struct sock_address *address,
 		free(l);
 		return NULL;
 	}
-	l->users = 1;
 	l->acl = options->acl;
 	l->backlog = options->backlog;
 	l->next = listeners;
@@ -101,8 +106,9 @@ make(const char *text, const struct sock_address *address,
 	return l;
 }
 
-struct listener *
-listen_get(const struct conf_pool *pool, const char *text, struct why *why)
+static struct listener *
+get(const struct conf_pool *pool, const char *text, bool leaving,
+    struct why *why)
 {
 	struct sock_options options;
 	struct sock_address address;
@@ -111,15 +117,35 @@ listen_get(const struct conf_pool *pool, const char *text, struct why *why)
 	if (sock_parse(text, &address, why) == 0 &&
 	    options_of(pool, &options, why) == 0) {
 		sock_locate(&address);
-		l = find(&address);
-		if (l != NULL)
-			l->users++;
-		else
+		if (leaving)
+			l = find(&address, true);
+		if (l == NULL)
+			l = find(&address, false);
+		if (l == NULL)
 			l = make(text, &address, &options, why);
 	}
 	if (l == NULL)
 		name_address(pool, text, why);
+	else
+		l->users++;
 	return l;
+}
+
+struct listener *
+listen_get(const struct conf_pool *pool, const char *text, struct why *why)
+{
+	struct listener *l = get(pool, text, false, why);
+
+	if (l != NULL)
+		l->takers++;
+	return l;
+}
+
+struct listener *
+listen_get_leaving(const struct conf_pool *pool, const char *text,
+    struct why *why)
+{
+	return get(pool, text, true, why);
 }
 
 /* ---- adjusting ----------------------------------------------------------- */
@@ -193,10 +219,21 @@ listen_settle(bool good)
 
 /* ---- the end ------------------------------------------------------------- */
 
-void
-listen_refuse(struct listener *listener)
+static void
+refuse(struct listener *l)
 {
-	sock_refuse(listener->fd, &listener->address);
+	sock_refuse(l->fd, &l->address);
+	if (l->address.kind != SOCK_FD)
+		l->refused = clock_ms();
+}
+
+bool
+listen_leave(struct listener *listener)
+{
+	if (--listener->takers > 0)
+		return false;
+	refuse(listener);
+	return true;
 }
 
 static void
@@ -207,7 +244,7 @@ discard(struct listener *listener)
 	while (*link != listener)
 		link = &(*link)->next;
 	*link = listener->next;
-	listen_refuse(listener);
+	refuse(listener);
 	if (listener->address.kind != SOCK_FD) /* or it could not be had again */
 		close(listener->fd);
 	free(listener->text);
@@ -235,6 +272,8 @@ listen_hand_over(struct buf *out)
 		record_put_fd(&record, "fd", l->fd);
 		record_put_number(&record, "backlog", l->backlog);
 		record_put_number(&record, "acl", l->acl);
+		record_put_number(&record, "ends", l->ends);
+		record_put_number(&record, "refused", l->refused);
 		record_put_number(&record, "dev", (int64_t)l->address.dev);
 		record_put_number(&record, "ino", (int64_t)l->address.ino);
 		record_put(out, "listener", record.data, record.len);
@@ -270,6 +309,8 @@ listen_take_over(const struct record *record)
 	sock_locate(&l->address);
 	l->backlog = (int)record_number(record, "backlog", 0);
 	l->acl = record_number(record, "acl", 0) != 0;
+	l->ends = record_number(record, "ends", 0) != 0;
+	l->refused = record_number(record, "refused", 0);
 	l->address.dev = (dev_t)record_number(record, "dev", 0);
 	l->address.ino = (ino_t)record_number(record, "ino", 0);
 	l->next = listeners;

@@ -7,6 +7,8 @@
  * reopens an address.  Runs in the master.
  */
 
+#include <stdint.h>
+
 #include "base/why.h"
 #include "conf/conf.h"
 #include "ipc/record.h"
@@ -16,8 +18,10 @@ struct listener {
 	int fd;
 	struct sock_address address;
 	unsigned users; /* generations that hold it */
+	unsigned takers; /* of them, those that go on listening */
 	int backlog;
 	bool ends;	/* refuses, and is shut once its queue is empty */
+	int64_t refused; /* clock_ms(), since when it refuses; 0: it does not */
 	bool acl;	/* its file has a list, which a reload may take away */
 	char *text;	/* as configured */
 	struct {	/* before listen_adjust */
@@ -31,11 +35,17 @@ struct listener {
 
 /*
  * The socket at an address of a pool: bound now, or the one that another
- * generation holds, of whatever pool, which is not touched.  NULL and why.  To
- * be given back with listen_put.
+ * generation holds, of whatever pool, which is not touched.  One that refuses
+ * does so for ever, its address has another then.  NULL and why.  To be given
+ * back with listen_put.
  */
 struct listener *listen_get(const struct conf_pool *pool, const char *text,
     struct why *why);
+
+/* Likewise, for a generation that leaves and comes over an upgrade: one that
+ * refuses before any other. */
+struct listener *listen_get_leaving(const struct conf_pool *pool,
+    const char *text, struct why *why);
 
 /*
  * A reload comes into force: the socket is that pool's from now on, with its
@@ -47,11 +57,13 @@ int listen_adjust(struct listener *listener, const struct conf_pool *pool,
     struct why *why);
 void listen_settle(bool good);
 
-/* No new connections from here on (sock_refuse). */
-void listen_refuse(struct listener *listener);
+/* A generation goes on listening no more.  True: it was the last, and there
+ * are no new connections from here on (sock_refuse). */
+bool listen_leave(struct listener *listener);
 
-/* Give it back.  With its last user it refuses and closes; a socket that was
- * passed to the daemon stays open, for a pool that may ask for it again. */
+/* Give it back, after listen_leave.  With its last user it closes; a socket
+ * that was passed to the daemon stays open, for a pool that may ask for it
+ * again. */
 void listen_put(struct listener *listener);
 
 /*

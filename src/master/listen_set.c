@@ -15,7 +15,9 @@
 #include "base/log.h"
 #include "ipc/exchange.h"
 
-#define LOOK_AGAIN  5	 /* ms */
+#define FULL_PAUSE  5	 /* ms; until an exchange has room again */
+#define AWAIT_PAUSE 50	 /* ms; until a handshake may have ended */
+#define AWAIT_MOST  2000 /* ms; a packet that got lost comes again after 1000 */
 #define HANDED_MOST 1024 /* more messages than an exchange holds */
 
 /* Whoever has the pair can shut it down for all who have it; from then on it
@@ -44,11 +46,12 @@ open_exchange(struct listen_set *inlet, const struct listen_set *before)
 	return 0;
 }
 
-int
-listen_set_bind(struct listen_set *inlet, const struct conf_pool *conf,
-    const struct conf_list *list, struct why *why)
+static int
+get_all(struct listen_set *inlet, const struct conf_pool *conf,
+    const struct conf_list *list, bool leaving, struct why *why)
 {
 	inlet->exchange[0] = inlet->exchange[1] = -1;
+	inlet->left = leaving;
 	inlet->listeners = calloc(list->n, sizeof(*inlet->listeners));
 	inlet->fds = calloc(list->n, sizeof(*inlet->fds));
 	if (inlet->listeners == NULL || inlet->fds == NULL) {
@@ -56,8 +59,10 @@ listen_set_bind(struct listen_set *inlet, const struct conf_pool *conf,
 		return -1;
 	}
 	for (; inlet->n < list->n; inlet->n++) {
-		struct listener *l = listen_get(conf, list->item[inlet->n],
-		    why);
+		const char *text = list->item[inlet->n];
+		struct listener *l = leaving ?
+		    listen_get_leaving(conf, text, why) :
+		    listen_get(conf, text, why);
 
 		if (l == NULL)
 			return -1;
@@ -68,15 +73,36 @@ listen_set_bind(struct listen_set *inlet, const struct conf_pool *conf,
 }
 
 int
-listen_set_open(struct listen_set *inlet, const struct conf_pool *conf,
-    const struct listen_set *before, struct why *why)
+listen_set_bind(struct listen_set *inlet, const struct conf_pool *conf,
+    const struct conf_list *list, struct why *why)
 {
-	if (listen_set_bind(inlet, conf, &conf->listen, why) == -1)
+	return get_all(inlet, conf, list, false, why);
+}
+
+static int
+open_all(struct listen_set *inlet, const struct conf_pool *conf,
+    const struct listen_set *before, bool leaving, struct why *why)
+{
+	if (get_all(inlet, conf, &conf->listen, leaving, why) == -1)
 		return -1;
 	if (open_exchange(inlet, before) == 0)
 		return 0;
 	why_set(why, "%s", strerror(errno));
 	return -1;
+}
+
+int
+listen_set_open(struct listen_set *inlet, const struct conf_pool *conf,
+    const struct listen_set *before, struct why *why)
+{
+	return open_all(inlet, conf, before, false, why);
+}
+
+int
+listen_set_open_leaving(struct listen_set *inlet, const struct conf_pool *conf,
+    const struct listen_set *before, struct why *why)
+{
+	return open_all(inlet, conf, before, true, why);
 }
 
 int
@@ -174,8 +200,11 @@ listen_set_close(struct listen_set *inlet)
 	forward_free(inlet->forward);
 	if (inlet->fds != NULL && has_ended(inlet))
 		empty_exchange(inlet);
-	for (size_t i = 0; i < inlet->n; i++)
+	for (size_t i = 0; i < inlet->n; i++) {
+		if (!inlet->left)
+			listen_leave(inlet->listeners[i]);
 		listen_put(inlet->listeners[i]);
+	}
 	for (int i = 0; i < 2 && inlet->fds != NULL; i++)
 		fd_close(&inlet->exchange[i]);
 	if (inlet->timers != NULL)
@@ -265,59 +294,72 @@ empty(struct listen_set *inlet, int listener)
 {
 	while (give(inlet)) {
 		inlet->held = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-		if (inlet->held == -1 && errno != ECONNABORTED &&
-		    errno != EINTR)
+		if (inlet->held != -1)
+			sock_hear(inlet->held);
+		else if (errno != ECONNABORTED && errno != EINTR)
 			return errno != EMFILE && errno != ENFILE &&
 			    errno != ENOBUFS && errno != ENOMEM;
 	}
 	return false;
 }
 
+/* Shut a listener at which nobody waits or is about to.  -1, or how long to
+ * wait until that may be so, in ms. */
+static int64_t
+shut_listener(struct listen_set *inlet, struct listener *l)
+{
+	if (!l->ends)
+		return -1;
+	if (!empty(inlet, l->fd))
+		return FULL_PAUSE;
+	if (sock_is_awaited(l->fd) && clock_ms() < l->refused + AWAIT_MOST)
+		return AWAIT_PAUSE;
+	l->ends = false;
+	sock_end(l->fd);
+	return -1;
+}
+
 static void
 shut_listeners(void *arg)
 {
 	struct listen_set *inlet = arg;
-	bool all = true;
+	int64_t pause = -1;
 
-	for (size_t i = 0; i < inlet->n; i++) {
-		struct listener *l = inlet->listeners[i];
-
-		if (!l->ends)
-			continue;
-		if (empty(inlet, l->fd)) {
-			l->ends = false;
-			sock_end(l->fd);
-		} else {
-			all = false;
-		}
-	}
-	if (!all)
+	for (size_t i = 0; i < inlet->n; i++)
+		pause = clock_sooner(pause,
+		    shut_listener(inlet, inlet->listeners[i]));
+	if (pause != -1)
 		loop_timer_set(inlet->timers, &inlet->timer,
-		    clock_ms() + LOOK_AGAIN);
+		    clock_ms() + pause);
 }
 
-bool
-listen_set_refuse(struct listen_set *inlet, struct loop *loop, bool all,
-    bool hand_on)
+void
+listen_set_shut(struct listen_set *inlet, struct loop *loop)
 {
-	bool any = false;
-
-	for (size_t i = 0; i < inlet->n; i++) {
-		struct listener *l = inlet->listeners[i];
-
-		if (!all && l->users > 1)
-			continue;
-		listen_refuse(l);
-		l->ends = hand_on && l->address.kind == SOCK_INET;
-		any |= !l->ends;
-	}
-	if (hand_on && !has_ended(inlet))
-		exchange_widen(inlet->exchange[1]);
 	if (inlet->timers == NULL)
 		inlet->held = -1;
 	inlet->timers = loop;
 	inlet->timer.fire = shut_listeners;
 	inlet->timer.arg = inlet;
 	shut_listeners(inlet);
+}
+
+bool
+listen_set_leave(struct listen_set *inlet, struct loop *loop, bool hand_on)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < inlet->n && !inlet->left; i++) {
+		struct listener *l = inlet->listeners[i];
+
+		if (!listen_leave(l))
+			continue;
+		l->ends = hand_on && l->address.kind == SOCK_INET;
+		any |= !l->ends;
+	}
+	if (hand_on && !has_ended(inlet))
+		exchange_widen(inlet->exchange[1]);
+	inlet->left = true;
+	listen_set_shut(inlet, loop);
 	return any;
 }

@@ -23,9 +23,10 @@ struct listen_set {
 	size_t n;
 	int exchange[2]; /* one pair for all generations of the pool */
 	bool ended; /* a worker has shut it down: nothing comes over it */
+	bool left;  /* goes on listening nowhere */
 	struct loop *loop; /* not NULL: watched */
 	struct forward *forward; /* not NULL: listen_set_forward */
-	struct loop_timer timer; /* set: the exchange is full, some wait */
+	struct loop_timer timer; /* set: some listener is not yet shut */
 	struct loop *timers;	 /* its loop; NULL: nothing has been refused */
 	int held;		 /* the next of these, or -1 */
 };
@@ -35,6 +36,11 @@ struct listen_set {
  * left to listen_set_close, which may be called on one that is all zero too. */
 int listen_set_open(struct listen_set *inlet, const struct conf_pool *conf,
     const struct listen_set *before, struct why *why);
+
+/* Likewise, for a generation that leaves and comes over an upgrade. */
+int listen_set_open_leaving(struct listen_set *inlet,
+    const struct conf_pool *conf, const struct listen_set *before,
+    struct why *why);
 void listen_set_close(struct listen_set *inlet);
 
 /* Have the exchange of another instead (NULL: one of its own), whatever its
@@ -82,12 +88,17 @@ void listen_set_unwatch(struct listen_set *inlet);
 unsigned listen_set_waiting(struct listen_set *inlet);
 
 /*
- * No new connections, where no other generation goes on listening, or (all)
- * anywhere.  hand_on: the pool goes on reading its exchange; then what waits at
- * TCP listeners is put there, so that they can be shut at once.  True: there is
- * a queue that the workers have to empty.
+ * Go on listening nowhere: no new connections where no other generation does.
+ * hand_on: the pool goes on reading its exchange; then what waits at TCP
+ * listeners is put there, so that they can be shut as soon as nobody is about
+ * to.  True: there is a queue that the workers have to empty.  Workers have to
+ * know before that their slots leave: who is let in from then on is not heard
+ * without sock_hear.
  */
-bool listen_set_refuse(struct listen_set *inlet, struct loop *loop, bool all,
+bool listen_set_leave(struct listen_set *inlet, struct loop *loop,
     bool hand_on);
+
+/* Go on with that after an upgrade in place. */
+void listen_set_shut(struct listen_set *inlet, struct loop *loop);
 
 #endif

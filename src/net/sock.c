@@ -178,30 +178,36 @@ sock_came_by(int listener, int fd)
 	    sock_overlap(&a, &b);
 }
 
-/*
- * From here on a packet needs the highest hop count there is, and clients
- * start with 64 or 128: it is dropped, and the queue stays as it is.  A socket
- * filter would do the same, but recent kernels want CAP_NET_ADMIN for one.
- */
+/* Packets need that hop count: what is dropped has never come. */
 static void
-sock_refuse_inet(int fd, const struct sock_address *address)
+sock_want_hops(int fd, int family, int hops)
 {
-	int hops = 255;
-
-	if (address->sa.any.sa_family == AF_INET6)
+	if (family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, &hops,
 		    sizeof(hops));
 	else
 		setsockopt(fd, IPPROTO_IP, IP_MINTTL, &hops, sizeof(hops));
 }
 
+/*
+ * Clients start with 64 or 128 hops, so none has the most there is, and the
+ * queue stays as it is.  A socket filter would do the same, but recent kernels
+ * want CAP_NET_ADMIN for one.
+ */
 void
 sock_refuse(int fd, const struct sock_address *address)
 {
 	if (address->kind == SOCK_INET)
-		sock_refuse_inet(fd, address);
+		sock_want_hops(fd, address->sa.any.sa_family, 255);
 	else if (address->kind == SOCK_UNIX)
 		sock_file_remove(address);
+}
+
+void
+sock_hear(int fd)
+{
+	sock_want_hops(fd, AF_INET, 0);
+	sock_want_hops(fd, AF_INET6, 0);
 }
 
 /* Others may hold it: closing our descriptor would not do. */

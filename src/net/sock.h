@@ -43,6 +43,11 @@ bool sock_came_by(int listener, int fd);
  */
 void sock_refuse(int fd, const struct sock_address *address);
 
+/* A TCP connection whose handshake ended after its listener began to refuse has
+ * inherited that, and drops all that its peer sends: no more.  Of no effect on
+ * others. */
+void sock_hear(int fd);
+
 /* The queue of a TCP listener that refuses is empty: whoever comes learns at
  * once that nobody listens. */
 void sock_end(int fd);

@@ -1,6 +1,7 @@
 #include "net/sock_queue.h"
 
 #include <errno.h>
+#include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
@@ -135,4 +136,67 @@ sock_queue_length(int fd)
 		return -1;
 	return domain == AF_UNIX ? sock_unix_length(fd) :
 	    sock_tcp_length(fd);
+}
+
+/* ---- half-open connections ----------------------------------------------- */
+
+/* The question to which the kernel answers with all half-open connections. */
+static int
+sock_ask_half_open(int netlink, int family)
+{
+	struct {
+		struct nlmsghdr head;
+		struct inet_diag_req_v2 body;
+	} question = {
+		.head = { .nlmsg_len = sizeof(question),
+		    .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+		    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
+		.body = { .sdiag_family = (uint8_t)family,
+		    .sdiag_protocol = IPPROTO_TCP,
+		    .idiag_states = 1 << TCP_SYN_RECV },
+	};
+
+	return send(netlink, &question, sizeof(question), 0) == -1 ? -1 : 0;
+}
+
+/* Among the n bytes of an answer is one to that port (network byte order).
+ * *more: the answer goes on. */
+static bool
+sock_has_half_open(const struct nlmsghdr *head, size_t n, in_port_t port,
+    bool *more)
+{
+	for (; NLMSG_OK(head, n); head = NLMSG_NEXT(head, n)) {
+		const struct inet_diag_msg *m = NLMSG_DATA(head);
+
+		*more = head->nlmsg_type == SOCK_DIAG_BY_FAMILY;
+		if (!*more)
+			return false;
+		if (m->id.idiag_sport == port)
+			return true;
+	}
+	return false;
+}
+
+bool
+sock_is_awaited(int fd)
+{
+	struct sockaddr_in6 name; /* in an IPv4 one the port is there as well */
+	socklen_t len = sizeof(name);
+	_Alignas(struct nlmsghdr) char answer[8192];
+	bool found = false, more = true;
+	ssize_t n;
+	int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC,
+	    NETLINK_SOCK_DIAG);
+
+	if (netlink == -1)
+		return false;
+	if (getsockname(fd, (struct sockaddr *)&name, &len) == -1 ||
+	    sock_ask_half_open(netlink, name.sin6_family) == -1)
+		more = false;
+	while (more && !found &&
+	    (n = recv(netlink, answer, sizeof(answer), 0)) > 0)
+		found = sock_has_half_open((struct nlmsghdr *)answer,
+		    (size_t)n, name.sin6_port, &more);
+	close(netlink);
+	return found;
 }

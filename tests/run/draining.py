@@ -22,7 +22,7 @@ def refused_at_once(address):
             s.settimeout(5)
             try:
                 s.connect(where)
-            except ConnectionRefusedError:
+            except (ConnectionRefusedError, FileNotFoundError):
                 took = time.monotonic() - began
                 # one that came while the queue was emptied tries again
                 assert took < 2.5, "it took %.1f s" % took
@@ -123,6 +123,172 @@ def under_load():
         equal(cut[:3], [], "%d of %d requests" % (len(cut), done))
         d.check_log()
         d.destroy()
+
+
+def half_open(address):
+    """A connection whose handshake is over for the client, but not for the
+    server: its last packet comes up to 200 ms later (TCP_DEFER_ACCEPT at a
+    client's side)."""
+    family, where = parse_address(address)
+    c = Conn.__new__(Conn)
+    c.buffer = b""
+    c.sock = socket.socket(family)
+    c.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 1)
+    c.sock.settimeout(PATIENCE)
+    c.sock.connect(where)
+    return c
+
+
+def half_open_for_good(address):
+    """One whose client does not hear the server's answer (IP_MINTTL)."""
+    s = socket.socket()
+    s.setsockopt(socket.IPPROTO_IP, 21, 255)
+    s.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        s.connect(parse_address(address)[1])
+    return s
+
+
+@test
+def half_open_stop():
+    """a client whose handshake ends after the stop has begun is answered, by
+    a worker born for it if need be"""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        if family == socket.AF_INET6 and not has_ipv6():
+            continue
+        address = tcp(family)
+        for busy in (True, False) * 3:
+            d = Daemon(workers=ONE, listen=address)
+            d.start()
+            gate = d.gate()
+            held = Background(fetch, address,
+                              lua=gate.lua + "return text('held')")
+            gate.wait()
+            late = half_open(address)
+            if not busy:
+                gate.open()
+                held.result()
+            d.kill(signal.SIGTERM)
+            d.wait_log("stopping")
+            late.send(request(lua="return text('late')"))
+            if busy:
+                gate.open()
+                equal(held.result().body, b"held")
+            equal(late.response().body, b"late")
+            late.close()
+            equal(d.wait_exit(), 0)
+            d.check_log()
+            d.destroy()
+
+
+@test
+def half_open_reload():
+    """likewise where one address of a pool goes: the next generation has it"""
+    address = tcp()
+    with Daemon(workers=ONE) as d:
+        first = d.address()
+        for _ in range(5):
+            d.set_pool("www", workers=ONE, listen=[first, address])
+            d.write_conf()
+            d.reload()
+            late = half_open(address)
+            d.set_pool("www", workers=ONE, listen=first)
+            d.write_conf()
+            d.reload()
+            refused_at_once(address)
+            late.send(request(lua="return text('late')"))
+            equal(late.response().body, b"late")
+            late.close()
+        d.wait_workers(1)
+        d.fds_before = d.count_fds()[0]
+
+
+def unix():
+    return "/tmp/lua-fpm-%d.sock" % os.getpid()
+
+
+@test
+def comes_back():
+    """an address that a reload drops and the next has again, while a worker
+    of before is busy: the new pool serves there"""
+    for address in (tcp(), unix()):
+        with Daemon(pools={"www": {"workers": ONE},
+                           "old": {"workers": ONE, "listen": address}}) as d:
+            gate = d.gate()
+            held = Background(fetch, address,
+                              lua=gate.lua + "return text('held')")
+            gate.wait()
+            old = d.pools["old"]
+            d.drop_pool("old")
+            d.write_conf()
+            d.reload()
+            refused_at_once(address)
+            d.pools["new"] = old
+            d.write_conf()
+            d.reload()
+            new = d.wait_ready(1, "new")
+            for _ in range(20):
+                equal(fetch(address, lua="return text('new')").body, b"new")
+            gate.open()
+            equal(held.result().body, b"held")
+            until(lambda: not d.workers("old"), "the old pool is gone")
+            equal(fetch(address, lua="return text('new')").body, b"new")
+            equal(d.workers("new"), new)
+            d.fds_before = d.count_fds()[0]
+
+
+@test
+def comes_back_on_the_way():
+    """likewise, but clients of before are still on their way: the reload is
+    refused, and says why"""
+    address = tcp()
+    with Daemon(pools={"www": {"workers": ONE},
+                       "old": {"workers": ONE, "listen": address}}) as d:
+        old = d.pools["old"]
+        lost = half_open_for_good(address)
+        d.drop_pool("old")
+        d.write_conf()
+        d.reload()
+        d.pools["old"] = old
+        d.write_conf()
+        d.expect("still on their way", "reload refused")
+        d.reload()
+        d.wait_log("still on their way")
+        lost.close()
+        refused_at_once(address)
+        d.reload()
+        equal(fetch(address).status, 200)
+
+
+@test
+def two_before():
+    """an address goes while two generations of before are busy: nobody waits
+    there for their end"""
+    for address in (tcp(), unix()):
+        with Daemon(workers=ONE) as d:
+            first = d.address()
+            d.set_pool("www", workers=ONE, listen=[first, address])
+            d.write_conf()
+            d.reload()
+            held = []
+            for mask in ("0027", "0022"):
+                gate = d.gate()
+                asked = Background(fetch, address,
+                                   lua=gate.lua + "return text('held')")
+                gate.wait()
+                held.append((gate, asked))
+                d.pools["www"]["umask"] = mask
+                d.write_conf()
+                d.reload()
+            d.set_pool("www", workers=ONE, listen=first)
+            d.write_conf()
+            d.reload()
+            refused_at_once(address)
+            for gate, asked in held:
+                gate.open()
+                equal(asked.result().body, b"held")
+            d.wait_workers(1)
+            d.fds_before = d.count_fds()[0]
 
 
 @test

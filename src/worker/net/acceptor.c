@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "net/sock_queue.h"
+#include "net/sock.h"
 #include "worker/net/allow.h"
 #include "worker/net/conn.h"
 #include "worker/net/handoff.h"
@@ -122,6 +122,7 @@ gather(int listener)
 		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 		if (fd == -1)
 			return;
+		sock_hear(fd);
 		if (allow_admit(fd))
 			conn_park(conn_add(fd), CONN_HEAD);
 		else

@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "net/sock_queue.h"
+#include "net/sock.h"
 #include "worker/lua/lua_deadline.h"
 #include "worker/net/acceptor.h"
 #include "worker/net/allow.h"
@@ -330,8 +330,11 @@ accept_one(int listener)
 		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	while (fd == -1 && (errno == ECONNABORTED || errno == EINTR ||
 	    ((errno == EMFILE || errno == ENFILE) && conn_make_room())));
-	if (fd != -1)
-		acceptor_passed();
+	if (fd == -1)
+		return -1;
+	acceptor_passed();
+	if (score_is_leaving(self.args->score))
+		sock_hear(fd);
 	return fd;
 }
 
