@@ -77,7 +77,7 @@ owner(const struct changes *changes, const struct listener *listener)
 		struct generation *made = changes->item[i].made;
 
 		if (made != NULL &&
-		    listen_set_has(generation_inlet(made), listener))
+		    listen_set_has(generation_listens(made), listener))
 			return made;
 	}
 	return NULL;
@@ -87,12 +87,12 @@ struct generation *
 changes_heir(const struct changes *changes, const struct change *change,
     bool *several)
 {
-	const struct listen_set *inlet = generation_inlet(change->old);
+	const struct listen_set *set = generation_listens(change->old);
 	struct generation *heir = NULL, *one;
 
 	*several = false;
-	for (size_t i = 0; i < inlet->n; i++) {
-		one = owner(changes, inlet->listeners[i]);
+	for (size_t i = 0; i < set->n; i++) {
+		one = owner(changes, set->listeners[i]);
 		*several |= one != NULL && heir != NULL && one != heir;
 		heir = heir == NULL ? one : heir;
 	}
@@ -126,8 +126,8 @@ changes_connect(struct changes *changes)
 		if (made == NULL)
 			continue;
 		from = predecessor(changes, made);
-		if (listen_set_follow(generation_inlet(made), from == NULL ?
-			NULL : generation_inlet(from->old)) == -1)
+		if (listen_set_follow(generation_listens(made), from == NULL ?
+			NULL : generation_listens(from->old)) == -1)
 			return -1;
 	}
 	return 0;
@@ -138,7 +138,7 @@ static int
 forward(const struct changes *changes, const struct change *change,
     struct loop *loop)
 {
-	struct listen_set *inlet = generation_inlet(change->old);
+	struct listen_set *set = generation_listens(change->old);
 	const struct listen_set **heirs;
 	struct generation *heir, *one;
 	bool several;
@@ -147,13 +147,13 @@ forward(const struct changes *changes, const struct change *change,
 	heir = changes_heir(changes, change, &several);
 	if (heir == NULL || predecessor(changes, heir) == change)
 		return 0;
-	if ((heirs = calloc(inlet->n, sizeof(*heirs))) == NULL)
+	if ((heirs = calloc(set->n, sizeof(*heirs))) == NULL)
 		return -1;
-	for (size_t i = 0; i < inlet->n; i++) {
-		one = owner(changes, inlet->listeners[i]);
-		heirs[i] = generation_inlet(one == NULL ? heir : one);
+	for (size_t i = 0; i < set->n; i++) {
+		one = owner(changes, set->listeners[i]);
+		heirs[i] = generation_listens(one == NULL ? heir : one);
 	}
-	result = listen_set_forward(inlet, loop, heirs);
+	result = listen_set_forward(set, loop, heirs);
 	free(heirs);
 	return result;
 }

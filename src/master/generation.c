@@ -65,8 +65,8 @@ generation_new(const struct conf_pool *conf, const struct conf *source,
 	why_set(why, "%s", strerror(errno));
 	if (g->board != NULL &&
 	    identity_find(&g->identity, conf, why) == 0 &&
-	    listen_set_open(&g->inlet, conf,
-		before == NULL ? NULL : &before->inlet, why) == 0 &&
+	    listen_set_open(&g->listens, conf,
+		before == NULL ? NULL : &before->listens, why) == 0 &&
 	    status_server_open(&g->status_server, conf, why) == 0 &&
 	    logs_open(&g->logs, conf, g->nslots, why) == 0)
 		return g;
@@ -78,7 +78,7 @@ void
 generation_free(struct generation *g)
 {
 	loop_timer_clear(g->options->loop, &g->timer);
-	listen_set_close(&g->inlet);
+	listen_set_close(&g->listens);
 	status_server_close(&g->status_server);
 	logs_close(&g->logs);
 	board_free(g->board);
@@ -164,10 +164,10 @@ leave(struct generation *g, enum generation_action action, int64_t limit)
 
 	g->drained = now + limit;
 	g->attention = true;
-	listen_set_unwatch(&g->inlet);
+	listen_set_unwatch(&g->listens);
 	board_set_replaced(g->board, !last);
 	note_all_leave(g);
-	empty = listen_set_leave(&g->inlet, g->options->loop,
+	empty = listen_set_leave(&g->listens, g->options->loop,
 	    served && action != GENERATION_KEEP);
 	if (served && (last || empty))
 		board_set_last(g->board, true);
@@ -207,7 +207,7 @@ void
 generation_kill(struct generation *g)
 {
 	generation_event(g, GENERATION_KILLED);
-	listen_set_end(&g->inlet);
+	listen_set_end(&g->listens);
 	for (unsigned i = 0; i < g->nslots; i++)
 		slot_kill(&g->slots[i]);
 	status_server_kill(&g->status_server);
@@ -218,7 +218,7 @@ generation_is_gone(struct generation *g)
 {
 	return generation_leaves(g->state) &&
 	    generation_count(g, SLOT_FREE) == g->nslots &&
-	    listen_set_settled(&g->inlet) &&
+	    listen_set_settled(&g->listens) &&
 	    !generation_lacks_last(g, clock_ms()) &&
 	    !status_server_lives(&g->status_server);
 }
@@ -240,9 +240,9 @@ generation_is_due(const struct generation *g)
 int
 generation_adjust(struct generation *g, struct why *why)
 {
-	if (listen_set_adjust(&g->inlet, g->conf, why) == -1)
+	if (listen_set_adjust(&g->listens, g->conf, why) == -1)
 		return -1;
-	return listen_set_adjust(&g->status_server.inlet, g->conf, why);
+	return listen_set_adjust(&g->status_server.listens, g->conf, why);
 }
 
 /* ---- what an operator does ----------------------------------------------- */
@@ -363,16 +363,16 @@ generation_busy(const struct generation *g)
 }
 
 struct listen_set *
-generation_inlet(struct generation *g)
+generation_listens(struct generation *g)
 {
-	return &g->inlet;
+	return &g->listens;
 }
 
 int
 generation_status(const struct generation *g, struct status *status)
 {
-	return status_collect(status, g->conf, g->board, g->inlet.fds,
-	    g->inlet.n);
+	return status_collect(status, g->conf, g->board, g->listens.fds,
+	    g->listens.n);
 }
 
 struct generation **

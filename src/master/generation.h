@@ -150,7 +150,7 @@ unsigned generation_up(const struct generation *g);
 unsigned generation_busy(const struct generation *g);
 
 /* Its sockets and its exchange. */
-struct listen_set *generation_inlet(struct generation *g);
+struct listen_set *generation_listens(struct generation *g);
 
 /* As status_collect: of all generations of the pool.  0 or -1 (memory); to be
  * given back with status_free in either case. */

@@ -55,8 +55,8 @@ generation_hand_over(const struct generation *g, int64_t source,
 	out->failed |= board.failed;
 	buf_free(&board);
 	record_put_number(out, "handoff", HANDOFF_VERSION);
-	record_put_fd(out, "exchange_in", g->inlet.exchange[0]);
-	record_put_fd(out, "exchange_out", g->inlet.exchange[1]);
+	record_put_fd(out, "exchange_in", g->listens.exchange[0]);
+	record_put_fd(out, "exchange_out", g->listens.exchange[1]);
 	record_put_number(out, "failures", g->backoff.failures);
 	record_put_number(out, "until", g->backoff.until);
 	record_put_number(out, "wanted", g->wanted);
@@ -100,7 +100,7 @@ take_board(const struct record *record, unsigned nslots)
  * and the others get one of their own.
  */
 static int
-take_inlet(struct generation *g, const struct record *record, struct why *why)
+take_listens(struct generation *g, const struct record *record, struct why *why)
 {
 	struct listen_set before = { .exchange = {
 	    record_fd(record, "exchange_in"),
@@ -111,13 +111,26 @@ take_inlet(struct generation *g, const struct record *record, struct why *why)
 	if (!same)
 		shutdown(before.exchange[1], SHUT_WR);
 	result = (generation_leaves(g->state) ? listen_set_open_leaving :
-						listen_set_open)(&g->inlet,
+						listen_set_open)(&g->listens,
 	    g->conf, same ? &before : NULL, why);
 	if (result == 0 && generation_leaves(g->state))
-		listen_set_shut(&g->inlet, g->options->loop);
+		listen_set_shut(&g->listens, g->options->loop);
 	fd_close(&before.exchange[0]);
 	fd_close(&before.exchange[1]);
 	return result;
+}
+
+/* One that leaves listens for status no longer than its server lives. */
+static int
+take_status_server(struct generation *g, const struct record *record,
+    struct why *why)
+{
+	struct record unused;
+
+	if (generation_leaves(g->state) &&
+	    !record_find(record, "status_server", &unused))
+		return 0;
+	return status_server_open(&g->status_server, g->conf, why);
 }
 
 /* A log that cannot be opened is no reason to let workers go. */
@@ -206,8 +219,8 @@ adopt(const struct record *record, const struct conf_pool *conf,
 		why_set(why, "its scoreboard: %s", strerror(errno));
 	if (identity_find(&g->identity, conf, why) == 0 &&
 	    take_state(g, record, why) == 0 &&
-	    take_inlet(g, record, why) == 0 && g->board != NULL &&
-	    status_server_open(&g->status_server, conf, why) == 0 &&
+	    take_listens(g, record, why) == 0 && g->board != NULL &&
+	    take_status_server(g, record, why) == 0 &&
 	    take_logs(g, why) == 0)
 		return g;
 	generation_free(g);

@@ -23,7 +23,7 @@ struct generation {
 	struct generation *next; /* generation_link */
 
 	struct identity identity;
-	struct listen_set inlet;
+	struct listen_set listens;
 	struct status_server status_server;
 	struct logs logs;
 	struct board *board;

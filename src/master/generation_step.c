@@ -48,7 +48,7 @@ look(struct generation *g, int64_t now, struct score_counts *seen)
 	view.idle = up - view.busy;
 	if (g->workers.mode == MODE_ONDEMAND ||
 	    (g->workers.mode == MODE_DYNAMIC && view.idle == 0))
-		view.queued = listen_set_waiting(&g->inlet);
+		view.queued = listen_set_waiting(&g->listens);
 	if (!pm_spare(&g->workers, view.idle))
 		g->idle_since = -1;
 	else if (g->idle_since == -1)
@@ -255,8 +255,13 @@ see_to_status_server(struct generation *g, int64_t now)
 	bool wanted = generation_serves(g->state) ||
 	    (g->state == GENERATION_LAST &&
 		generation_count(g, SLOT_FREE) < g->nslots);
+	int64_t due = status_server_step(&g->status_server, &order, wanted,
+	    now);
 
-	return status_server_step(&g->status_server, &order, wanted, now);
+	if (generation_leaves(g->state) && !wanted &&
+	    !status_server_lives(&g->status_server))
+		listen_set_close(&g->status_server.listens);
+	return due;
 }
 
 /* What its state asks for.  Returns when to do so again, -1: no need. */
@@ -269,7 +274,7 @@ work(struct generation *g, int64_t now)
 		return start_on(g, now);
 	if (g->state == GENERATION_LAST) {
 		generation_serve_last(g, now);
-		return listen_set_settled(&g->inlet) &&
+		return listen_set_settled(&g->listens) &&
 		    !generation_lacks_last(g, now) ? -1 : now + LOOK_AGAIN;
 	}
 	if (!generation_serves(g->state))

@@ -90,12 +90,12 @@ fork_worker(struct generation *g)
 {
 	struct slot *slot = free_slot(g);
 	struct sink sinks[SINK_COUNT];
-	const struct listen_set *inlet = &g->inlet;
+	const struct listen_set *set = &g->listens;
 	struct spawn_order order = {
 		.args = { .kind = WORKER_KIND_APP, .pool = g->conf,
 		    .identity = &g->identity,
-		    .listeners = inlet->fds, .nlisteners = inlet->n,
-		    .exchange = { inlet->exchange[0], inlet->exchange[1] },
+		    .listeners = set->fds, .nlisteners = set->n,
+		    .exchange = { set->exchange[0], set->exchange[1] },
 		    .sinks = sinks, .shut = generation_on_trial(g->state) },
 		.board = g->board,
 	};
@@ -154,7 +154,7 @@ client_came(void *arg, int fd, short revents)
 
 	(void)fd;
 	(void)revents;
-	listen_set_unwatch(&g->inlet); /* it goes on waiting; we know */
+	listen_set_unwatch(&g->listens); /* it goes on waiting; we know */
 	client_waits(g);
 }
 
@@ -162,9 +162,9 @@ void
 generation_watch(struct generation *g, bool on)
 {
 	if (on)
-		listen_set_watch(&g->inlet, g->options->loop, client_came, g);
+		listen_set_watch(&g->listens, g->options->loop, client_came, g);
 	else
-		listen_set_unwatch(&g->inlet);
+		listen_set_unwatch(&g->listens);
 }
 
 /* ---- what workers say ---------------------------------------------------- */
@@ -274,8 +274,8 @@ generation_send_status(void *arg, struct slot *slot)
 
 	if (slot->foreign)
 		return;
-	if (status_collect(&status, g->conf, g->board, g->inlet.fds,
-		g->inlet.n) == 0)
+	if (status_collect(&status, g->conf, g->board, g->listens.fds,
+		g->listens.n) == 0)
 		memory = status_send(&status);
 	status_free(&status);
 	if (channel_send_status(slot->channel, memory) == -1 &&
@@ -446,7 +446,7 @@ generation_lacks_last(struct generation *g, int64_t now)
 {
 	return g->state == GENERATION_LAST && now < g->drained &&
 	    generation_count(g, SLOT_FREE) == g->nslots &&
-	    listen_set_waiting(&g->inlet) > 0;
+	    listen_set_waiting(&g->listens) > 0;
 }
 
 void
@@ -649,8 +649,8 @@ generation_ask(struct generation *g, int64_t until)
 void
 generation_rewatch(struct generation *g)
 {
-	listen_set_unforward(&g->inlet);
-	listen_set_unwatch(&g->inlet);
+	listen_set_unforward(&g->listens);
+	listen_set_unwatch(&g->listens);
 	g->attention = true;
 }
 

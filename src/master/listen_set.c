@@ -23,9 +23,9 @@
 /* Whoever has the pair can shut it down for all who have it; from then on it
  * looks as if something had come. */
 static bool
-has_ended(const struct listen_set *inlet)
+has_ended(const struct listen_set *set)
 {
-	struct pollfd p = { inlet->exchange[0], POLLRDHUP, 0 };
+	struct pollfd p = { set->exchange[0], POLLRDHUP, 0 };
 
 	return poll(&p, 1, 0) == 1;
 }
@@ -33,241 +33,242 @@ has_ended(const struct listen_set *inlet)
 /* Connections handed over by one generation reach the next: both hold the
  * same pair. */
 static int
-open_exchange(struct listen_set *inlet, const struct listen_set *before)
+open_exchange(struct listen_set *set, const struct listen_set *before)
 {
 	if (before == NULL || has_ended(before))
-		return fd_pair(inlet->exchange);
+		return fd_pair(set->exchange);
 	for (int i = 0; i < 2; i++) {
-		inlet->exchange[i] = fcntl(before->exchange[i],
+		set->exchange[i] = fcntl(before->exchange[i],
 		    F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-		if (inlet->exchange[i] == -1)
+		if (set->exchange[i] == -1)
 			return -1;
 	}
 	return 0;
 }
 
 static int
-get_all(struct listen_set *inlet, const struct conf_pool *conf,
+get_all(struct listen_set *set, const struct conf_pool *conf,
     const struct conf_list *list, bool leaving, struct why *why)
 {
-	inlet->exchange[0] = inlet->exchange[1] = -1;
-	inlet->left = leaving;
-	inlet->listeners = calloc(list->n, sizeof(*inlet->listeners));
-	inlet->fds = calloc(list->n, sizeof(*inlet->fds));
-	if (inlet->listeners == NULL || inlet->fds == NULL) {
+	set->exchange[0] = set->exchange[1] = -1;
+	set->left = leaving;
+	set->listeners = calloc(list->n, sizeof(*set->listeners));
+	set->fds = calloc(list->n, sizeof(*set->fds));
+	if (set->listeners == NULL || set->fds == NULL) {
 		why_set(why, "%s", strerror(errno));
 		return -1;
 	}
-	for (; inlet->n < list->n; inlet->n++) {
-		const char *text = list->item[inlet->n];
+	for (; set->n < list->n; set->n++) {
+		const char *text = list->item[set->n];
 		struct listener *l = leaving ?
 		    listen_get_leaving(conf, text, why) :
 		    listen_get(conf, text, why);
 
 		if (l == NULL)
 			return -1;
-		inlet->listeners[inlet->n] = l;
-		inlet->fds[inlet->n] = l->fd;
+		set->listeners[set->n] = l;
+		set->fds[set->n] = l->fd;
 	}
 	return 0;
 }
 
 int
-listen_set_bind(struct listen_set *inlet, const struct conf_pool *conf,
+listen_set_bind(struct listen_set *set, const struct conf_pool *conf,
     const struct conf_list *list, struct why *why)
 {
-	return get_all(inlet, conf, list, false, why);
+	return get_all(set, conf, list, false, why);
 }
 
 static int
-open_all(struct listen_set *inlet, const struct conf_pool *conf,
+open_all(struct listen_set *set, const struct conf_pool *conf,
     const struct listen_set *before, bool leaving, struct why *why)
 {
-	if (get_all(inlet, conf, &conf->listen, leaving, why) == -1)
+	if (get_all(set, conf, &conf->listen, leaving, why) == -1)
 		return -1;
-	if (open_exchange(inlet, before) == 0)
+	if (open_exchange(set, before) == 0)
 		return 0;
 	why_set(why, "%s", strerror(errno));
 	return -1;
 }
 
 int
-listen_set_open(struct listen_set *inlet, const struct conf_pool *conf,
+listen_set_open(struct listen_set *set, const struct conf_pool *conf,
     const struct listen_set *before, struct why *why)
 {
-	return open_all(inlet, conf, before, false, why);
+	return open_all(set, conf, before, false, why);
 }
 
 int
-listen_set_open_leaving(struct listen_set *inlet, const struct conf_pool *conf,
+listen_set_open_leaving(struct listen_set *set, const struct conf_pool *conf,
     const struct listen_set *before, struct why *why)
 {
-	return open_all(inlet, conf, before, true, why);
+	return open_all(set, conf, before, true, why);
 }
 
 int
-listen_set_follow(struct listen_set *inlet, const struct listen_set *other)
+listen_set_follow(struct listen_set *set, const struct listen_set *other)
 {
 	for (int i = 0; i < 2; i++)
-		fd_close(&inlet->exchange[i]);
-	return open_exchange(inlet, other);
+		fd_close(&set->exchange[i]);
+	return open_exchange(set, other);
 }
 
 bool
-listen_set_shares(const struct listen_set *inlet,
+listen_set_shares(const struct listen_set *set,
     const struct listen_set *other)
 {
 	struct stat one, two;
 
-	return fstat(inlet->exchange[0], &one) == 0 &&
+	return fstat(set->exchange[0], &one) == 0 &&
 	    fstat(other->exchange[0], &two) == 0 &&
 	    one.st_dev == two.st_dev && one.st_ino == two.st_ino;
 }
 
 bool
-listen_set_has(const struct listen_set *inlet, const struct listener *listener)
+listen_set_has(const struct listen_set *set, const struct listener *listener)
 {
 	size_t i = 0;
 
-	while (i < inlet->n && inlet->listeners[i] != listener)
+	while (i < set->n && set->listeners[i] != listener)
 		i++;
-	return i < inlet->n;
+	return i < set->n;
 }
 
 int
-listen_set_forward(struct listen_set *inlet, struct loop *loop,
+listen_set_forward(struct listen_set *set, struct loop *loop,
     const struct listen_set *const *heirs)
 {
-	int *to = calloc(inlet->n, sizeof(*to));
+	int *to = calloc(set->n, sizeof(*to));
 
 	if (to == NULL)
 		return -1;
-	for (size_t i = 0; i < inlet->n; i++)
+	for (size_t i = 0; i < set->n; i++)
 		to[i] = heirs[i]->exchange[1];
-	inlet->forward = forward_new(loop, inlet->exchange[0], inlet->fds, to,
-	    inlet->n);
+	set->forward = forward_new(loop, set->exchange[0], set->fds, to,
+	    set->n);
 	free(to);
-	return inlet->forward == NULL ? -1 : 0;
+	return set->forward == NULL ? -1 : 0;
 }
 
 void
-listen_set_unforward(struct listen_set *inlet)
+listen_set_unforward(struct listen_set *set)
 {
-	forward_free(inlet->forward);
-	inlet->forward = NULL;
+	forward_free(set->forward);
+	set->forward = NULL;
 }
 
 bool
-listen_set_settled(const struct listen_set *inlet)
+listen_set_settled(const struct listen_set *set)
 {
-	return forward_idle(inlet->forward) && !inlet->timer.set;
+	return forward_idle(set->forward) && !set->timer.set;
 }
 
 int
-listen_set_adjust(struct listen_set *inlet, const struct conf_pool *conf,
+listen_set_adjust(struct listen_set *set, const struct conf_pool *conf,
     struct why *why)
 {
-	for (size_t i = 0; i < inlet->n; i++)
-		if (listen_adjust(inlet->listeners[i], conf, why) == -1)
+	for (size_t i = 0; i < set->n; i++)
+		if (listen_adjust(set->listeners[i], conf, why) == -1)
 			return -1;
 	return 0;
 }
 
 void
-listen_set_end(struct listen_set *inlet)
+listen_set_end(struct listen_set *set)
 {
-	shutdown(inlet->exchange[1], SHUT_WR);
+	shutdown(set->exchange[1], SHUT_WR);
 }
 
 /* What is in it when it is closed for the last time would be closed then, and
  * might let us wait. */
 static void
-empty_exchange(struct listen_set *inlet)
+empty_exchange(struct listen_set *set)
 {
 	char byte;
 
 	for (int i = 0; i < HANDED_MOST; i++)
-		if (fd_receive_bytes(inlet->exchange[0], &byte, 1) == -1)
+		if (fd_receive_bytes(set->exchange[0], &byte, 1) == -1)
 			break;
 }
 
 void
-listen_set_close(struct listen_set *inlet)
+listen_set_close(struct listen_set *set)
 {
-	listen_set_unwatch(inlet);
-	if (inlet->timers != NULL)
-		loop_timer_clear(inlet->timers, &inlet->timer);
-	forward_free(inlet->forward);
-	if (inlet->fds != NULL && has_ended(inlet))
-		empty_exchange(inlet);
-	for (size_t i = 0; i < inlet->n; i++) {
-		if (!inlet->left)
-			listen_leave(inlet->listeners[i]);
-		listen_put(inlet->listeners[i]);
+	listen_set_unwatch(set);
+	if (set->timers != NULL)
+		loop_timer_clear(set->timers, &set->timer);
+	forward_free(set->forward);
+	if (set->fds != NULL && has_ended(set))
+		empty_exchange(set);
+	for (size_t i = 0; i < set->n; i++) {
+		if (!set->left)
+			listen_leave(set->listeners[i]);
+		listen_put(set->listeners[i]);
 	}
-	for (int i = 0; i < 2 && inlet->fds != NULL; i++)
-		fd_close(&inlet->exchange[i]);
-	if (inlet->timers != NULL)
-		fd_close(&inlet->held);
-	free(inlet->listeners);
-	free(inlet->fds);
+	for (int i = 0; i < 2 && set->fds != NULL; i++)
+		fd_close(&set->exchange[i]);
+	if (set->timers != NULL)
+		fd_close(&set->held);
+	free(set->listeners);
+	free(set->fds);
+	*set = (struct listen_set){ .left = true };
 }
 
 /* A descriptor that another generation watches already is heard there. */
 void
-listen_set_watch(struct listen_set *inlet, struct loop *loop,
+listen_set_watch(struct listen_set *set, struct loop *loop,
     void (*came)(void *arg, int fd, short revents), void *arg)
 {
-	if (inlet->loop != NULL)
+	if (set->loop != NULL)
 		return;
-	inlet->loop = loop;
-	for (size_t i = 0; i < inlet->n; i++)
-		loop_watch(loop, inlet->fds[i], POLLIN, came, arg);
-	if (!inlet->ended)
-		loop_watch(loop, inlet->exchange[0], POLLIN, came, arg);
+	set->loop = loop;
+	for (size_t i = 0; i < set->n; i++)
+		loop_watch(loop, set->fds[i], POLLIN, came, arg);
+	if (!set->ended)
+		loop_watch(loop, set->exchange[0], POLLIN, came, arg);
 }
 
 void
-listen_set_unwatch(struct listen_set *inlet)
+listen_set_unwatch(struct listen_set *set)
 {
-	if (inlet->loop == NULL)
+	if (set->loop == NULL)
 		return;
-	for (size_t i = 0; i < inlet->n; i++)
-		loop_unwatch(inlet->loop, inlet->fds[i]);
-	loop_unwatch(inlet->loop, inlet->exchange[0]);
-	inlet->loop = NULL;
+	for (size_t i = 0; i < set->n; i++)
+		loop_unwatch(set->loop, set->fds[i]);
+	loop_unwatch(set->loop, set->exchange[0]);
+	set->loop = NULL;
 }
 
 static void
-give_up_exchange(struct listen_set *inlet)
+give_up_exchange(struct listen_set *set)
 {
-	if (inlet->loop != NULL)
-		loop_unwatch(inlet->loop, inlet->exchange[0]);
-	inlet->ended = true;
+	if (set->loop != NULL)
+		loop_unwatch(set->loop, set->exchange[0]);
+	set->ended = true;
 	log_warning("a worker of the pool at %s has shut down the exchange, "
 	    "over which connections are handed on: the next reload makes "
-	    "another", inlet->listeners[0]->text);
+	    "another", set->listeners[0]->text);
 }
 
 /* Was a connection handed on that waits? */
 static bool
-is_handed(struct listen_set *inlet)
+is_handed(struct listen_set *set)
 {
-	struct pollfd p = { inlet->exchange[0], POLLIN, 0 };
+	struct pollfd p = { set->exchange[0], POLLIN, 0 };
 
-	if (!inlet->ended && has_ended(inlet))
-		give_up_exchange(inlet);
-	return !inlet->ended && poll(&p, 1, 0) == 1;
+	if (!set->ended && has_ended(set))
+		give_up_exchange(set);
+	return !set->ended && poll(&p, 1, 0) == 1;
 }
 
 unsigned
-listen_set_waiting(struct listen_set *inlet)
+listen_set_waiting(struct listen_set *set)
 {
-	unsigned sum = is_handed(inlet);
+	unsigned sum = is_handed(set);
 	int n;
 
-	for (size_t i = 0; i < inlet->n; i++) {
-		n = sock_queue_length(inlet->fds[i]);
+	for (size_t i = 0; i < set->n; i++) {
+		n = sock_queue_length(set->fds[i]);
 		sum += n > 0 ? (unsigned)n : 0;
 	}
 	return sum;
@@ -277,25 +278,25 @@ listen_set_waiting(struct listen_set *inlet)
 
 /* One that cannot be given for now is kept. */
 static bool
-give(struct listen_set *inlet)
+give(struct listen_set *set)
 {
-	if (inlet->held != -1 && !has_ended(inlet) &&
-	    (!exchange_has_room(inlet->exchange[1]) ||
-		exchange_give_fresh(inlet->exchange[1], inlet->held) == -1))
+	if (set->held != -1 && !has_ended(set) &&
+	    (!exchange_has_room(set->exchange[1]) ||
+		exchange_give_fresh(set->exchange[1], set->held) == -1))
 		return false;
-	fd_close(&inlet->held);
+	fd_close(&set->held);
 	return true;
 }
 
 /* Whoever waits at a listener is handed over like those whom a worker could
  * not take.  True: nobody waits any more. */
 static bool
-empty(struct listen_set *inlet, int listener)
+empty(struct listen_set *set, int listener)
 {
-	while (give(inlet)) {
-		inlet->held = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-		if (inlet->held != -1)
-			sock_hear(inlet->held);
+	while (give(set)) {
+		set->held = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		if (set->held != -1)
+			sock_hear(set->held);
 		else if (errno != ECONNABORTED && errno != EINTR)
 			return errno != EMFILE && errno != ENFILE &&
 			    errno != ENOBUFS && errno != ENOMEM;
@@ -304,15 +305,19 @@ empty(struct listen_set *inlet, int listener)
 }
 
 /* Shut a listener at which nobody waits or is about to.  -1, or how long to
- * wait until that may be so, in ms. */
+ * wait until that may be so, in ms.  Whoever is about to wait at the first look
+ * may do so before the second. */
 static int64_t
-shut_listener(struct listen_set *inlet, struct listener *l)
+shut_listener(struct listen_set *set, struct listener *l)
 {
+	bool awaited;
+
 	if (!l->ends)
 		return -1;
-	if (!empty(inlet, l->fd))
+	awaited = sock_is_awaited(l->fd);
+	if (!empty(set, l->fd))
 		return FULL_PAUSE;
-	if (sock_is_awaited(l->fd) && clock_ms() < l->refused + AWAIT_MOST)
+	if (awaited && clock_ms() < l->refused + AWAIT_MOST)
 		return AWAIT_PAUSE;
 	l->ends = false;
 	sock_end(l->fd);
@@ -322,44 +327,44 @@ shut_listener(struct listen_set *inlet, struct listener *l)
 static void
 shut_listeners(void *arg)
 {
-	struct listen_set *inlet = arg;
+	struct listen_set *set = arg;
 	int64_t pause = -1;
 
-	for (size_t i = 0; i < inlet->n; i++)
+	for (size_t i = 0; i < set->n; i++)
 		pause = clock_sooner(pause,
-		    shut_listener(inlet, inlet->listeners[i]));
+		    shut_listener(set, set->listeners[i]));
 	if (pause != -1)
-		loop_timer_set(inlet->timers, &inlet->timer,
+		loop_timer_set(set->timers, &set->timer,
 		    clock_ms() + pause);
 }
 
 void
-listen_set_shut(struct listen_set *inlet, struct loop *loop)
+listen_set_shut(struct listen_set *set, struct loop *loop)
 {
-	if (inlet->timers == NULL)
-		inlet->held = -1;
-	inlet->timers = loop;
-	inlet->timer.fire = shut_listeners;
-	inlet->timer.arg = inlet;
-	shut_listeners(inlet);
+	if (set->timers == NULL)
+		set->held = -1;
+	set->timers = loop;
+	set->timer.fire = shut_listeners;
+	set->timer.arg = set;
+	shut_listeners(set);
 }
 
 bool
-listen_set_leave(struct listen_set *inlet, struct loop *loop, bool hand_on)
+listen_set_leave(struct listen_set *set, struct loop *loop, bool hand_on)
 {
 	bool any = false;
 
-	for (size_t i = 0; i < inlet->n && !inlet->left; i++) {
-		struct listener *l = inlet->listeners[i];
+	for (size_t i = 0; i < set->n && !set->left; i++) {
+		struct listener *l = set->listeners[i];
 
 		if (!listen_leave(l))
 			continue;
 		l->ends = hand_on && l->address.kind == SOCK_INET;
 		any |= !l->ends;
 	}
-	if (hand_on && !has_ended(inlet))
-		exchange_widen(inlet->exchange[1]);
-	inlet->left = true;
-	listen_set_shut(inlet, loop);
+	if (hand_on && !has_ended(set))
+		exchange_widen(set->exchange[1]);
+	set->left = true;
+	listen_set_shut(set, loop);
 	return any;
 }

@@ -227,8 +227,8 @@ has_taker(const struct pools *pools, struct generation *gone)
 	for (g = pools->first; g != NULL; g = *generation_link(g))
 		if ((generation_state(g) == GENERATION_LAST ||
 			!generation_leaves(generation_state(g))) &&
-		    listen_set_shares(generation_inlet(g),
-			generation_inlet(gone)))
+		    listen_set_shares(generation_listens(g),
+			generation_listens(gone)))
 			return true;
 	return false;
 }
@@ -248,7 +248,7 @@ sweep_generations(struct pools *pools)
 		log_debug("pool %s: a generation is gone", generation_name(g));
 		if (generation_state(g) == GENERATION_LAST &&
 		    !has_taker(pools, g))
-			listen_set_end(generation_inlet(g));
+			listen_set_end(generation_listens(g));
 		generation_free(g);
 		swept = true;
 	}

@@ -12,7 +12,7 @@ status_server_open(struct status_server *server, const struct conf_pool *pool,
 {
 	const struct conf_list *list = &pool->status_listen;
 
-	server->inlet.exchange[0] = server->inlet.exchange[1] = -1;
+	server->listens.exchange[0] = server->listens.exchange[1] = -1;
 	if (list->n == 0)
 		return 0;
 	server->board = board_new(1, NULL);
@@ -20,13 +20,13 @@ status_server_open(struct status_server *server, const struct conf_pool *pool,
 		why_set(why, "%s", strerror(errno));
 		return -1;
 	}
-	return listen_set_bind(&server->inlet, pool, list, why);
+	return listen_set_bind(&server->listens, pool, list, why);
 }
 
 void
 status_server_close(struct status_server *server)
 {
-	listen_set_close(&server->inlet);
+	listen_set_close(&server->listens);
 	board_free(server->board);
 	buf_free(&server->slot.output.line);
 }
@@ -60,8 +60,8 @@ start(struct status_server *server, const struct status_server_order *order,
 	const struct spawn_order spawned = {
 		.args = { .kind = WORKER_KIND_STATUS, .pool = order->pool,
 		    .identity = order->identity,
-		    .listeners = server->inlet.fds,
-		    .nlisteners = server->inlet.n,
+		    .listeners = server->listens.fds,
+		    .nlisteners = server->listens.n,
 		    .exchange = { -1, -1 } },
 		.board = server->board,
 	};
@@ -93,7 +93,7 @@ status_server_step(struct status_server *server,
 {
 	struct slot *slot = &server->slot;
 
-	if (server->inlet.n == 0)
+	if (server->listens.n == 0)
 		return -1;
 	server->asked = order->asked;
 	server->arg = order->arg;

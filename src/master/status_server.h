@@ -18,7 +18,7 @@
 #include "master/slot.h"
 
 struct status_server { /* all zero: there is none to be */
-	struct listen_set inlet; /* of status_listen */
+	struct listen_set listens; /* of status_listen */
 	struct board *board; /* its own: what it answers is not counted */
 	struct slot slot;
 	struct backoff backoff;

@@ -221,6 +221,34 @@ def added_and_dropped():
 
 
 @test
+def dropped_while_busy():
+    """a status_listen goes while a worker of before is busy: clients are
+    refused, and do not wait for its end"""
+    keys = dict(d.pools["www"])
+    for address in ("127.0.0.1:%d" % free_port(socket.AF_INET),
+                    d.dir + "/dropped.status"):
+        d.set_pool("www", **{**keys, "status_listen": address})
+        d.write_conf()
+        d.reload()
+        equal(fetch(address, uri="/ping").status, 200)
+        gate = d.gate()
+        held = Background(d.lua, gate.lua + "return text('held')")
+        gate.wait()
+        d.set_pool("www", **keys)
+        d.write_conf()
+        d.reload()
+        family, where = parse_address(address)
+
+        def refused():
+            with socket.socket(family) as s:
+                return s.connect_ex(where) != 0
+        until(refused, "nobody listens at " + address)
+        gate.open()
+        equal(held.result().body, b"held")
+        d.wait_workers(2, "www")
+
+
+@test
 def leaves_last():
     """while the daemon stops it shows who is leaving; then it is gone"""
     gate = d.gate()

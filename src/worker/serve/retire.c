@@ -13,7 +13,7 @@
 #include "base/num.h"
 #include "worker/serve/recycle.h"
 
-#define ESCAPE_EVERY 100 /* ms */
+#define SHOW_EVERY 100 /* ms */
 
 static struct {
 	const struct worker_args *args;
@@ -123,7 +123,7 @@ retire_served(int64_t now, bool exhausted)
 	if (exhausted)
 		recycle_memory(r);
 	if (recycle_wants_rss(r, now) ||
-	    (self.statm != -1 && now - self.shown >= ESCAPE_EVERY)) {
+	    (self.statm != -1 && now - self.shown >= SHOW_EVERY)) {
 		recycle_rss(r, resident(), now);
 		self.shown = now;
 	}
