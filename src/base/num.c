@@ -154,3 +154,33 @@ num_most(int64_t a, int64_t b)
 {
 	return a > b ? a : b;
 }
+
+/* The digits stand at the end of a text that ends there. */
+static size_t
+num_copy(const char *first, const char *end, char out[NUM_TEXT])
+{
+	memcpy(out, first, (size_t)(end - first));
+	return (size_t)(end - first);
+}
+
+size_t
+num_decimal(uint64_t value, char out[NUM_TEXT])
+{
+	char text[NUM_TEXT], *end = text + sizeof(text), *p = end;
+
+	do
+		*--p = (char)('0' + value % 10);
+	while ((value /= 10) > 0);
+	return num_copy(p, end, out);
+}
+
+size_t
+num_hex(uint64_t value, char out[NUM_TEXT])
+{
+	char text[NUM_TEXT], *end = text + sizeof(text), *p = end;
+
+	do
+		*--p = "0123456789abcdef"[value & 15];
+	while ((value >>= 4) > 0);
+	return num_copy(p, end, out);
+}

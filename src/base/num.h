@@ -32,6 +32,11 @@ int num_mode(const char *text, mode_t *mode);
 /* A decimal integer within [min, max], a sign allowed.  As above. */
 int num_integer(const char *text, int64_t min, int64_t max, int64_t *value);
 
+/* The decimal or the hexadecimal digits of a number, not terminated.  Returns
+ * how many. */
+size_t num_decimal(uint64_t value, char out[NUM_TEXT]);
+size_t num_hex(uint64_t value, char out[NUM_TEXT]);
+
 /* The smaller and the larger of two. */
 int64_t num_least(int64_t a, int64_t b);
 int64_t num_most(int64_t a, int64_t b);

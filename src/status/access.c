@@ -4,8 +4,9 @@
 
 #include "base/escape.h"
 #include "base/locale.h"
+#include "base/num.h"
 
-#define DIGITS 20
+#define LENGTH_DIGITS 19 /* from which on a number may not fit */
 
 static const char *const hex = "0123456789abcdef";
 
@@ -27,12 +28,9 @@ put(struct buf *out, const char *data, size_t n)
 static void
 add_number(struct buf *out, uint64_t value)
 {
-	char text[DIGITS], *p = text + sizeof(text);
+	char text[NUM_TEXT];
 
-	do
-		*--p = (char)('0' + value % 10);
-	while ((value /= 10) > 0);
-	put(out, p, (size_t)(text + sizeof(text) - p));
+	put(out, text, num_decimal(value, text));
 }
 
 /* value / 10^places, with all its places. */
@@ -201,7 +199,7 @@ length_of(const struct access_record *r)
 	struct access_text text = PARAM(r, "CONTENT_LENGTH");
 	uint64_t length = 0;
 
-	if (text.len >= DIGITS - 1)
+	if (text.len >= LENGTH_DIGITS)
 		return 0;
 	for (size_t i = 0; i < text.len; i++) {
 		if (text.data[i] < '0' || text.data[i] > '9')

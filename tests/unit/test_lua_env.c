@@ -1,5 +1,7 @@
 #include "app_unit.h"
 
+#define LONG "X234567890223456789032345678904234567890523456789062345678907"
+
 /* ---- parameters ---------------------------------------------------------- */
 
 /* "NAME=value;" of all that pairs gives, sorted. */
@@ -91,6 +93,29 @@ START_TEST(keeps_every_byte_of_a_parameter)
 	set_param_bytes("HTTP_X", "\0", 1);
 	ck_assert_str_eq(body_of("return {}, ('%q%q'):format(env.QUERY_STRING, "
 	    "env.HTTP_X)"), "\"a\\0b\\\n\xff\"\"\\0, \\0\"");
+}
+END_TEST
+
+/* Strings are remembered by their places (lua_memo.h): whatever a request has
+ * where the one before had something else, it is what it sent. */
+START_TEST(remembers_no_other_request)
+{
+	char name[80], value[80], expected[400];
+
+	load_accept("collectgarbage() " PAIRS);
+	for (int i = 0; i < 60; i++) {
+		int n = i % 7 * 10;
+
+		snprintf(name, sizeof(name), "N%.*s%d", n, LONG, i % 3);
+		snprintf(value, sizeof(value), "%.*s%d", n, LONG, i % 5);
+		new_request();
+		set_param("A", i % 2 == 0 ? "one" : "two");
+		set_param(name, value);
+		set_param_bytes("Z", "zz", (size_t)i % 3);
+		snprintf(expected, sizeof(expected), "A=%s;%s=%s;Z=%.*s;",
+		    i % 2 == 0 ? "one" : "two", name, value, i % 3, "zz");
+		ck_assert_str_eq(serve_body(), expected);
+	}
 }
 END_TEST
 
@@ -284,6 +309,7 @@ parameter_tests(void)
 	tcase_add_test(t, joins_thousands_at_once);
 	tcase_add_test(t, withholds_the_proxy_header);
 	tcase_add_test(t, keeps_every_byte_of_a_parameter);
+	tcase_add_test(t, remembers_no_other_request);
 	return t;
 }
 

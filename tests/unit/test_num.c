@@ -135,6 +135,25 @@ START_TEST(reads_what_it_wrote)
 }
 END_TEST
 
+START_TEST(writes_digits)
+{
+	static const struct {
+		uint64_t value;
+		const char *decimal, *hex;
+	} cases[] = { { 0, "0", "0" }, { 9, "9", "9" }, { 10, "10", "a" },
+		{ 4095, "4095", "fff" }, { 4096, "4096", "1000" },
+		{ UINT64_MAX, "18446744073709551615", "ffffffffffffffff" } };
+	char out[NUM_TEXT];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		out[num_decimal(cases[i].value, out)] = '\0';
+		ck_assert_str_eq(out, cases[i].decimal);
+		out[num_hex(cases[i].value, out)] = '\0';
+		ck_assert_str_eq(out, cases[i].hex);
+	}
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -148,6 +167,7 @@ suite(void)
 	tcase_add_test(t, reads_the_extremes);
 	tcase_add_test(t, writes_the_shortest);
 	tcase_add_test(t, reads_what_it_wrote);
+	tcase_add_test(t, writes_digits);
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -53,16 +53,19 @@ add_repeat(lua_State *L, int repeats, const struct param *p)
 }
 
 static void
-add_param(lua_State *L, int env, int repeats, const struct param *p)
+add_param(struct lua_req *req, lua_State *L, int env, size_t i)
 {
-	lua_pushlstring(L, p->name, p->name_len);
+	const struct param *p = &req->request->params[i];
+	int repeats = env + 1, memo = env + 2;
+
+	lua_memo_push(&req->memo, L, memo, 2 * i, p->name, p->name_len);
 	lua_pushvalue(L, -1);
 	if (lua_rawget(L, env) != LUA_TNIL) {
 		add_repeat(L, repeats, p);
 		return;
 	}
 	lua_pop(L, 1);
-	lua_pushlstring(L, p->value, p->value_len);
+	lua_memo_push(&req->memo, L, memo, 2 * i + 1, p->value, p->value_len);
 	lua_rawset(L, env);
 }
 
@@ -112,9 +115,10 @@ lua_env_push(struct lua_req *req, lua_State *L)
 	luaL_checkstack(L, 16, NULL);
 	lua_createtable(L, 0, (int)request->nparams);
 	lua_pushnil(L);
+	lua_memo_open(&req->memo, L);
 	for (i = 0; i < request->nparams; i++)
 		if (!is_withheld(&request->params[i]))
-			add_param(L, env, repeats, &request->params[i]);
+			add_param(req, L, env, i);
 	join_repeats(L, env, repeats);
 	lua_settop(L, env);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, req);
@@ -266,6 +270,7 @@ lua_env_setup(struct lua_req *req, lua_State *L)
 	static const luaL_Reg methods[] = { { "write", errors_write },
 		{ NULL, NULL } };
 
+	lua_memo_setup(&req->memo, L);
 	lua_req_make_type(L, ERRORS, methods);
 	lua_createtable(L, 0, 2);
 	lua_pushlightuserdata(L, req);

@@ -15,6 +15,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "worker/lua/lib/lua_memo.h"
 #include "worker/serve/request.h"
 
 struct lua_req {
@@ -26,6 +27,7 @@ struct lua_req {
 	const char *data;  /* of the request, */
 	size_t at, len;	   /* data[at..len) is the body read ahead */
 	struct buf errors; /* env.errors: a line not complete yet */
+	struct lua_memo memo;
 };
 
 /* From here to lua_req_end this is the request. */

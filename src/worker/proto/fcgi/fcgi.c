@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/num.h"
 #include "net/fcgi_wire.h"
 #include "worker/process/forked.h"
 #include "worker/proto/fcgi/fcgi_body.h"
@@ -36,6 +37,7 @@ static struct {
 	struct fcgi_options options;
 	struct fcgi_request request;
 	char prefix[REQUEST_ID / 2]; /* of request ids made here */
+	size_t prefix_len;
 	struct buf head; /* of the present response */
 } self;
 
@@ -44,8 +46,8 @@ fcgi_init(const struct fcgi_options *options)
 {
 	self.options = *options;
 	/* A pid comes again, but not within a second. */
-	snprintf(self.prefix, sizeof(self.prefix), "%llx-%x",
-	    (unsigned long long)time(NULL), (unsigned)getpid());
+	self.prefix_len = (size_t)snprintf(self.prefix, sizeof(self.prefix),
+	    "%llx-%x-", (unsigned long long)time(NULL), (unsigned)getpid());
 	fcgi_peer_init(&options->scan, options->write_timeout);
 }
 
@@ -275,11 +277,13 @@ static void
 identify(struct fcgi_request *r)
 {
 	const char *name = self.options.request_id;
+	char *end = r->base.id + self.prefix_len;
 
 	r->serial++;
-	if (name == NULL || !request_take_id(&r->base, name))
-		snprintf(r->base.id, sizeof(r->base.id), "%s-%llx",
-		    self.prefix, (unsigned long long)r->serial);
+	if (name != NULL && request_take_id(&r->base, name))
+		return;
+	memcpy(r->base.id, self.prefix, self.prefix_len);
+	end[num_hex(r->serial, end)] = '\0';
 }
 
 static struct request *

@@ -1,0 +1,55 @@
+#include "worker/lua/lib/lua_memo.h"
+
+#include <string.h>
+
+#define LENGTH_MOST  64 /* bytes; longer ones are seldom the same */
+#define LEARNED_MOST 16 /* a place that goes on changing is given up */
+
+void
+lua_memo_setup(struct lua_memo *memo, lua_State *L)
+{
+	lua_createtable(L, LUA_MEMO_PLACES, 0);
+	for (int i = 1; i <= LUA_MEMO_PLACES; i++) {
+		lua_pushboolean(L, 0);
+		lua_rawseti(L, -2, i);
+	}
+	lua_rawsetp(L, LUA_REGISTRYINDEX, memo);
+}
+
+void
+lua_memo_open(struct lua_memo *memo, lua_State *L)
+{
+	lua_rawgetp(L, LUA_REGISTRYINDEX, memo);
+}
+
+/* The string at the top.  The table holds it before the place points at it. */
+static void
+learn(struct lua_memo_place *place, lua_State *L, int table, size_t i)
+{
+	place->text = NULL;
+	lua_pushvalue(L, -1);
+	lua_rawseti(L, table, (lua_Integer)i + 1);
+	place->text = lua_tolstring(L, -1, &place->len);
+	place->learned++;
+}
+
+void
+lua_memo_push(struct lua_memo *memo, lua_State *L, int table, size_t i,
+    const char *text, size_t n)
+{
+	struct lua_memo_place *place;
+
+	if (i >= LUA_MEMO_PLACES || n > LENGTH_MOST) {
+		lua_pushlstring(L, text, n);
+		return;
+	}
+	place = &memo->place[i];
+	if (place->text != NULL && place->len == n &&
+	    memcmp(place->text, text, n) == 0) {
+		lua_rawgeti(L, table, (lua_Integer)i + 1);
+	} else {
+		lua_pushlstring(L, text, n);
+		if (place->learned < LEARNED_MOST)
+			learn(place, L, table, i);
+	}
+}

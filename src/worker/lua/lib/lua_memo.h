@@ -1,0 +1,35 @@
+#ifndef WORKER_LUA_LIB_LUA_MEMO_H
+#define WORKER_LUA_LIB_LUA_MEMO_H
+
+/*
+ * Strings that come again with the next request, in the same place: the names
+ * and most values of its parameters.  A string that is the same as before is
+ * pushed without hashing it.  Belongs to one Lua state and lives longer
+ * than it.
+ */
+
+#include <lua.h>
+#include <stddef.h>
+
+#define LUA_MEMO_PLACES 128
+
+struct lua_memo { /* all zero: empty */
+	struct lua_memo_place {
+		const char *text; /* Lua's own, kept alive by a table */
+		size_t len;
+		unsigned learned; /* how often it has changed */
+	} place[LUA_MEMO_PLACES];
+};
+
+/* Make the table in the registry, whose key is `memo`.  May raise. */
+void lua_memo_setup(struct lua_memo *memo, lua_State *L);
+
+/* Push that table, for the next function. */
+void lua_memo_open(struct lua_memo *memo, lua_State *L);
+
+/* Push n bytes as a string, as lua_pushlstring does; `table` is the index of
+ * the table, any place >= 0 will do.  May raise for want of memory. */
+void lua_memo_push(struct lua_memo *memo, lua_State *L, int table,
+    size_t place, const char *text, size_t n);
+
+#endif
