@@ -4,9 +4,9 @@
 
 #include "base/tuning.h"
 
-#define READY_FAILURES 5 /* which take to tuning.backoff_ready */
+#define READY_FAILURES 5 /* in a row, until the wait is tuning.backoff_ready */
 
-/* In ms, for the nth failure in a row, n > 0. */
+/* The wait in ms after the nth failure in a row, n > 0. */
 static int64_t
 backoff_wait(unsigned n, int64_t most)
 {
@@ -30,8 +30,8 @@ backoff_failed(struct backoff *backoff, int64_t now, bool ready,
 		return false;
 	if (backoff->failures < UINT16_MAX)
 		backoff->failures++;
-	/* Those who serve before they die say nothing against those who are
-	 * just starting. */
+	/* Deaths of workers that have served must not lengthen the wait after a
+	 * worker that fails to start. */
 	if (ready && backoff->failures > READY_FAILURES)
 		backoff->failures = READY_FAILURES;
 	backoff->until = now + backoff_wait(backoff->failures,

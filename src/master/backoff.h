@@ -2,9 +2,10 @@
 #define MASTER_BACKOFF_H
 
 /*
- * The brake on forking for one pool: workers that die young are replaced ever
- * more slowly, a worker that dies after long service at once.  All zero is a
- * pool without outcome.  Pure; runs in the master.
+ * The brake on forking for one pool: the more often workers die young, the
+ * longer the wait before the next fork; a worker that dies after a long life is
+ * replaced at once.  All zero is a pool without failures.  Pure; runs in the
+ * master.
  */
 
 #include <stdbool.h>
@@ -12,33 +13,37 @@
 
 struct backoff {
 	unsigned failures; /* in a row */
-	int64_t until;	   /* clock_ms() before which no worker is forked;
-			      0: none */
-	bool trial;	   /* the last to start failed: one at a time until one
-			      is ready */
+	int64_t until;	   /* end of the wait, clock_ms(); 0: no wait */
+	bool trial;	   /* a worker failed before it was ready: one fork at a
+			      time until one is ready */
 };
 
 /*
- * A worker died, or fork failed.  ready: it had become ready; lived: ms from
- * fork.  One that had been ready and lived for 10 s or more clears the slate
- * and costs no wait; every other failure waits, 100 ms at first, doubling to
- * 30 s, but after one that had been ready, and may have served, only to 1 s:
- * whoever kills workers at random must not put the pool out of service.
- * A failure while a wait is on is of a worker forked before it, and belongs to
- * what began that wait.  True: a wait has begun.
+ * Note that a worker died.  ready: it had become ready; lived: ms since its
+ * fork.  For a failed fork callers pass true and 0.  Returns true if a wait
+ * begins.
+ *
+ * A worker that had been ready and lived for 10 s or more clears the state and
+ * begins no wait.  Any other failure begins one: 100 ms at first, doubled by
+ * each further failure in a row, at most 30 s; at most 1 s if the worker had
+ * been ready and so may have served, so that random kills of workers cannot put
+ * the pool out of service (base/tuning.h has these constants).  A failure
+ * during a wait is not counted: its worker was forked before the wait began.
  */
 bool backoff_failed(struct backoff *backoff, int64_t now, bool ready,
     int64_t lived);
 
-/* How many workers may be forked, of `wanted`, while `starting` are: none
- * within a wait, and on trial one by one. */
+/* How many of `wanted` workers may be forked now: none during a wait; on trial
+ * only one, and only if `starting`, the number of workers that are not yet
+ * ready, is 0. */
 unsigned backoff_allows(const struct backoff *backoff, int64_t now,
     unsigned wanted, unsigned starting);
 
-/* A worker became ready: others may be forked.  The failures stay counted;
- * only long life forgives them. */
+/* Note that a worker became ready: the wait and the trial end.  The count of
+ * failures stays; only a long life (backoff_failed) clears it. */
 void backoff_ready(struct backoff *backoff);
 
+/* True during a wait. */
 bool backoff_active(const struct backoff *backoff, int64_t now);
 
 #endif

@@ -5,8 +5,8 @@
 
 /* ---- the plan ------------------------------------------------------------ */
 
-/* What is being served, which after a failed replacement is not what the
- * last configuration said.  The copies are shallow: good for comparing. */
+/* The configurations of all generations that serve, for comparing; they may be
+ * older than the newest one.  The copies are shallow. */
 static struct conf_pool *
 present(const struct pools *pools, size_t *n)
 {
@@ -22,7 +22,7 @@ present(const struct pools *pools, size_t *n)
 	return copies;
 }
 
-/* A pool that is out of service stays so. */
+/* A pool that is out of service is skipped: no reload brings it back. */
 static void
 add(struct changes *changes, const struct pools *pools,
     const struct diff_step *step, bool all)
@@ -68,8 +68,9 @@ changes_free(struct changes *changes)
 	*changes = (struct changes){ 0 };
 }
 
-/* ---- who follows whom ---------------------------------------------------- */
+/* ---- where connections go ------------------------------------------------ */
 
+/* The new generation that has the listener, or NULL. */
 static struct generation *
 owner(const struct changes *changes, const struct listener *listener)
 {
@@ -99,8 +100,8 @@ changes_heir(const struct changes *changes, const struct change *change,
 	return heir == NULL ? change->made : heir;
 }
 
-/* The generation whose exchange `made` takes over: that of its own name rather
- * than another. */
+/* The change whose old generation gives its exchange to `made`; that of the
+ * same pool comes first. */
 static const struct change *
 predecessor(const struct changes *changes, const struct generation *made)
 {
@@ -133,7 +134,7 @@ changes_connect(struct changes *changes)
 	return 0;
 }
 
-/* An address that goes is as good as the first that stays. */
+/* Connections of an address that is dropped go to the heir. */
 static int
 forward(const struct changes *changes, const struct change *change,
     struct loop *loop)

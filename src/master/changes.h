@@ -2,8 +2,9 @@
 #define MASTER_CHANGES_H
 
 /*
- * What a new configuration makes of each pool that serves, and what has come
- * of it so far.  Runs in the master; decides nothing.
+ * The changes that a new configuration makes to the pools: for each pool what
+ * is to be done (conf_diff.h), the generation that serves and the one that is
+ * made for it.  Runs in the master; the decision is reload.h's.
  */
 
 #include "conf/conf_diff.h"
@@ -11,39 +12,45 @@
 
 struct change {
 	enum diff_verb verb;
-	const struct conf_pool *after; /* NULL: the pool goes */
-	struct generation *old;	       /* NULL: it is new */
+	const struct conf_pool *after; /* NULL: the pool is dropped */
+	struct generation *old;	       /* NULL: the pool is new */
 	struct generation *made;	       /* on trial; NULL: none */
 };
 
-struct changes { /* all zero: none */
+struct changes { /* all zero: no changes */
 	struct change *item;
 	size_t n;
 };
 
-/* From what serves to conf, which outlives it; `all`: every pool gets new
- * workers.  A pool that is out of service is left out.  0 or -1 (memory). */
+/* Plan the changes from what serves to conf, which has to outlive them; with
+ * `all` every pool gets new workers.  A pool that is out of service
+ * (pools_park) is left out.  0, or -1 if memory ran out; to be freed with
+ * changes_free. */
 int changes_plan(struct changes *changes, const struct pools *pools,
     const struct conf *conf, bool all);
 void changes_free(struct changes *changes);
 
 /*
- * Connections follow their addresses: a generation that takes all that lives on
- * of another's has its exchange, so that what is handed over there reaches it.
- * After those on trial were made and before they have workers.  0, or -1 with
+ * Connections follow their addresses: give each new generation the exchange of
+ * the old one that loses all its remaining addresses to it, so that connections
+ * handed over there reach it, or an exchange of its own.  To be called after
+ * the new generations are made and before their first fork.  0, or -1 with
  * errno.
  */
 int changes_connect(struct changes *changes);
 
-/* Who has addresses of `old`, or is to have its connections; the same for
- * all: *several is false.  NULL: nobody. */
+/* The new generation that gets the connections of change->old: the one that has
+ * the first of its addresses to remain, or change->made if none remains.  NULL
+ * if there is no such generation.  *several: its addresses go to more than
+ * one. */
 struct generation *changes_heir(const struct changes *changes,
     const struct change *change, bool *several);
 
 /*
- * Begin to forward what old generations will hand over whose exchange has not
- * become that of their one heir.  As long as they serve, they read it as well.
- * 0, or -1 with errno, and listen_set_unforward ends it.
+ * Begin to forward (listen_set_forward) what the workers of each leaving
+ * generation will hand over, unless its heir has its exchange already.  While
+ * the old generation serves, its own workers read the exchange as well.  0, or
+ * -1 with errno; generation_rewatch ends it, after a failure too.
  */
 int changes_forward(const struct changes *changes, struct loop *loop);
 
