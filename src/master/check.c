@@ -14,7 +14,7 @@
 #include "master/daemon.h"
 #include "net/sock_try.h"
 
-/* The number in the pid file; 0: none. */
+/* The pid in the pid file; 0: none. */
 static pid_t
 named(const char *path)
 {
@@ -33,7 +33,7 @@ named(const char *path)
 	return (pid_t)pid;
 }
 
-/* Who listens on the control socket; 0: nobody. */
+/* The pid of the process that listens on the control socket; 0: none. */
 static pid_t
 behind(const char *path)
 {
@@ -54,7 +54,8 @@ behind(const char *path)
 	return peer.pid;
 }
 
-/* Applications are tried after this, and need not know. */
+/* The variable is removed: applications, which are tried later, must not see
+ * it. */
 static pid_t
 running_daemon(const struct conf *conf)
 {

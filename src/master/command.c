@@ -11,7 +11,7 @@
 #include "master/status_report.h"
 
 #define WORDS	3
-#define WAITING 16 /* clients; who is more is told so */
+#define WAITING 16 /* clients that may wait; further ones are refused */
 
 enum wish { WISH_NONE, WISH_RELOAD, WISH_UPGRADE, WISH_STOP, WISH_DRAIN, WISH_RESUME };
 
@@ -27,7 +27,7 @@ static struct {
 	enum wish begins;
 } self;
 
-/* ---- those who wait ------------------------------------------------------ */
+/* ---- clients that wait --------------------------------------------------- */
 
 static void
 count(struct control_client *client)
@@ -36,7 +36,8 @@ count(struct control_client *client)
 	self.waiting++;
 }
 
-/* May this client wait?  If not, it has had its answer. */
+/* Let the client wait for its wish.  False if too many wait already; then it
+ * has been answered. */
 static bool
 wait_for(struct control_client *client, enum wish wish, const char *pool)
 {
@@ -59,8 +60,9 @@ mark(struct control_client *client)
 	client->begun |= client->wish == (int)self.begins;
 }
 
-/* Who asks while one is under way is not marked: what it is about may have
- * come too late for that one, and there will be another. */
+/* A client that asks during a reload is not marked: what it asks about may have
+ * changed after that reload began.  Its own event is remembered, so another
+ * reload will follow. */
 void
 command_begins(enum phase_event what)
 {
@@ -237,7 +239,9 @@ run_reopen(struct control_client *client, char **word)
 
 /* ---- one pool ------------------------------------------------------------ */
 
-/* Pools come and go in other phases: an answer would not be true for long. */
+/* True if commands on that pool may run now; if not, the client has been
+ * answered.  In other phases pools come and go, and an answer would soon be
+ * wrong. */
 static bool
 steerable(struct control_client *client, const char *name)
 {

@@ -2,9 +2,9 @@
 #define MASTER_COMMAND_H
 
 /*
- * What clients of the control socket ask for, word by word, and when they get
- * their answer: lua-fpmctl(8) has the protocol.  Runs in the master; what
- * concerns the daemon as a whole is done by the master (function pointers).
+ * The commands of the control socket, and when each is answered: lua-fpmctl(8)
+ * has the protocol.  Runs in the master; what concerns the whole daemon is done
+ * by the master (function pointers).
  */
 
 #include "master/phase.h"
@@ -15,24 +15,26 @@ struct command_world {
 	const enum phase *phase;
 	const int64_t *started; /* seconds since 1970 */
 	void (*raise)(enum phase_event event);
-	int (*reopen)(void); /* 0, or -1: failed, which is logged */
+	int (*reopen)(void); /* 0, or -1 and the failure is logged */
 };
 
-/* From now on do as `world` says, which outlives it; where to listen is
- * control.h's. */
+/* Answer commands by means of `world`, which is not copied.  To be called
+ * before anything else of control.h, which opens the socket. */
 void command_init(const struct command_world *world);
 
-/* Answer whose time has come: once in a turn, after the pools have been looked
- * after. */
+/* Answer clients whose drain or resume is over.  To be called once in a turn,
+ * after pools_sweep. */
 void command_turn(void);
 
-/* A reload (EVENT_HUP) or an upgrade (EVENT_USR2) begins: for all who have
- * asked for one so far.  What has begun has come to its end, and
- * pools->outcome says how. */
+/* command_begins: a reload (EVENT_HUP) or an upgrade (EVENT_USR2) begins, for
+ * all clients that have asked for one so far.  command_over: it has ended; they
+ * are answered by pools->outcome. */
 void command_begins(enum phase_event what);
 void command_over(void);
 
-/* The daemon ends, as some have asked for. */
+/* The daemon ends: answer all waiting clients, with success only those that
+ * asked for it, and close the control socket.  Nothing happens before
+ * command_init. */
 void command_close(void);
 
 #endif

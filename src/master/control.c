@@ -17,7 +17,7 @@
 
 #define CLIENTS 32
 #define BACKLOG 128
-#define PAUSE	1000 /* ms; until accept is tried again after it failed */
+#define PAUSE	1000 /* ms until accept(2) is tried again after it failed */
 
 static struct {
 	struct loop *loop;
@@ -30,7 +30,7 @@ static struct {
 		struct sock_address address;
 		int listener;
 		char *path;
-		bool same; /* as it is now */
+		bool same; /* it is the present socket */
 	} next; /* control_prepare */
 	struct loop_timer pause;
 	struct control_client clients[CLIENTS];
@@ -40,7 +40,8 @@ static struct {
 
 static void listener_ready(void *arg, int fd, short revents);
 
-/* Only while there is room: who waits in the queue costs nothing. */
+/* The listener is watched only while a client can be served; more wait in its
+ * queue, at no cost. */
 static void
 watch_listener(bool on)
 {
@@ -75,7 +76,8 @@ too_late(void *arg)
 
 static void client_ready(void *arg, int fd, short revents);
 
-/* A watch that was there is replaced, which needs no memory. */
+/* Watch the client for these events, for `patience` ms (0: no limit).
+ * Replacing a watch needs no memory. */
 static int
 expect(struct control_client *client, short events, int64_t patience)
 {
@@ -103,7 +105,7 @@ send_answer(struct control_client *client)
 	}
 	if (n == -1 && errno == EAGAIN)
 		return;
-	drop(client); /* all of it, or nobody is there to take it */
+	drop(client); /* all is sent, or the peer is gone */
 }
 
 void
@@ -116,7 +118,7 @@ control_answer(struct control_client *client, bool good, const void *text,
 	buf_clear(&client->answer);
 	buf_puts(&client->answer, good ? "ok\n" : "failed\n");
 	buf_add(&client->answer, text, n);
-	/* Half an answer would be a wrong one. */
+	/* An incomplete answer would be a wrong one. */
 	if (client->answer.failed ||
 	    expect(client, POLLOUT, tuning.control) == -1)
 		drop(client);
@@ -151,7 +153,7 @@ control_each(void (*fn)(struct control_client *client))
 
 /* ---- questions ----------------------------------------------------------- */
 
-/* From here on the client is heard only if it goes away. */
+/* After its line a client is watched for a hang-up only. */
 static void
 ask(struct control_client *client)
 {
@@ -178,7 +180,7 @@ read_line(struct control_client *client)
 	ssize_t n = recv(client->fd, client->line + client->len,
 	    sizeof(client->line) - client->len, MSG_DONTWAIT);
 
-	if (n == 0 && client->len > 0) /* a last line without its end */
+	if (n == 0 && client->len > 0) /* end of file ends a line too */
 		client->line[client->len++] = '\n';
 	else if (n > 0)
 		client->len += (size_t)n;
@@ -245,7 +247,7 @@ pause_over(void *arg)
 	watch_listener(room() != NULL);
 }
 
-/* What does not go away by itself would be reported for ever. */
+/* Until then the listener would be reported in every turn. */
 static void
 wait_for_descriptors(void)
 {
@@ -276,7 +278,7 @@ listener_ready(void *arg, int listener, short revents)
 		wait_for_descriptors();
 }
 
-/* ---- from one image to the next ------------------------------------------ */
+/* ---- over an upgrade in place -------------------------------------------- */
 
 void
 control_hand_over(struct buf *out)
@@ -317,7 +319,7 @@ take_over_socket(const struct record *record)
 	self.path = path;
 }
 
-/* Its time begins anew. */
+/* Its time limit begins anew. */
 static void
 take_over_client(const struct record *record)
 {

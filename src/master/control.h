@@ -2,11 +2,12 @@
 #define MASTER_CONTROL_H
 
 /*
- * The control socket: clients that each send one line, get an answer and the
- * end of file.  A few are served at a time and more wait in the queue of the
- * socket; each has a few seconds for its line and for taking the answer, so
- * that none can hold up the master or the others.  Root and the daemon's own
- * user may ask.  Runs in the master; what a line asks for is not known here.
+ * The control socket: each client sends one line, gets one answer and then end
+ * of file.  A few clients are served at a time, and more wait in the socket's
+ * queue; each has a few seconds (tuning.control) to send its line and as long
+ * to take its answer, so that none can hold up the master or the others.  Only
+ * root and the daemon's own user may ask.  Runs in the master; what a line
+ * means is command.h's.
  */
 
 #include <stdbool.h>
@@ -15,41 +16,46 @@
 #include "base/why.h"
 #include "master/control_client.h"
 
-/* First thing.  asked is called with each whole line, and control_answer then
- * or later. */
+/* To be called first.  asked is called with each line, without its end; the
+ * client waits until control_answer is called, then or later. */
 void control_init(struct loop *loop,
     void (*asked)(struct control_client *client, char *line));
 
 /*
- * To listen at `path` (NULL: nowhere) instead of where it did before, in two
- * steps: listen there as well, nobody being heard yet; then go over to it, or
- * let it go.  Whoever was taken over from another image is heard only after
- * the second step, whichever it is.  0, or -1 and why: nothing has changed.
+ * Change where the socket listens, in two steps.  control_prepare listens at
+ * `path` (NULL: nowhere) beside the present socket, but accepts nothing there
+ * yet: 0, or -1 and why, and nothing has changed.  Then control_commit goes
+ * over to it and closes the present socket, or control_abandon drops it.  A
+ * socket that was taken over from another image accepts nothing until one of
+ * these two is called.
  */
 int control_prepare(const char *path, struct why *why);
 void control_commit(void);
 void control_abandon(void);
 
-/* Where it listens, NULL: nowhere. */
+/* The path of the socket, or NULL if it listens nowhere. */
 const char *control_path(void);
 
-/* Send "ok" or "failed" as the first line and then text, n bytes.  The client
- * is not to be touched after that. */
+/* Send "ok" or "failed" as the first line, then n bytes of text, then end of
+ * file; the client must not be used any more.  control_answerf sends one
+ * formatted line, of at most 1022 bytes, and adds its newline.  Neither waits;
+ * if memory runs out, the client gets no answer. */
 void control_answer(struct control_client *client, bool good,
     const void *text, size_t n);
 void control_answerf(struct control_client *client, bool good,
     const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* Call fn for every client with a wish; it may answer. */
+/* Call fn, which may answer, for every waiting client with a wish. */
 void control_each(void (*fn)(struct control_client *client));
 
-/* Leave the socket and its clients to another image of the daemon; take over
- * what a record says. */
+/* Over an upgrade in place: append a record for the socket and one for each
+ * client, whose descriptors then stay open over exec(3).  Take over what such a
+ * record says; other records are ignored. */
 void control_hand_over(struct buf *out);
 void control_take_over(const struct record *record);
 
-/* Serve nobody any more, and give everything back; answers that were given are
- * sent as far as that goes at once. */
+/* Close the socket and all clients.  The part of an answer that could not be
+ * sent at once is lost. */
 void control_close(void);
 
 #endif

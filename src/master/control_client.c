@@ -6,7 +6,7 @@
 
 #include "base/fd.h"
 
-/* What there is of its line, or what is left of its answer. */
+/* What has come of its line, or what is left of its answer. */
 static void
 put_text(const struct control_client *client, struct buf *record)
 {

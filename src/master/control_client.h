@@ -2,9 +2,9 @@
 #define MASTER_CONTROL_CLIENT_H
 
 /*
- * One client of the control socket: its line, what it waits for, its answer.
- * As a record it goes from one image of the daemon to the next.  Runs in the
- * master; whoever serves it is not known here.
+ * One client of the control socket: its line, what it waits for, its answer.  A
+ * record takes it from one image of the daemon to the next.  Runs in the
+ * master; control.h serves it.
  */
 
 #include <stdbool.h>
@@ -19,21 +19,21 @@ struct control_client {
 	int fd;
 	enum { CONTROL_FREE, CONTROL_ASKS, CONTROL_WAITS, CONTROL_TAKES } state;
 	char line[512];
-	size_t len; /* of line; then, of the answer what has been sent */
+	size_t len; /* of line; TAKES: bytes of answer that were sent */
 	struct buf answer;
 	struct loop_timer timer;
-	int wish; /* WAITS: what for; this and all below is for asked() to note
-		     what it likes; 0: nothing */
+	int wish; /* WAITS: what for, 0: nothing; this and all below belongs to
+		     the `asked` of control_init */
 	bool begun;
 	char note[CONTROL_NOTE];
 };
 
-/* Append it as a record; its descriptor stays open over exec(3) then. */
+/* Append it as a record; its descriptor then stays open over exec(3). */
 void control_client_put(const struct control_client *client,
     struct buf *out);
 
-/* The client that a record tells of: FREE if it is of no use.  Nothing of it
- * is watched. */
+/* Make the client of such a record: without watch and timer, and FREE if the
+ * record is of no use.  If memory ran out, answer.failed is set. */
 void control_client_recall(const struct record *record,
     struct control_client *client);
 
