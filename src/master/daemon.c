@@ -18,14 +18,14 @@
 #include "base/fd.h"
 #include "base/path.h"
 
-#define ATTEMPTS 100 /* against somebody who makes the file over and over */
+#define ATTEMPTS 100 /* if another process creates the file again and again */
 
 /* ---- pid file ------------------------------------------------------------ */
 
 enum { AGAIN = -2 };
 
-/* Whether the name still means what fd is: its last owner may have removed it
- * between our open and our lock. */
+/* True if the name still leads to the file fd: its last owner may have removed
+ * it between our open and our lock. */
 static bool
 pidfile_current(int fd, int dir, const char *name)
 {
@@ -36,8 +36,8 @@ pidfile_current(int fd, int dir, const char *name)
 	    ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
 }
 
-/* Others may have opened it, and whoever has it open can lock it.  A file of
- * our making is never so. */
+/* True if other users may have opened the file, and so could lock it.  A file
+ * made by pidfile_open never is exposed. */
 static bool
 pidfile_exposed(const struct stat *st)
 {
@@ -53,7 +53,9 @@ pidfile_read(int fd)
 	return pread(fd, text, sizeof(text) - 1, 0) > 0 ? atol(text) : 0;
 }
 
-/* The mode of such a link says what the descriptor is open for. */
+/* True if a process has `file` open for writing.  fds is its /proc/PID/fd,
+ * which is closed; the mode of a link there tells how its descriptor was
+ * opened. */
 static bool
 has_open_for_writing(int fds, const struct stat *file)
 {
@@ -75,8 +77,9 @@ has_open_for_writing(int fds, const struct stat *file)
 	return found;
 }
 
-/* Is the lock that of the daemon which the file names?  Others can have opened
- * it for reading only.  If that cannot be seen, it is. */
+/* True if the daemon that the file names holds the lock: that daemon has it
+ * open for writing, other users can open it for reading only.  True, too, if
+ * /proc cannot be read. */
 static bool
 pidfile_served(int fd, const struct stat *st)
 {
@@ -91,7 +94,7 @@ pidfile_served(int fd, const struct stat *st)
 	return fds == -1 || has_open_for_writing(fds, st);
 }
 
-/* Takes fd; errno tells what failed. */
+/* Close fd and fill why by errno (EWOULDBLOCK: it is locked); returns -1. */
 static int
 pidfile_refuse(int fd, const char *path, const char *what, struct why *why)
 {
@@ -121,8 +124,8 @@ pidfile_lock(int fd, const struct stat *st)
 	return -1;
 }
 
-/* The file, locked; -1 and why; or AGAIN.  What others may have opened is
- * never used but replaced, since they could lock it later too. */
+/* Returns the locked file, -1 and why, or AGAIN.  A file that other users may
+ * have opened is replaced, never used, since they could lock it later. */
 static int
 pidfile_try(int dir, const char *name, const char *path, struct why *why)
 {
@@ -172,8 +175,8 @@ pidfile_open(const char *path, struct why *why)
 	return fd;
 }
 
-/* A file that is there may have to be replaced, for which its directory is to
- * be writable too. */
+/* The directory has to be writable as well, since an existing file may have to
+ * be replaced. */
 int
 pidfile_check(const char *path, struct why *why)
 {
@@ -210,7 +213,8 @@ pidfile_write(int fd)
 		return;
 }
 
-/* The lock goes last, so that nobody's new file is removed. */
+/* The lock is released last, so that the new file of another daemon is never
+ * removed. */
 void
 pidfile_close(int fd, const char *path)
 {
@@ -228,7 +232,8 @@ pidfile_close(int fd, const char *path)
 
 /* ---- detaching ----------------------------------------------------------- */
 
-/* The master's blocked signals are none of the foreground's business. */
+/* Signals that the master blocks or handles have to end the foreground
+ * process. */
 static void
 daemon_let_signals_in(void)
 {
@@ -242,7 +247,7 @@ daemon_let_signals_in(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* _exit: what stdio holds and atexit knows is the child's. */
+/* _exit, since what stdio and atexit(3) hold belongs to the child. */
 static _Noreturn void
 daemon_wait(int fd)
 {
@@ -256,7 +261,7 @@ daemon_wait(int fd)
 	_exit(n == 1 ? code : EX_SOFTWARE);
 }
 
-/* Let go of what the standard descriptors up to `last` lead to. */
+/* Point the standard descriptors up to `last` at `null`, which is closed. */
 static void
 daemon_redirect(int null, int last)
 {
@@ -291,7 +296,8 @@ daemon_detach(void)
 		errno = saved;
 		return -1;
 	}
-	/* Each keeps one end, or the end of the child would not be seen. */
+	/* Each process keeps its own end only, so that the parent sees the
+	 * child's death as end of file. */
 	close(fds[pid == 0 ? 0 : 1]);
 	if (pid != 0)
 		daemon_wait(fds[0]);
@@ -300,7 +306,7 @@ daemon_detach(void)
 	return fds[1];
 }
 
-/* A parent that is gone must not end us: a socket, for MSG_NOSIGNAL. */
+/* A socket, so that MSG_NOSIGNAL spares us SIGPIPE if the parent is gone. */
 void
 daemon_verdict(int *fd, int code)
 {
