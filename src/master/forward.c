@@ -12,9 +12,9 @@
 #include "base/log.h"
 #include "net/sock.h"
 
-#define MESSAGE_MOST 262144 /* more than fits into a socket's buffer */
-#define TURN	     64	    /* messages, before others are looked at */
-#define PAUSE	     5	    /* ms; until nobody is full any more */
+#define MESSAGE_MOST 262144 /* bytes, more than a socket's buffer holds */
+#define TURN	     64	    /* messages in one turn of the loop */
+#define PAUSE	     5	    /* ms until a full exchange is tried again */
 
 struct forward {
 	struct loop *loop;
@@ -44,8 +44,9 @@ pause_over(void *arg)
 		loop_timer_set(f->loop, &f->timer, clock_ms() + PAUSE);
 }
 
-/* A message that finds no room, or its descriptor none here, would be lost
- * with the connection: first see that there is. */
+/* True if each exchange has room for a message, and this process for a
+ * descriptor: a message that was read before would be lost with its
+ * connection. */
 static bool
 has_room(const struct forward *f)
 {
@@ -63,7 +64,8 @@ has_room(const struct forward *f)
 	return true;
 }
 
-/* A nudge is for whoever has an address now. */
+/* A message without a descriptor is a nudge to look at the listeners: it is for
+ * all generations. */
 static void
 pass_on(const struct forward *f, int fd, size_t n)
 {

@@ -3,9 +3,9 @@
 
 /*
  * When the addresses of a generation that leaves go to several others, its
- * workers go on handing connections over as if there were one that follows
- * them: here each goes on to the one that has its address now.  Runs in the
- * master, which passes messages on as they are.
+ * workers still hand all connections over to one exchange.  A forwarder takes
+ * them from there and passes each on to the exchange of the generation that has
+ * its address now.  Runs in the master, which does not read the messages.
  */
 
 #include <stdbool.h>
@@ -16,17 +16,20 @@
 struct forward;
 
 /*
- * What arrives at `from`, the reading end of an exchange, and came through
- * listeners[i] goes to to[i], the writing end of another; what came through
- * none of them to to[0].  The listeners have to stay open, of the others it
- * keeps copies.  n > 0.  NULL with errno.
+ * Forward messages from `from`, the reading end of an exchange: one whose
+ * connection came through listeners[i] goes to to[i], the writing end of
+ * another exchange; one whose connection came through none of them goes to
+ * to[0]; one without a connection goes to all.  n > 0.  `from` and `to` are
+ * duplicated; listeners is not copied, and has to stay open until forward_free.
+ * NULL with errno.
  */
 struct forward *forward_new(struct loop *loop, int from, const int *listeners,
     const int *to, size_t n);
 
-/* Nothing waits (any more); NULL is fine. */
+/* True if no message waits at `from`; NULL is idle. */
 bool forward_idle(const struct forward *forward);
 
+/* Stop; messages that still wait stay where they are.  NULL is fine. */
 void forward_free(struct forward *forward);
 
 #endif
