@@ -143,8 +143,8 @@ tell_all_leave(struct generation *g, int64_t limit)
 			slot_tell_leave(&g->slots[i], limit);
 }
 
-/* Workers that were asked to restart, and are replaced instead, count as
- * replaced for that. */
+/* Workers that are replaced since they are outdated count as recycled for a
+ * restart. */
 static void
 count_outdated(struct generation *g)
 {

@@ -95,9 +95,9 @@ take_board(const struct record *record, unsigned nslots)
 }
 
 /*
- * It keeps copies of the exchange.  Workers of a build that hands connections
- * over in another form are to keep theirs: they see the end of their exchange,
- * and the others get one of their own.
+ * listen_set_open duplicates the exchange, so what came is closed.  Workers of
+ * a build that hands connections over in another form must keep theirs: their
+ * exchange is shut down, and the generation gets a new one.
  */
 static int
 take_listens(struct generation *g, const struct record *record, struct why *why)
@@ -120,7 +120,8 @@ take_listens(struct generation *g, const struct record *record, struct why *why)
 	return result;
 }
 
-/* One that leaves listens for status no longer than its server lives. */
+/* A generation that leaves listens for status no longer than its server
+ * lives. */
 static int
 take_status_server(struct generation *g, const struct record *record,
     struct why *why)
@@ -133,7 +134,7 @@ take_status_server(struct generation *g, const struct record *record,
 	return status_server_open(&g->status_server, g->conf, why);
 }
 
-/* A log that cannot be opened is no reason to let workers go. */
+/* A log that cannot be opened is logged, and the workers are kept. */
 static int
 take_logs(struct generation *g, struct why *why)
 {
@@ -175,7 +176,7 @@ take_slots(struct generation *g, const struct record *record)
 			    g->options->loop, g->conf->name);
 }
 
-/* None is on trial: an upgrade does not begin within a reload. */
+/* A generation on trial is refused: no upgrade begins during a reload. */
 static int
 take_state(struct generation *g, const struct record *record, struct why *why)
 {

@@ -3,7 +3,7 @@
 
 /*
  * The inside of a generation, for the files that begin with its name: workers
- * (their birth, words and ends), step (the policy), its life and its handover.
+ * (fork, words and ends), step (the policy), its life and its handover.
  */
 
 #include "ipc/worker_args.h"
@@ -15,10 +15,10 @@
 
 struct generation {
 	enum generation_state state;
-	bool attention;		      /* something happened: a step is due */
+	bool attention;		      /* a step is due */
 	const struct conf_pool *conf; /* points into source */
 	const struct conf *source;
-	struct conf_workers workers; /* conf's, as an operator has scaled it */
+	struct conf_workers workers; /* of conf, changed by generation_scale */
 	const struct generation_options *options;
 	struct generation *next; /* generation_link */
 
@@ -29,69 +29,73 @@ struct generation {
 	struct board *board;
 	struct loop_timer timer;
 
-	struct slot *slots; /* twice max: for successors, and to be scaled */
+	struct slot *slots; /* twice workers.max: for successors and scaling */
 	unsigned nslots;
-	unsigned wanted;     /* workers to begin with, */
-	unsigned begun;	     /* of these have been forked; */
-	unsigned successors; /* of these process_max holds up none */
-	unsigned missing;    /* workers that died, and are to be replaced */
+	unsigned wanted;     /* first workers to be forked */
+	unsigned begun;	     /* how many of these are forked */
+	unsigned successors; /* how many of these ignore process_max */
+	unsigned missing;    /* workers that died and are not yet replaced */
 	struct backoff backoff;
-	bool fork_failed; /* and this has been said */
-	char reason[320]; /* why it fails; "" */
+	bool fork_failed; /* the last fork failed, which is logged */
+	char reason[320]; /* generation_reason */
 
-	int64_t idle_since; /* struct pm_view */
-	bool crowded;	    /* a worker has told that it is idle no more */
-	unsigned asked;	    /* idle workers below which one tells so */
-	int64_t paused;	    /* clock_ms() until which none is asked to */
+	int64_t idle_since; /* as in struct pm_view */
+	bool crowded;	    /* WORD_CROWDED has come since the last step */
+	unsigned asked;	    /* WORD_CROWDED is sent below so many idle ones */
+	int64_t paused;	    /* clock_ms() before which none is asked for it */
 
 	enum generation_answer answer;
-	int64_t patience; /* clock_ms() until which it is waited for */
-	int64_t drained;  /* clock_ms() by which LAST is to be empty */
+	int64_t patience; /* clock_ms() until which busy ones are waited for */
+	int64_t drained;  /* LAST: clock_ms(), end of the time for its queues */
 };
 
 /* ---- generation_workers.c ------------------------------------------------ */
 
-/* What becomes of the state; the action that is to follow. */
+/* Change the state by generation_move, and make a step due.  Returns the
+ * action, which the caller has to carry out. */
 enum generation_action generation_event(struct generation *g,
     enum generation_event event);
 
-/* Workers in that state; the number of a slot. */
+/* The number of slots in that state; the index of a slot, which is its number
+ * on the scoreboard too. */
 unsigned generation_count(const struct generation *g, enum slot_state state);
 unsigned generation_number(const struct generation *g,
     const struct slot *slot);
 
-/* What a worker of the generation (arg) has said, and that a process of it has
- * asked for the status: for slot_fork, slot_take_over and status_server.h. */
+/* For slot_fork, slot_take_over and status_server.h; arg is the generation.  A
+ * worker has sent a word; a process has asked for the pool's status, which is
+ * sent to it. */
 void generation_heard(void *arg, struct slot *slot, enum worker_word word);
 void generation_send_status(void *arg, struct slot *slot);
 
-/* More workers may load the application beside those that do. */
+/* True if one more worker may load the application (workers.loading). */
 bool generation_may_load(struct generation *g, int64_t now);
 
-/* Fork some of those to begin with, as far as they may load.  False: more are
- * to be forked later. */
+/* Fork first workers, as far as they may load.  False if more of them are to be
+ * forked later. */
 bool generation_go_on(struct generation *g, int64_t now);
 
-/* Fork one worker; NULL if that failed (logged once) or there is no room in
- * the pool or over all pools. */
+/* Fork one worker.  NULL if fork failed (logged once), or if there is no room
+ * in the pool or under process_max. */
 struct slot *generation_fork(struct generation *g);
 
-/* Fork successors for workers that have asked, as far as they may load.
- * Returns when to go on with it, -1: no need. */
+/* Fork successors for workers that have asked for one, as far as they may load.
+ * Returns clock_ms() at which to call it again, -1: no need. */
 int64_t generation_send_successors(struct generation *g, int64_t now);
 
-/* Ondemand: step when a client waits, or stop doing so. */
+/* Ondemand: make a step due as soon as a client waits (on), or no longer. */
 void generation_watch(struct generation *g, bool on);
 
-/* Clients wait whom no worker will serve (any more), though it is the LAST to
- * serve them and still has the time; fork one for them if so. */
+/* True if it is LAST, still has time (drained) and has no worker left, but
+ * clients wait in its queues.  generation_serve_last then forks one for
+ * them. */
 bool generation_lacks_last(struct generation *g, int64_t now);
 void generation_serve_last(struct generation *g, int64_t now);
 
 /* ---- generation.c -------------------------------------------------------- */
 
-/* The same as generation_new without sockets, scoreboard and logs.  NULL: no
- * memory. */
+/* As generation_new, without sockets, scoreboard and logs, and STARTING.  NULL
+ * if memory ran out. */
 struct generation *generation_make(const struct conf_pool *conf,
     const struct conf *source, const struct generation_options *options,
     unsigned nslots);

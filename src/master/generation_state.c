@@ -2,10 +2,11 @@
 
 #include <string.h>
 
-/* Nothing leads to a trial, so a cell that is not written changes nothing. */
+/* No event leads to TRIAL, which is 0: a cell that is not written keeps the
+ * state. */
 #define STAY GENERATION_TRIAL
 
-/* What serves leaves in the same ways, however well it serves. */
+/* The same for each state that serves. */
 #define LEAVING \
 	[GENERATION_REPLACED] = { GENERATION_DRAINING, GENERATION_LEAVE }, \
 	[GENERATION_SPLIT] = { GENERATION_PARTED, GENERATION_KEEP }, \
@@ -48,7 +49,7 @@ static const struct generation_move moves[][GENERATION_EVENTS] = {
 	[GENERATION_DRAINING] = {
 		[GENERATION_DROPPED] = { GENERATION_LAST, GENERATION_SERVE },
 		[GENERATION_KILLED] = { STAY, GENERATION_KILL } },
-	[GENERATION_PARTED] = { /* who waits there now is for others */
+	[GENERATION_PARTED] = { /* what waits there now is for others */
 		[GENERATION_DROPPED] = { STAY, GENERATION_HASTEN },
 		[GENERATION_KILLED] = { STAY, GENERATION_KILL } },
 	[GENERATION_LAST] = {

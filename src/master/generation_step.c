@@ -3,10 +3,11 @@
 #include "master/generation_impl.h"
 #include "master/pm.h"
 
-#define LOOK_AGAIN 10 /* ms; while workers start, or the last ones leave: did
-		       * more come? */
-#define ASK_PAUSE  10 /* ms; after a worker told though enough are idle */
-#define FULL_PAUSE 50 /* ms; while so few are idle that none can be asked */
+#define LOOK_AGAIN 10 /* ms between looks at the queues, while workers start or
+			 the last ones leave */
+#define ASK_PAUSE  10 /* ms without asking, after WORD_CROWDED though enough are
+			 idle */
+#define FULL_PAUSE 50 /* ms between looks, while too few are idle to be asked */
 
 static void
 kill_overdue(struct generation *g, int64_t now)
@@ -30,8 +31,8 @@ kill_overdue(struct generation *g, int64_t now)
 	}
 }
 
-/* Successors are not there yet for the policy, which would retire somebody
- * for each.  The queues are looked at only when they can matter. */
+/* Successors are not counted, or the policy would retire a worker for each.
+ * The queues are looked at only when they can matter. */
 static struct pm_view
 look(struct generation *g, int64_t now, struct score_counts *seen)
 {
@@ -79,8 +80,9 @@ retire_one(struct generation *g)
 	slot_tell_leave(youngest, g->conf->timeouts.stop);
 }
 
-/* The idle workers below which a pool has more of them active than ever, or as
- * many as it may have; 0: that is so already. */
+/* The number of idle workers below which more are active than ever before, or
+ * as many as the limit allows; 0: the workers that are up cannot come to
+ * that. */
 static unsigned
 record_below(const struct generation *g, const struct score_counts *seen)
 {
@@ -93,9 +95,10 @@ record_below(const struct generation *g, const struct score_counts *seen)
 }
 
 /*
- * Workers are asked to tell when the idle ones run low.  Among those that hold
- * kept connections any may be the next, so one may tell though enough are
- * idle: then none is asked for a moment.  Returns when to ask, -1: no need.
+ * Ask idle workers to send WORD_CROWDED when few of them are left (board_ask).
+ * Any worker that holds kept-alive connections may be the next to go busy, so
+ * the word may come though enough are idle: then none is asked for a moment.
+ * Returns clock_ms() at which to call it again, -1: no need.
  */
 static int64_t
 ask_to_be_told(struct generation *g, const struct score_counts *seen,
@@ -116,8 +119,8 @@ ask_to_be_told(struct generation *g, const struct score_counts *seen,
 	return g->asked > seen->idle ? now + FULL_PAUSE : -1;
 }
 
-/* Go on with the first workers.  Returns when to do so again, -1: all
- * are forked. */
+/* Fork first workers, as far as they may load.  Returns clock_ms() at which to
+ * go on, -1: all are forked. */
 static int64_t
 start_on(struct generation *g, int64_t now)
 {
@@ -126,8 +129,9 @@ start_on(struct generation *g, int64_t now)
 	return generation_may_load(g, now) ? now : now + SLOT_LOOK;
 }
 
-/* Fork what the policy and those who ask for successors want, as far as they
- * may load now.  Returns when to go on with it, -1: all of it is done. */
+/* Fork first workers, then successors, then n workers for the policy, as far as
+ * they may load now.  Returns clock_ms() at which to go on, -1: all are
+ * forked. */
 static int64_t
 fork_wanted(struct generation *g, unsigned n, int64_t now)
 {
@@ -145,7 +149,8 @@ fork_wanted(struct generation *g, unsigned n, int64_t now)
 	return next;
 }
 
-/* One step of the policy.  Returns when the next is due, -1: no need. */
+/* One step of the policy.  Returns clock_ms() at which the next is due, -1: no
+ * need. */
 static int64_t
 manage(struct generation *g, int64_t now)
 {
@@ -156,7 +161,7 @@ manage(struct generation *g, int64_t now)
 	int64_t next = -1;
 	bool pending;
 
-	if (g->begun < g->wanted) /* which comes first */
+	if (g->begun < g->wanted) /* first workers come first */
 		step.spawn = 0;
 	step.spawn = backoff_allows(&g->backoff, now, step.spawn,
 	    view.starting);
@@ -177,8 +182,8 @@ manage(struct generation *g, int64_t now)
 	return clock_sooner(next, step.again);
 }
 
-/* When that worker hangs, if it goes on as it does; the latest by which that
- * must be looked at again; -1: never. */
+/* clock_ms() at which the worker hangs if nothing changes, or at which to look
+ * again, since a request may begin now; -1: never. */
 static int64_t
 hangs_at(const struct generation *g, const struct slot *slot,
     const struct score_slot *seen, int64_t now)
@@ -208,11 +213,11 @@ kill_hanging_one(struct slot *slot, const struct score_slot *seen)
 }
 
 /*
- * The last resort: a worker that cannot even end itself (it was stopped, or
- * waits within the kernel) is killed some time after its request, or its
- * restart, should have ended.  Returns when to look again; nobody tells us of
- * a request that begins, so that is at the latest when one that begins now
- * would be overdue.
+ * The last resort: a worker that cannot end itself (it was stopped, or waits in
+ * the kernel) is killed some time (tuning.hang) after its request or its
+ * restart should have ended.  Returns clock_ms() at which to look again, -1:
+ * never.  The master is not told when a request begins, so that is at the
+ * latest when one that begins now would be overdue.
  */
 static int64_t
 kill_hanging(struct generation *g, int64_t now)
@@ -236,7 +241,7 @@ kill_hanging(struct generation *g, int64_t now)
 	return next;
 }
 
-/* What its workers show of it. */
+/* Put the state of back-off on the board, for the status. */
 static void
 tell_status(const struct generation *g)
 {
@@ -244,8 +249,8 @@ tell_status(const struct generation *g)
 	board_set_fact(g->board, FACT_RETRY, g->backoff.until);
 }
 
-/* While the daemon stops, status is of interest until no worker is left;
- * where another generation has taken over, that one's server shows all. */
+/* While the daemon stops (LAST), the server runs until no worker is left; after
+ * a reload, that of the new generation shows the workers of both. */
 static int64_t
 see_to_status_server(struct generation *g, int64_t now)
 {
@@ -264,7 +269,8 @@ see_to_status_server(struct generation *g, int64_t now)
 	return due;
 }
 
-/* What its state asks for.  Returns when to do so again, -1: no need. */
+/* Do what the state asks for.  Returns clock_ms() at which to do so again, -1:
+ * no need. */
 static int64_t
 work(struct generation *g, int64_t now)
 {

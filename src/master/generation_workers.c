@@ -11,12 +11,13 @@
 #include "ipc/channel.h"
 #include "master/generation_impl.h"
 
-#define GRACE	    5	 /* ms for workers that are there to take a client */
+#define GRACE	    5	 /* ms for idle workers to take a client before one is
+			    forked */
 #define BATCH	    16	 /* forks in one turn */
-#define SUCCESSION  100	 /* ms of age before which a worker has no successor,
-			    and delays the next one if it leaves */
-#define START_GRACE 2000 /* ms beyond timeouts.start, for the worker's own
-			    watchdog to say where it hangs */
+#define SUCCESSION  100	 /* ms of age before which a worker gets no successor,
+			    and before which its leaving counts as a failure */
+#define START_GRACE 2000 /* ms beyond timeouts.start, in which the worker's own
+			    watchdog can say where it hangs */
 
 enum generation_action
 generation_event(struct generation *g, enum generation_event event)
@@ -46,8 +47,8 @@ generation_count(const struct generation *g, enum slot_state state)
 	return n;
 }
 
-/* There is a slot more than twice workers.max, for the successors of a pool
- * that an operator has scaled to that; nobody else gets it. */
+/* At most twice workers.max slots are used, unless an operator has scaled the
+ * pool to more than workers.max. */
 static struct slot *
 free_slot(struct generation *g)
 {
@@ -62,8 +63,8 @@ free_slot(struct generation *g)
 	return NULL;
 }
 
-/* A failing fork is said once, then tried again, every second at least: the
- * machine is to blame and not what would be forked. */
+/* A failed fork is logged once and tried again, at least every second: the
+ * machine is to blame, not the worker. */
 static void
 fork_failed(struct generation *g)
 {
@@ -132,8 +133,8 @@ generation_fork(struct generation *g)
 }
 
 /*
- * A client waits, or would if one came now.  Ondemand workers that are there
- * get a moment to take it: most requests are over sooner than a fork.
+ * A client waits, or would if one came now.  Ondemand workers that are up get a
+ * moment to take it: most requests are over sooner than a fork.
  */
 static void
 client_waits(struct generation *g)
@@ -154,7 +155,7 @@ client_came(void *arg, int fd, short revents)
 
 	(void)fd;
 	(void)revents;
-	listen_set_unwatch(&g->listens); /* it goes on waiting; we know */
+	listen_set_unwatch(&g->listens); /* one report is enough */
 	client_waits(g);
 }
 
@@ -169,7 +170,7 @@ generation_watch(struct generation *g, bool on)
 
 /* ---- what workers say ---------------------------------------------------- */
 
-/* Called whenever the last thing that was missing may have come. */
+/* Called wherever the last condition for COMPLETE may have come true. */
 static void
 look_complete(struct generation *g)
 {
@@ -227,8 +228,8 @@ send_successor(struct generation *g, struct slot *slot)
 	board_add_fact(g->board, FACT_RESTARTS);
 }
 
-/* One that asks as soon as it is up, as its successor would, waits a moment:
- * there would be no end of forks. */
+/* A worker that asks as soon as it is up, as its successor would, has to wait
+ * until it is SUCCESSION old, or forks would never end. */
 int64_t
 generation_send_successors(struct generation *g, int64_t now)
 {
@@ -284,7 +285,7 @@ generation_send_status(void *arg, struct slot *slot)
 	fd_close(&memory);
 }
 
-/* A trial counts on all of its workers. */
+/* A trial needs all of its workers. */
 static void
 leaves(struct generation *g, struct slot *slot)
 {
@@ -295,7 +296,7 @@ leaves(struct generation *g, struct slot *slot)
 		    "a worker has left by itself");
 }
 
-/* There would be no end of forks if each one left as soon as it is up. */
+/* If each worker left as soon as it is up, forks would never end. */
 static void
 leaves_by_itself(struct generation *g, struct slot *slot, int64_t now)
 {
@@ -313,7 +314,7 @@ is_stuck(struct generation *g, struct slot *slot)
 	g->missing++;
 }
 
-/* A busy worker may answer when nobody waits for it any more. */
+/* An answer that is not owed any more comes from a worker that was busy. */
 static void
 answers(struct generation *g, struct slot *slot, bool outdated)
 {
@@ -324,7 +325,7 @@ answers(struct generation *g, struct slot *slot, bool outdated)
 		g->answer = GENERATION_OUTDATED;
 }
 
-/* What is no reason for a step. */
+/* True if the word was handled and is no reason for a step. */
 static bool
 heard_aside(struct generation *g, struct slot *slot, enum worker_word word)
 {
@@ -362,7 +363,7 @@ generation_heard(void *arg, struct slot *slot, enum worker_word word)
 	case WORD_READY:
 		became_ready(g, slot);
 		break;
-	case WORD_REPLACE: /* HUP, and it knows no restart; or it is used up */
+	case WORD_REPLACE: /* it cannot restart on HUP, or has served enough */
 		slot->wish = slot->state == SLOT_UP;
 		break;
 	case WORD_OUTDATED:
@@ -373,7 +374,7 @@ generation_heard(void *arg, struct slot *slot, enum worker_word word)
 		if (slot->owes == SLOT_OWES_RESTART)
 			slot->owes = SLOT_OWES_NOTHING;
 		break;
-	case WORD_LEAVING: /* one that has not come up fails, however it ends */
+	case WORD_LEAVING: /* a starting one fails, however it ends */
 		if (slot->state == SLOT_UP)
 			leaves_by_itself(g, slot, now);
 		if (slot->state != SLOT_STARTING)
@@ -392,7 +393,7 @@ generation_heard(void *arg, struct slot *slot, enum worker_word word)
 	}
 }
 
-/* ---- the first, and the last ------------------------------------------ */
+/* ---- the first workers, and the last ------------------------------------- */
 
 bool
 generation_may_load(struct generation *g, int64_t now)
@@ -407,7 +408,8 @@ generation_may_load(struct generation *g, int64_t now)
 	return n < most;
 }
 
-/* Those that are there are enough to begin with, unless there is none. */
+/* process_max is reached: go on with the workers that are forked, or fail if
+ * there are none. */
 static void
 find_no_room(struct generation *g)
 {
@@ -421,7 +423,7 @@ find_no_room(struct generation *g)
 	generation_event(g, GENERATION_STUNTED);
 }
 
-/* Between two batches the master hears signals and commands. */
+/* Between two batches the master handles signals and commands. */
 bool
 generation_go_on(struct generation *g, int64_t now)
 {
@@ -493,7 +495,8 @@ lose_successor(struct generation *g, struct slot *slot)
 	}
 }
 
-/* One that does not come up ends the beginning: the policy goes on. */
+/* If a worker does not come up, no more first workers are forked: the policy
+ * goes on. */
 static void
 lose(struct generation *g, const struct slot *slot)
 {
@@ -515,7 +518,7 @@ lose(struct generation *g, const struct slot *slot)
 		    (long long)(g->backoff.until - now));
 }
 
-/* The word of a worker says more than its end. */
+/* What a worker has said tells more than how it ended. */
 static void
 note_failure(struct generation *g, const struct slot *slot, int status)
 {
@@ -533,7 +536,7 @@ note_failure(struct generation *g, const struct slot *slot, int status)
 						   "");
 }
 
-/* Who was killed has had its line then. */
+/* A killed worker was logged when it was killed. */
 static void
 judge(struct generation *g, struct slot *slot, int status)
 {
@@ -552,7 +555,8 @@ judge(struct generation *g, struct slot *slot, int status)
 		lose(g, slot);
 }
 
-/* Nobody can succeed a worker that is gone. */
+/* A worker that is gone needs no successor: what starts for it counts as any
+ * other. */
 static void
 forget_predecessor(struct generation *g, const struct slot *gone)
 {
@@ -570,7 +574,8 @@ find_process(struct generation *g, pid_t pid)
 	return NULL;
 }
 
-/* What it said before its end counts: READY, or that it was leaving. */
+/* Words that were sent before the end count (READY, LEAVING), so they are read
+ * before the judgement. */
 static void
 bury(struct generation *g, struct slot *slot, int status)
 {
@@ -593,7 +598,7 @@ bury(struct generation *g, struct slot *slot, int status)
 	if (left)
 		generation_serve_last(g, clock_ms());
 	else if (generation_count(g, SLOT_FREE) == g->nslots)
-		g->drained = 0; /* another would fail again */
+		g->drained = 0; /* a new one would fail again */
 }
 
 bool
@@ -617,8 +622,8 @@ there(const struct slot *slot)
 	return slot->state == SLOT_UP || slot->state == SLOT_STARTING;
 }
 
-/* Either is minded by a step, until its patience is over.  What was asked
- * before has no answer any more. */
+/* Begin to ask all workers; earlier answers are dropped.  A step is due now and
+ * when `until` has passed. */
 static void
 begin(struct generation *g, int64_t until)
 {
@@ -629,7 +634,8 @@ begin(struct generation *g, int64_t until)
 	g->attention = true;
 }
 
-/* Workers of another build cannot be asked, and are outdated. */
+/* Workers of another build do not understand the question, and count as
+ * outdated. */
 void
 generation_ask(struct generation *g, int64_t until)
 {
@@ -672,7 +678,8 @@ configure(struct generation *g, const struct conf_pool *conf,
 	g->source = source;
 }
 
-/* One that has loaded the application already finds it once READY. */
+/* A starting worker may have loaded old files already: the signal stays
+ * pending, and is handled once it is READY. */
 void
 generation_hup(struct generation *g, const struct conf_pool *conf,
     const struct conf *source, bool retuned, int64_t until)
@@ -689,8 +696,9 @@ generation_hup(struct generation *g, const struct conf_pool *conf,
 	}
 }
 
-/* It restarts, or it is to have a successor that can be forked.  That it
- * restarts is what it writes itself, so no longer than a restart may take. */
+/* True if the worker restarts, or has a successor or will get one.  The worker
+ * itself writes that it restarts, so that is believed no longer than a restart
+ * may take. */
 static bool
 is_expected(const struct generation *g, const struct slot *slot, int64_t now)
 {
