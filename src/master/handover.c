@@ -21,8 +21,8 @@
 
 #define VARIABLE "LUA_FPM_HANDOVER"
 #define PROPOSED "LUA_FPM_UPGRADE"
-#define KIND	 "lua_fpm_handover_1" /* of record; another build's may be
-					 another */
+#define KIND	 "lua_fpm_handover_1" /* name of the outermost record; another
+					 build may have another */
 
 /* ---- leaving ------------------------------------------------------------- */
 
@@ -67,7 +67,8 @@ put_generation(const struct pools *pools, const struct generation *g,
 	buf_free(&record);
 }
 
-/* The log is open, whatever becomes of the place where it was opened. */
+/* The open log is handed over: its path may lead elsewhere, or nowhere, by
+ * now. */
 static void
 put_log(struct buf *out)
 {
@@ -147,14 +148,15 @@ handover_leave(const struct pools *pools, const struct handover_own *own)
 	return setenv(VARIABLE, number, 1);
 }
 
-/* Every descriptor of the master's own is close-on-exec by rule. */
+/* By rule every descriptor of the master is close-on-exec. */
 static void
 close_all_on_exec(void)
 {
 	close_range(STDERR_FILENO + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC);
 }
 
-/* False: it is not set.  *fd is -1 if it names no descriptor. */
+/* Remove VARIABLE from the environment.  False if it was not set; *fd is -1 if
+ * it names no descriptor. */
 static bool
 take_variable(int *fd)
 {
@@ -180,7 +182,7 @@ handover_revoke(void)
 	close_all_on_exec();
 }
 
-/* ---- before it comes to that ----------------------------------------------- */
+/* ---- the trial of the next image ----------------------------------------- */
 
 void
 handover_propose(void)
@@ -200,7 +202,7 @@ handover_suits(void)
 
 /* ---- coming back to life ------------------------------------------------- */
 
-/* From here on, whatever follows can be told. */
+/* First of all, so that failures of the rest can be logged. */
 static void
 revive_log(const struct record *all)
 {
@@ -256,7 +258,8 @@ handover_take(struct handover *handover, struct why *why)
 	return -1;
 }
 
-/* The newest came first, and pools_adopt puts the last to the front. */
+/* The newest configuration comes first, and pools_adopt takes the last one for
+ * the newest: so they are adopted from the end. */
 static void
 revive_sources(const char *rest, size_t len, struct pools *pools)
 {
@@ -327,8 +330,9 @@ revive_own(const struct record *all, struct handover_own *own)
 	own->started = record_number(all, "started", 0);
 }
 
-/* What is not close-on-exec has come from the image before, and has no owner:
- * workers of a pool that is not taken over are to see that nobody is there. */
+/* A descriptor that is not close-on-exec was left by the image before, and not
+ * taken.  It is closed, so that workers of a pool that was not taken over see
+ * that their master is gone. */
 static void
 close_untaken(void)
 {
