@@ -35,7 +35,7 @@ options_of(const struct conf_pool *pool, struct sock_options *options,
 	return 0;
 }
 
-/* One of that address which refuses, or does not. */
+/* A listener of that address that refuses, or one that does not; NULL. */
 static struct listener *
 find(const struct sock_address *address, bool refuses)
 {
@@ -47,7 +47,7 @@ find(const struct sock_address *address, bool refuses)
 	return l;
 }
 
-/* Which of a pool's addresses it is about. */
+/* Put the key and the address in front of why. */
 static void
 name_address(const struct conf_pool *pool, const char *text, struct why *why)
 {
@@ -61,8 +61,9 @@ name_address(const struct conf_pool *pool, const char *text, struct why *why)
 	    text, what.text);
 }
 
-/* A port of one interface and the same port of all of them shut each other out
- * (bind(2)), and a reload needs both: until it is sure the old one serves. */
+/* Add to why what is in the way.  A port of one interface and the same port of
+ * all of them exclude each other (bind(2)), but a reload from one to the other
+ * needs both: the old one serves until the new one is sure. */
 static void
 name_obstacle(const struct sock_address *address, struct why *why)
 {
@@ -245,7 +246,7 @@ discard(struct listener *listener)
 		link = &(*link)->next;
 	*link = listener->next;
 	refuse(listener);
-	if (listener->address.kind != SOCK_FD) /* or it could not be had again */
+	if (listener->address.kind != SOCK_FD) /* it can be had only once */
 		close(listener->fd);
 	free(listener->text);
 	free(listener);
@@ -282,7 +283,8 @@ listen_hand_over(struct buf *out)
 	}
 }
 
-/* One that the daemon was given is there anyway, under its own number. */
+/* A socket that was passed to the daemon at its start is open anyway, under its
+ * own number. */
 static int
 take_fd(struct listener *l, const struct record *record)
 {

@@ -15,13 +15,13 @@
 #include "base/log.h"
 #include "ipc/exchange.h"
 
-#define FULL_PAUSE  5	 /* ms; until an exchange has room again */
-#define AWAIT_PAUSE 50	 /* ms; until a handshake may have ended */
-#define AWAIT_MOST  2000 /* ms; a packet that got lost comes again after 1000 */
+#define FULL_PAUSE  5	 /* ms until an exchange that was full is tried again */
+#define AWAIT_PAUSE 50	 /* ms until handshakes are looked at again */
+#define AWAIT_MOST  2000 /* ms; a lost packet is sent again after 1000 */
 #define HANDED_MOST 1024 /* more messages than an exchange holds */
 
-/* Whoever has the pair can shut it down for all who have it; from then on it
- * looks as if something had come. */
+/* True if the exchange was shut down, which any process that has the pair can
+ * do; poll(2) then reports it as readable for ever. */
 static bool
 has_ended(const struct listen_set *set)
 {
@@ -179,8 +179,8 @@ listen_set_end(struct listen_set *set)
 	shutdown(set->exchange[1], SHUT_WR);
 }
 
-/* What is in it when it is closed for the last time would be closed then, and
- * might let us wait. */
+/* Discard what is left: a connection that is closed along with the exchange
+ * might make the close wait (SO_LINGER). */
 static void
 empty_exchange(struct listen_set *set)
 {
@@ -214,7 +214,8 @@ listen_set_close(struct listen_set *set)
 	*set = (struct listen_set){ .left = true };
 }
 
-/* A descriptor that another generation watches already is heard there. */
+/* loop_watch fails for a descriptor that another generation watches, which is
+ * enough. */
 void
 listen_set_watch(struct listen_set *set, struct loop *loop,
     void (*came)(void *arg, int fd, short revents), void *arg)
@@ -250,7 +251,7 @@ give_up_exchange(struct listen_set *set)
 	    "another", set->listeners[0]->text);
 }
 
-/* Was a connection handed on that waits? */
+/* True if a connection waits in the exchange. */
 static bool
 is_handed(struct listen_set *set)
 {
@@ -276,7 +277,8 @@ listen_set_waiting(struct listen_set *set)
 
 /* ---- refusing ------------------------------------------------------------ */
 
-/* One that cannot be given for now is kept. */
+/* Put the held connection into the exchange; it is closed if the exchange was
+ * shut down.  False if there is no room: it stays held. */
 static bool
 give(struct listen_set *set)
 {
@@ -288,8 +290,8 @@ give(struct listen_set *set)
 	return true;
 }
 
-/* Whoever waits at a listener is handed over like those whom a worker could
- * not take.  True: nobody waits any more. */
+/* Put what waits at a listener into the exchange, as workers do with what they
+ * cannot serve.  True if its queue is empty. */
 static bool
 empty(struct listen_set *set, int listener)
 {
@@ -304,9 +306,9 @@ empty(struct listen_set *set, int listener)
 	return false;
 }
 
-/* Shut a listener at which nobody waits or is about to.  -1, or how long to
- * wait until that may be so, in ms.  Whoever is about to wait at the first look
- * may do so before the second. */
+/* Shut a listener down if no connection waits there and no handshake is under
+ * way.  Returns ms until the next try, -1: no need.  Handshakes are looked at
+ * first: one that ends after that look has its connection in the queue. */
 static int64_t
 shut_listener(struct listen_set *set, struct listener *l)
 {

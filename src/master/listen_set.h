@@ -2,10 +2,11 @@
 #define MASTER_LISTEN_SET_H
 
 /*
- * Where the workers of one generation of a pool take connections from: its
- * listeners, and the pair of sockets over which a busy worker hands on what
- * it cannot serve now.  Runs in the master, which watches and counts, but
- * never takes a connection itself.
+ * Where the workers of one generation take connections from: its listeners, and
+ * its exchange, the pair of sockets over which a busy worker hands on what it
+ * cannot serve now.  Runs in the master, which watches and counts; it accepts
+ * connections only at a listener that it is about to shut down, and hands them
+ * on.
  */
 
 #include <stdbool.h>
@@ -19,86 +20,102 @@
 
 struct listen_set {
 	struct listener **listeners;
-	int *fds; /* theirs */
+	int *fds; /* of the listeners */
 	size_t n;
-	int exchange[2]; /* one pair for all generations of the pool */
-	bool ended; /* a worker has shut it down: nothing comes over it */
-	bool left;  /* goes on listening nowhere */
-	struct loop *loop; /* not NULL: watched */
-	struct forward *forward; /* not NULL: listen_set_forward */
-	struct loop_timer timer; /* set: some listener is not yet shut */
-	struct loop *timers;	 /* its loop; NULL: nothing has been refused */
-	int held;		 /* the next of these, or -1 */
+	int exchange[2]; /* read end, write end; shared by generations */
+	bool ended; /* a worker has shut the exchange down: it is not used any
+		       more */
+	bool left;  /* listens nowhere any more */
+	struct loop *loop; /* of listen_set_watch; NULL: not watched */
+	struct forward *forward; /* of listen_set_forward, or NULL */
+	struct loop_timer timer; /* set: some listener is still to be shut
+				    down */
+	struct loop *timers;	 /* of timer; NULL: listen_set_shut was not
+				    called */
+	int held;		 /* accepted, and waits for room in the
+				    exchange; -1 */
 };
 
-/* Bind, or share what other generations hold; `before`: the one to share the
- * exchange with, as long as it works, or NULL.  On failure, -1 and why, it is
- * left to listen_set_close, which may be called on one that is all zero too. */
+/* Get a listener for each address of conf->listen (listen_get), and the
+ * exchange of `before` if that still works, or a new one (`before` may be
+ * NULL).  0, or -1 and why; listen_set_close has to follow in either case, and
+ * may be called on a set that is all zero. */
 int listen_set_open(struct listen_set *set, const struct conf_pool *conf,
     const struct listen_set *before, struct why *why);
 
-/* Likewise, for a generation that leaves and comes over an upgrade. */
+/* The same for a generation that was leaving already at an upgrade in place
+ * (listen_get_leaving). */
 int listen_set_open_leaving(struct listen_set *set,
     const struct conf_pool *conf, const struct listen_set *before,
     struct why *why);
 void listen_set_close(struct listen_set *set);
 
-/* Have the exchange of another instead (NULL: one of its own), whatever its
- * addresses.  0, or -1 with errno and it has none. */
+/* Take the exchange of another set instead (NULL, or it was shut down: a new
+ * one), whatever its addresses.  0, or -1 with errno, and the set has none. */
 int listen_set_follow(struct listen_set *set, const struct listen_set *other);
 
-/* Both have the same exchange. */
+/* True if both have the same exchange. */
 bool listen_set_shares(const struct listen_set *set,
     const struct listen_set *other);
 
+/* True if the listener is one of the set. */
 bool listen_set_has(const struct listen_set *set,
     const struct listener *listener);
 
 /*
- * Several others have its addresses now, heirs[i] the nth: what its workers
- * hand over goes on to them (forward.h).  0, or -1 with errno.
- * listen_set_settled: nothing is on that way any more, nor on that of
- * listen_set_refuse.
+ * Several other generations have its addresses now, heirs[i] the one at
+ * listeners[i]: forward to them what its workers hand over (forward.h).  0, or
+ * -1 with errno.  listen_set_unforward ends that.
  */
 int listen_set_forward(struct listen_set *set, struct loop *loop,
     const struct listen_set *const *heirs);
 void listen_set_unforward(struct listen_set *set);
+
+/* True if nothing waits to be forwarded, and no listener is still to be shut
+ * down. */
 bool listen_set_settled(const struct listen_set *set);
 
-/* As listen_set_open, for addresses of the pool that are in another list, and
- * without an exchange. */
+/* As listen_set_open, for the addresses in `list`, and without an exchange. */
 int listen_set_bind(struct listen_set *set, const struct conf_pool *conf,
     const struct conf_list *list, struct why *why);
 
-/* All its sockets are the pool's from now on: listen_adjust. */
+/* listen_adjust for all its listeners, up to the first that fails.  0, or -1
+ * and why. */
 int listen_set_adjust(struct listen_set *set, const struct conf_pool *conf,
     struct why *why);
 
-/* Nothing is to be handed on any more: no generation comes after this one. */
+/* Shut the exchange down: no generation comes after this one, so nothing may be
+ * handed on any more. */
 void listen_set_end(struct listen_set *set);
 
-/* Call came(arg) once, as soon as a connection waits; or stop watching. */
+/* Call came in every turn in which a connection waits at a listener or in the
+ * exchange; or stop that.  A set that is watched stays so, and a socket that
+ * another set watches is left out. */
 void listen_set_watch(struct listen_set *set, struct loop *loop,
     void (*came)(void *arg, int fd, short revents), void *arg);
 void listen_set_unwatch(struct listen_set *set);
 
-/* Connections that wait at the listeners, and one more if any was handed
- * on.  An exchange that a worker has shut down is given up then, which is
- * logged: the next generation has another. */
+/* The number of connections that wait at the listeners, and 1 more if any waits
+ * in the exchange.  If a worker has shut the exchange down, it is given up,
+ * which is logged: the next generation gets a new one. */
 unsigned listen_set_waiting(struct listen_set *set);
 
 /*
- * Go on listening nowhere: no new connections where no other generation does.
- * hand_on: the pool goes on reading its exchange; then what waits at TCP
- * listeners is put there, so that they can be shut as soon as nobody is about
- * to.  True: there is a queue that the workers have to empty.  Workers have to
- * know before that their slots leave: who is let in from then on is not heard
- * without sock_hear.
+ * Stop listening: a socket at which no other generation listens takes no new
+ * connections.  hand_on: the pool goes on reading its exchange; connections
+ * that wait at TCP listeners are put there, and each of these listeners is shut
+ * down as soon as none waits or is about to.  True if there is another queue,
+ * which the workers have to empty.
+ *
+ * The workers' slots have to be marked leaving before (board_leaving), so that
+ * workers call sock_hear for what they accept: a connection whose handshake
+ * ends after the refusal needs that.
  */
 bool listen_set_leave(struct listen_set *set, struct loop *loop,
     bool hand_on);
 
-/* Go on with that after an upgrade in place. */
+/* Shut down what listen_set_leave has left open, now and by a timer: also to go
+ * on after an upgrade in place. */
 void listen_set_shut(struct listen_set *set, struct loop *loop);
 
 #endif
