@@ -171,8 +171,10 @@ no_header(const void *from, const char *name, size_t len)
 	return (struct access_text){ NULL, 0 };
 }
 
-/* Had it come to its line?  It has noted the mark before it wrote; where it
- * could note nothing, it most likely had. */
+/* True if the dead worker had come to the line of its request.  It notes the
+ * spool's mark before it adds a line, so another mark means that it has added
+ * one; -1 says that there was no mark, and then the line is most likely
+ * written. */
 static bool
 has_line(const struct score_slot *seen, int64_t mark)
 {
@@ -286,7 +288,8 @@ same(const char *a, const char *b)
 	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
-/* The master's own stdout and stderr may lead elsewhere by now. */
+/* A stream that stays is not opened anew: the master's own stdout and stderr
+ * may lead elsewhere by now (daemon_silence). */
 void
 logs_follow(struct logs *logs, const struct conf_pool *before,
     const struct conf_pool *after)
