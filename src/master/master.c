@@ -37,8 +37,8 @@ static struct {
 	enum phase phase;
 	struct upgrade_world upgrade;
 	struct handover handover;
-	bool succeeds; /* another image, whose handover it is */
-	int verdict;	/* whoever started us with -D waits at its other end */
+	bool succeeds; /* this image goes on after another (master_succeeds) */
+	int verdict;	/* of daemon_detach; -1: none */
 	struct handover_own own;
 	struct loop_timer extension;
 	int code; /* to exit with */
@@ -59,7 +59,8 @@ static const struct command_world world = { .pools = &self.pools,
 
 /* ---- phases -------------------------------------------------------------- */
 
-/* What could not be done at its time is done now. */
+/* What has just ended is reported; a signal that came meanwhile is acted on
+ * now. */
 static void
 go_on(void)
 {
@@ -90,7 +91,7 @@ announce(void)
 	go_on();
 }
 
-/* The pid file is written once and for all. */
+/* The pid file is made once, at the start. */
 static void
 look_at_pid_file(void)
 {
@@ -251,7 +252,7 @@ take_pid_file(const char *path)
 	return self.own.pidfile == -1 ? fail(why.text) : 0;
 }
 
-/* What the daemon is to the system around it. */
+/* What a start and an upgrade in place have in common. */
 static int
 set_up(void)
 {
@@ -271,7 +272,7 @@ set_up(void)
 	return 0;
 }
 
-/* While workers load the service manager goes on waiting. */
+/* While workers load, the service manager is asked to go on waiting. */
 static void
 ask_for_time(void *unused)
 {
@@ -297,7 +298,7 @@ take_control(const char *path)
 	return 0;
 }
 
-/* Who started the daemon by hand looks at the terminal, not into a log. */
+/* For the terminal, if the daemon was started by hand. */
 static void
 point_to_log(void)
 {
@@ -318,7 +319,7 @@ take_what_it_needs(const struct conf *conf)
 	    fail("no pool can be opened") : 0;
 }
 
-/* The daemon comes up: with pools of its own. */
+/* A start.  Takes conf over. */
 static int
 begin(struct conf *conf)
 {
@@ -342,8 +343,9 @@ begin(struct conf *conf)
 	return 0;
 }
 
-/* The daemon goes on: with those of another image, until its own are up.  The
- * log goes on since handover_take.  Whatever fails now is no reason to end. */
+/* An upgrade in place: the pools of the image before serve until those of conf
+ * are up, or for good if conf cannot be applied.  The log goes on since
+ * handover_take. */
 static int
 succeed(struct conf *conf)
 {
@@ -372,7 +374,7 @@ tear_down(void)
 	daemon_verdict(&self.verdict, self.code);
 }
 
-/* Is the daemon up, is the reload over?  After reaping and before any step
+/* See whether the start or a reload is over.  After reaping and before any step
  * forks again, so that a failed attempt is seen. */
 static void
 look_around(void)
@@ -399,8 +401,8 @@ over(void)
 	return self.phase >= PHASE_STOPPING && self.pools.first == NULL;
 }
 
-/* Milliseconds until a pool or the log wants to be looked after though nothing
- * happens; -1: none does. */
+/* Milliseconds until a pool or the log has something to do though nothing
+ * happens; -1: never. */
 static int
 patience(void)
 {
@@ -461,7 +463,7 @@ master_run(struct conf *conf, const struct master_options *options)
 		tear_down();
 		return self.code;
 	}
-	if (self.succeeds) /* there may be nothing to wait for */
+	if (self.succeeds) /* the reload may be over already */
 		look_around();
 	pools_step(&self.pools);
 	run();

@@ -2,8 +2,8 @@
 #define MASTER_MASTER_H
 
 /*
- * The master: binds the sockets, keeps the pools, obeys signals.  The wiring
- * of everything in this directory; knows workers only as processes.
+ * The master: binds the sockets, keeps the pools, obeys signals.  It wires
+ * together everything in this folder; workers are no more than processes to it.
  */
 
 #include <stdbool.h>
@@ -13,21 +13,22 @@
 
 struct master_options {
 	const char *file;  /* configuration, read again on HUP; NULL: none */
-	bool daemonize;	   /* detach once every pool is up */
+	bool daemonize;	   /* run in the background; the foreground process
+			      waits until the daemon is up */
 	bool allow_root;   /* pools may run as root */
-	char **argv;	   /* as started: USR2 starts the binary on disk so */
+	char **argv;	   /* as started; USR2 executes the binary on disk with
+			      it */
 };
 
-/* Was this image executed by another one that has workers (an upgrade in
- * place)?  -1 and why: the environment says so, but it was not.  To be asked
- * first, and once. */
+/* 1 if this image was executed by another one that has left it workers (an
+ * upgrade in place), 0 if not; -1 and why if the environment says so wrongly.
+ * To be called first, and once. */
 int master_succeeds(struct why *why);
 
 /*
- * Run until stopped.  Takes conf over; NULL, if master_succeeds, leaves in
- * force what was.  Returns the exit code: 0, 70 if no pool could be brought
- * up, 71 for the system's refusals (sockets, pid file), 78 for the
- * configuration.
+ * Run until stopped.  Takes conf over; NULL, if master_succeeds, keeps the
+ * configuration in force.  Returns the exit code: 0; 70 if no pool came up; 71
+ * if the system refused something (sockets, pid file).
  */
 int master_run(struct conf *conf, const struct master_options *options);
 

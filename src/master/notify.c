@@ -15,13 +15,14 @@
 #include "base/fd.h"
 #include "base/num.h"
 
-#define NOTIFY_TEXT 512 /* longest message */
+#define NOTIFY_TEXT 512 /* bytes of the longest message */
 
 static struct {
 	int fd;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	size_t len;	  /* of path; 0: nobody listens */
-	int64_t interval; /* us, between signs of life at the most; 0: none */
+	size_t len;	  /* of path; 0: nothing is sent */
+	int64_t interval; /* us between signs of life at the most; 0: none are
+			     wanted */
 	struct loop *loop;
 	struct loop_timer timer;
 } self = { .fd = -1 };
@@ -40,7 +41,7 @@ number(const char *variable, int64_t otherwise)
 void
 notify_init(void)
 {
-	const struct timeval limit = { .tv_sec = 1 }; /* a queue may empty */
+	const struct timeval limit = { .tv_sec = 1 }; /* for a full queue */
 	const char *path = getenv("NOTIFY_SOCKET");
 	size_t n = path == NULL ? 0 : strlen(path);
 
@@ -55,7 +56,8 @@ notify_init(void)
 		setsockopt(self.fd, SOL_SOCKET, SO_SNDTIMEO, &limit,
 		    sizeof(limit));
 	}
-	/* Without a pid it is for whoever reads it. */
+	/* Without WATCHDOG_PID the interval is for every process that reads
+	 * it. */
 	if (number("WATCHDOG_PID", getpid()) == getpid())
 		self.interval = number("WATCHDOG_USEC", 0);
 	notify_take_back();

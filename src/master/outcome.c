@@ -5,7 +5,7 @@
 
 #include "base/escape.h"
 
-#define MOST 65536 /* bytes of all lines */
+#define MOST 65536 /* bytes of all lines, beyond which none is added */
 
 void
 outcome_add(struct outcome *outcome, const char *what, const char *fmt, ...)
@@ -25,7 +25,8 @@ outcome_add(struct outcome *outcome, const char *what, const char *fmt, ...)
 	}
 	if (outcome->text[0] != '\0')
 		return;
-	/* Formatted anew: there may have been no memory for it above. */
+	/* Formatted anew, since there may have been no memory for the line
+	 * above. */
 	if (what != NULL)
 		begin = snprintf(text, sizeof(text), "%.64s: ", what);
 	va_start(ap, fmt);

@@ -2,13 +2,13 @@
 #define MASTER_PHASE_H
 
 /*
- * What the daemon is doing, and what a signal or an event makes of it: a
- * table.  Knows neither pools nor signals by number.  Pure; runs in the
+ * What the daemon is doing, and what each event, such as a signal, makes of it:
+ * a table.  Knows neither pools nor signals by number.  Pure; runs in the
  * master.
  */
 
 enum phase {
-	PHASE_STARTING,	 /* not every pool has had its first attempt */
+	PHASE_STARTING,	 /* some pool is still at its first attempt */
 	PHASE_RUNNING,
 	PHASE_RELOADING,
 	PHASE_TRYING,	 /* the binary on disk, before an upgrade */
@@ -18,10 +18,10 @@ enum phase {
 };
 
 enum phase_event {
-	EVENT_UP,	/* every pool has had its first attempt */
+	EVENT_UP,	/* all first attempts are over, one has succeeded */
 	EVENT_HUP,
 	EVENT_USR2,
-	EVENT_RELOADED, /* the plan is carried out, or given up */
+	EVENT_RELOADED, /* the reload is carried out, or given up */
 	EVENT_GOOD,	/* the binary on disk accepts the configuration */
 	EVENT_BAD,	/* it does not, or could not be executed */
 	EVENT_TERM,	/* or QUIT */
@@ -31,7 +31,7 @@ enum phase_event {
 
 enum phase_action {
 	ACTION_NONE,
-	ACTION_ANNOUNCE, /* ready; then do what was remembered */
+	ACTION_ANNOUNCE, /* that it is ready; then do what was remembered */
 	ACTION_RELOAD,
 	ACTION_TRY,	 /* the binary on disk */
 	ACTION_UPGRADE,	 /* become it */
@@ -47,7 +47,8 @@ struct phase_step {
 	enum phase_action action;
 };
 
-/* An event that has no business in this phase changes nothing. */
+/* The next phase, and what is to be done.  An event that does not concern this
+ * phase changes nothing. */
 struct phase_step phase_step(enum phase now, enum phase_event event);
 
 #endif
