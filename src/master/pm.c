@@ -1,7 +1,8 @@
 #include "master/pm.h"
 
 #define PM_PAUSE 1000 /* ms between two retirements, and between two looks at
-			 what no worker tells: one that falls idle */
+			 whether workers have become idle, which they do not
+			 tell */
 
 static int64_t
 pm_least(int64_t a, int64_t b)
@@ -15,7 +16,7 @@ pm_most(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
-/* Those who serve or will; without those who leave. */
+/* Workers that serve or will; without those that leave. */
 static int64_t
 pm_present(const struct pm_view *view)
 {
@@ -29,7 +30,7 @@ pm_room(const struct conf_workers *limits, const struct pm_view *view)
 	return limits->max - pm_present(view) - view->leaving;
 }
 
-/* How many more should be there, whatever the room. */
+/* How many workers are missing, whatever the room; may be negative. */
 static int64_t
 pm_want(const struct conf_workers *limits, const struct pm_view *view)
 {
@@ -53,7 +54,7 @@ pm_spawn(const struct conf_workers *limits, const struct pm_view *view)
 	return n > 0 ? (unsigned)n : 0;
 }
 
-/* How long a worker more than needed stays. */
+/* How long workers that are not needed stay, in ms. */
 static int64_t
 pm_patience(const struct conf_workers *limits)
 {
@@ -76,7 +77,7 @@ pm_retire(const struct conf_workers *limits, const struct pm_view *view)
 	return view->starting == 0 ? 1 : 0;
 }
 
-/* Whether time alone, or a worker that falls idle, may call for a step. */
+/* True if time alone, or a worker that becomes idle, may call for a step. */
 static bool
 pm_changes(const struct conf_workers *limits, const struct pm_view *view,
     const struct pm_step *step)
@@ -89,7 +90,7 @@ pm_changes(const struct conf_workers *limits, const struct pm_view *view,
 		return false;
 	if (limits->mode == MODE_ONDEMAND)
 		return left > view->starting;
-	/* Cut short by spawn_rate, or more than may be idle. */
+	/* More than may be idle, or cut short by spawn_rate. */
 	return left > limits->max_spare || (step->spawn > 0 &&
 	    step->spawn < pm_least(pm_want(limits, view),
 		pm_room(limits, view)));

@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#define QUIET 60000 /* ms without a refusal after which one is news */
+#define QUIET 60000 /* ms without a refusal after which the next is logged */
 
 static bool
 full(const struct quota *quota)

@@ -2,8 +2,8 @@
 #define MASTER_QUOTA_H
 
 /*
- * How many workers there are over all pools, and process_max, how many there
- * may be.  Pure but for the log line; runs in the master.
+ * How many workers there are over all pools, and process_max, the most there
+ * may be.  Pure but for the clock and the log line; runs in the master.
  */
 
 #include <stdbool.h>
@@ -12,19 +12,20 @@
 struct quota {
 	int64_t max; /* 0: no limit */
 	int64_t now; /* processes, those that leave included */
-	bool wanted; /* somebody was refused, and has not been told of room */
+	bool wanted; /* a fork was refused since quota_freed() was last true */
 	int64_t refused; /* clock_ms() of the last refusal, 0: none */
 };
 
-/* May one more be forked?  If not, that is logged, once until nobody has been
- * refused for a while. */
+/* True if one more worker may be forked.  A refusal is logged, unless there was
+ * another less than a minute before. */
 bool quota_room(struct quota *quota);
 
-/* One was forked; one is gone. */
+/* A worker was forked; a worker is gone. */
 void quota_add(struct quota *quota);
 void quota_remove(struct quota *quota);
 
-/* Is there room now for who was refused?  True once: let all try again. */
+/* True if a fork was refused and there is room now; then false until another is
+ * refused.  The caller has all pools try again. */
 bool quota_freed(struct quota *quota);
 
 #endif
