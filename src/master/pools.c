@@ -89,7 +89,7 @@ pools_find(const struct pools *pools, const char *name)
 	return NULL;
 }
 
-/* Whoever was refused a worker may have one now. */
+/* If a fork was refused and there is room now, all generations try again. */
 static void
 tell_room(struct pools *pools)
 {
@@ -108,8 +108,8 @@ pools_limit(struct pools *pools, int64_t max)
 	tell_room(pools);
 }
 
-/* A child that has ended and whose number is still its own; its status as
- * wait(2) has it.  0: none. */
+/* A child that has ended and is not yet waited for, so that its pid is not in
+ * use again; *status is as of wait(2).  0: none. */
 static pid_t
 next_ended(int *status)
 {
@@ -123,8 +123,8 @@ next_ended(int *status)
 	return info.si_pid;
 }
 
-/* Children of a library or of a wrapper that became the master are reaped
- * as well. */
+/* Children of a library, or of a program that became the master by exec(3), are
+ * reaped as well. */
 void
 pools_reap(struct pools *pools)
 {
@@ -176,7 +176,7 @@ used(const struct pools *pools, const struct conf *conf)
 	return false;
 }
 
-/* The one in force stays, used or not. */
+/* The first one is in force and stays, used or not. */
 static void
 sweep_sources(struct pools *pools)
 {
@@ -218,7 +218,7 @@ pools_decide(struct pools *pools, bool good)
 	sweep_sources(pools);
 }
 
-/* What is handed on over its exchange has somebody who takes it. */
+/* True if another generation reads the exchange of the one that is gone. */
 static bool
 has_taker(const struct pools *pools, struct generation *gone)
 {
@@ -400,7 +400,7 @@ pools_resume(struct pools *pools, const char *name)
 		parked->resumes = true;
 }
 
-/* What cannot be brought back stays out of service. */
+/* A pool that cannot be brought back stays out of service. */
 static void
 bring_back(struct pools *pools, struct pools_parked *parked)
 {
