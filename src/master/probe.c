@@ -18,11 +18,11 @@
 #include "master/handover.h"
 #include "master/slot.h"
 
-#define SAID_MOST 65536	  /* bytes of a trial's output that are kept */
-#define TRIAL_LIMIT 10000 /* ms that a trial has beyond every timeouts.start */
+#define SAID_MOST 65536	  /* bytes of the child's output that are kept */
+#define TRIAL_LIMIT 10000 /* ms, beyond the sum of all timeouts.start */
 
 static struct {
-	const struct probe *probe; /* of the trial that runs, or NULL */
+	const struct probe *probe; /* the one that runs, or NULL */
 	pid_t pid;
 	int output;
 	struct buf said;
@@ -30,7 +30,7 @@ static struct {
 	bool late;
 } self = { .output = -1 };
 
-/* The command line of the daemon with -t in front. */
+/* Execute the binary with the daemon's command line, -t in front. */
 static _Noreturn void
 become_probe(const struct probe *probe, int output)
 {
@@ -63,7 +63,8 @@ become_probe(const struct probe *probe, int output)
 	_exit(127);
 }
 
-/* More than is kept is read all the same: the trial must not wait for us. */
+/* Output that is not kept is read as well, so that the child never waits for
+ * us. */
 static void
 hear(void)
 {
@@ -95,7 +96,7 @@ too_late(void *arg)
 	kill(self.pid, SIGKILL);
 }
 
-/* Applications load one after the other. */
+/* -t loads applications one after the other. */
 static int64_t
 patience(const struct conf *conf)
 {
@@ -131,7 +132,7 @@ probe_begin(const struct probe *probe, const struct conf *conf)
 	loop_timer_set(probe->loop, &self.timer, clock_ms() +
 	    patience(conf));
 	fd_nonblock(self.output, true);
-	/* Unwatched it would be heard at its end, if it is not too long. */
+	/* Unwatched, its output is read at its end, if the pipe holds it. */
 	loop_watch(probe->loop, self.output, POLLIN, output_ready, NULL);
 	return 0;
 }
@@ -146,7 +147,7 @@ forget(void)
 	self.pid = 0;
 }
 
-/* Its own words, and how it ended if that is not clear from them. */
+/* Pass its output on, and how it ended if its output does not say so. */
 static void
 tell(const struct probe *probe, int status)
 {
@@ -172,7 +173,7 @@ probe_reap(pid_t pid, int status)
 
 	if (probe == NULL || pid != self.pid)
 		return;
-	kill(-pid, SIGKILL); /* its group, should anything be left of it */
+	kill(-pid, SIGKILL); /* what is left of its group */
 	hear();
 	forget();
 	if (!good)

@@ -22,13 +22,13 @@
 #define STAY	"new workers do not come up, the old ones stay"
 
 static struct {
-	struct changes changes; /* none: nothing is to be decided */
-	struct conf *conf; /* on trial as well */
-	bool again;	   /* it is in force already */
+	struct changes changes; /* all zero: nothing is to be decided */
+	struct conf *conf; /* the one on trial */
+	bool again;	   /* conf is in force already */
 	bool upgrade;
 	bool committed;
-	int64_t until;	    /* the patience's end, clock_ms() */
-	int64_t before_max; /* process_max of before */
+	int64_t until;	    /* end of waiting for busy ones, clock_ms() */
+	int64_t before_max; /* process_max before the reload */
 } self;
 
 /* ---- refusing ------------------------------------------------------------ */
@@ -47,7 +47,7 @@ refuse(struct pools *pools, const char *fmt, ...)
 	    text);
 }
 
-/* Nothing that serves has been touched. */
+/* All that is new goes; nothing that serves has been touched. */
 static void
 give_up(struct pools *pools)
 {
@@ -96,7 +96,7 @@ read_new(struct pools *pools, const char *file, bool allow_root)
 	char text[CONF_FAULT_TEXT];
 	bool bad = conf != NULL && reload_refuses(conf, allow_root, &faults);
 
-	/* At a start a log is a matter of its pool alone. */
+	/* Not at a start, where a log concerns its pool alone. */
 	if (conf != NULL && (sink_check(conf, &faults) || bad)) {
 		conf_free(conf);
 		conf = NULL;
@@ -111,7 +111,7 @@ read_new(struct pools *pools, const char *file, bool allow_root)
 
 /* ---- trying -------------------------------------------------------------- */
 
-/* What the daemon itself has, beside what it has now. */
+/* Open the new log and control socket beside those in use. */
 static int
 prepare_globals(struct pools *pools)
 {
@@ -134,7 +134,7 @@ plan(struct pools *pools)
 	return -1;
 }
 
-/* Sockets and tables of a generation that is on trial. */
+/* Make the new generation of a pool, on trial. */
 static int
 make(struct pools *pools, struct change *change)
 {
@@ -173,7 +173,8 @@ start(struct change *change)
 	    generation_up(change->old));
 }
 
-/* Who is on trial needs room beside all others. */
+/* Generations on trial run beside those that serve, so process_max is the
+ * greater of the old and the new until the commit. */
 static void
 begin(struct pools *pools)
 {
@@ -245,7 +246,7 @@ reload_begin(struct pools *pools, const char *file, bool allow_root)
 
 /* ---- committing ---------------------------------------------------------- */
 
-/* The only step that can fail, and it is undone if it does. */
+/* The last step that can fail, and it is undone if it does. */
 static int
 adjust_sockets(struct pools *pools)
 {
@@ -265,7 +266,8 @@ adjust_sockets(struct pools *pools)
 	return result;
 }
 
-/* Where its connections will go has been prepared. */
+/* changes_connect and changes_forward have prepared where its connections
+ * go. */
 static void
 retire(const struct change *change)
 {
@@ -288,8 +290,8 @@ retire(const struct change *change)
 	generation_leave(old, how, generation_conf(old)->timeouts.stop);
 }
 
-/* The new before the old, and then whoever leaves: only one generation has been
- * watching the sockets that two hold. */
+/* New generations open before old ones leave.  Then they watch their sockets,
+ * which until now the old ones watched. */
 static void
 carry_out(void)
 {
@@ -338,7 +340,7 @@ commit(struct pools *pools)
 
 enum verdict { WAITS, GOOD, BAD };
 
-/* In its worker's words, which may be anything. */
+/* The reason may be a worker's own text: it is escaped. */
 static void
 blame(struct pools *pools, const struct change *change)
 {
@@ -355,7 +357,8 @@ blame(struct pools *pools, const struct change *change)
 	buf_free(&shown);
 }
 
-/* A pool that has not changed needs a trial if its workers say so. */
+/* A pool that has not changed gets a new generation if its workers say that
+ * their files have. */
 static enum verdict
 judge_kept(struct pools *pools, struct change *change)
 {
@@ -390,7 +393,7 @@ judge(struct pools *pools, struct change *change)
 	}
 }
 
-/* True: one way or the other. */
+/* True if the reload was committed or given up. */
 static bool
 decide(struct pools *pools)
 {
@@ -408,7 +411,7 @@ decide(struct pools *pools)
 	return all != WAITS;
 }
 
-/* What went wrong though the configuration is in force. */
+/* Note which pools have failed though the configuration is in force. */
 static void
 note_failed(struct pools *pools)
 {

@@ -20,8 +20,9 @@ static struct {
 	bool due; /* at the end of this turn */
 } self;
 
-/* By the name that the daemon was called by: it may be a link that is to point
- * to another version.  Absolute, to be freed. */
+/* The absolute path of the binary, to be freed; NULL: it is not known.  It is
+ * found by the name that the daemon was called by: that may be a link which
+ * will point to another version. */
 static char *
 find_binary(const char *name)
 {
@@ -94,7 +95,7 @@ upgrade_turn(void)
 		return;
 	self.due = false;
 	self.world->own->version = PACKAGE_VERSION;
-	log_flush(); /* what it holds does not live through it */
+	log_flush(); /* what it has counted is lost over exec(3) */
 	notify_hand_on();
 	inherit_leave();
 	if (handover_leave(self.world->pools, self.world->own) == 0)

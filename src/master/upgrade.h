@@ -3,8 +3,8 @@
 
 /*
  * The way from this image of the daemon to the one on disk: probe it, then
- * become it (exec, same process).  Runs in the master; what is left to the new
- * image is handover.h's.
+ * become it by exec(3), in the same process.  Runs in the master; handover.h
+ * has what is left to the new image.
  */
 
 #include "master/handover.h"
@@ -13,27 +13,29 @@
 struct upgrade_world {
 	char **argv; /* as the daemon was started */
 	struct loop *loop;
-	struct pools *pools;	   /* its outcome says why not */
+	struct pools *pools;	   /* its outcome takes the faults */
 	struct handover_own *own;
 	void (*raise)(enum phase_event event);
 };
 
-/* First thing, while the binary is the one that runs.  world outlives it. */
+/* To be called first, while the binary on disk is the one that runs: it is
+ * found now.  world is not copied. */
 void upgrade_init(const struct upgrade_world *world);
 
-/* Probe the binary; EVENT_GOOD or EVENT_BAD comes of it, at once or later.
- * conf is in force. */
+/* Probe the binary, and raise EVENT_GOOD or EVENT_BAD, at once or later.  conf
+ * is in force. */
 void upgrade_try(const struct conf *conf);
 
-/* Become it at the end of this turn. */
+/* Have upgrade_turn execute the binary at the end of this turn. */
 void upgrade_begin(void);
 
-/* At the end of a turn: no signal that has arrived is forgotten then, no child
- * that has ended is without its judgement.  Returns if there is nothing to do,
- * or with EVENT_BAD raised if it fails; then all is as before. */
+/* To be called at the end of each turn, when each signal that has arrived is
+ * acted on or remembered, and each child that has ended is judged.  If
+ * upgrade_begin was called, execute the binary; if that fails, all is as before
+ * and EVENT_BAD is raised. */
 void upgrade_turn(void);
 
-/* The daemon ends: no binary is to be looked at any more. */
+/* The daemon ends: cancel the probe. */
 void upgrade_cancel(void);
 
 #endif
