@@ -19,11 +19,11 @@
 #include "base/fd.h"
 #include "ipc/channel.h"
 
-#define WORDS_TURN 16	/* taken from a worker in one turn; */
-#define WORDS_SPAN 100	/* in so many ms, */
-#define WORDS_MOST 500	/* which is more than it has to say, */
-#define WORDS_TIME 10000 /* as long as they do not take so many us */
-#define WORDS_LAST 4096 /* more than a channel holds */
+#define WORDS_TURN 16	/* words read from a worker in one turn */
+#define WORDS_SPAN 100	/* ms over which words and their cost are counted */
+#define WORDS_MOST 500	/* words per span, more than a worker has to say */
+#define WORDS_TIME 10000 /* us of processor time per span, spent on words */
+#define WORDS_LAST 4096 /* words, more than a channel holds */
 #define SAID_MOST  320
 
 enum fault { FAULT_WORD = 1, FAULT_FLOOD = 2, FAULT_DEAF = 4 };
@@ -38,7 +38,8 @@ close_channel(struct slot *slot)
 	fd_close(&slot->channel);
 }
 
-/* Once in its life: the next time would tell nothing new. */
+/* Log a fault, each once in the worker's life: a second line would tell nothing
+ * new. */
 static void
 tell_fault(struct slot *slot, enum fault fault, const char *text)
 {
@@ -59,7 +60,7 @@ take_word(struct slot *slot, const char *message, long n)
 		    "worker: ignored");
 }
 
-/* At most so many words.  False: nothing more will be said. */
+/* Read at most so many words.  False at the end of the channel, or on error. */
 static bool
 hear(struct slot *slot, unsigned most)
 {
@@ -80,14 +81,15 @@ void
 slot_ended(struct slot *slot)
 {
 	kill(-slot->pid, SIGKILL);
-	/* Whoever else has the channel says nothing behind what is heard. */
+	/* Words that other holders of the channel send from here on are not
+	 * read. */
 	if (slot->channel != -1)
 		shutdown(slot->channel, SHUT_RD);
 	hear(slot, WORDS_LAST);
 }
 
-/* Without memory for a watch the worker would be deaf and dumb: it is killed,
- * and its death judged like any other. */
+/* Without memory for a watch we could neither hear the worker nor read its
+ * output: it is killed, and its death is judged like any other. */
 static void
 cut_off(struct slot *slot)
 {
@@ -107,7 +109,7 @@ pause_over(void *arg)
 		cut_off(slot);
 }
 
-/* What it goes on saying waits in the channel, and then with the worker. */
+/* Further words wait in the channel, and once that is full with the worker. */
 static void
 pause_hearing(struct slot *slot)
 {
@@ -119,8 +121,9 @@ pause_hearing(struct slot *slot)
 	loop_timer_set(slot->loop, &slot->pause, slot->span + WORDS_SPAN);
 }
 
-/* Others have a turn before a flood goes on.  A worker that closes its end is
- * about to end, and reaping tells the rest, or does what it should not. */
+/* Reading is bounded, so that a flood does not keep others from their turn.  A
+ * worker that closes its end either ends, which reaping will tell, or should
+ * not have done so: its end is awaited only for a short time. */
 static void
 channel_ready(void *arg, int fd, short revents)
 {
@@ -199,7 +202,7 @@ cpu_of(pid_t pid)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* One that gets no processor, as too many want it, does not sleep. */
+/* True if the process sleeps; one that only waits for a processor does not. */
 static bool
 is_asleep(pid_t pid)
 {
@@ -228,7 +231,7 @@ slot_loads(struct slot *slot, int64_t now)
 	if (passed < SLOT_LOOK)
 		return slot->works;
 	cpu = cpu_of(slot->pid);
-	/* A tenth of the time, in ns for ms: less is waiting. */
+	/* A tenth of the time (ns per ms): with less it waits. */
 	slot->works = cpu == -1 || cpu - slot->cpu > passed * 100000 ||
 	    !is_asleep(slot->pid);
 	slot->cpu = cpu;
@@ -265,7 +268,8 @@ slot_kill(struct slot *slot)
 		return;
 	slot->killed = true;
 	slot->due = -1;
-	/* Its group, and itself should it not have made one yet. */
+	/* Its group, and the process itself, which may not have made its group
+	 * yet. */
 	kill(-slot->pid, SIGKILL);
 	kill(slot->pid, SIGKILL);
 }
@@ -334,7 +338,7 @@ slot_hand_over(const struct slot *slot, struct buf *out)
 	    slot->output.line.len);
 }
 
-/* What is none of ours would be waited for in vain, or killed. */
+/* A process that is no child of ours must not be waited for or killed. */
 static bool
 is_child(int64_t pid)
 {

@@ -38,13 +38,14 @@ prepare(struct worker_orders *args, struct board *board, struct ends *ends)
 	return ends->orders == -1 ? -1 : 0;
 }
 
-/* A group of its own: what ends it ends what it has started. */
+/* The child gets a process group of its own, so that a kill reaches what it has
+ * started too. */
 static pid_t
 give_birth(const struct worker_orders *args, const struct ends *ends)
 {
 	pid_t pid;
 
-	fflush(NULL); /* or the child would write it once more */
+	fflush(NULL); /* or the child would write it too */
 	pid = fork();
 	if (pid == 0) {
 		setpgid(0, 0);
@@ -52,7 +53,7 @@ give_birth(const struct worker_orders *args, const struct ends *ends)
 		worker_args_become(args, ends->orders);
 	}
 	if (pid != -1)
-		setpgid(pid, pid); /* whoever comes first */
+		setpgid(pid, pid); /* by both, as either may be first */
 	return pid;
 }
 

@@ -2,7 +2,7 @@
 #define MASTER_SPAWN_H
 
 /*
- * A child of a pool is born: fork(2), and the same image again by execveat(2),
+ * Fork a process of a pool: fork(2), then the same image again by execveat(2),
  * so that nothing of the master is in its memory.  Runs in the master.
  */
 
@@ -12,9 +12,9 @@
 #include "ipc/worker_args.h"
 
 struct spawn_order {
-	struct worker_orders args; /* its channel and board_lease are made
-				      here */
-	struct board *board;	   /* which has the slot args.number */
+	struct worker_orders args; /* channel, head, slot and level are set by
+				      spawn */
+	struct board *board;	   /* the board that has the slot args.number */
 };
 
 struct spawned {
@@ -23,8 +23,8 @@ struct spawned {
 	int output;  /* what the child writes to stdout and stderr */
 };
 
-/* Its slot is leased before it is born.  0, or -1 with errno and nothing has
- * changed. */
+/* Lease the slot (board_lease), then fork.  0, and the descriptors are the
+ * caller's; or -1 with errno and nothing has changed. */
 int spawn(const struct spawn_order *order, struct spawned *out);
 
 #endif

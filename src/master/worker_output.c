@@ -14,16 +14,16 @@
 #include "base/log_wire.h"
 #include "base/num.h"
 
-#define OUTPUT_LINE 1048576 /* longest line, without mark and newline */
-#define OUTPUT_TURN 65536   /* most bytes taken in one turn */
-#define OUTPUT_READ 16384   /* at once */
+#define OUTPUT_LINE 1048576 /* bytes; the longest line, without its tag */
+#define OUTPUT_TURN 65536   /* most bytes read in one turn */
+#define OUTPUT_READ 16384   /* bytes of one read(2) */
 #define OUTPUT_KEEP (2 * OUTPUT_READ) /* memory kept for the next line */
-#define OUTPUT_LEFT 64	   /* most catches without a worker */
+#define OUTPUT_LEFT 64	   /* most outputs without a worker */
 
 #define GOES_ON	 " [line goes on]"
 #define WENT_ON	 "[line goes on] "
 
-struct left { /* its worker is gone, some child of that still writes */
+struct left { /* the worker is gone, a child of it may still write */
 	struct worker_output catch;
 	struct left *next;
 };
@@ -43,8 +43,9 @@ worker_output_log(const struct worker_output *c, const char *text, size_t len)
 	    .request = c->request[0] != '\0' ? c->request : NULL });
 }
 
-/* An entry of the worker's own.  Whose it is the pipe tells; the rest is as
- * hostile as what it prints. */
+/* Log an entry of the worker's own.  Pool and pid are those of the pipe; the
+ * rest is as hostile as what it prints, so that level and id are checked.
+ * False if it is no entry. */
 static bool
 worker_output_entry(const struct worker_output *c, char *text, size_t len)
 {
@@ -61,8 +62,8 @@ worker_output_entry(const struct worker_output *c, char *text, size_t len)
 	return true;
 }
 
-/* A mark begins a line of its own, even behind what another process wrote
- * without a newline.  A second one was printed by the application. */
+/* A tag begins a line of its own, even behind what another process wrote
+ * without a newline.  A second tag was printed by the application. */
 static void
 worker_output_text(struct worker_output *c, const char *text, size_t len)
 {
@@ -84,7 +85,7 @@ worker_output_text(struct worker_output *c, const char *text, size_t len)
 	worker_output_log(c, from, (size_t)(end - from));
 }
 
-/* So does an entry. */
+/* An entry begins a line of its own as well. */
 static void
 worker_output_line(struct worker_output *c, char *text, size_t len)
 {
@@ -99,7 +100,8 @@ worker_output_line(struct worker_output *c, char *text, size_t len)
 		worker_output_text(c, text, before);
 }
 
-/* Up to where p[0..n) holds no half of a character. */
+/* How many of the n bytes at p are whole characters of UTF-8, a cut one at the
+ * end excluded. */
 static size_t
 whole_characters(const unsigned char *p, size_t n)
 {
@@ -114,8 +116,8 @@ whole_characters(const unsigned char *p, size_t n)
 	return n;
 }
 
-/* The line is too long, or there is no memory for more of it: log what is
- * there as a part. */
+/* The line is too long, or memory ran out: log what has come of it as a
+ * part. */
 static void
 worker_output_split(struct worker_output *c)
 {
@@ -161,7 +163,8 @@ worker_output_lines(struct worker_output *c)
 
 /* ---- reading ------------------------------------------------------------- */
 
-/* Room for what may be read; without memory, that of what is there. */
+/* Room for one read; if memory ran out, what has come of the line is logged to
+ * make room.  NULL: there is none even then. */
 static char *
 worker_output_room(struct worker_output *c)
 {
@@ -174,7 +177,7 @@ worker_output_room(struct worker_output *c)
 	return buf_reserve(&c->line, OUTPUT_READ);
 }
 
-/* Take up to budget bytes.  False at end of file. */
+/* Read up to budget bytes.  False at end of file, or on error. */
 static bool
 worker_output_read(struct worker_output *c, size_t budget)
 {
@@ -183,7 +186,7 @@ worker_output_read(struct worker_output *c, size_t budget)
 
 	for (; budget > 0; budget -= (size_t)n) {
 		room = worker_output_room(c);
-		if (room == NULL) { /* another turn may have some */
+		if (room == NULL) { /* there may be some in another turn */
 			c->line.failed = false;
 			return true;
 		}
@@ -199,8 +202,8 @@ worker_output_read(struct worker_output *c, size_t budget)
 	return true;
 }
 
-/* Take what is there now, no more: whoever holds the other end may write for
- * ever.  An unfinished line is one. */
+/* Log what is in the pipe now, an unfinished line too, and no more: another
+ * process may write to it for ever. */
 static void
 worker_output_rest(struct worker_output *c)
 {
@@ -293,7 +296,7 @@ left_ready(void *arg, int fd, short revents)
 		forget(left);
 }
 
-/* Does anybody hold the other end? */
+/* True if a process holds the other end. */
 static bool
 is_held(int fd)
 {
