@@ -6,7 +6,8 @@
 
 #include "status/status_format.h"
 
-/* The newest generation of a pool that has any; they share a scoreboard. */
+/* The newest generation of a pool, or NULL.  Its status is that of all
+ * generations. */
 static const struct generation *
 newest(const struct pools *pools, const char *name)
 {
@@ -30,7 +31,7 @@ state_of(const struct generation *g)
 	return state == GENERATION_SERVING ? "serving" : "starting";
 }
 
-/* A pool of which nothing is there has no status. */
+/* A pool without a generation has a name and a state alone. */
 static void
 put_pool(const struct pools *pools, const char *name, struct buf *out)
 {
@@ -50,11 +51,12 @@ put_pool(const struct pools *pools, const char *name, struct buf *out)
 		status_json(&status, true, out);
 	status_free(&status);
 	if (!out->failed)
-		out->len--; /* its last brace */
+		out->len--; /* drop the last brace */
 	buf_addf(out, ",\"state\":\"%s\"}", state_of(g));
 }
 
-/* As the configuration has them, then those that it has no more. */
+/* Pools in the order of the configuration, then those that are not in it any
+ * more. */
 static void
 put_pools(const struct pools *pools, const char *only, struct buf *out)
 {

@@ -2,8 +2,8 @@
 #define MASTER_STATUS_REPORT_H
 
 /*
- * The status of the daemon and of all its pools as JSON: that of the status
- * page for each pool, and what only the master knows around it.  Runs in the
+ * The status of the daemon and of all its pools as JSON: for each pool that of
+ * its status page, and around it what only the master knows.  Runs in the
  * master.
  */
 
@@ -16,7 +16,8 @@ struct status_report { /* about the daemon itself */
 	int64_t started; /* seconds since 1970 */
 };
 
-/* Append it, of one pool or of all (NULL).  Out of memory: out->failed. */
+/* Append the status of one pool, or of all (only is NULL).  If memory runs out,
+ * out->failed is set. */
 void status_report_json(const struct status_report *report, const struct pools *pools,
     const char *only, struct buf *out);
 
