@@ -31,11 +31,11 @@ int changes_plan(struct changes *changes, const struct pools *pools,
 void changes_free(struct changes *changes);
 
 /*
- * Connections follow their addresses: give each new generation the exchange of
- * the old one that loses all its remaining addresses to it, so that connections
- * handed over there reach it, or an exchange of its own.  To be called after
- * the new generations are made and before their first fork.  0, or -1 with
- * errno.
+ * Connections follow their addresses.  If all addresses of an old generation
+ * that remain go to one new generation, that gets its exchange, so that
+ * connections handed over there reach it; other new generations get an exchange
+ * of their own.  To be called after the new generations are made and before
+ * their first fork.  0, or -1 with errno.
  */
 int changes_connect(struct changes *changes);
 

@@ -32,9 +32,9 @@ void command_turn(void);
 void command_begins(enum phase_event what);
 void command_over(void);
 
-/* The daemon ends: answer all waiting clients, with success only those that
- * asked for it, and close the control socket.  Nothing happens before
- * command_init. */
+/* The daemon ends: answer all waiting clients, "ok" to those that asked for a
+ * stop and "failed" to others, and close the control socket.  Before
+ * command_init nothing happens. */
 void command_close(void);
 
 #endif

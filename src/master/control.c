@@ -247,7 +247,8 @@ pause_over(void *arg)
 	watch_listener(room() != NULL);
 }
 
-/* Until then the listener would be reported in every turn. */
+/* The listener is not watched for a while: a client that cannot be accepted
+ * would be reported in every turn. */
 static void
 wait_for_descriptors(void)
 {

@@ -17,6 +17,7 @@
 
 struct control_client {
 	int fd;
+	/* ASKS: its line is read; WAITS: for an answer; TAKES: that is sent */
 	enum { CONTROL_FREE, CONTROL_ASKS, CONTROL_WAITS, CONTROL_TAKES } state;
 	char line[512];
 	size_t len; /* of line; TAKES: bytes of answer that were sent */

@@ -145,6 +145,8 @@ void generation_send_logs(struct generation *g);
 
 /* ---- what it is ---------------------------------------------------------- */
 
+/* Its pool's name; the pool's configuration; the whole configuration that this
+ * points into; its state. */
 const char *generation_name(const struct generation *g);
 const struct conf_pool *generation_conf(const struct generation *g);
 const struct conf *generation_source(const struct generation *g);

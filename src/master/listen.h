@@ -51,8 +51,8 @@ struct listener *listen_get_leaving(const struct conf_pool *pool,
 
 /*
  * A reload comes into force: give the socket the backlog and the rights of that
- * pool.  0, or -1 and why.  After all sockets have been adjusted, or one has
- * failed: listen_settle lets all changes stand (good), or undoes them all.
+ * pool.  0, or -1 and why.  When all sockets have been adjusted, or one has
+ * failed, listen_settle keeps all changes (good) or undoes them all.
  */
 int listen_adjust(struct listener *listener, const struct conf_pool *pool,
     struct why *why);

@@ -28,8 +28,7 @@ struct listen_set {
 	bool left;  /* listens nowhere any more */
 	struct loop *loop; /* of listen_set_watch; NULL: not watched */
 	struct forward *forward; /* of listen_set_forward, or NULL */
-	struct loop_timer timer; /* set: some listener is still to be shut
-				    down */
+	struct loop_timer timer; /* set: a listener is to be shut down */
 	struct loop *timers;	 /* of timer; NULL: listen_set_shut was not
 				    called */
 	int held;		 /* accepted, and waits for room in the
@@ -114,8 +113,8 @@ unsigned listen_set_waiting(struct listen_set *set);
 bool listen_set_leave(struct listen_set *set, struct loop *loop,
     bool hand_on);
 
-/* Shut down what listen_set_leave has left open, now and by a timer: also to go
- * on after an upgrade in place. */
+/* Shut down the listeners that listen_set_leave has left open, now or by a
+ * timer.  After an upgrade in place: go on with that. */
 void listen_set_shut(struct listen_set *set, struct loop *loop);
 
 #endif

@@ -16,7 +16,7 @@ struct logs {
 	struct sink_loan *loans; /* of the access log, by slot */
 	unsigned nslots;
 	struct format format; /* of the access log */
-	struct buf line;
+	struct buf line; /* of logs_account */
 };
 
 /* Open what the pool's configuration names.  0, or -1 and why; to be closed
@@ -31,7 +31,7 @@ void logs_lend(struct logs *logs, unsigned slot,
     struct sink out[SINK_COUNT]);
 
 /*
- * The worker of that slot was reaped: write the lines of the access log that it
+ * The worker of that slot has ended: write the lines of the access log that it
  * has gathered and not written (ipc/spool.h), and, if it died during a request
  * whose line it had not come to, that line.  To be called before logs_return
  * and board_dead.

@@ -11,7 +11,7 @@ enum phase {
 	PHASE_STARTING,	 /* some pool is still at its first attempt */
 	PHASE_RUNNING,
 	PHASE_RELOADING,
-	PHASE_TRYING,	 /* the binary on disk, before an upgrade */
+	PHASE_TRYING,	 /* probing the binary on disk, before an upgrade */
 	PHASE_STOPPING,	 /* gracefully: timeouts.stop */
 	PHASE_HURRYING,	 /* gracefully, with a short limit */
 	PHASE_KILLING
@@ -31,12 +31,12 @@ enum phase_event {
 
 enum phase_action {
 	ACTION_NONE,
-	ACTION_ANNOUNCE, /* that it is ready; then do what was remembered */
+	ACTION_ANNOUNCE, /* say that it is ready; do what was remembered */
 	ACTION_RELOAD,
-	ACTION_TRY,	 /* the binary on disk */
-	ACTION_UPGRADE,	 /* become it */
-	ACTION_REFUSE,	 /* the upgrade; then do what was remembered */
-	ACTION_REMEMBER, /* this signal, until the daemon runs */
+	ACTION_TRY,	 /* probe the binary on disk */
+	ACTION_UPGRADE,	 /* execute it */
+	ACTION_REFUSE,	 /* refuse the upgrade; do what was remembered */
+	ACTION_REMEMBER, /* remember the signal until the daemon runs */
 	ACTION_STOP,
 	ACTION_HURRY,
 	ACTION_KILL

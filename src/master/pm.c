@@ -23,7 +23,7 @@ pm_present(const struct pm_view *view)
 	return (int64_t)view->starting + view->idle + view->busy;
 }
 
-/* Processes that may still be added; below 0 after a reload lowered max. */
+/* Processes that may still be added; below 0 after max was lowered. */
 static int64_t
 pm_room(const struct conf_workers *limits, const struct pm_view *view)
 {

@@ -41,8 +41,9 @@ struct pm_step {
 	bool watch;	     /* ondemand: watch for a client */
 };
 
-/* limits are as checked by conf_check.  throttled: no spawning and no watching
- * now (back-off); the caller steps again when that ends. */
+/* What to do about the pool that `view` shows.  limits are as checked by
+ * conf_check.  throttled: no spawning and no watching now (back-off); the
+ * caller steps again when that ends. */
 struct pm_step pm_step(const struct conf_workers *limits,
     const struct pm_view *view, bool throttled);
 

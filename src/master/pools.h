@@ -107,8 +107,8 @@ void pools_send_logs(struct pools *pools);
  */
 int pools_drain(struct pools *pools, const char *name);
 
-/* The same for a pool that does not serve: no reload brings it in.  0, or -1 if
- * memory ran out. */
+/* Note a pool as out of service, so that no reload brings it in; its
+ * generations are not touched.  0, or -1 if memory ran out. */
 int pools_park(struct pools *pools, const char *name);
 
 /* Bring a pool that is out of service back, as the newest configuration has it,

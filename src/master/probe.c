@@ -132,7 +132,8 @@ probe_begin(const struct probe *probe, const struct conf *conf)
 	loop_timer_set(probe->loop, &self.timer, clock_ms() +
 	    patience(conf));
 	fd_nonblock(self.output, true);
-	/* Unwatched, its output is read at its end, if the pipe holds it. */
+	/* If this fails, the output is read when the child has ended, as far as
+	 * the pipe holds it. */
 	loop_watch(probe->loop, self.output, POLLIN, output_ready, NULL);
 	return 0;
 }

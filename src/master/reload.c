@@ -96,7 +96,8 @@ read_new(struct pools *pools, const char *file, bool allow_root)
 	char text[CONF_FAULT_TEXT];
 	bool bad = conf != NULL && reload_refuses(conf, allow_root, &faults);
 
-	/* Not at a start, where a log concerns its pool alone. */
+	/* Only a reload refuses for a pool's log: at a start it concerns its
+	 * pool alone. */
 	if (conf != NULL && (sink_check(conf, &faults) || bad)) {
 		conf_free(conf);
 		conf = NULL;
@@ -290,8 +291,8 @@ retire(const struct change *change)
 	generation_leave(old, how, generation_conf(old)->timeouts.stop);
 }
 
-/* New generations open before old ones leave.  Then they watch their sockets,
- * which until now the old ones watched. */
+/* New generations open before old ones leave, and watch their sockets after
+ * that: until then the old ones have been watching those that both hold. */
 static void
 carry_out(void)
 {

@@ -42,7 +42,7 @@ struct slot {
 	struct worker_output output;
 	int64_t born; /* clock_ms() */
 	int64_t due;  /* clock_ms() at which it is killed, -1: never */
-	bool killed;
+	bool killed; /* slot_kill was called */
 	bool works;	/* STARTING: it loads, as slot_loads saw last */
 	int64_t looked; /* clock_ms() of that look */
 	int64_t cpu;	/* ns of processor time that it had taken by then */
@@ -101,8 +101,8 @@ void slot_log(const struct slot *slot, enum log_level level, const char *fmt,
 void slot_log_request(const struct slot *slot, enum log_level level,
     const struct score_slot *seen, const char *text);
 
-/* Its process was reaped (after slot_ended): log the rest of its output; the
- * slot is free. */
+/* Its process has ended, and slot_ended was called: log the rest of its output;
+ * the slot is free. */
 void slot_bury(struct slot *slot);
 
 /* Over an upgrade in place: append the fields of a record, whose descriptors

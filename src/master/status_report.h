@@ -3,7 +3,7 @@
 
 /*
  * The status of the daemon and of all its pools as JSON: for each pool that of
- * its status page, and around it what only the master knows.  Runs in the
+ * its status page, and beside it what only the master knows.  Runs in the
  * master.
  */
 

@@ -100,8 +100,7 @@ worker_output_line(struct worker_output *c, char *text, size_t len)
 		worker_output_text(c, text, before);
 }
 
-/* How many of the n bytes at p are whole characters of UTF-8, a cut one at the
- * end excluded. */
+/* n, less the bytes of a UTF-8 character that is cut at the end of p. */
 static size_t
 whole_characters(const unsigned char *p, size_t n)
 {
