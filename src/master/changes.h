@@ -3,8 +3,8 @@
 
 /*
  * The changes that a new configuration makes to the pools: for each pool what
- * is to be done (conf_diff.h), the generation that serves and the one that is
- * made for it.  Runs in the master; the decision is reload.h's.
+ * is to be done (conf/conf_diff.h), the generation that serves and the one that
+ * is made for it.  Runs in the master; the decision is reload.h's.
  */
 
 #include "conf/conf_diff.h"
