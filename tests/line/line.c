@@ -30,10 +30,9 @@ line_write(struct request *r, const struct iovec *piece, int n)
 }
 
 static ssize_t
-line_read(struct request *r, const char **data)
+line_read(struct request *r, void *data, size_t n)
 {
-	*data = r->head;
-	return 0;
+	return r->aborted && data != NULL && n > 0 ? -1 : 0;
 }
 
 static int

@@ -47,9 +47,9 @@ static struct {
 /* ---- the client ---------------------------------------------------------- */
 
 static ssize_t
-client_read(struct request *request, const char **data)
+client_read(struct request *request, void *data, size_t n)
 {
-	size_t left = client.body_len - client.body_at, n = client.chunk;
+	size_t left = client.body_len - client.body_at;
 
 	buf_putc(&client.trace, 'R');
 	if (left == 0 && client.error != 0) {
@@ -57,8 +57,10 @@ client_read(struct request *request, const char **data)
 		errno = client.error;
 		return -1;
 	}
+	ck_assert_uint_gt(n, 0);
+	n = n < client.chunk ? n : client.chunk;
 	n = n < left ? n : left;
-	*data = client.body + client.body_at;
+	memcpy(data, client.body + client.body_at, n);
 	request->bytes_in += n;
 	client.body_at += n;
 	return (ssize_t)n;

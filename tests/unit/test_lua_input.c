@@ -13,6 +13,7 @@ static const char differential[] =
     "local function draw(n) state = (state * 1103515245 + 12345) & 0x7fffffff "
     "  return (state >> 8) % n end "
     "local function format() local f = { 0, 1, 2, 7, 100, 5000, 40000, 'l', "
+    "  65535, 65536, 65537, 150000, "
     "  'L', '*l', '*L', 'line' } "
     "  return draw(60) == 0 and 'a' or f[draw(#f) + 1] end "
     "local same = 0 "
@@ -55,13 +56,14 @@ write_bytes(const char *path, const struct buf *bytes)
 START_TEST(reads_as_a_file_does)
 {
 	static const size_t chunks[] = { 1, 2, 100, 16383, 16384, SIZE_MAX };
+	static const int64_t errors[] = { 0, 1000000, -20000, INT32_MAX };
 	struct buf text = { 0 };
 	char path[128], seed[16];
 	int i;
 
 	snprintf(path, sizeof(path), "%s/body", scene.dir);
 	load_accept(differential);
-	for (i = 0; i < 24; i++) {
+	for (i = 0; i < 30; i++) {
 		buf_clear(&text);
 		make_text(&text, (unsigned)i);
 		write_bytes(path, &text);
@@ -71,6 +73,8 @@ START_TEST(reads_as_a_file_does)
 		set_param("SEED", seed);
 		set_body(text.data, text.len);
 		client.chunk = chunks[i % 6];
+		if (i % 5 != 0)
+			client.length = (int64_t)text.len + errors[i % 5 - 1];
 		ck_assert_msg(strcmp(serve_body(), "400") == 0, "%s",
 		    logged());
 	}

@@ -287,10 +287,11 @@ conn_linger(struct conn *c)
 }
 
 ssize_t
-conn_receive(struct conn *c)
+conn_receive(struct conn *c, size_t most)
 {
 	char *room;
 	ssize_t got;
+	size_t n;
 
 	buffer_take(c);
 	room = buf_reserve(&c->in, CONN_ROOM);
@@ -298,7 +299,8 @@ conn_receive(struct conn *c)
 		errno = ENOMEM;
 		return -1;
 	}
-	got = recv(c->fd, room, c->in.cap - c->in.len, MSG_DONTWAIT);
+	n = c->in.cap - c->in.len;
+	got = recv(c->fd, room, n < most ? n : most, MSG_DONTWAIT);
 	if (got > 0)
 		c->in.len += (size_t)got;
 	return got;

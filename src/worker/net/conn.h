@@ -42,6 +42,8 @@ struct conn {
 
 #define CONN_RECEIVE (128 * 1024) /* a head, and a body behind it */
 #define CONN_ROOM    4096	  /* for fewer, a buffer grows first */
+#define CONN_FIRST   (16 * 1024)  /* enough for a head: a long body behind it
+				   * is better received elsewhere */
 #define CONN_WRITTEN_UNKNOWN (SIZE_MAX / 2)
 
 struct conn_limits {
@@ -80,11 +82,11 @@ void conn_linger(struct conn *c);
 struct conn *conn_find(uint64_t key);
 
 /*
- * Receive what is there, or the first of it, without waiting; in.data stays
- * where it is if there is CONN_ROOM behind in.len.  > 0 bytes came; 0 the peer
- * closed; -1 with errno (EAGAIN: nothing there).
+ * Receive what is there, or the first of it, at most `most` bytes, without
+ * waiting; in.data stays where it is if there is CONN_ROOM behind in.len.  > 0
+ * bytes came; 0 the peer closed; -1 with errno (EAGAIN: nothing there).
  */
-ssize_t conn_receive(struct conn *c);
+ssize_t conn_receive(struct conn *c, size_t most);
 
 /* Bytes that were received on c elsewhere, in front of what comes.  0, or -1
  * with errno. */

@@ -32,12 +32,13 @@ struct param { /* neither is terminated; either may hold any byte */
 
 struct request_ops {
 	/*
-	 * The next bytes of the body, as many as are at hand: how many, and
-	 * *data, which stays until the next read.  0 at its end; -1 with errno
-	 * ETIMEDOUT (timeouts.read), ECONNRESET (the peer left or aborted)
-	 * or EPROTO (malformed stream).  After -1 the request is aborted.
+	 * The next bytes of the body, at most n > 0 and as many as have come:
+	 * how many.  Waits for the first.  0 at the end of the body; -1 with
+	 * errno ETIMEDOUT (timeouts.read), ECONNRESET (the peer left or
+	 * aborted) or EPROTO (malformed stream).  After -1 the request is
+	 * aborted.
 	 */
-	ssize_t (*read)(struct request *, const char **data);
+	ssize_t (*read)(struct request *, void *data, size_t n);
 	/* The head of the response, first and once; body_len is the length of
 	 * the body, -1: not known.  0, or -1 with errno: ENOMEM and nothing
 	 * is sent, or as write. */

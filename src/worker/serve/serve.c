@@ -289,19 +289,19 @@ serve_turn(int64_t before)
 static ssize_t
 receive_first(struct conn *c)
 {
-	ssize_t n = conn_receive(c);
+	ssize_t n = conn_receive(c, CONN_FIRST);
 
 	if (n != -1 || errno != EAGAIN)
 		return n;
 	sched_yield();
-	return conn_receive(c);
+	return conn_receive(c, CONN_FIRST);
 }
 
 /* What has come since `judged` bytes were judged. */
 static void
 receive(struct conn *c, size_t judged)
 {
-	ssize_t n = c->waited ? conn_receive(c) : receive_first(c);
+	ssize_t n = c->waited ? conn_receive(c, CONN_FIRST) : receive_first(c);
 
 	if (c->in.len > judged)
 		advance(c);

@@ -3,10 +3,12 @@
 #include <lauxlib.h>
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define BODY_FAULT  "request body: "
 #define FORMATS_MAX 250 /* as many as io.lines takes */
+#define FIRST_ROOM  (256 * 1024) /* bytes, for a long body */
 
 static const char *
 body_fault(int error)
@@ -23,22 +25,45 @@ body_fault(int error)
 	}
 }
 
+/* The next bytes of the body; 0 at its end. */
+static size_t
+receive(lua_State *L, struct lua_req *req, char *into, size_t n)
+{
+	ssize_t got = req->request->ops->read(req->request, into, n);
+
+	if (got == -1) {
+		req->error = errno;
+		luaL_error(L, "%s", body_fault(errno));
+	}
+	return (size_t)got;
+}
+
+/* Read ahead until there are n <= LUA_REQ_AHEAD bytes, or all. */
+static void
+gather(lua_State *L, struct lua_req *req, size_t n)
+{
+	size_t got;
+
+	if (req->data == NULL &&
+	    (req->data = malloc(LUA_REQ_AHEAD)) == NULL)
+		luaL_error(L, "not enough memory");
+	if (req->len - req->at >= n)
+		return;
+	memmove(req->data, req->data + req->at, req->len - req->at);
+	req->len -= req->at;
+	req->at = 0;
+	for (; req->len < n; req->len += got)
+		if ((got = receive(L, req, req->data + req->len,
+		    LUA_REQ_AHEAD - req->len)) == 0)
+			return;
+}
+
 /* Is there more of the body?  Then at < len. */
 static bool
 fill(lua_State *L, struct lua_req *req)
 {
-	ssize_t n;
-
-	if (req->at < req->len)
-		return true;
-	req->at = req->len = 0;
-	n = req->request->ops->read(req->request, &req->data);
-	if (n == -1) {
-		req->error = errno;
-		luaL_error(L, "%s", body_fault(errno));
-	}
-	req->len = (size_t)n;
-	return n > 0;
+	gather(L, req, 1);
+	return req->at < req->len;
 }
 
 static void
@@ -75,40 +100,74 @@ read_line(lua_State *L, struct lua_req *req, bool keep_newline)
 	return any;
 }
 
-/* Memory for n bytes, and for those that are to follow: as many as were asked
- * for and announced, but no more than three times what has come. */
-static void
-grow(const struct lua_req *req, luaL_Buffer *b, size_t n, size_t asked)
+/* Bytes that are announced and have not come; 0 if nothing is known of it. */
+static size_t
+awaited(const struct lua_req *req)
 {
 	const struct request *request = req->request;
-	size_t come = luaL_bufflen(b) + n, more = 0;
 
-	if (n <= b->size - luaL_bufflen(b))
-		return;
-	if (request->length > (int64_t)request->bytes_in)
-		more = (size_t)request->length - (size_t)request->bytes_in;
-	if (more > asked - n)
-		more = asked - n;
-	luaL_prepbuffsize(b, n + (more < 3 * come ? more : 3 * come));
+	return request->length > (int64_t)request->bytes_in ?
+	    (size_t)request->length - (size_t)request->bytes_in : 0;
+}
+
+/* Room for what is to follow: as much as was asked for and is announced, but no
+ * more than three times what has come.  0: perhaps nothing follows. */
+static size_t
+room_for(const struct lua_req *req, const luaL_Buffer *b, size_t asked)
+{
+	size_t room = awaited(req), come = 3 * luaL_bufflen(b);
+
+	if (come < FIRST_ROOM)
+		come = FIRST_ROOM;
+	room = room < come ? room : come;
+	return room < asked ? room : asked;
+}
+
+/* What is longer than can be read ahead is received where Lua gathers it. */
+static bool
+read_long(lua_State *L, struct lua_req *req, size_t n)
+{
+	size_t room, got = req->len - req->at;
+	luaL_Buffer b;
+
+	luaL_buffinit(L, &b);
+	take(req, &b, got);
+	for (n -= got; n > 0; n -= got) {
+		room = room_for(req, &b, n);
+		if (room > 0) {
+			got = receive(L, req, luaL_prepbuffsize(&b, room),
+			    room);
+			luaL_addsize(&b, got);
+		} else {
+			fill(L, req);
+			got = req->len - req->at;
+			got = got < n ? got : n;
+			take(req, &b, got);
+		}
+		if (got == 0)
+			break;
+	}
+	got = luaL_bufflen(&b);
+	luaL_pushresult(&b);
+	return got > 0;
 }
 
 static bool
 read_chars(lua_State *L, struct lua_req *req, size_t n)
 {
-	bool any = n == 0 && fill(L, req);
-	luaL_Buffer b;
-	size_t part;
+	size_t here = req->len - req->at, ahead;
 
-	luaL_buffinit(L, &b);
-	for (; n > 0 && fill(L, req); n -= part) {
-		any = true;
-		part = req->len - req->at;
-		part = part < n ? part : n;
-		grow(req, &b, part, n);
-		take(req, &b, part);
-	}
-	luaL_pushresult(&b);
-	return any;
+	if (n > LUA_REQ_AHEAD && here + awaited(req) > LUA_REQ_AHEAD)
+		return read_long(L, req, n);
+	ahead = n < LUA_REQ_AHEAD ? n : LUA_REQ_AHEAD;
+	gather(L, req, ahead > 0 ? ahead : 1);
+	here = req->len - req->at;
+	if (n > LUA_REQ_AHEAD && here == LUA_REQ_AHEAD)
+		return read_long(L, req, n);
+	n = n < here ? n : here;
+	lua_pushlstring(L, req->data + req->at, n);
+	req->at += n;
+	return here > 0;
 }
 
 static bool

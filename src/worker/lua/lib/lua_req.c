@@ -1,5 +1,7 @@
 #include "worker/lua/lib/lua_req.h"
 
+#include <stdlib.h>
+
 struct handle {
 	struct lua_req *req;
 	uint64_t serial;
@@ -26,6 +28,8 @@ void
 lua_req_free(struct lua_req *req)
 {
 	buf_free(&req->errors);
+	free(req->data);
+	req->data = NULL;
 }
 
 /* ---- handles ------------------------------------------------------------- */

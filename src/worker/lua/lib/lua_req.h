@@ -18,14 +18,16 @@
 #include "worker/lua/lib/lua_memo.h"
 #include "worker/serve/request.h"
 
+#define LUA_REQ_AHEAD (64 * 1024)
+
 struct lua_req {
 	struct request *request; /* NULL between requests */
 	uint64_t serial;	 /* of the request; handles carry it */
 	const void *env;	 /* identity of its table, NULL: none yet */
 	int error;		 /* errno of reading the body, 0: none */
 	bool errors_to_server;
-	const char *data;  /* of the request, */
-	size_t at, len;	   /* data[at..len) is the body read ahead */
+	char *data; /* LUA_REQ_AHEAD bytes, */
+	size_t at, len; /* data[at..len) is the body read ahead */
 	struct buf errors; /* env.errors: a line not complete yet */
 	struct lua_memo memo;
 };

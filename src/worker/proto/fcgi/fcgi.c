@@ -99,13 +99,13 @@ fcgi_of(struct request *request)
 /* A peer that is late can still be told so; one that left or that talks
  * nonsense cannot. */
 static ssize_t
-fcgi_read(struct request *request, const char **data)
+fcgi_read(struct request *request, void *data, size_t n)
 {
 	struct fcgi_request *r = fcgi_of(request);
 	ssize_t got;
 
 	forked_leave();
-	got = fcgi_body_read(&r->body, data, self.options.read_timeout);
+	got = fcgi_body_read(&r->body, data, n, self.options.read_timeout);
 	request->bytes_in = r->body.taken;
 	request->aborted |= got == -1 && errno != ETIMEDOUT;
 	return got;

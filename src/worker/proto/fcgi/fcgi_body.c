@@ -1,13 +1,20 @@
 #include "worker/proto/fcgi/fcgi_body.h"
 
+#include <sys/socket.h>
+#include <sys/uio.h>
+
 #include <errno.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "net/fcgi_wire.h"
 #include "worker/net/poller.h"
 #include "worker/proto/fcgi/fcgi_peer.h"
 
 #define ROOM	  (CONN_RECEIVE / 2) /* behind the head, at least */
+#define RECORDS	     8 /* that are received at once */
+#define PADDING_MOST 255 /* bytes behind a record */
+#define DIRECT_LEAST (16 * 1024) /* bytes that are worth a call of their own */
 #define DRAIN_MAX (256 * 1024) /* unread body that is cheaper to read than a
 				  new connection is to make */
 
@@ -19,6 +26,7 @@ fcgi_body_begin(struct fcgi_body *b, struct conn *c)
 	b->head = fcgi_state(c)->at;
 	b->error = 0;
 	b->taken = 0;
+	b->record = 0;
 	if (c->in.cap < b->head + ROOM &&
 	    buf_reserve(&c->in, b->head + ROOM - c->in.len) == NULL)
 		return -1;
@@ -37,6 +45,20 @@ make_room(struct fcgi_body *b)
 	scan->at = b->head;
 }
 
+/* After a recv(2) that returned n <= 0: true if it is to be tried again, else
+ * errno is that of request_ops.read. */
+static bool
+comes_more(struct fcgi_body *b, ssize_t n, int64_t deadline)
+{
+	if (n == 0 || errno != EAGAIN)
+		errno = ECONNRESET;
+	else if (poller_readable(b->conn->fd, deadline) > 0)
+		return true;
+	else
+		errno = ETIMEDOUT;
+	return false;
+}
+
 /* More bytes for the body.  0, or -1 with errno as request_ops.read. */
 static int
 body_receive(struct fcgi_body *b, int64_t deadline)
@@ -44,25 +66,23 @@ body_receive(struct fcgi_body *b, int64_t deadline)
 	ssize_t n;
 
 	make_room(b);
-	for (;;) {
-		n = conn_receive(b->conn);
-		if (n > 0)
-			return 0;
-		if (n == 0 || errno != EAGAIN) {
-			errno = ECONNRESET;
-			return -1;
-		}
-		if (poller_readable(b->conn->fd, deadline) <= 0) {
-			errno = ETIMEDOUT;
-			return -1;
-		}
-	}
+	do
+		n = conn_receive(b->conn, SIZE_MAX);
+	while (n <= 0 && comes_more(b, n, deadline));
+	return n > 0 ? 0 : -1;
 }
 
 static enum scan_verdict
 judge(struct fcgi_body *b)
 {
 	return fcgi_peer_judge(b->conn, &b->conn->in, true);
+}
+
+static void
+note_record(struct fcgi_body *b)
+{
+	if (fcgi_state(b->conn)->content > b->record)
+		b->record = fcgi_state(b->conn)->content;
 }
 
 /* Body bytes that are here: how many, and *from where.  0 at the end of the
@@ -77,6 +97,7 @@ body_next(struct fcgi_body *b, int64_t deadline, const char **from)
 	while (scan->state == SCAN_STDIN) {
 		switch (judge(b)) {
 		case SCAN_CONTENT:
+			note_record(b);
 			*from = in->data + scan->at;
 			n = in->len - scan->at;
 			return (ssize_t)(n < scan->content ? n : scan->content);
@@ -106,20 +127,167 @@ body_taken(struct fcgi_body *b, size_t n)
 	b->taken += n;
 }
 
-ssize_t
-fcgi_body_read(struct fcgi_body *b, const char **data, int64_t timeout)
+/* ---- without a copy ------------------------------------------------------ */
+
+/*
+ * Long records are received into the caller's memory.  Their headers lie
+ * between them, so recvmsg(2) gets a place for the content that is awaited, one
+ * for the header behind it, one for a record as long as the longest so far,
+ * and so on.  Where a record turns out to be another, the bytes that have come
+ * since go into the connection's buffer, as if they had been received there.
+ */
+struct plan {
+	struct iovec piece[2 * RECORDS + 1]; /* content and header in turns */
+	int n;
+	unsigned char header[RECORDS][FCGI_HEADER_LEN + PADDING_MOST];
+};
+
+static bool
+is_direct(const struct fcgi_body *b, size_t n)
 {
+	const struct scan *scan = fcgi_state(b->conn);
+
+	return n >= DIRECT_LEAST && scan->content >= DIRECT_LEAST &&
+	    b->conn->in.len == scan->at;
+}
+
+/* So many of n bytes that the connection's buffer can hold them, with their
+ * headers, where it is. */
+static size_t
+bounded(const struct fcgi_body *b, size_t n)
+{
+	size_t room = b->conn->in.cap - b->head -
+	    RECORDS * (FCGI_HEADER_LEN + PADDING_MOST);
+
+	return n < room ? n : room;
+}
+
+static void
+make_plan(const struct fcgi_body *b, struct plan *plan, char *data, size_t n)
+{
+	const struct scan *scan = fcgi_state(b->conn);
+	size_t content = scan->content, part;
+
+	plan->n = 0;
+	for (int i = 0; i < RECORDS; i++, content = b->record) {
+		part = n < content ? n : content;
+		plan->piece[plan->n++] = (struct iovec){ data, part };
+		data += part;
+		n -= part;
+		if (part < content)
+			return;
+		plan->piece[plan->n++] = (struct iovec){ plan->header[i],
+			FCGI_HEADER_LEN + scan->skip };
+	}
+}
+
+/* `got` bytes lie in the pieces from i on: to the connection's buffer. */
+static void
+put_back(struct fcgi_body *b, const struct plan *plan, int i, size_t got)
+{
+	size_t part;
+
+	for (; got > 0; got -= part) {
+		part = plan->piece[i].iov_len;
+		part = part < got ? part : got;
+		buf_add(&b->conn->in, plan->piece[i++].iov_base, part);
+	}
+}
+
+/* Piece i has been planned for the content of a record whose header has been
+ * judged, and `got` bytes lie in it and in those behind. */
+static bool
+is_as_planned(const struct fcgi_body *b, const struct plan *plan, int i,
+    size_t got)
+{
+	const struct scan *scan = fcgi_state(b->conn);
+	size_t planned = plan->piece[i].iov_len;
+
+	return scan->state == SCAN_STDIN && b->conn->in.len == scan->at &&
+	    (got > planned ? scan->content == planned : scan->content >= got);
+}
+
+/* `got` > 0 bytes lie in the pieces: what they are.  Returns how many of them
+ * are content, in the caller's memory. */
+static size_t
+carry_out(struct fcgi_body *b, const struct plan *plan, size_t got)
+{
+	size_t sum = 0, part;
+	int i = 0;
+
+	for (;;) {
+		part = plan->piece[i].iov_len;
+		part = part < got ? part : got;
+		fcgi_state(b->conn)->content -= part;
+		sum += part;
+		if ((got -= part) == 0)
+			return sum;
+		part = plan->piece[++i].iov_len;
+		part = part < got ? part : got;
+		buf_add(&b->conn->in, plan->piece[i++].iov_base, part);
+		got -= part;
+		if (judge(b) == SCAN_ABORT)
+			b->error = ECONNRESET;
+		if (got == 0)
+			return sum;
+		if (i == plan->n || !is_as_planned(b, plan, i, got)) {
+			put_back(b, plan, i, got);
+			return sum;
+		}
+	}
+}
+
+static ssize_t
+direct_receive(struct fcgi_body *b, char *data, size_t n, int64_t deadline)
+{
+	struct plan plan;
+	struct msghdr message = { .msg_iov = plan.piece };
+	ssize_t got;
+
+	make_room(b);
+	make_plan(b, &plan, data, bounded(b, n));
+	message.msg_iovlen = (size_t)plan.n;
+	do
+		got = recvmsg(b->conn->fd, &message, MSG_DONTWAIT);
+	while (got <= 0 && comes_more(b, got, deadline));
+	if (got <= 0)
+		return -1;
+	got = (ssize_t)carry_out(b, &plan, (size_t)got);
+	b->taken += (size_t)got;
+	return got;
+}
+
+/* ---- reading ------------------------------------------------------------- */
+
+static ssize_t
+buffered_receive(struct fcgi_body *b, void *data, size_t n, int64_t deadline)
+{
+	const char *from;
+	ssize_t got = body_next(b, deadline, &from);
+
+	if (got <= 0)
+		return got;
+	if ((size_t)got > n)
+		got = (ssize_t)n;
+	memcpy(data, from, (size_t)got);
+	body_taken(b, (size_t)got);
+	return got;
+}
+
+ssize_t
+fcgi_body_read(struct fcgi_body *b, void *data, size_t n, int64_t timeout)
+{
+	int64_t deadline = clock_ms() + timeout;
 	ssize_t got;
 
 	if (b->error != 0) {
 		errno = b->error;
 		return -1;
 	}
-	got = body_next(b, clock_ms() + timeout, data);
+	got = is_direct(b, n) ? direct_receive(b, data, n, deadline) :
+				buffered_receive(b, data, n, deadline);
 	if (got == -1)
 		b->error = errno;
-	if (got > 0)
-		body_taken(b, (size_t)got);
 	return got;
 }
 
@@ -132,7 +300,7 @@ fcgi_body_aborted(struct fcgi_body *b, bool more)
 	enum scan_verdict verdict;
 
 	if (more && b->conn->in.cap - b->conn->in.len >= CONN_ROOM)
-		conn_receive(b->conn);
+		conn_receive(b->conn, SIZE_MAX);
 	verdict = judge(b);
 	if (verdict == SCAN_END)
 		verdict = judge(b);

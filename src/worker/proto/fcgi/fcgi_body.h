@@ -17,6 +17,7 @@ struct fcgi_body {
 	size_t head;   /* bytes of conn->in in front of the body */
 	int error;     /* errno of the first failure */
 	uint64_t taken; /* bytes of it, read or drained */
+	size_t record;  /* content of the largest record so far */
 };
 
 /* What follows the head in conn->in is the body's beginning; from here to
@@ -24,7 +25,7 @@ struct fcgi_body {
 int fcgi_body_begin(struct fcgi_body *body, struct conn *conn);
 
 /* As request_ops.read; each arrival is waited for up to timeout ms. */
-ssize_t fcgi_body_read(struct fcgi_body *body, const char **data,
+ssize_t fcgi_body_read(struct fcgi_body *body, void *data, size_t n,
     int64_t timeout);
 
 /* Has the web server given the request up?  Looks at what has come after the
