@@ -14,7 +14,7 @@ buf_fail(struct buf *b)
 	return NULL;
 }
 
-/* Twice the old size and enough for `need`; 0 if no size_t is. */
+/* The old size doubled until `need` fits; 0 if size_t is too small for it. */
 static size_t
 buf_next_cap(size_t cap, size_t need)
 {
@@ -43,7 +43,7 @@ buf_reserve(struct buf *b, size_t n)
 	return b->data + b->len;
 }
 
-/* volatile: or the compiler knows that nobody uses it, and asks nobody. */
+/* volatile: without it the compiler drops the unused allocation. */
 bool
 buf_possible(size_t n)
 {
@@ -80,7 +80,8 @@ buf_putc(struct buf *b, int c)
 	return buf_add(b, &byte, 1);
 }
 
-/* Into the room that there is; once more if it was too little. */
+/* Format into the room at hand; if that is too little, reserve what the text
+ * needs and format again. */
 int
 buf_addv(struct buf *b, const char *fmt, va_list ap)
 {

@@ -2,9 +2,9 @@
 #define BASE_BUF_H
 
 /*
- * Growable bytes.  All zero is a valid empty buffer.  Running out of memory
- * is sticky: the buffer keeps what it has, `failed` is set, and later
- * additions do nothing, so a builder checks once, at its end.
+ * A growable array of bytes.  All zero is a valid empty buffer.  Running out
+ * of memory is sticky: the buffer keeps its content, `failed` is set and later
+ * additions do nothing, so that a caller may check once, after the last one.
  * Pure; runs everywhere.
  */
 
@@ -19,10 +19,11 @@ struct buf {
 	bool failed;
 };
 
-/* Room for n more bytes after len.  Returns where they go, or NULL. */
+/* Make room for n more bytes behind len, which stays.  Returns where they go,
+ * or NULL (ENOMEM). */
 char *buf_reserve(struct buf *b, size_t n);
 
-/* Append n bytes, a string, one byte, formatted text. 0 or -1 (ENOMEM). */
+/* Append n bytes, a string, one byte, formatted text.  0 or -1 (ENOMEM). */
 int buf_add(struct buf *b, const void *data, size_t n);
 int buf_puts(struct buf *b, const char *s);
 int buf_putc(struct buf *b, int c);
@@ -31,8 +32,8 @@ int buf_addf(struct buf *b, const char *fmt, ...)
 int buf_addv(struct buf *b, const char *fmt, va_list ap)
     __attribute__((format(printf, 2, 0)));
 
-/* Whether n bytes can be had now: asked before a library is called that does
- * not survive it if they cannot. */
+/* True if malloc(n) succeeds now.  For use before a call into a library that
+ * ends the process when it is out of memory. */
 bool buf_possible(size_t n);
 
 /* Drop the first n bytes (n <= len), keeping the rest and the memory. */
@@ -41,7 +42,8 @@ void buf_consume(struct buf *b, size_t n);
 /* Append a 0 byte that len does not count.  Returns data, or NULL. */
 const char *buf_string(struct buf *b);
 
-/* Forget the content and `failed`, keep the memory.  Give the memory back. */
+/* Clear: forget the content and `failed`, keep the memory.  Free: give the
+ * memory back too. */
 void buf_clear(struct buf *b);
 void buf_free(struct buf *b);
 

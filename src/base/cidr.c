@@ -17,8 +17,8 @@ fault(struct why *why, const char *text, const char *what)
 	return -1;
 }
 
-/* Returns how many bits of cidr->address the text leaves out, -1: no
- * address. */
+/* Returns the number of bits in cidr->address before those of the text:
+ * MAPPED for IPv4, 0 for IPv6; -1 if the text is no address. */
 static int
 parse_address(const char *text, struct cidr *cidr)
 {

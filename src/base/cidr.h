@@ -2,8 +2,8 @@
 #define BASE_CIDR_H
 
 /*
- * Address ranges, as the `allowed_clients` of lua-fpm.conf(5) says them: from
- * text, and whether an address is among them.  Pure: looks nothing up.
+ * Address ranges as in `allowed_clients` of lua-fpm.conf(5): parse one, test
+ * an address against it.  Pure: names are not looked up.
  */
 
 #include <stdbool.h>
@@ -12,21 +12,21 @@
 #include "base/why.h"
 
 struct cidr {
-	unsigned char address[16]; /* of IPv6; one of IPv4 is mapped into it */
-	unsigned bits;		   /* of it that count */
+	unsigned char address[16]; /* IPv6; IPv4 as ::ffff:0:0/96 */
+	unsigned bits;		   /* of `address` that are compared */
 };
 
 /*
- * "192.0.2.1", "192.0.2.0/24", "2001:db8::/32", "::ffff:192.0.2.0/120".
- * Numeric only; no bit may be set that does not count, for that is a slip.
- * 0, or -1 and why.
+ * Parse "192.0.2.1", "192.0.2.0/24", "2001:db8::/32", "::ffff:192.0.2.0/120".
+ * Numeric addresses only; bits beyond the length must be 0, because a set one
+ * is most likely a typing mistake.  0, or -1 and why.
  */
 int cidr_parse(const char *text, struct cidr *cidr, struct why *why);
 
 /*
- * Is the address among them?  An IPv4 client is one whether it comes over
- * IPv4 or mapped over IPv6, and in no range of IPv6 such as "::/0".  False
- * for addresses of any other family.
+ * True if the address is in the range.  An IPv4 address, mapped into IPv6 or
+ * not, is in ranges of IPv4 addresses only, not in "::/0".  False for other
+ * address families.
  */
 bool cidr_has(const struct cidr *cidr, const struct sockaddr *sa);
 

@@ -2,8 +2,8 @@
 #define BASE_CLOCK_H
 
 /*
- * Time.  Deadlines and durations use the monotonic clock, so that a wall
- * clock that jumps harms nothing; only people are shown wall time.
+ * Time.  Deadlines and durations use the monotonic clock, so that a jump of
+ * the wall clock does no harm; wall time is for display only.
  */
 
 #include <stdint.h>
@@ -14,13 +14,13 @@
 int64_t clock_ms(void);
 int64_t clock_us(void);
 
-/* The sooner of two times, -1: never. */
+/* The earlier of two times; -1 means never. */
 int64_t clock_sooner(int64_t a, int64_t b);
 
-/* Microseconds of processor time of this process.  A system call. */
+/* Processor time of this process in microseconds; costs a system call. */
 int64_t clock_cpu_us(void);
 
-/* Microseconds since 1970, for people. */
+/* Microseconds since 1970 (CLOCK_REALTIME), for display. */
 int64_t clock_wall_us(void);
 
 /* Now as RFC 3339 with milliseconds, local zone:

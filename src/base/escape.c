@@ -21,7 +21,7 @@ escape_character(const char *text, size_t n)
 			return 0;
 		code = code << 6 | (p[i] & 0x3f);
 	}
-	/* C1 controls, overlong forms, surrogates, past the end */
+	/* C1 controls, overlong forms, beyond U+10FFFF, surrogates */
 	if (code < 0xa0 || (size == 3 && code < 0x800) ||
 	    (size == 4 && code < 0x10000) || code > 0x10ffff ||
 	    (code >= 0xd800 && code <= 0xdfff))
@@ -48,7 +48,8 @@ show_byte(struct buf *out, unsigned char byte)
 	buf_add(out, text, name_byte(text, byte));
 }
 
-/* Append what may stand as it is, and the rest through `byte`, a byte each. */
+/* Append characters as they are; pass each byte of the others, and of those
+ * in `special`, to `byte`. */
 static void
 show(struct buf *out, const char *text, size_t len, const char *special,
     void (*byte)(struct buf *out, unsigned char byte))
@@ -77,7 +78,7 @@ escape_text(struct buf *out, const char *text, size_t len)
 	show(out, text, len, "", show_byte);
 }
 
-/* A carriage return stays where it ends a line, and only there. */
+/* A carriage return is kept before a newline only. */
 void
 escape_lines(struct buf *out, const char *text, size_t n)
 {

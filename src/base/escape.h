@@ -2,32 +2,32 @@
 #define BASE_ESCAPE_H
 
 /*
- * Bytes from anywhere as text that people and terminals can be shown: on one
- * line, in well-formed UTF-8, and never able to forge a line.  Pure; runs
- * everywhere.
+ * Bytes of any origin made safe to show: well-formed UTF-8 without control
+ * characters, so that they can neither steer a terminal nor forge a line of a
+ * log.  Pure; runs everywhere.
  */
 
 #include <stddef.h>
 
 #include "base/buf.h"
 
-/* Bytes of the well-formed UTF-8 character that n > 0 bytes begin with, 0 if
- * they do not, or if it is a control character. */
+/* Returns the length of the UTF-8 character at the start of n > 0 bytes; 0 if
+ * no well-formed one is there, or a control character. */
 size_t escape_character(const char *text, size_t n);
 
-/* Append n bytes: control bytes and what is not UTF-8 appear as \n, \t, \r
- * or \xHH, all else as it is. */
+/* Append n bytes.  Control characters and bytes that are not UTF-8 become \n,
+ * \t, \r or \xHH; the rest is copied. */
 void escape_text(struct buf *out, const char *text, size_t n);
 
-/* The same of many lines: their ends and tabs stay. */
+/* As escape_text for several lines: keeps tabs, "\n" and "\r\n". */
 void escape_lines(struct buf *out, const char *text, size_t n);
 
-/* The same of one line into `size` bytes, terminated and cut between
- * characters if there is no room; needs no memory.  Returns its length. */
+/* As escape_text into `size` > 0 bytes, terminated; a text that is too long is
+ * cut between characters.  Allocates nothing.  Returns the length. */
 size_t escape_cut(const char *text, size_t n, char *out, size_t size);
 
-/* Append n bytes as a JSON string, in its quotes.  A byte that is not UTF-8
- * appears as the four characters \xHH. */
+/* Append n bytes as a JSON string with its quotes.  A byte that is not UTF-8
+ * becomes the four characters \xHH in the string. */
 void escape_json(struct buf *out, const char *text, size_t n);
 
 #endif

@@ -53,9 +53,9 @@ fd_pair(int fds[2])
 	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds);
 }
 
-#define FDS_MOST 253 /* descriptors of one message: SCM_MAX_FD */
+#define FDS_MOST 253 /* descriptors in one message: SCM_MAX_FD */
 
-union fd_control { /* aligned as cmsg(3) wants it */
+union fd_control { /* aligned as cmsg(3) requires */
 	char room[CMSG_SPACE(FDS_MOST * sizeof(int))];
 	struct cmsghdr align;
 };
@@ -91,7 +91,7 @@ fd_discard(int fd)
 	close(fd);
 }
 
-/* The first of them is *fd. */
+/* Keep the first descriptor in *fd, close the others. */
 static void
 take_fds(const struct cmsghdr *head, int *fd)
 {
@@ -108,8 +108,9 @@ take_fds(const struct cmsghdr *head, int *fd)
 	}
 }
 
-/* There is room for all descriptors, or the kernel would close the rest, and
- * might wait.  *cut: there was none in this process. */
+/* The buffer has room for all descriptors of a message, because the kernel
+ * closes those that do not fit, and may wait (see fd_discard).  *cut: this
+ * process had no room for one. */
 static long
 receive(int sock, int *fd, bool *cut, void *data, size_t n)
 {
@@ -122,8 +123,8 @@ receive(int sock, int *fd, bool *cut, void *data, size_t n)
 	long done;
 
 	*fd = -1;
-	/* A peer that left words unread leaves an error, once, before its own
-	 * last words and the end of file. */
+	/* A peer that closed with messages unread causes one ECONNRESET, ahead
+	 * of its own last messages and of end of file. */
 	do
 		done = recvmsg(sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	while (done == -1 && errno == ECONNRESET);

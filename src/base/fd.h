@@ -2,49 +2,55 @@
 #define BASE_FD_H
 
 /*
- * What is done to file descriptors everywhere.  Runs in master and worker;
- * knows nothing of either.  Every function returns -1 with errno on failure.
+ * Operations on file descriptors: flags, pairs, passing over a socket, opening
+ * again.  Runs in master and worker.  A function that returns an int or a long
+ * returns -1 with errno on failure.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Set or clear FD_CLOEXEC; O_NONBLOCK, which all copies of the descriptor
+ * share (dup(2), fork(2)).  0 or -1. */
 int fd_cloexec(int fd, bool on);
 int fd_nonblock(int fd, bool on);
 
-/* Write all n bytes to a blocking descriptor, going on after EINTR. */
+/* Write all n bytes to a blocking descriptor, going on after EINTR.  0 or
+ * -1. */
 int fd_write_all(int fd, const void *data, size_t n);
 
-/* A pair of connected, close-on-exec descriptors: pipe [read, write];
- * SOCK_SEQPACKET unix sockets. */
+/* Make a pair of connected, close-on-exec descriptors: a pipe, [0] to read and
+ * [1] to write; unix sockets of type SOCK_SEQPACKET.  0 or -1. */
 int fd_pipe(int fds[2]);
 int fd_pair(int fds[2]);
 
 /*
- * Pass descriptor `fd` (or none: -1) with n > 0 bytes over a unix socket
- * without waiting; receive such a message (*fd is -1 if none came; it is
- * close-on-exec).  Return the bytes moved, 0 at end of file.  A message whose
- * descriptor found no place here is lost: EMFILE.  Of several descriptors,
- * which fd_send does not send, the first is received and the others are
- * closed.
+ * Send n bytes (n > 0, but on a datagram socket) over a unix socket with
+ * descriptor `fd` (-1: none), which stays open here; receive such a message.
+ * *fd becomes its descriptor, close-on-exec, or -1 if there is none in it.
+ * Neither waits.  Both return the number of bytes, fd_receive 0 at end of
+ * file.  EMFILE: this process has no room for the descriptor, and the message
+ * is lost.  Of several descriptors, which only a stranger sends, fd_receive
+ * takes the first and closes the others.
  */
 long fd_send(int sock, int fd, const void *data, size_t n);
 long fd_receive(int sock, int *fd, void *data, size_t n);
 
-/* The same of a peer that has none to pass: descriptors that come all the same
- * are closed. */
+/* As fd_receive, for a peer that has no descriptor to send: if one arrives, it
+ * is closed. */
 long fd_receive_bytes(int sock, void *data, size_t n);
 
-/* Close one (-1: none) that somebody else has chosen: it may be a socket that
- * is set so that who closes it waits until its peer has taken everything. */
+/* Close a descriptor (-1: none) that another process has sent, without
+ * waiting: clears SO_LINGER first, with which close(2) of a socket can wait
+ * for its peer. */
 void fd_discard(int fd);
 
-/* Open once more what `fd` leads to, by whatever name it has now; close-on-exec,
- * with flags and a position of its own (open(2)). */
+/* Open the file of `fd` once more, under whatever name it has now.  Returns a
+ * close-on-exec descriptor with a position and `flags` (open(2)) of its own. */
 int fd_open_again(int fd, int flags);
 
-/* At a program's start: 0, 1 and 2 are open, on /dev/null those that were
- * not, so that nothing else is ever taken for one of them. */
+/* At a program's start: open /dev/null on each of 0, 1 and 2 that is closed,
+ * so that no other file gets that number.  0 or -1. */
 int fd_standard(void);
 
 /* Close *fd if it is not -1, and make it -1. */

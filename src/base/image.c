@@ -32,7 +32,7 @@ image_open(void)
 
 /* ---- becoming ------------------------------------------------------------ */
 
-/* It was right for this image: it is for the same one again. */
+/* A variable that applied to this image applies to the same image again. */
 static bool
 is_for_the_image(const char *variable)
 {
@@ -55,7 +55,7 @@ fail(const char *what)
 	_exit(EX_OSERR);
 }
 
-/* Everything that is not named here ends with the image of the parent. */
+/* Mark every descriptor close-on-exec but 0 to 2, fds and orders. */
 static void
 keep(int orders, const int *fds, size_t n)
 {

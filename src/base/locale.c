@@ -2,7 +2,7 @@
 
 #include <locale.h>
 
-/* glibc has it made already: this neither allocates nor fails. */
+/* glibc has this locale built in: the call neither allocates nor fails. */
 static locale_t
 c_locale(void)
 {

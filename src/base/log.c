@@ -23,7 +23,7 @@ static struct log_state {
 	struct log_target next; /* log_prepare */
 	const char *request; /* log_request */
 	struct log_fold fold;
-	pid_t owner;	 /* of what is in fold: not a child that was forked */
+	pid_t owner;	 /* whose repeats fold counts; a forked child differs */
 	struct buf text; /* as formatted */
 	struct buf line; /* as written */
 } state = { .min = LEVEL_NOTICE, .target.out.fd = STDERR_FILENO,
@@ -161,8 +161,8 @@ put(const struct log_entry *entry)
 	return result;
 }
 
-/* Before the first line that a log takes again.  If it does not take this
- * one either, nothing has changed. */
+/* Log the number of lost lines, before the first line that the log takes
+ * again.  If it does not take this one, the number stays. */
 static void
 tell_loss(void)
 {
@@ -188,7 +188,7 @@ write_entry(const struct log_entry *entry)
 	return put(entry);
 }
 
-/* What a parent has counted is the parent's to tell. */
+/* In a forked child, drop the repeats: the parent writes their count. */
 static void
 own_fold(void)
 {
@@ -201,7 +201,7 @@ own_fold(void)
 	state.owner = pid;
 }
 
-/* Every line comes through here. */
+/* Every line passes here.  Keeps errno. */
 static void
 take(const struct log_entry *entry)
 {
@@ -235,7 +235,7 @@ log_write(enum log_level level, const char *fmt, ...)
 	va_end(ap);
 	entry.text = state.text.data;
 	entry.len = state.text.len;
-	if (state.text.failed) { /* the format alone says something */
+	if (state.text.failed) { /* no memory: the bare format must do */
 		entry.text = fmt;
 		entry.len = strlen(fmt);
 	}

@@ -6,7 +6,7 @@
 
 #include "base/tuning.h"
 
-#define LEVELS 8 /* the level is kept with the shared count */
+#define LEVELS 8 /* the shared word is count * LEVELS + level */
 
 static bool
 same_text(const char *a, const char *b)
@@ -45,7 +45,7 @@ log_fold_takes(struct log_fold *fold, const struct log_entry *entry,
 	return true;
 }
 
-/* The buffer moves when it grows: where a text is in it is settled last. */
+/* The buffer moves when it grows, so pointers into it are set at the end. */
 static void
 keep(struct buf *copy, const char *text)
 {

@@ -2,10 +2,10 @@
 #define BASE_LOG_FOLD_H
 
 /*
- * Which entries of the error log repeat the one before: same level, pool, pid,
- * request and text, within tuning.fold (ten seconds) after that was written, and
- * no alert.
- * They are counted instead of written.  Pure: time is told; the count may lie
+ * Count entries of the error log that repeat the last one written, instead of
+ * writing them.  A repeat has the same level, pid, pool, request, method, URI
+ * and text, comes within tuning.fold (ten seconds) after that one was written,
+ * and is no alert.  Pure: the time is an argument.  The count may also be kept
  * in memory that outlives the process.
  */
 
@@ -21,28 +21,31 @@ struct log_fold {
 	bool set;	   /* `last` is an entry that was written */
 	struct log_entry last; /* its texts are in `copy` */
 	struct buf copy;
-	int64_t until;	   /* clock_ms(): what comes then is written again */
-	uint64_t count;	   /* of repeats not told of yet */
-	_Atomic uint64_t *shared; /* the same for others, NULL: for nobody */
+	int64_t until;	   /* clock_ms(): from then on an entry is written */
+	uint64_t count;	   /* repeats that are not reported yet */
+	_Atomic uint64_t *shared; /* the word for log_fold_left; or NULL */
 };
 
-/* Is it a repeat?  Then it is counted, and is not to be written. */
+/* True if the entry is a repeat at `now` (clock_ms()): it is counted, and the
+ * caller does not write it. */
 bool log_fold_takes(struct log_fold *fold, const struct log_entry *entry,
     int64_t now);
 
-/* It was written: what repeats it is counted from now on. */
+/* The caller has written the entry: count its repeats from now on.  Copies
+ * it. */
 void log_fold_begin(struct log_fold *fold, const struct log_entry *entry,
     int64_t now);
 
 /*
- * Are there repeats to tell of?  Then *entry is the one that does, its text in
- * `text`; the count begins anew, and what comes next is written.
+ * End the counting, so that the next entry is written.  True if there were
+ * repeats: *entry is the entry that reports them, with its message in `text`
+ * and its other texts in fold, up to log_fold_begin.
  */
 bool log_fold_end(struct log_fold *fold, struct log_entry *entry,
     char text[FOLD_TEXT]);
 
-/* What a process that died had not told of, by its shared count: as
- * log_fold_end, level and text only. */
+/* As log_fold_end for a process that died, from the word it left in *shared;
+ * sets level and text only.  False if the word tells of no repeats. */
 bool log_fold_left(uint64_t word, struct log_entry *entry,
     char text[FOLD_TEXT]);
 

@@ -72,7 +72,7 @@ make_prefix(struct buf *line, const struct log_entry *e)
 	add_rest(line, e);
 }
 
-/* The pid stands where syslog has it. */
+/* The pid is part of the tag, as syslog(3) writes it. */
 static void
 make_syslog(struct buf *line, const struct log_entry *e)
 {
@@ -119,7 +119,7 @@ make_json(struct buf *line, const struct log_entry *e)
 
 /* ---- journald ------------------------------------------------------------ */
 
-/* A value with a newline goes with its length, a little-endian 64-bit number:
+/* A value with a newline is sent with its length, 64 bits, little-endian:
  * https://systemd.io/JOURNAL_NATIVE_PROTOCOL/ */
 static void
 add_field(struct buf *line, const char *name, const char *value, size_t len)
@@ -146,8 +146,8 @@ add_field_text(struct buf *line, const char *name, const char *value)
 		add_field(line, name, value, strlen(value));
 }
 
-/* The journal keeps any bytes and its readers escape them: the message goes
- * as it is, a traceback with its newlines. */
+/* The journal stores any bytes and its readers escape them: texts are sent as
+ * they are, a traceback with its newlines. */
 static void
 make_journal(struct buf *line, const struct log_entry *e)
 {

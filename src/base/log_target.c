@@ -41,7 +41,7 @@ open_socket(const char *path, int *away)
 	return fd;
 }
 
-/* The same, but it has to be there. */
+/* As open_socket, but -1 with errno if the other end cannot be reached. */
 static int
 reach(const char *path)
 {
@@ -62,7 +62,7 @@ or_why(int fd, struct why *why)
 	return fd;
 }
 
-/* Does the journal read what we write to stderr?  systemd.exec(5) */
+/* True if fd is the stream to the journal that systemd.exec(5) names. */
 static bool
 is_journal(int fd)
 {
@@ -75,8 +75,8 @@ is_journal(int fd)
 	    fstat(fd, &st) == 0 && st.st_dev == device && st.st_ino == inode;
 }
 
-/* Under systemd the journal itself, which takes fields; where it cannot be
- * reached its stream, which takes levels. */
+/* Under systemd the journal's socket, which takes fields; if it cannot be
+ * reached, the stream that is stderr, which takes levels. */
 static int
 open_stderr(enum log_form *form)
 {
@@ -89,7 +89,7 @@ open_stderr(enum log_form *form)
 			return fd;
 		*form = FORM_PREFIX;
 	}
-	return writer_own(STDERR_FILENO); /* a worker's own 2 leads elsewhere */
+	return writer_own(STDERR_FILENO); /* 2 itself may be replaced later */
 }
 
 void
@@ -176,7 +176,7 @@ log_target_reopen(struct log_target *target, struct why *why)
 
 /* ---- writing ------------------------------------------------------------- */
 
-/* What does not fit into a datagram goes to the journal as a sealed file. */
+/* An entry that is too long for a datagram is sent as a sealed file. */
 static int
 send_as_file(int sock, const char *data, size_t n)
 {
@@ -195,7 +195,7 @@ send_as_file(int sock, const char *data, size_t n)
 	return result;
 }
 
-/* The other end of a socket is gone, and may have come back. */
+/* True if the other end of a socket has gone; it may be back by now. */
 static bool
 is_deserted(int error)
 {
@@ -212,10 +212,10 @@ log_target_write(struct log_target *target, const char *line, size_t n)
 	    send_as_file(out->fd, line, n) == 0)
 		return 0;
 	if (target->form == FORM_SYSLOG && n > DATAGRAM_MOST)
-		n = DATAGRAM_MOST; /* which is more than most of them take */
+		n = DATAGRAM_MOST; /* more than most syslog daemons accept */
 	if (writer_write(out, line, n) == 0)
 		return 0;
-	/* The socket itself: others may share it. */
+	/* Connect this very socket again: other processes may share it. */
 	if (socket_of(target) == NULL || !is_deserted(out->error) ||
 	    connect_to(out->fd, socket_of(target)) == -1)
 		return -1;

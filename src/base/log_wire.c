@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-#define SEPARATOR '\x1f' /* behind each of the fields before the text */
-#define ESCAPE	  '\x1c' /* before a byte that would be taken for another */
-#define SHIFT	  0x40	 /* is added to that */
+#define SEPARATOR '\x1f' /* ends each of the fields before the text */
+#define ESCAPE	  '\x1c' /* before a byte that has a meaning of its own */
+#define SHIFT	  0x40	 /* is added to that byte */
 
 enum { FIELD_REQUEST, FIELD_METHOD, FIELD_URI, FIELDS };
 
@@ -51,7 +51,7 @@ log_wire_put(struct buf *out, const struct log_entry *e)
 	buf_putc(out, '\n');
 }
 
-/* In place: it becomes no longer. */
+/* In place, since the text never grows.  Returns its new length. */
 static size_t
 unescape(char *text, size_t n)
 {

@@ -2,11 +2,11 @@
 #define BASE_LOG_WIRE_H
 
 /*
- * An entry of the error log on its way from a worker, which does not have the
- * log, to the master, through the pipe that also carries what the application
- * prints: a line that begins with a byte which text does not have.  Whoever
- * can write to the pipe can write such a line; whose it is the reader knows
- * by the pipe.  Pure.
+ * An entry of the error log as a worker, which does not have the log, sends it
+ * to the master: a line that begins with a byte which text does not contain,
+ * in the pipe that also carries what the application prints.  The application
+ * can write such lines as well, so the reader takes pool and pid from the pipe,
+ * not from the line.  Pure.
  */
 
 #include <stdbool.h>
@@ -17,13 +17,13 @@
 
 #define LOG_WIRE_BEGIN '\x1d'
 
-/* Append an entry, with its newline.  Its pool and pid do not travel. */
+/* Append an entry, with its newline.  Its pool and pid are not sent. */
 void log_wire_put(struct buf *out, const struct log_entry *entry);
 
 /*
- * What n bytes from LOG_WIRE_BEGIN on, without the newline, say: level,
- * request, method, URI and text, which point into the bytes; these are
- * changed.  False: it is no such line, and the bytes are as they were.
+ * Parse n bytes from LOG_WIRE_BEGIN on, without the newline.  True: level,
+ * request, method, URI and text of the entry are set and point into the bytes,
+ * which are changed.  False: they are no such line, and unchanged.
  */
 bool log_wire_get(char *line, size_t n, struct log_entry *entry);
 

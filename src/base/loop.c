@@ -25,7 +25,7 @@ struct loop {
 	size_t n;
 	size_t cap;
 	struct loop_timer *timers; /* soonest first */
-	bool cramped;		   /* RLIMIT_NOFILE is below n, poll(2) */
+	bool cramped;		   /* RLIMIT_NOFILE is below n: EINVAL */
 };
 
 static struct loop_signals {
@@ -54,7 +54,7 @@ loop_free(struct loop *loop)
 
 /* ---- descriptors -------------------------------------------------------- */
 
-/* Where fd (-1: a hole) is; n if it is not there. */
+/* The index of fd (-1: of a hole); n if there is none. */
 static size_t
 loop_find(const struct loop *loop, int fd)
 {
@@ -97,7 +97,7 @@ loop_watch(struct loop *loop, int fd, short events,
 		return -1;
 	if (i == loop->n)
 		loop->n++;
-	/* No revents: it is not called in the turn that made it. */
+	/* revents is 0: fn is not called in this turn. */
 	loop->fds[i] = (struct pollfd){ .fd = fd, .events = events };
 	loop->watches[i] = (struct loop_watch){ fn, arg };
 	return 0;
@@ -157,8 +157,8 @@ loop_timer_clear(struct loop *loop, struct loop_timer *timer)
 	timer->set = false;
 }
 
-/* No more calls than were due before the first: a timer that sets itself to
- * now fires again in the next turn, not for ever in this one. */
+/* No more calls than timers were due at first: a timer that sets itself to now
+ * fires again in the next turn, not for ever in this one. */
 static void
 loop_call_timers(struct loop *loop)
 {
@@ -233,7 +233,7 @@ loop_leave(struct loop *loop)
 
 /* ---- a turn ------------------------------------------------------------- */
 
-/* Milliseconds until something is due; -1: nothing is. */
+/* The milliseconds to wait, for the next timer or limit_ms; -1: for ever. */
 static int64_t
 loop_patience(const struct loop *loop, int limit_ms)
 {
@@ -247,8 +247,8 @@ loop_patience(const struct loop *loop, int limit_ms)
 	return limit_ms >= 0 && limit_ms < left ? limit_ms : left;
 }
 
-/* ppoll leaves signals pending when a descriptor is ready, and one that is
- * always ready would keep them out for ever: let them in here. */
+/* ppoll leaves signals pending when a descriptor is ready, and a descriptor
+ * that is always ready would keep them out for ever: let them in here. */
 static void
 loop_let_signals_in(void)
 {
@@ -259,7 +259,8 @@ loop_let_signals_in(void)
 	sigprocmask(SIG_SETMASK, &mask, NULL);
 }
 
-/* The kernel has no memory to wait with, for now.  A signal ends this too. */
+/* Wait without descriptors, at most 100 ms: ppoll cannot take them now.  A
+ * signal ends this wait too. */
 static void
 loop_rest(int64_t ms)
 {
@@ -272,9 +273,9 @@ loop_rest(int64_t ms)
 	ppoll(NULL, 0, &pause, &none);
 }
 
-/* How many are ready now.  poll(2) takes no more at a time than the process
- * may open: all of them in as many pieces as that makes.  0 if one fails, as
- * its revents are of an earlier turn. */
+/* Poll all descriptors without waiting, in pieces, because poll(2) takes at
+ * most RLIMIT_NOFILE at a time.  Returns how many are ready; 0 if a poll fails,
+ * because the revents of its piece are those of an earlier turn. */
 static int
 loop_look(struct loop *loop)
 {
@@ -296,7 +297,7 @@ loop_look(struct loop *loop)
 	return n;
 }
 
-/* The limit was lowered from outside, below what is watched. */
+/* RLIMIT_NOFILE was lowered from outside, below the number of watches. */
 static int
 loop_make_do(struct loop *loop, int64_t ms)
 {

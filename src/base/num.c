@@ -14,7 +14,7 @@ struct num_unit {
 	int64_t factor;
 };
 
-/* Largest first: writing takes the first that divides. */
+/* Largest first: num_text takes the first unit that divides the value. */
 static const struct num_unit duration_units[] = {
 	{ "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 },
 	{ "", 1000 }, { "ms", 1 }, { NULL, 0 }
@@ -32,8 +32,9 @@ num_fail(int error)
 }
 
 /*
- * Digits of `base` up to `end`, at least one.  0 or -1; what no uint64_t
- * holds is read to its end before it is ERANGE, so that "9...9x" is EINVAL.
+ * Read digits of `base`, at least one; *end is behind the last.  0 or -1.  A
+ * number beyond uint64_t is read to its end as UINT64_MAX, which callers refuse
+ * (ERANGE) after they have looked at *end, so that "9...9x" is EINVAL.
  */
 static int
 num_digits(const char *text, unsigned base, uint64_t *value, const char **end)

@@ -3,9 +3,8 @@
 
 /*
  * Numbers as people write them in a configuration: durations, sizes, file
- * modes and plain integers, from text and back to text; and what is often done
- * with them.  Pure: no state, no system call.  Every reader takes the whole
- * string or nothing.
+ * modes and plain integers, from text and back to text.  Pure: no state, no
+ * system call.  A function that reads takes the whole string or fails.
  */
 
 #include <stdint.h>
@@ -14,22 +13,24 @@
 #define NUM_TEXT 32 /* room enough for every text made here */
 
 /*
- * "500ms", "10s", "5m", "2h", "1d"; without a unit seconds.  No sign, no
+ * Read "500ms", "10s", "5m", "2h", "1d"; without a unit seconds.  No sign, no
  * fraction, no blank.  Returns 0 and the milliseconds, or -1 with errno
  * EINVAL (not a duration) or ERANGE (more than 100 years).
  */
 int num_duration(const char *text, int64_t *ms);
 
 /*
- * "4096", "64K", "128M", "1G", powers of 1024, a lower-case unit as well.
- * Returns 0 and the bytes, or -1 with errno EINVAL or ERANGE.
+ * Read "4096", "64K", "128M", "1G": units are powers of 1024, in upper or lower
+ * case.  Returns 0 and the bytes, or -1 with errno EINVAL or ERANGE.
  */
 int num_size(const char *text, int64_t *bytes);
 
-/* An octal file mode, "0660" or "660", at most 07777.  As above. */
+/* Read an octal file mode, "0660" or "660", at most 07777.  Returns as
+ * above. */
 int num_mode(const char *text, mode_t *mode);
 
-/* A decimal integer within [min, max], a sign allowed.  As above. */
+/* Read a decimal integer within [min, max], which may have a sign.  Returns as
+ * above. */
 int num_integer(const char *text, int64_t min, int64_t max, int64_t *value);
 
 /* The decimal or the hexadecimal digits of a number, not terminated.  Returns
@@ -42,7 +43,7 @@ int64_t num_least(int64_t a, int64_t b);
 int64_t num_most(int64_t a, int64_t b);
 
 /*
- * The shortest text that the reader above turns into the same number
+ * The shortest text that num_duration and num_size read as the same number
  * ("90s", "2m", "1500ms"; "64K").  Returns out.
  */
 const char *num_duration_text(int64_t ms, char out[NUM_TEXT]);

@@ -13,24 +13,27 @@
 #include "base/num.h"
 #include "base/writer.h"
 
-#define LINKS_MOST 40 /* as the kernel */
+#define LINKS_MOST 40 /* as in the kernel */
 #define LOG_FLAGS  (O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | \
     O_NOFOLLOW)
 #define NOBODY ((uid_t)-1)
 
-enum { ADDS = 1, MOVES = 2 }; /* what others may do in a directory */
+/* What a user may do in a directory: add names; rename and remove those of
+ * others as well. */
+enum { ADDS = 1, MOVES = 2 };
 
+/* "Others" are users but root and ours, "strangers" others but `user`. */
 struct walk {
-	int dir; /* -1: none */
-	unsigned others;	/* may do here, who are neither root nor we; */
-	unsigned strangers;	/* of them, who are not `user` either */
-	bool others_before;	/* could have chosen which directory this is */
+	int dir; /* where the walk is; -1: nowhere */
+	unsigned others;	/* what others may do in dir */
+	unsigned strangers;	/* what strangers may do in dir */
+	bool others_before;	/* others could have put dir there */
 	bool strangers_before;
 	uid_t user;
-	int own; /* the path means a descriptor of this process; or -1 */
-	unsigned links;
-	char name[NAME_MAX + 1]; /* that comes next, in dir */
-	char rest[PATH_MAX];	 /* after it; "": name is the last */
+	int own; /* the path means this descriptor of the process; or -1 */
+	unsigned links;		 /* followed so far */
+	char name[NAME_MAX + 1]; /* the next component, in dir */
+	char rest[PATH_MAX];	 /* components after it; "": name is the last */
 };
 
 static int
@@ -49,7 +52,8 @@ is_ours(const struct stat *st)
 	return st->st_uid == 0 || st->st_uid == geteuid();
 }
 
-/* A list of access rights has its mask where the group's rights are. */
+/* What users but root, ours and `user` may do in a directory.  With an ACL the
+ * group's bits are its mask, so they cover all users in it. */
 static unsigned
 judge(const struct stat *st, uid_t user)
 {
@@ -60,7 +64,7 @@ judge(const struct stat *st, uid_t user)
 	return (st->st_mode & S_ISVTX) != 0 ? ADDS : ADDS | MOVES;
 }
 
-/* Takes fd. */
+/* The walk owns fd from here on. */
 static int
 enter(struct walk *w, int fd, const struct stat *st)
 {
@@ -73,7 +77,7 @@ enter(struct walk *w, int fd, const struct stat *st)
 	return 0;
 }
 
-/* Begin at the root or in the working directory. */
+/* Start at the root or in the working directory. */
 static int
 enter_first(struct walk *w, const char *path, struct why *why)
 {
@@ -90,7 +94,7 @@ enter_first(struct walk *w, const char *path, struct why *why)
 
 /* ---- descriptors by name ------------------------------------------------- */
 
-/* Which of this process a path means; -1: it is another path. */
+/* The number of our own descriptor that a path means; -1: it means none. */
 static int
 descriptor_of(const char *path)
 {
@@ -132,7 +136,7 @@ open_own(int fd, struct why *why)
 	return own == -1 ? fail(why, errno) : own;
 }
 
-/* ---- the way ------------------------------------------------------------- */
+/* ---- the walk ------------------------------------------------------------ */
 
 static int
 take_name(struct walk *w, struct why *why)
@@ -150,7 +154,7 @@ take_name(struct walk *w, struct why *why)
 	return 0;
 }
 
-/* What a link says stands for its name. */
+/* Put the target of a link in the place of its name. */
 static int
 turn_off(struct walk *w, int link, struct why *why)
 {
@@ -181,7 +185,7 @@ follow(struct walk *w, int link, const struct stat *st, struct why *why)
 	return -1;
 }
 
-/* Into the directory `name`, or where a link of that name leads. */
+/* Enter the directory `name`, or follow the link of that name. */
 static int
 step(struct walk *w, struct why *why)
 {
@@ -201,7 +205,8 @@ step(struct walk *w, struct why *why)
 	return result;
 }
 
-/* To the directory of the last name, or to a descriptor of our own. */
+/* Enter all directories up to that of the last name; stop earlier if the path
+ * means a descriptor of our own. */
 static int
 walk(struct walk *w, struct why *why)
 {
@@ -217,7 +222,7 @@ walk(struct walk *w, struct why *why)
 	}
 }
 
-/* w->dir is for the caller to close, whatever the result. */
+/* The caller closes w->dir, also after a failure. */
 static int
 set_out(struct walk *w, const char *path, uid_t user, struct why *why)
 {
@@ -300,7 +305,8 @@ is_fifo(const struct walk *w)
 	    S_ISFIFO(st.st_mode);
 }
 
-/* Whoever reads a FIFO would see its end when we close it. */
+/* Only a reference to a FIFO (O_PATH): if it were opened for writing, its
+ * reader would see end of file when we close it. */
 static int
 look_at_fifo(const struct walk *w, struct why *why)
 {
@@ -311,7 +317,7 @@ look_at_fifo(const struct walk *w, struct why *why)
 	return fd == -1 ? fail(why, errno) : fd;
 }
 
-/* Open the last name; links at the end of the path are links like others. */
+/* Open the last name.  A link there is followed as one on the way is. */
 static int
 arrive(struct walk *w, int flags, struct why *why)
 {
@@ -356,7 +362,7 @@ path_open_log(const char *path, struct why *why)
 	return fd;
 }
 
-/* What is missing would be made in its directory. */
+/* A missing file would be created: its directory must allow that. */
 int
 path_try_log(const char *path, uid_t user, struct why *why)
 {

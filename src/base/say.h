@@ -2,28 +2,30 @@
 #define BASE_SAY_H
 
 /*
- * What a program tells the person who called it.  Nothing that came from a
- * file, an argument or a peer can speak to the terminal: all of it goes
- * through base/escape.h.  Runs in the programs, before there is a log or where
- * it is out of sight.
+ * Messages of a program to the user who called it.  They are escaped
+ * (base/escape.h), so that no text from a file, an argument or a peer can
+ * steer the terminal.  For programs, before the log is open or where the user
+ * does not see it.
  */
 
 #include <stddef.h>
 #include <stdio.h>
 
-/* "PROGRAM: text", a line on stderr; with a code, and that is the end. */
+/* Print "PROGRAM: text" as a line on stderr; die ends the process with `code`
+ * as well. */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 _Noreturn void die(int code, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* A line as it is, without the program's name. */
+/* Print a line without the program's name. */
 void say_line(FILE *out, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Lines of somebody else, as escape_lines; not flushed. */
+/* Print n bytes of lines from another program, as escape_lines; no flush. */
 void say_lines(FILE *out, const char *text, size_t n);
 
-/* What getopt(3) has returned '?' or ':' for. */
+/* Say what is wrong with the option for which getopt(3) returned '?' or ':'
+ * (`option`). */
 void say_option(int option, char *const *argv);
 
 #endif

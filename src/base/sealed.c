@@ -12,7 +12,7 @@
 #define SEALS_SIZE (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 #define SEALS	   (SEALS_SIZE | F_SEAL_WRITE)
 
-/* A kernel that is told to make it not executable adds a seal. */
+/* Other seals may be set: some kernels add F_SEAL_EXEC (vm.memfd_noexec). */
 static bool
 has_seals(int fd, int wanted)
 {

@@ -2,10 +2,10 @@
 #define BASE_SEALED_H
 
 /*
- * Memory that a descriptor leads to (memfd_create(2)), with what nobody can
- * change any more: all its bytes, which tell what one image of the program has
- * to tell another, or its size, so that who maps it is safe.  Whoever is told
- * that a descriptor is such a memory can see whether that is so.
+ * Memory behind a descriptor (memfd_create(2)), sealed against changes: of all
+ * its bytes, to pass a text from one image of the program to another; or of
+ * its size only, so that a mapping of it cannot lose its pages.  A process that
+ * receives such a descriptor can check the seals.
  */
 
 #include <stdbool.h>
@@ -13,15 +13,16 @@
 
 #include "base/buf.h"
 
-/* A close-on-exec descriptor of memory with the bytes; -1 with errno. */
+/* Make sealed memory that holds the text, which must not be empty.  Returns a
+ * close-on-exec descriptor, or -1 with errno (ENOMEM if text->failed). */
 int sealed_make(const char *name, const struct buf *text);
 
-/* Append all of it to `text`.  0, or -1 with errno: there is no memory, or the
- * descriptor is none that sealed_make returns. */
+/* Append all bytes of fd to `text`.  0, or -1 with errno: ENOMEM, or EPROTO if
+ * fd is not sealed as by sealed_make, or is empty. */
 int sealed_read(int fd, struct buf *text);
 
-/* The same for memory whose bytes are written all the time, and whose size
- * nobody can change, all zero at first.  Is it that, and of that size? */
+/* Make memory that stays writable, with its size sealed, all zero at first.
+ * And true if fd is such memory of that size. */
 int sealed_room(const char *name, size_t size);
 bool sealed_is_room(int fd, size_t size);
 

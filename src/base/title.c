@@ -10,10 +10,10 @@
 static struct title_state {
 	char *area; /* what ps reads: argv and environ, one after the other */
 	size_t size;
-	char *copy; /* where both live now */
+	char *copy; /* the texts of both */
 } state;
 
-/* The end of the strings that lie one after the other from `end` on. */
+/* The end of those strings that follow each other in memory, from `end` on. */
 static char *
 title_end(char **strings, char *end)
 {

@@ -1,7 +1,7 @@
 #include "base/tuning.h"
 
 #ifndef TUNING_PART
-#define TUNING_PART 1 /* a tenth and the like in a program for tests */
+#define TUNING_PART 1 /* a program for tests divides by more */
 #endif
 
 #define MS(n) ((n) / TUNING_PART)

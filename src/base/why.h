@@ -2,13 +2,13 @@
 #define BASE_WHY_H
 
 /*
- * The reason of a failure, in words for the person who has to mend it.
- * Lower floors fill one and return -1 or NULL; only master, worker and main
- * decide what follows.  Runs everywhere; knows nothing.
+ * The reason for a failure, as text for the administrator.  Lower floors fill
+ * one and return -1 or NULL; only master, worker and main decide what follows.
+ * Runs everywhere.
  */
 
 struct why {
-	int line;	 /* line of the file in question, 0 if there is none */
+	int line;	 /* line of the file in question; 0: not known */
 	char text[320]; /* one line, no newline at its end */
 };
 

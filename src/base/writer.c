@@ -27,8 +27,8 @@ writer_set(struct writer *o, int fd)
 	o->torn = 0;
 }
 
-/* O_NONBLOCK belongs to what all copies of a descriptor share, the shell's
- * among them: it is opened once more. */
+/* All copies of a descriptor share O_NONBLOCK, the shell's as well: the file
+ * is opened again instead. */
 int
 writer_own(int fd)
 {
@@ -45,7 +45,7 @@ writer_own(int fd)
 	return fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 }
 
-/* True: there is room, or an error that writing will tell. */
+/* True if there is room, or an error that write(2) will return. */
 static bool
 writer_wait(const struct writer *o, int64_t until)
 {
@@ -60,7 +60,7 @@ writer_wait(const struct writer *o, int64_t until)
 	return n != 0;
 }
 
-/* No more than fits where poll(2) saw room. */
+/* After poll(2) a blocking descriptor has room for PIPE_BUF bytes, no more. */
 static ssize_t
 writer_try(const struct writer *o, const char *data, size_t n)
 {
@@ -69,7 +69,8 @@ writer_try(const struct writer *o, const char *data, size_t n)
 	return write(o->fd, data, o->blocks && n > PIPE_BUF ? PIPE_BUF : n);
 }
 
-/* Returns how many bytes went; errno says why not all. */
+/* Returns the number of bytes written; if that is less than n, errno says
+ * why. */
 static size_t
 writer_push(const struct writer *o, const char *data, size_t n)
 {
@@ -98,7 +99,8 @@ writer_write(struct writer *o, const char *line, size_t n)
 {
 	size_t done = 0;
 
-	/* A short line might fit in what a full pipe has left, to no use. */
+	/* After a loss poll(2) must report room: a short line may fit into a
+	 * full pipe, but the next one would wait again. */
 	errno = EAGAIN;
 	if ((!o->stalled || writer_wait(o, 0)) &&
 	    (o->torn == 0 || writer_push(o, "\n", 1) == 1)) {

@@ -2,10 +2,9 @@
 #define BASE_WRITER_H
 
 /*
- * Lines into a descriptor that may refuse them: a pipe or terminal that
- * nobody reads, a full disk, a peer that is gone.  Whoever writes waits a
- * moment for room and never for ever; what is lost meanwhile is counted.
- * Runs in master and worker; knows nothing of what the lines say.
+ * Write lines to a descriptor that may refuse them: a pipe or terminal that is
+ * not read, a full disk, a peer that is gone.  A write waits for room at most
+ * WRITER_PATIENCE; lost lines are counted.  Runs in master and worker.
  */
 
 #include <stdbool.h>
@@ -16,28 +15,28 @@
 
 struct writer {
 	int fd;	       /* -1: none */
-	bool socket;   /* send(2) */
+	bool socket;   /* written to with send(2) */
 	bool blocks;   /* a pipe or terminal whose write(2) would wait */
-	size_t went;   /* bytes of the last line */
-	size_t torn;   /* the same if it was cut and not yet ended; or 0 */
-	bool stalled;  /* patience has ended: none until it takes a line */
-	uint64_t lost; /* lines; whoever tells of them makes it 0 */
-	int error;     /* errno of the last that was lost */
+	size_t went;   /* bytes written of the last line */
+	size_t torn;   /* bytes of a cut line without a newline yet; or 0 */
+	bool stalled;  /* the last line was lost: do not wait for the next */
+	uint64_t lost; /* number of lost lines; the caller resets it */
+	int error;     /* errno of the last lost line */
 };
 
-/* Lead to fd from now on, which may be -1.  What was lost stays counted, and
- * patience ended. */
+/* Write to fd (-1: none) from now on; the old one is not closed.  `lost` and
+ * `stalled` keep their values. */
 void writer_set(struct writer *o, int fd);
 
 /*
- * A descriptor of our own for what `fd` leads to, close-on-exec and above 2.
- * If that is a pipe or a terminal it does not wait, while others who hold
- * `fd` see no change.  -1 with errno.
+ * Make a copy of `fd`, close-on-exec and above 2.  A pipe or a terminal is
+ * opened again with O_NONBLOCK if possible, so that other processes that hold
+ * `fd` see no change.  Returns the copy, or -1 with errno.
  */
 int writer_own(int fd);
 
-/* One line, with its newline.  0, or -1 with errno: it is lost (or its end
- * is), and counted. */
+/* Write one line, which ends with its newline.  0, or -1 with errno: the line,
+ * or its end, is lost, and counted. */
 int writer_write(struct writer *o, const char *line, size_t n);
 
 #endif
