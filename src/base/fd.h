@@ -25,13 +25,13 @@ int fd_pipe(int fds[2]);
 int fd_pair(int fds[2]);
 
 /*
- * Send n bytes (n > 0, but on a datagram socket) over a unix socket with
- * descriptor `fd` (-1: none), which stays open here; receive such a message.
- * *fd becomes its descriptor, close-on-exec, or -1 if there is none in it.
- * Neither waits.  Both return the number of bytes, fd_receive 0 at end of
- * file.  EMFILE: this process has no room for the descriptor, and the message
- * is lost.  Of several descriptors, which only a stranger sends, fd_receive
- * takes the first and closes the others.
+ * Send n bytes over a unix socket, with descriptor `fd` (-1: none), which stays
+ * open here; n > 0 unless it is a datagram socket.  Receive such a message:
+ * *fd becomes its descriptor, close-on-exec, or -1 if it has none.  Neither
+ * waits.  Both return the number of bytes, fd_receive 0 at end of file.
+ * EMFILE: this process has no room for the descriptor, and the message is
+ * lost.  Of several descriptors (fd_send sends at most one) fd_receive takes
+ * the first and closes the others.
  */
 long fd_send(int sock, int fd, const void *data, size_t n);
 long fd_receive(int sock, int *fd, void *data, size_t n);

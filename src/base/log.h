@@ -60,8 +60,8 @@ void log_to_master(enum log_level min);
 enum log_level log_level_now(void);
 void log_set_level(enum log_level min);
 
-/* Tag later lines with the id of a request, which is not copied and is not
- * escaped; NULL: with none.  And get the current id. */
+/* Tag later lines with the id of a request, which is not copied, and printed
+ * as it is; NULL: with none.  And get the current id. */
 void log_request(const char *id);
 const char *log_request_now(void);
 

@@ -41,8 +41,8 @@ struct log_entry {
 	enum log_level level;
 	pid_t pid;	     /* of the process that the entry is about */
 	const char *pool;    /* NULL: none */
-	const char *request; /* its id, which is not escaped; NULL: none */
-	const char *method;  /* of the request, escaped; NULL: nor a uri */
+	const char *request; /* its id, printed as it is; NULL: none */
+	const char *method;  /* of the request, any bytes; NULL: nor a uri */
 	const char *uri;
 	const char *text;    /* any bytes, not terminated */
 	size_t len;

@@ -22,9 +22,9 @@ struct log_target {
 /*
  * Open "stderr", "syslog", "journal", or a file (path_open_log), and close what
  * *target had.  stderr and files are written in `form`.  A stderr that systemd
- * has connected to the journal (JOURNAL_STREAM) means the journal.  If syslog
- * cannot be reached, that is noted in `away`.  0, or -1 and why, and *target is
- * unchanged.
+ * has connected to the journal (JOURNAL_STREAM) means the journal.  A syslog
+ * that cannot be reached is no failure: `away` is set.  0, or -1 and why, and
+ * *target is unchanged.
  */
 int log_target_open(struct log_target *target, const char *name,
     enum log_form form, struct why *why);

@@ -6,7 +6,8 @@
 
 #include "base/escape.h"
 
-/* What was read may hold anything; a fault is one line on a terminal. */
+/* A copy of a text that may hold any bytes, escaped: a fault is one line on a
+ * terminal. */
 static char *
 shown(const char *text)
 {

@@ -3,8 +3,8 @@
 
 /*
  * The configuration as data: what lua-fpm.conf(5) documents, every default
- * filled in, every unit resolved (milliseconds, bytes).  One object, one
- * free.  Read in the master and by -t; workers see their pool through
+ * filled in, every unit resolved (milliseconds, bytes).  One object owns all
+ * of it.  Read in the master and by -t; workers get their pool through
  * struct worker_args and never change it.
  */
 
@@ -18,8 +18,8 @@
 
 enum conf_mode { MODE_STATIC, MODE_DYNAMIC, MODE_ONDEMAND };
 
-#define CONF_UNSET     ((int64_t)-1) /* of a mode or size: not changed */
-#define CONF_UNLIMITED INT64_MAX     /* of a size */
+#define CONF_UNSET     ((int64_t)-1) /* a mode or size that is not changed */
+#define CONF_UNLIMITED INT64_MAX     /* a size without limit */
 
 struct conf_list { /* a list of strings */
 	char **item;
@@ -29,54 +29,54 @@ struct conf_list { /* a list of strings */
 struct conf_workers {
 	int64_t mode; /* enum conf_mode */
 	int64_t max;
-	int64_t start; /* dynamic: at the beginning */
+	int64_t start; /* dynamic: number at the start */
 	int64_t min_spare;
 	int64_t max_spare;
 	int64_t spawn_rate;   /* most forks in one step */
-	int64_t loading;      /* at once, 0: twice the processors */
+	int64_t loading;      /* most that load at once, 0: 2 per processor */
 	int64_t idle_timeout; /* ms; ondemand */
-	int64_t max_requests; /* a worker serves, 0: any number */
-	int64_t max_age;      /* ms; of a worker, 0: any */
+	int64_t max_requests; /* that a worker serves, 0: no limit */
+	int64_t max_age;      /* ms; of a worker, 0: no limit */
 };
 
 struct conf_timeouts { /* ms */
 	int64_t start;	   /* from fork to READY */
-	int64_t request;   /* to serve one, 0: for ever */
-	int64_t slow;	   /* from which on one is logged, 0: never */
+	int64_t request;   /* to serve one, 0: no limit */
+	int64_t slow;	   /* a request that takes as long is logged, 0: none */
 	int64_t read;	   /* for a whole request head; between body bytes */
-	int64_t write;	   /* for the peer to take any output */
+	int64_t write;	   /* for the peer to take some output */
 	int64_t keepalive; /* an idle kept connection */
 	int64_t stop;	   /* from TERM to KILL */
 };
 
 struct conf_limits {
-	int64_t head; /* bytes of a request's head, all its parameters */
-	int64_t memory; /* bytes of the Lua heap, 0: any */
-	int64_t rss;	/* bytes of resident memory of a worker, 0: any */
-	int64_t files; /* descriptors, 0: not changed */
-	int64_t processes; /* and threads of the user, 0: not changed */
+	int64_t head; /* bytes of a request's head: all its parameters */
+	int64_t memory; /* bytes of the Lua heap, 0: no limit */
+	int64_t rss;	/* bytes of resident memory of a worker, 0: no limit */
+	int64_t files; /* RLIMIT_NOFILE, 0: not changed */
+	int64_t processes; /* RLIMIT_NPROC of the user, 0: not changed */
 	int64_t core;  /* bytes, CONF_UNSET or CONF_UNLIMITED */
 };
 
-struct conf_lua { /* what applications may reach */
-	char *path;  /* package.path, NULL: empty; CONF_LUA_OWN stands */
-	char *cpath; /* for Lua's own */
+struct conf_lua { /* what applications may use */
+	char *path;  /* package.path, in which CONF_LUA_OWN means Lua's own */
+	char *cpath; /* package.cpath, likewise; NULL: empty */
 	struct conf_list disable;
 	struct conf_list libraries; /* CONF_LUA_ALL alone: all of them */
 	bool binary_chunks;
 };
 
-struct conf_logs { /* of a pool; NULL: none (sink.h) */
-	char *access;
-	char *access_format;		  /* format.h */
-	struct conf_list access_suppress; /* paths */
-	char *slow;
+struct conf_logs { /* of a pool */
+	char *access;			  /* ipc/sink.h; NULL: none */
+	char *access_format;		  /* conf/format.h */
+	struct conf_list access_suppress; /* paths that are not logged */
+	char *slow;			  /* as access */
 	int64_t slow_depth; /* frames of a traceback */
 };
 
 struct conf_pool {
 	char *name;
-	char *file; /* where the pool was defined */
+	char *file; /* in which the pool is defined */
 	int line;
 	char *app; /* absolute, or relative to the working directory */
 	struct conf_list listen;
@@ -86,20 +86,20 @@ struct conf_pool {
 	struct conf_list listen_acl_users; /* names or numbers */
 	struct conf_list listen_acl_groups;
 	int64_t backlog;
-	struct conf_list allowed_clients; /* cidr.h; empty: everyone */
+	struct conf_list allowed_clients; /* base/cidr.h; empty: all */
 	char *user; /* NULL: not changed */
 	char *group;
-	char *chroot;    /* NULL: none; app and directory are inside */
+	char *chroot;    /* NULL: none; app and directory are relative to it */
 	char *directory; /* working directory, NULL: not changed */
 	int64_t umask;   /* CONF_UNSET: not changed */
 	int64_t priority; /* setpriority(2), 0: not changed */
-	bool dumpable;    /* although its user has changed */
+	bool dumpable;    /* although the worker changed its user */
 	struct conf_list environment; /* "NAME=value" */
 	bool clear_environment;
 	bool errors_to_server;
-	char *request_id; /* parameter that carries it, NULL: none does */
+	char *request_id; /* the parameter that has the id, NULL: none */
 	struct conf_list status_listen;
-	char *status_path; /* of URLs that we answer ourselves, NULL: none */
+	char *status_path; /* path of a URL for the status, NULL: none */
 	char *ping_path;
 	char *ping_response;
 	int64_t timeout_status; /* HTTP status that answers timeouts.request */
@@ -117,16 +117,16 @@ struct conf {
 	int64_t log_level; /* enum log_level */
 	int64_t log_format; /* enum log_form */
 	int64_t process_max; /* workers of all pools, 0: no limit */
-	char *include;	   /* NULL: none, or what it named is in pools */
+	char *include;	   /* NULL: none, or its files have been read */
 	struct conf_pool *pools;
 	size_t npools;
 };
 
-/* One fault of a configuration, fit to be shown (base/escape.h).  `file` is
- * owned by the list. */
+/* One fault of a configuration, escaped for display (base/escape.h).  The list
+ * owns `file`. */
 struct conf_fault {
 	char *file;
-	int line;
+	int line; /* 0: not known */
 	char text[320];
 };
 
@@ -135,26 +135,26 @@ struct conf_faults {
 	size_t n;
 };
 
-/* Note a fault; text is cut to fit.  Out of memory: the fault is counted in
- * n only if it could be kept, so callers treat n == 0 as "no fault" only
- * after conf_read returned a configuration. */
+/* Append a fault; its text is cut to fit.  A fault for which there is no memory
+ * is dropped, so an empty list does not mean that there was no fault: the
+ * result of conf_read does. */
 void conf_fault(struct conf_faults *faults, const char *file, int line,
     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 void conf_faults_free(struct conf_faults *faults);
 
 #define CONF_FAULT_TEXT 4608 /* a path, and what a fault says */
 
-/* "FILE:LINE: what", or "FILE: what" where no line is known; all of them, one
- * line each. */
+/* Format a fault as "FILE:LINE: what", or "FILE: what" if no line is known;
+ * print all faults, one line each. */
 void conf_fault_text(const struct conf_fault *fault, char *out, size_t size);
 void conf_faults_print(const struct conf_faults *faults, FILE *out);
 
-/* Append a copy of a text: 0, or -1 (memory).  Give back what a list holds;
- * it is empty then. */
+/* Append a copy of a text: 0, or -1 (ENOMEM).  Free the items of a list; it is
+ * empty then. */
 int conf_list_add(struct conf_list *list, const char *text);
 void conf_list_free(struct conf_list *list);
 
-/* Give back a configuration and everything in it; NULL is fine. */
+/* Free a configuration and everything in it; NULL is allowed. */
 void conf_free(struct conf *conf);
 
 /* The pool of that name, or NULL. */

@@ -12,7 +12,7 @@
 
 #define NAME_MOST 32
 #define FILES_LEAST 64
-#define SPARE	  3 /* workers.max_spare, where it is not set */
+#define SPARE	  3 /* the default of workers.max_spare, if max allows */
 
 struct judge { /* of one pool */
 	const struct conf_pool *pool;
@@ -26,7 +26,7 @@ conf_complete(struct conf_pool *pool)
 {
 	struct conf_workers *w = &pool->workers;
 
-	/* 0 is out of their range, so it says "not set" */
+	/* 0 is out of their range, so it means "not set" */
 	if (w->max_spare == 0)
 		w->max_spare = num_least(w->max, num_most(w->min_spare, SPARE));
 	if (w->start == 0)
@@ -204,7 +204,7 @@ check_order(struct judge *judge, const char *name, int64_t value,
 	return false;
 }
 
-/* min_spare <= start <= max_spare <= max; one fault for one mistake */
+/* min_spare <= start <= max_spare <= max; one fault for each mistake */
 static void
 check_workers(struct judge *judge)
 {
@@ -233,7 +233,8 @@ check_least(struct judge *judge, enum key_group group, const char *name,
 		    conf_group_name(group), name, text);
 }
 
-/* Less is used up by nothing: workers would do little but come and go. */
+/* A worker exceeds lower limits without serving a request, so that workers
+ * would be replaced without end. */
 static void
 check_recycling(struct judge *judge)
 {
@@ -247,8 +248,8 @@ check_recycling(struct judge *judge)
 	    8 * 1024 * 1024, "8M");
 }
 
-/* Below the first the guard cannot tell in time; the others are what a web
- * server or a client can make sense of. */
+/* Below 100 ms the watchdog is too coarse.  These three statuses are the ones
+ * that a web server or a client takes for a timeout. */
 static void
 check_request(struct judge *judge)
 {
@@ -263,7 +264,7 @@ check_request(struct judge *judge)
 		    "timeout_status is none of 408, 503 and 504");
 }
 
-/* A slow request that would be stopped before it is slow has no entry. */
+/* If timeouts.request ends a request first, it is never logged as slow. */
 static void
 check_slow(struct judge *judge)
 {
@@ -289,7 +290,7 @@ say(void *arg, enum key_group group, const char *key, const char *text)
 
 /* ---- across pools ------------------------------------------------------- */
 
-/* How many of the first n addresses are this one? */
+/* The number of entries equal to `address` among the first n. */
 static size_t
 count_address(const struct conf_list *list, size_t n, const char *address)
 {
@@ -330,9 +331,9 @@ check_across(struct judge *judge, const struct conf *conf)
 		check_address(judge, conf, i);
 }
 
-/* All that a reload has at once: the new workers, and the process of
- * status_listen, beside the old, each with its main thread and one that watches
- * it. */
+/* The most threads of the user, during a reload: old and new workers, and old
+ * and new processes for status_listen, each with a main thread and a
+ * watchdog. */
 static int64_t
 threads_of(const struct conf *conf, const char *user)
 {

@@ -4,7 +4,7 @@
 
 #include "conf/conf_value.h"
 
-/* The class that demands most among the keys that differ. */
+/* The strongest action that a key with a new value requires. */
 static enum diff_verb
 compare(const struct conf_pool *before, const struct conf_pool *after)
 {

@@ -2,15 +2,15 @@
 #define CONF_CONF_DIFF_H
 
 /*
- * Old configuration x new configuration -> what a reload does to each pool.
- * Pure: reads only its arguments.
+ * Compare two configurations: what a reload does to each pool.  Pure: reads
+ * only its arguments.
  */
 
 #include "conf/conf.h"
 
 enum diff_verb {
 	DIFF_KEEP,    /* nothing changed: forward HUP */
-	DIFF_TUNE,    /* only what the master applies in place */
+	DIFF_TUNE,    /* only keys changed that the master applies in place */
 	DIFF_REPLACE, /* new workers first, then the old ones drain */
 	DIFF_ADD,     /* a new pool */
 	DIFF_DROP     /* a pool that is gone: drain */
@@ -23,9 +23,9 @@ struct diff_step {
 };
 
 /*
- * The plan, a step for every pool of either side, drops last; *n their
- * number.  To be freed with free(3); it points into both configurations.
- * NULL with *n == 0 if memory ran out or there is no pool on either side.
+ * Returns the plan: *n steps, one for each pool of either configuration, drops
+ * last.  The caller frees it with free(3); it points into both configurations.
+ * NULL with *n == 0 if memory ran out or neither has a pool.
  */
 struct diff_step *conf_diff(const struct conf *before,
     const struct conf *after, size_t *n);

@@ -30,7 +30,7 @@ conf_file_join(const char *directory, const char *name)
 	return path;
 }
 
-/* getcwd, then whatever the first n bytes of name add to it. */
+/* The working directory, with the first n bytes of name appended. */
 static char *
 below_cwd(const char *name, int n)
 {
@@ -56,8 +56,8 @@ conf_file_directory(const char *file)
 
 /* ---- include ------------------------------------------------------------ */
 
-/* The directory's own name may hold wildcards: these are to be taken as they
- * are, those of the pattern are not. */
+/* Append the directory's name with its own wildcards escaped: only those of
+ * the pattern count. */
 static int
 add_literally(struct buf *pattern, const char *directory)
 {
@@ -69,8 +69,8 @@ add_literally(struct buf *pattern, const char *directory)
 	return buf_putc(pattern, '/');
 }
 
-/* A directory that is not there holds no match; one that cannot be read may
- * hold some, and pools must not vanish in silence. */
+/* A missing directory has no match.  One that cannot be read may have some, and
+ * their pools must not be lost without a message. */
 static int
 is_serious(const char *path, int error)
 {

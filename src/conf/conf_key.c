@@ -90,7 +90,7 @@ const struct conf_key conf_keys[] = {
 	{ GROUP_POOL, "timeout_status", KEY_INTEGER, POOL(timeout_status),
 	    "408", 408, 504, CLASS_REPLACE, NULL },
 
-	/* mode and max size the pool's slots: they come with new workers */
+	/* mode and max set the number of slots, so they need new workers */
 	{ GROUP_WORKERS, "mode", KEY_WORD, POOL(workers.mode),
 	    "dynamic", 0, 0, CLASS_REPLACE, mode_words },
 	{ GROUP_WORKERS, "max", KEY_INTEGER, POOL(workers.max),

@@ -2,9 +2,9 @@
 #define CONF_CONF_KEY_H
 
 /*
- * The table of keys: everything that is known of a key of lua-fpm.conf(5)
- * stands in one row, and reading, defaults, dump and reload go by that row
- * (conf_value.h).  Pure; knows neither libconfig nor any rule across keys.
+ * The table of keys: one row has all that reading, defaults, dump and reload
+ * need to know of a key of lua-fpm.conf(5) (conf_value.h).  Rules across keys
+ * are in conf_check.h.  Pure; independent of libconfig.
  */
 
 #include <stddef.h>
@@ -13,7 +13,7 @@
 #include "conf/conf.h"
 
 enum key_group {
-	GROUP_TOP, /* in struct conf; all others in struct conf_pool */
+	GROUP_TOP, /* members of struct conf; all others of struct conf_pool */
 	GROUP_POOL,
 	GROUP_WORKERS,
 	GROUP_TIMEOUTS,
@@ -36,9 +36,9 @@ enum key_type { /* the member of the structure is */
 };
 
 enum key_class {   /* what a reload does when the value has changed */
-	CLASS_RESTART, /* nothing: it is read at the start of the daemon */
-	CLASS_TUNE,    /* applies it in place */
-	CLASS_REPLACE  /* replaces the workers of the pool */
+	CLASS_RESTART, /* nothing: it is read when the daemon starts */
+	CLASS_TUNE,    /* the master applies it in place */
+	CLASS_REPLACE  /* the workers of the pool are replaced */
 };
 
 struct conf_key {
@@ -46,12 +46,13 @@ struct conf_key {
 	const char *name;
 	enum key_type type;
 	size_t offset;
-	const char *initial;	  /* default; NULL: required, or conf_check.h */
-	int64_t min;		  /* of the value; of a string's length; of
-				     a list, 0 if it may be empty */
+	const char *initial;	  /* default; NULL: required, an empty list, or
+				     conf_complete */
+	int64_t min;		  /* of the value, or of a string's length;
+				     of a list, 0 if it may be empty */
 	int64_t max;
 	enum key_class class;
-	const char *const *words; /* of KEY_WORD, NULL at the end */
+	const char *const *words; /* for KEY_WORD; NULL at the end */
 };
 
 /* Ends with a row whose name is NULL. */
@@ -62,8 +63,8 @@ extern const struct conf_key conf_keys[];
 /* The key of that name in a group, or NULL. */
 const struct conf_key *conf_key_find(enum key_group group, const char *name);
 
-/* "workers" -> GROUP_WORKERS ...; -1 if no group within a pool has that name.
- * And back; "" for the groups that need no name. */
+/* "workers" -> GROUP_WORKERS and so on; -1 if no group within a pool has that
+ * name.  And back; "" for GROUP_TOP and GROUP_POOL. */
 int conf_group_find(const char *name);
 const char *conf_group_name(enum key_group group);
 

@@ -25,7 +25,7 @@ find(const char *text, const char *name)
 	return copy;
 }
 
-/* What libconfig must not see, and all that follows. */
+/* End the text before this line, which libconfig must not see. */
 static void
 cut(char *text, int line)
 {

@@ -14,7 +14,7 @@
 
 /* ---- pools -------------------------------------------------------------- */
 
-/* A new pool at the end of the configuration, its defaults set, or NULL. */
+/* Append a pool that has its defaults; NULL if memory ran out. */
 static struct conf_pool *
 pool_new(struct reader *r, const char *name, int line)
 {
@@ -34,7 +34,7 @@ pool_new(struct reader *r, const char *name, int line)
 	pools[n] = (struct conf_pool){ .line = line };
 	pools[n].name = strdup(name);
 	pools[n].file = strdup(r->file);
-	r->conf->npools++; /* from here on conf_free gives it back */
+	r->conf->npools++; /* from here on conf_free frees it */
 	if (pools[n].name == NULL || pools[n].file == NULL ||
 	    conf_value_pool_defaults(&pools[n]) == -1)
 		return NULL;
@@ -178,7 +178,7 @@ read_included(struct reader *r, const char *main_file)
 		read_file(r, files.item[i]);
 	r->file = main_file;
 	conf_list_free(&files);
-	/* What it named is here now: read again, a dump must not include. */
+	/* Its pools are in conf: a dump that includes would read them twice. */
 	free(r->conf->include);
 	r->conf->include = NULL;
 }

@@ -32,7 +32,7 @@ reader_fault_memory(struct reader *r)
 	reader_fault(r, 0, "%s", strerror(ENOMEM));
 }
 
-/* "pool www: workers.max", whatever of it there is; for faults. */
+/* "pool www: workers.max" for faults, without pool and group outside them. */
 static const char *
 full_name(const struct target *target, enum key_group group, const char *name,
     char out[128])

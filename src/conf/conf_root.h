@@ -1,15 +1,15 @@
 #ifndef CONF_CONF_ROOT_H
 #define CONF_CONF_ROOT_H
 
-/* No application runs as root unless the person who starts the daemon said so
- * (-R).  Runs in the master and in -t. */
+/* No application runs as root unless the daemon is started with -R.  Runs in
+ * the master and in -t. */
 
 #include <stdbool.h>
 
 #include "conf/conf.h"
 
-/* True, with a fault noted for each, if pools of conf would run as root and
- * that is not allowed. */
+/* True if pools would run as root although that is not allowed; a fault is
+ * appended for each of them. */
 bool conf_refuse_root(const struct conf *conf, bool allowed,
     struct conf_faults *faults);
 

@@ -9,7 +9,7 @@
 
 #include "base/buf.h"
 
-#define MEMORY (256 * 1024) /* bytes that libconfig may need for any text */
+#define MEMORY (256 * 1024) /* bytes that libconfig may need for no text */
 
 struct text {
 	const char *start;
@@ -27,7 +27,7 @@ refuse(const struct text *text, const char *at, struct why *why,
 	return -1;
 }
 
-/* NULL: the string does not end. */
+/* The end of the string at p; NULL if it does not end. */
 static const char *
 after_string(const char *p, const char *end)
 {
@@ -46,7 +46,7 @@ after_line(const char *p, const char *end)
 	return newline != NULL ? newline + 1 : end;
 }
 
-/* NULL: the comment does not end. */
+/* The end of the comment, or of the '/', at p; NULL if it does not end. */
 static const char *
 after_slash(const char *p, const char *end)
 {
@@ -66,7 +66,8 @@ is_word(char c)
 	return isalnum((unsigned char)c) || (c != '\0' && strchr("_*+-.", c));
 }
 
-/* Is it an integer (and no name, no float) that libconfig would wrap? */
+/* True if the word is an integer, neither a name nor a float, that libconfig
+ * would change to fit an int. */
 static bool
 wraps(const char *word, size_t len)
 {
@@ -82,7 +83,7 @@ wraps(const char *word, size_t len)
 	    (*end == '\0' && (value < INT_MIN || value > INT_MAX));
 }
 
-/* NULL: a number that libconfig would change. */
+/* The end of the word at start; NULL if it is a number that wraps. */
 static const char *
 after_word(const char *start, const char *end)
 {
@@ -93,7 +94,7 @@ after_word(const char *start, const char *end)
 	return wraps(start, (size_t)(p - start)) ? NULL : p;
 }
 
-/* Past whatever begins at p; or NULL, and what is wrong with it. */
+/* The end of the token at p; or NULL, and *wrong says what is wrong with it. */
 static const char *
 after_token(const char *p, const char *end, const char **wrong)
 {

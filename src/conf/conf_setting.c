@@ -21,7 +21,7 @@ conf_setting_text(const config_setting_t *setting, char scratch[NUM_TEXT])
 	}
 }
 
-/* Text alone cannot tell "5" from 5, but a reader of the file can. */
+/* The types are compared because the text of "5" and of 5 is the same. */
 bool
 conf_setting_fits(enum key_type type, const config_setting_t *setting)
 {

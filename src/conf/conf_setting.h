@@ -3,8 +3,7 @@
 
 /*
  * One setting of libconfig as text: for the table of keys, which takes text,
- * and for faults.  Runs in the master and in -t; this and conf_read know
- * libconfig, nobody else does.
+ * and for faults.  Runs in the master and in -t.
  */
 
 #include <stdbool.h>
@@ -16,15 +15,16 @@
 
 struct config_setting_t;
 
-/* The setting as text, or NULL if it is none of the plain values. */
+/* The value as text, in the setting or in scratch; NULL unless it is a string,
+ * a boolean or an integer. */
 const char *conf_setting_text(const struct config_setting_t *setting,
     char scratch[NUM_TEXT]);
 
-/* Is it of a kind that a key of that type takes? */
+/* True if a key of that type accepts the type of the setting. */
 bool conf_setting_fits(enum key_type type,
     const struct config_setting_t *setting);
 
-/* What stands there, for a fault: "a group", "\"text\"", "5".  Returns out. */
+/* The value as a fault shows it: "a group", "\"text\"", "5".  Returns out. */
 const char *conf_setting_found(const struct config_setting_t *setting,
     char out[SETTING_TEXT]);
 

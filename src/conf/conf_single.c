@@ -25,7 +25,7 @@ set(struct conf_pool *pool, enum key_group group, const char *name,
 	return -1;
 }
 
-/* The application by its full name, so that it is found from anywhere. */
+/* The absolute path of the application: the daemon changes its directory. */
 static char *
 full_path(const char *app)
 {
@@ -57,7 +57,7 @@ fill(struct conf_pool *pool, const char *app, const char *address,
 	return result;
 }
 
-/* All defaults and one pool with its names, or NULL with errno. */
+/* All defaults, and one pool with its name; NULL if memory ran out. */
 static struct conf *
 bare(void)
 {

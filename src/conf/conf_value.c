@@ -89,7 +89,7 @@ filemode_parse(const char *text, int64_t *value)
 	return 0;
 }
 
-/* A variable's name as every shell takes it, up to the '='. */
+/* True if the text is a name that every shell accepts, up to a '='. */
 static bool
 is_variable(const char *text)
 {
@@ -108,7 +108,8 @@ variable_add(struct conf_list *list, const char *text)
 	return conf_list_add(list, text);
 }
 
-/* The values of a size or mode that are no number. */
+/* A size or mode that is a word, "" or "unlimited".  True if the key accepts
+ * the word. */
 static bool
 word_value(const struct conf_key *key, const char *text, int64_t *value)
 {
@@ -296,7 +297,7 @@ conf_value_same(const struct conf_key *key, const void *a, const void *b)
 	}
 }
 
-/* What cannot be shown is written as libconfig reads it. */
+/* A byte that cannot be shown is written as \xHH, which libconfig reads. */
 static void
 string_print(const char *text, FILE *out)
 {

@@ -27,9 +27,9 @@ static const struct {
 
 enum kind {
 	PLAIN, /* no braces */
-	UNITS, /* one of some words, or none */
-	NAME,  /* a name is required */
-	TIME   /* what strftime(3) takes, or nothing */
+	UNITS, /* a word of a list in braces, or no braces */
+	NAME,  /* a name in braces */
+	TIME   /* a format of strftime(3) in braces, or no braces */
 };
 
 #define WORDS 7
@@ -40,7 +40,7 @@ static const struct word {
 } time_words[WORDS] = {
 	{ "seconds", UNIT_ONE },
 	{ "milliseconds", UNIT_MILLI }, { "milli", UNIT_MILLI },
-	{ "miliseconds", UNIT_MILLI }, { "mili", UNIT_MILLI }, /* as of old */
+	{ "miliseconds", UNIT_MILLI }, { "mili", UNIT_MILLI }, /* php-fpm */
 	{ "microseconds", UNIT_MICRO }, { "micro", UNIT_MICRO },
 }, memory_words[WORDS] = {
 	{ "bytes", UNIT_ONE }, { "kilobytes", UNIT_MILLI },
@@ -55,7 +55,7 @@ static const struct specifier {
 	char letter;
 	enum kind kind;
 	const struct word *words;
-	const char *param; /* it is short for %{param}e */
+	const char *param; /* the specifier means %{param}e */
 } specifiers[] = {
 	{ 'C', UNITS, cpu_words, NULL },
 	{ 'd', UNITS, time_words, NULL },
@@ -94,7 +94,7 @@ struct compiler {
 
 /* ---- faults -------------------------------------------------------------- */
 
-/* With the place: the byte, counted from 1, and the text from there on. */
+/* Add the place: the byte, counted from 1, and the text from there on. */
 static int
 fail(const struct compiler *c, const char *what)
 {
@@ -126,8 +126,8 @@ add(struct compiler *c, char op, int unit, const char *text, size_t len)
 	return 0;
 }
 
-/* Text up to the next '%'; tabs may be in it, other controls would break the
- * line. */
+/* Text up to the next '%'.  Tabs are allowed; other control characters would
+ * break the line. */
 static int
 add_text(struct compiler *c)
 {
@@ -199,7 +199,7 @@ add_specifier(struct compiler *c, const struct specifier *s, const char *arg,
 	}
 }
 
-/* From one '%' to behind its letter. */
+/* Compile one specifier; c->at moves from its '%' to behind its letter. */
 static int
 specifier(struct compiler *c)
 {
