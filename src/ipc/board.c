@@ -17,8 +17,8 @@
 
 /* ---- a generation's board ------------------------------------------------ */
 
-/* Opened read-only it cannot be mapped otherwise, and with no mode at all
- * nobody without rights opens it once more. */
+/* A descriptor that is read-only cannot be mapped for writing; mode 0 keeps a
+ * worker, which has no rights, from opening the memory again for writing. */
 static int
 open_head(struct board *board)
 {
@@ -61,7 +61,7 @@ board_make(unsigned slots)
 	return NULL;
 }
 
-/* The board that has one of so many numbers from `first` on; NULL. */
+/* A board that has one of the n slot numbers from `first` on; NULL if none. */
 static const struct board *
 in_the_way(const struct sums *sums, unsigned first, unsigned n)
 {
@@ -230,7 +230,7 @@ board_leaving(struct board *board, unsigned slot)
 	tell(board, slot, HEAD_LEAVING, 0);
 }
 
-/* Lines that a worker lost since they were last told of. */
+/* The number of lines that a worker has lost and that are not reported. */
 static uint64_t
 lost_by(const struct place *place, unsigned log)
 {
@@ -250,8 +250,8 @@ keep_lost(struct sums *sums, const struct place *place)
 		sums->lost[log] += lost_by(place, log);
 }
 
-/* What is over has been counted; what was begun and is not over has died with
- * the worker. */
+/* Add the counts of a worker that has died.  A request that was begun and is
+ * not over died with it. */
 static void
 fold(struct board *board, struct place *place)
 {
@@ -297,7 +297,7 @@ board_recycled(struct board *board, unsigned slot)
 		board_add_fact(board, FACT_RECYCLED + (unsigned)cause - 1);
 }
 
-/* No worker has more of them than microseconds. */
+/* A worker cannot have counted more than one line in a microsecond. */
 uint64_t
 board_repeats(const struct board *board, unsigned slot)
 {
@@ -352,7 +352,7 @@ by_rest(const void *a, const void *b)
 	return (x->since > y->since) - (x->since < y->since);
 }
 
-/* The idle ones, those that have been so for longest first; their number. */
+/* Sort the idle workers into rests, longest idle first.  Returns how many. */
 static unsigned
 sort_idle(struct board *board)
 {
@@ -382,7 +382,7 @@ board_ask(struct board *board, unsigned idle)
 	atomic_fetch_add(&board->head->asked, 1);
 	for (unsigned i = 0; i < idle; i++)
 		tell(board, board->rests[i].slot, HEAD_TELL, 0);
-	/* Who went busy before it was asked says nothing. */
+	/* A worker that went busy before it was asked does not report. */
 	for (unsigned i = 0; i < idle; i++)
 		if (!is_idle(&board->place[board->rests[i].slot]))
 			return false;

@@ -2,14 +2,14 @@
 #define IPC_BOARD_H
 
 /*
- * The scoreboard of one generation of a pool, as the master has it: which
- * slots there are, whose they are and what was counted is its private memory;
- * each worker writes a memfd of its own (score.h).  That is read as hostile:
- * numbers are clamped to what can be true, texts are cut, nothing in it is a
- * pid, an index or an address, and counts that cannot be true are not taken.
+ * The scoreboard of one generation of a pool, on the master's side.  The list
+ * of slots, their processes and the totals are private memory of the master;
+ * each worker writes a memfd of its own (score.h).  That memfd may be hostile:
+ * numbers are clamped to possible values, texts are cut, nothing in it is used
+ * as a pid, an index or an address, and impossible counts are refused.
  *
- * The generations of a pool share what was counted: it goes on over reloads,
- * and a look at one of them sees the workers of all.
+ * The generations of a pool share their totals, which go on over reloads, and
+ * each of them can list the workers of all.
  */
 
 #include <stdbool.h>
@@ -19,22 +19,23 @@
 #include "ipc/record.h"
 #include "ipc/score.h"
 
-/* What the master knows of the pool, for whoever shows it. */
+/* What the master knows of a pool, for the status. */
 enum board_fact {
-	FACT_STARTED,	 /* seconds since 1970: counts begin here */
-	FACT_GENERATION, /* of the newest workers; the first is 1 */
-	FACT_FORKED,	 /* workers, ever */
-	FACT_CRASHES,	 /* workers that died unasked */
-	FACT_RESTARTS,	 /* workers forked in another's place */
-	FACT_RECYCLED,	 /* and on: by enum score_cause, workers replaced */
+	FACT_STARTED,	 /* seconds since 1970 when counting began */
+	FACT_GENERATION, /* number of the newest workers'; the first is 1 */
+	FACT_FORKED,	 /* workers forked, ever */
+	FACT_CRASHES,	 /* workers that died without an order to leave */
+	FACT_RESTARTS,	 /* workers forked in the place of another */
+	FACT_RECYCLED,	 /* workers replaced, one fact per enum score_cause */
 	FACT_RECYCLED_END = FACT_RECYCLED + SCORE_CAUSES - 1,
-	FACT_FAILURES,	   /* of workers to start or to live, in a row */
-	FACT_RETRY,	   /* clock_ms() before which none is forked */
-	FACT_MAX_CHILDREN, /* times that as many workers were active as the
-			      limit allows (board_set_limit) */
+	FACT_FAILURES,	   /* workers that failed to start or to live, in a
+			      row */
+	FACT_RETRY,	   /* clock_ms() before which no worker is forked */
+	FACT_MAX_CHILDREN, /* how often the active workers reached the limit
+			      (board_set_limit) */
 	FACT_MAX_ACTIVE,   /* the most workers of a generation active at once */
 	FACT_MAX_QUEUE,	   /* the longest listen queue that was seen */
-	FACT_PEAK,	   /* the largest Lua heap of a worker, bytes */
+	FACT_PEAK,	   /* bytes of the largest Lua heap of a worker */
 	BOARD_FACTS
 };
 
@@ -42,17 +43,17 @@ struct score_slot { /* a snapshot of one worker */
 	enum score_state state;
 	pid_t pid;
 	int64_t born;	   /* clock_ms() at fork */
-	int64_t since;	   /* clock_ms() of the last change of state, that to
-			      LEAVING excepted (it is not the worker's) */
+	int64_t since;	   /* clock_ms() of the worker's last change of state;
+			      the master's change to LEAVING does not count */
 	uint64_t requests; /* begun by this process */
-	uint64_t done;	   /* of these are over; one less: it is in hand */
-	int64_t begun;	   /* clock_us(): the last request began */
+	uint64_t done;	   /* finished; one less than requests while busy */
+	int64_t begun;	   /* clock_us() at the begin of the last request */
 	int64_t took;	   /* us; the last request that is over */
 	int64_t length;	   /* CONTENT_LENGTH of the last, -1: not given */
-	int status;	   /* the last is answered with; 0: not yet known */
+	int status;	   /* HTTP status of the last; 0: not yet known */
 	int64_t line;	   /* score_line of the last, or SCORE_NO_LINE */
 	int64_t gauge[SCORE_GAUGES];
-	unsigned number;   /* among those of all generations */
+	unsigned number;   /* of the slot, unique in all generations */
 	char method[16];   /* of the last request; cut, a NUL byte is "?" */
 	char uri[512];
 	char script[256];
@@ -66,8 +67,8 @@ struct score_counts {
 };
 
 struct score_sum { /* over all generations */
-	uint64_t n[SCORE_COUNTERS];  /* ever */
-	int64_t gauge[SCORE_GAUGES]; /* of the living */
+	uint64_t n[SCORE_COUNTERS];  /* since FACT_STARTED */
+	int64_t gauge[SCORE_GAUGES]; /* of living workers */
 	struct score_counts workers; /* RESTARTING counts as busy */
 };
 
@@ -76,8 +77,8 @@ struct board;
 /* ---- a generation's board ------------------------------------------------ */
 
 /*
- * A board of so many slots, all free, that goes on with what the generation
- * `before` it (NULL: none) has counted.  NULL with errno.
+ * Make a board of n free slots that shares the totals of the generation
+ * `before` it (NULL: none).  NULL with errno.
  */
 struct board *board_new(unsigned slots, const struct board *before);
 void board_free(struct board *board);
@@ -86,52 +87,55 @@ unsigned board_slots(const struct board *board);
 /* ---- a worker's life ----------------------------------------------------- */
 
 /*
- * A worker is about to be born in a free slot, and maps these two
- * (score_open); the head is opened read-only and stays the board's, the slot
- * is fresh memory and stays the board's too.  0, or -1 with errno.  If
- * nothing is born: board_dead.
+ * Take a free slot for a worker that is about to be forked.  The worker maps
+ * both descriptors (score_open): the head, which is read-only, and the slot,
+ * which is new memory.  The board owns both.  0, or -1 with errno.  If no
+ * worker is forked, call board_dead.
  */
 struct board_lease {
 	int head, slot;
 };
 int board_lease(struct board *board, unsigned slot, struct board_lease *lease);
 
-/* It was born as that process. */
+/* Note the pid of the worker in a slot. */
 void board_born(struct board *board, unsigned slot, pid_t pid);
 
-/* It has been told to leave. */
+/* Mark the worker as told to leave. */
 void board_leaving(struct board *board, unsigned slot);
 
-/* It was reaped: what it counted goes into the totals; the slot is free.
- * False: its counts could not be true, and were not taken. */
+/* Add the counts of a worker that was reaped to the totals and free the slot.
+ * False if its counts became impossible; the last possible ones are added. */
 bool board_dead(struct board *board, unsigned slot);
 
-/* It has been replaced, for the cause that it gave. */
+/* Count the worker in FACT_RECYCLED, by the cause for which it was replaced. */
 void board_recycled(struct board *board, unsigned slot);
 
-/* The log lines that it has counted and not written (log_bury), and its stash
- * (spool_salvage); NULL: there is none, or it is of another build. */
+/* The word of log lines that the worker counted and did not write (log_bury);
+ * its stash (spool_salvage), NULL if the slot is free or of another build. */
 uint64_t board_repeats(const struct board *board, unsigned slot);
 const void *board_stash(const struct board *board, unsigned slot);
 
 /* ---- what all workers are told ------------------------------------------- */
 
-/* No more workers than that may be active. */
+/* The number of active workers that counts as FACT_MAX_CHILDREN; 0: none. */
 void board_set_limit(struct board *board, unsigned limit);
 
+/* What score_last and score_heirs tell the workers: the daemon stops; another
+ * generation serves after this one. */
 void board_set_last(struct board *board, bool last);
 void board_set_replaced(struct board *board, bool replaced);
 
 /*
- * Have workers that go busy say so (score_busy), such that at least one does
- * before fewer than `idle` of them are idle; 0: none is to.  Those that have
- * been idle longest are asked, as the kernel wakes them last.  False: so few
- * are idle already; look again.
+ * Ask `idle` idle workers to report when they go busy (score_busy), so that the
+ * master hears of it as soon as fewer than `idle` workers are idle; 0: ask
+ * none.  It asks those that have been idle longest, because the kernel wakes
+ * them last.  False: fewer are idle already, so that none may report.
  */
 bool board_ask(struct board *board, unsigned idle);
 
 /* ---- facts --------------------------------------------------------------- */
 
+/* Set a fact; add 1 to it; set it if `value` is larger; read it. */
 void board_set_fact(struct board *board, enum board_fact fact, int64_t value);
 void board_add_fact(struct board *board, enum board_fact fact);
 void board_raise_fact(struct board *board, enum board_fact fact,
@@ -140,37 +144,39 @@ int64_t board_fact(const struct board *board, enum board_fact fact);
 
 /* ---- lines that a log does not take -------------------------------------- */
 
-/* The master has lost one itself.  Is any lost of which nothing was said?
- * Then *error is the reason of one. */
+/* Count a line that the master itself has lost, with the errno. */
 void board_lose_line(struct board *board, unsigned log, int error);
-bool board_loses(struct board *board, unsigned log, int *error);
 
-/* Has that been said, and not yet that it takes lines again? */
+/* True once if lines were lost: *error is the errno of one of them, the caller
+ * reports it, and the log is lossy until board_forget_lost. */
+bool board_loses(struct board *board, unsigned log, int *error);
 bool board_is_lossy(const struct board *board, unsigned log);
 
-/* The log takes lines again, for all: how many were lost. */
+/* The log takes lines again, in all generations.  Returns how many lines were
+ * lost, and counts from 0 again. */
 uint64_t board_forget_lost(struct board *board, unsigned log);
 
 /* ---- reading ------------------------------------------------------------- */
 
-/* Count the workers of this generation, and take note of how many are active
- * at once. */
+/* Count the workers of this generation by state, and update FACT_MAX_ACTIVE
+ * and FACT_MAX_CHILDREN. */
 void board_look(struct board *board, struct score_counts *counts);
 
-/* A snapshot of one worker; STARTING until it has said anything.  False: the
- * slot is free, of another build, or its worker was in the middle of writing
- * every time. */
+/* Take a snapshot of one worker; its state is STARTING until it has set one.
+ * False: the slot is free or of another build, or its worker was writing at
+ * each try. */
 bool board_read(const struct board *board, unsigned slot,
     struct score_slot *out);
 
-/* The same of one that was reaped, which has died in the middle of writing
- * perhaps: then texts may be mixed up. */
+/* The same for a worker that was reaped, before board_dead.  If it died while
+ * it was writing, parts of two requests may be mixed. */
 bool board_read_last(const struct board *board, unsigned slot,
     struct score_slot *out);
 
 /*
- * All generations.  The next worker at or behind place *at (begin with 0);
- * false: no more.  A worker in mid-write has its state and pid alone.
+ * Over all generations: the sum; the next worker whose slot has number *at or
+ * a higher one, and *at moves behind it (0 at first); false: there is no more.
+ * Of a worker that was writing at each try only state, pid and birth are set.
  */
 void board_sum(struct board *board, struct score_sum *sum);
 bool board_next(const struct board *board, unsigned *at,
@@ -178,13 +184,14 @@ bool board_next(const struct board *board, unsigned *at,
 
 /* ---- over an upgrade in place -------------------------------------------- */
 
-/* Append the fields of a record; descriptors stay open over exec(3).  Become
- * what such a record says; slots of another build have no more than a pid.
- * NULL with errno. */
+/* Append the board as the fields of a record; its descriptors stay open over
+ * exec(3).  Make a board from such a record; of a slot from another build only
+ * pid, counts and birth are known.  NULL with errno. */
 void board_hand_over(struct board *board, struct buf *out);
 struct board *board_take_over(const struct record *record);
 
-/* There are no more such records. */
+/* Call after the last such record: generations of one pool that come later do
+ * not share totals with those before. */
 void board_all_taken_over(void);
 
 #endif

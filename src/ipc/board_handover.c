@@ -11,7 +11,7 @@
 #define FIRST_MOST (1 << 30)
 #define NAME_ROOM  40
 
-/* ---- what was counted, by names that every build knows ------------------- */
+/* ---- counts and facts, by names that every build knows ------------------- */
 
 static const char *const counters[SCORE_SERVED] = {
 	[SCORE_BEGUN] = "begun",
@@ -44,7 +44,7 @@ static const char *const facts[BOARD_FACTS] = {
 	[FACT_PEAK] = "peak",
 };
 
-/* "served_2xx_500": how many with such a status took at most so many us. */
+/* "served_2xx_500": requests with status 2xx in the bucket up to 500 us. */
 static const char *
 counter_name(unsigned counter, char out[NAME_ROOM])
 {
@@ -132,7 +132,7 @@ board_hand_over(struct board *board, struct buf *out)
 
 /* ---- taking over --------------------------------------------------------- */
 
-/* Those of a pool are told by the generation that comes first. */
+/* Totals taken over so far: those of a pool come with its first record. */
 static struct sums *taken;
 
 static struct sums *
@@ -147,7 +147,7 @@ find_sums(const struct record *record)
 		return sums;
 	take_sums(sums, record);
 	sums->id = id;
-	sums->users = 1; /* this list */
+	sums->users = 1; /* the list `taken` */
 	sums->next = taken;
 	taken = sums;
 	return sums;
@@ -191,7 +191,7 @@ take_place(struct board *board, const struct record *record)
 	take_counts(place->counts, record);
 	if (sealed_is_room(place->fd, sizeof(*place->memory)))
 		board_map(place);
-	/* It says 0 before its worker has come to it. */
+	/* The version is 0 until the worker has mapped its slot. */
 	if (place->memory != NULL && !is_ours(place->memory))
 		board_unmap(place);
 }

@@ -6,11 +6,11 @@
 
 #define TRIES 20
 
-/* What no worker exceeds, whatever it does. */
-#define SLACK_US     1000000	      /* of clocks that are read in turn */
+/* Bounds that no worker can exceed. */
+#define SLACK_US     1000000	      /* between two readings of clocks */
 #define BYTES_MOST   ((int64_t)1 << 40) /* of memory */
 #define CONNS_MOST   (1 << 20)
-#define CPU_MOST     1000000	      /* a hundred threads */
+#define CPU_MOST     1000000	      /* a hundred processors */
 #define BYTES_PER_US 100000	      /* in or out of one worker */
 #define REQUESTS_PER_US 10
 
@@ -31,8 +31,8 @@ clamp(int64_t value, int64_t least, int64_t most)
 
 /* ---- a worker's counts --------------------------------------------------- */
 
-/* Over before begun: then what is in hand is not negative.  SCORE_BEGUN is the
- * first counter. */
+/* From the last counter to the first, SCORE_BEGUN, so that there are never more
+ * finished requests than begun ones. */
 static void
 copy_counts(const struct score_page *page, uint64_t n[SCORE_COUNTERS])
 {
@@ -42,8 +42,8 @@ copy_counts(const struct score_page *page, uint64_t n[SCORE_COUNTERS])
 	}
 }
 
-/* A worker serves one request at a time, in no time that has not passed, and
- * counts never go back. */
+/* False if the counts are impossible: counts never go back, and a worker serves
+ * one request at a time, within the time since its birth. */
 static bool
 can_be_true(const struct place *place, const uint64_t n[SCORE_COUNTERS])
 {
@@ -150,7 +150,7 @@ read_gauges(const struct score_page *page, struct score_slot *out)
 		    i == GAUGE_CPU ? -1 : 0, most[i]);
 }
 
-/* An untrue place shows what it had counted when it was last believed. */
+/* A place that is untrue shows its last possible counts. */
 static void
 believe_less(const struct place *place, struct score_slot *out)
 {
@@ -183,7 +183,7 @@ copy(const struct place *place, struct score_slot *out)
 		out->id[0] = '\0';
 }
 
-/* What is known without the worker. */
+/* Set what the master knows without the worker's memory. */
 static void
 begin(const struct board *board, const struct place *place,
     struct score_slot *out)
@@ -261,7 +261,7 @@ count_state(enum score_state state, struct score_counts *counts)
 	}
 }
 
-/* Those who are leaving may be serving as well. */
+/* By the worker's own state, because a worker that leaves may be serving. */
 static bool
 is_active(const struct place *place)
 {
@@ -318,7 +318,8 @@ board_sum(struct board *board, struct score_sum *sum)
 			sum_place(b, &b->place[i], sum);
 }
 
-/* The board and the slot of the first living one from number `at` on. */
+/* The living worker with the lowest number from `at` on: its board, and *slot;
+ * NULL if there is none. */
 static const struct board *
 next_alive(const struct sums *sums, unsigned at, unsigned *slot)
 {

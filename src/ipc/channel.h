@@ -2,9 +2,9 @@
 #define IPC_CHANNEL_H
 
 /*
- * What the master sends to a worker over its channel, one message each, a
- * descriptor with some of them; worker_args.h has what the worker says.  Runs
- * on both sides.
+ * Messages from the master to a worker over its channel, some of them with a
+ * descriptor.  The words of the worker to the master are in worker_args.h.
+ * Runs on both sides.
  */
 
 #include "base/log_line.h"
@@ -12,23 +12,26 @@
 
 enum channel_message {
 	CHANNEL_CLOSED, /* the master is gone */
-	CHANNEL_EMPTY,	/* nothing has come */
+	CHANNEL_EMPTY,	/* there is no message */
 	CHANNEL_LEVEL,	/* the level of log lines */
-	CHANNEL_LOG,	/* a log of the pool: WORD_TAKEN */
-	CHANNEL_STATUS, /* what WORD_STATUS has asked for */
+	CHANNEL_LOG,	/* a log of the pool: to be answered with WORD_TAKEN */
+	CHANNEL_STATUS, /* the answer to WORD_STATUS */
 	CHANNEL_ORDER,	/* an enum worker_order */
-	CHANNEL_OTHER	/* of another build: ignored */
+	CHANNEL_OTHER	/* unknown, of another build, or lost: to be ignored */
 };
 
-/* Each: 0, or -1 with errno; a log is sent by sink_send. */
+/* Send one message without waiting: 0, or -1 with errno.  `memory` is the
+ * descriptor of the status (status_send), -1: there is none.  A log is sent by
+ * sink_send. */
 int channel_send_level(int channel, enum log_level level);
-int channel_send_status(int channel, int memory); /* -1: there is none */
+int channel_send_status(int channel, int memory);
 int channel_send_order(int channel, char order);
 
 /*
- * Take one message, without waiting.  Logs are taken over; *told is the
- * descriptor of CHANNEL_STATUS, or -1, or the order.  A message whose
- * descriptor found no place here is lost, which is logged.
+ * Receive one message without waiting.  A level is set (log_set_level), a log
+ * replaces its sink.  *told becomes the descriptor of CHANNEL_STATUS, which the
+ * caller owns, the order of CHANNEL_ORDER, or -1.  If this process has no room
+ * for a descriptor, the message is lost, and an error is logged.
  */
 enum channel_message channel_receive(int channel,
     struct sink sinks[SINK_COUNT], int *told);

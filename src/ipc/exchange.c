@@ -8,7 +8,7 @@
 #include "base/fd.h"
 #include "ipc/record.h"
 
-#define WIDE (1 << 26) /* bytes; what is not used costs nothing */
+#define WIDE (1 << 26) /* bytes; unused room costs nothing */
 
 void
 exchange_widen(int exchange)

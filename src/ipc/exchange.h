@@ -2,28 +2,26 @@
 #define IPC_EXCHANGE_H
 
 /*
- * The exchange of a pool, over which workers hand connections to each other
- * (worker/net/handoff.h has the messages), as far as the master has to do with
- * it.
+ * The master's part of a pool's exchange, the socket pair over which workers
+ * hand connections to each other (the messages: worker/net/handoff.h).
  */
 
 #include <stdbool.h>
 
-/* Workers of a build with another version do not understand the messages, so
- * the master does not let them share an exchange.  To be raised when a name in
- * a message changes its meaning. */
+/* The version of the messages, to be raised when a name in them changes its
+ * meaning.  Workers with different versions do not share an exchange. */
 #define HANDOFF_VERSION 1
 
-/* Let the writing end hold as many as wait in a long queue, as far as this
- * process may. */
+/* Enlarge the buffer of the writing end, as far as the kernel allows it, so
+ * that it holds the connections of a long listen queue. */
 void exchange_widen(int exchange);
 
-/* Does the writing end have room for at least one message? */
+/* True if the writing end has room for at least one message. */
 bool exchange_has_room(int exchange);
 
-/* Give a connection that has just been accepted and nobody has looked at: who
- * takes it judges whether its peer may come.  0, or -1 with errno, and it
- * stays the caller's to close in either case. */
+/* Send a connection that was just accepted and not checked: the worker that
+ * receives it checks whether its peer is allowed.  0, or -1 with errno.  The
+ * caller closes fd in either case. */
 int exchange_give_fresh(int exchange, int fd);
 
 #endif

@@ -49,7 +49,7 @@ find_name(struct identity *id, struct why *why)
 	return id->name == NULL || id->home == NULL ? fail(why) : 0;
 }
 
-/* Those of the user database; a number without a name is in one only. */
+/* The groups of the user database; a number without a name has only gid. */
 static int
 find_groups(struct identity *id, struct why *why)
 {

@@ -14,7 +14,7 @@
 
 static struct {
 	int n;
-	char *names; /* separated by colons; NULL: none was named */
+	char *names; /* separated by colons; NULL: no names */
 } self;
 
 static int64_t

@@ -2,25 +2,26 @@
 #define IPC_OUTPUT_TAG_H
 
 /*
- * How a worker tells the master, within the pipe that carries its output, of
- * which request a line is: a mark of bytes that text does not have stands
- * before it.  What processes print that know nothing of marks has none, and is
- * of no request.  Pure; runs on both sides.
+ * Mark the request that a line of a worker's output belongs to.  In the pipe
+ * that carries the output to the master the mark stands before the line: the
+ * id of the request between two bytes that text does not contain.  Lines
+ * without a mark, as from children of the application, belong to no request.
+ * Pure; runs on both sides.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#define OUTPUT_TAG_ID	   64 /* of a request, with its NUL */
+#define OUTPUT_TAG_ID	   64 /* room for the id of a request and a NUL */
 #define OUTPUT_TAG_BEGIN '\x1e'
 #define OUTPUT_TAG_END   '\x1f'
 
-/* Is it an id?  1 to 63 printable ASCII characters, no space, quotes or
- * backslash: nothing of it needs escaping anywhere. */
+/* True if it is a valid id: 1 to 63 printable ASCII characters, none of them a
+ * space, a quote (", ', `) or a backslash, so that no log has to escape it. */
 bool output_tag_is_id(const char *id, size_t len);
 
-/* If a mark begins at p, of n bytes: its length, and *id is what it says;
- * else 0, and *id is not touched. */
+/* Parse a mark at the start of n bytes.  Returns its length and sets id,
+ * terminated; 0 if there is no mark, and id is unchanged. */
 size_t output_tag_parse(const char *p, size_t n, char id[OUTPUT_TAG_ID]);
 
 #endif

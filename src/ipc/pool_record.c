@@ -14,7 +14,7 @@ member_of(const struct conf_key *key, const struct conf_pool *pool)
 	return (char *)(uintptr_t)pool + key->offset;
 }
 
-/* "workers_max"; those of the pool itself have no group before them. */
+/* "workers_max"; a key outside the groups has its name only. */
 static const char *
 record_name(const struct conf_key *key, char out[NAME_ROOM])
 {

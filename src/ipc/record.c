@@ -42,7 +42,8 @@ record_put_fd(struct buf *out, const char *name, int fd)
 	record_put_number(out, name, fd);
 }
 
-/* "NAME LENGTH" and what is left after it, if the value can be there whole. */
+/* Parse "NAME LENGTH\n" and check that the whole value and its newline
+ * follow. */
 static bool
 parse_head(const char *at, size_t len, struct record *out)
 {
@@ -142,7 +143,8 @@ record_number(const struct record *in, const char *name, int64_t otherwise)
 	return number;
 }
 
-/* What is close-on-exec was opened by this image, or taken before. */
+/* A descriptor that is close-on-exec was opened by this image, or taken
+ * before. */
 int
 record_take_fd(const struct record *record)
 {

@@ -19,7 +19,7 @@ struct score {
 	uint32_t told; /* head->asked, when the master was last told */
 };
 
-/* ---- having one ---------------------------------------------------------- */
+/* ---- opening ------------------------------------------------------------- */
 
 static void *
 map(int fd, size_t size, int rights)
@@ -141,9 +141,9 @@ end(struct score_page *page)
 }
 
 /*
- * The state is stored sequentially consistent, as is what the master asks: a
- * master that asks and then looks, and a worker that goes busy and then looks
- * whether it was asked, cannot miss each other.
+ * The state and the master's HEAD_TELL are stored with sequential consistency.
+ * The master sets HEAD_TELL, then reads the state; the worker sets BUSY, then
+ * reads HEAD_TELL: so at least one of them sees the other's store.
  */
 static void
 enter(struct score_page *page, enum score_state state, int64_t now)
@@ -152,8 +152,8 @@ enter(struct score_page *page, enum score_state state, int64_t now)
 	SET(page->since, now);
 }
 
-/* Cut and always terminated, in whole words, and no more of them than it
- * takes. */
+/* Store a text, cut to its place and terminated, in no more words than it
+ * needs. */
 static void
 put_text(struct score_page *page, enum score_text which, const char *data,
     size_t len)
@@ -243,8 +243,8 @@ score_busy(struct score *score, const struct score_request *request)
 	return is_asked(score);
 }
 
-/* The sums first: whoever is killed before the last line was killed in the
- * middle of a request, some of whose bytes have been sent. */
+/* The sums first: a worker that is killed before the last line was killed
+ * within a request, of which some bytes were sent. */
 void
 score_served(struct score *score, const struct score_outcome *o)
 {
@@ -267,7 +267,7 @@ score_answer(struct score *score, int status)
 	SET(score->mine->page.status, status);
 }
 
-/* Before the line itself, whatever a compiler or a processor thinks. */
+/* Sequentially consistent, so that it is stored before the line is written. */
 void
 score_line(struct score *score, int64_t mark)
 {
@@ -359,7 +359,8 @@ score_heirs(const struct score *score)
 
 /* ---- classes and buckets ------------------------------------------------- */
 
-/* From a tenth of a millisecond on: a quick request takes less than one. */
+/* In us, from a tenth of a millisecond on: a quick request takes less than a
+ * millisecond. */
 static const int64_t bounds[SCORE_BUCKETS] = { 100, 250, 500, 1000, 2500,
 	5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000, 2500000,
 	5000000, 10000000, -1 };

@@ -2,13 +2,13 @@
 #define IPC_SCORE_H
 
 /*
- * What a worker tells of itself while it works: its slot of the scoreboard, a
- * memfd of its own that it alone writes and the master reads (board.h).  A
- * sequence counter makes snapshots whole or refused, never torn and never
- * waited for.  Counts are exact: each is one number that its worker alone
- * stores, and a kill -9 at any instruction leaves nothing that drifts.  What
- * the master tells all workers of a generation is the head of the board,
- * which they see read-only.  Knows nothing of pools or Lua.
+ * The scoreboard on the worker's side.  A worker writes its slot, a memfd of
+ * its own that only the master reads (board.h).  With a sequence counter the
+ * master gets a consistent snapshot or none, and neither side waits.  Counts
+ * are exact: each is one number that only its worker stores, so that they stay
+ * right if the worker is killed at any instruction.  The master writes what all
+ * workers of a generation must know to the head of the board, which they map
+ * read-only.
  */
 
 #include <stdatomic.h>
@@ -19,11 +19,11 @@
 
 enum score_state {
 	SCORE_FREE,	/* no process */
-	SCORE_STARTING, /* born, not READY */
+	SCORE_STARTING, /* forked, not READY yet */
 	SCORE_IDLE,
-	SCORE_BUSY,   /* a request is in its hands */
+	SCORE_BUSY,   /* serves a request */
 	SCORE_RESTARTING, /* app.restart runs */
-	SCORE_LEAVING, /* told to leave, or leaving of its own accord */
+	SCORE_LEAVING, /* told to leave (board_leaving), or of another build */
 	SCORE_STATES
 };
 
@@ -32,30 +32,31 @@ enum {
 	SCORE_BUCKETS = 17, /* of their latency; see score_bucket_us */
 };
 
-/* What is counted.  From SCORE_SERVED on requests that are over, one number
- * for each class and bucket: that number alone says that a request is over,
- * so nothing can be at odds with it. */
+/* What is counted.  From SCORE_SERVED on there is one counter of finished
+ * requests for each class and bucket.  No other counter says that a request is
+ * over, so that two can never disagree on it. */
 enum score_counter {
 	SCORE_BEGUN, /* requests */
-	SCORE_KILLED, /* requests in the hands of a worker that died */
+	SCORE_KILLED, /* requests whose worker died */
 	SCORE_ERRORS, /* requests that failed: an error of the application, or
 			 its response was malformed or incomplete */
 	SCORE_TIMEOUTS, /* requests beyond timeouts.request */
 	SCORE_SLOW,	/* requests beyond timeouts.slow */
-	SCORE_ABANDONED, /* client gone before the request was begun */
+	SCORE_ABANDONED, /* requests whose client left before they began */
 	SCORE_BYTES_IN,	 /* of bodies */
-	SCORE_BYTES_OUT, /* of responses, their heads included */
-	SCORE_LATENCY,	 /* us, of all requests that are over */
+	SCORE_BYTES_OUT, /* of responses, with their heads */
+	SCORE_LATENCY,	 /* us, of all finished requests */
 	SCORE_SERVED,
 	SCORE_COUNTERS = SCORE_SERVED + SCORE_CLASSES * SCORE_BUCKETS
 };
 
-enum score_cause { /* of a worker to be replaced in good order */
+enum score_cause { /* for which a worker asks to be replaced */
 	CAUSE_REQUESTS, /* workers.max_requests */
-	CAUSE_AGE,
-	CAUSE_RSS,
-	CAUSE_MEMORY,
-	CAUSE_RESTART, /* HUP, and the application knows no restart */
+	CAUSE_AGE,	/* workers.max_age */
+	CAUSE_RSS,	/* limits.rss */
+	CAUSE_MEMORY,	/* limits.memory */
+	CAUSE_RESTART, /* HUP, and the application changed on disk, or did not
+			  restart */
 	SCORE_CAUSES
 };
 
@@ -69,12 +70,12 @@ enum score_text {
 	SCORE_TEXTS
 };
 
-enum score_gauge { /* of a worker; what it was when it was last looked at */
+enum score_gauge { /* of a worker, as last measured */
 	GAUGE_HEAP, /* bytes of its Lua heap */
 	GAUGE_RSS,  /* bytes of resident memory */
 	GAUGE_CPU,  /* of a request: processor time by duration, in 1/10000;
 		       -1: not measured */
-	GAUGE_CONNECTIONS, /* kept alive and idle */
+	GAUGE_CONNECTIONS, /* that are kept alive and idle */
 	SCORE_GAUGES
 };
 
@@ -85,13 +86,13 @@ enum score_gauge { /* of a worker; what it was when it was last looked at */
 struct score_request { /* what a worker is about to serve */
 	int64_t begun;	/* clock_us() */
 	int64_t length; /* CONTENT_LENGTH, -1: not given */
-	struct {	/* cut to fit, not escaped; NULL if len is 0 */
+	struct {	/* any bytes, cut when stored; NULL if len is 0 */
 		const char *data;
 		size_t len;
 	} text[SCORE_TEXTS];
 };
 
-struct score_outcome { /* what has become of it */
+struct score_outcome { /* of a request that is over */
 	int64_t took;  /* us */
 	int status;    /* HTTP, 0: none was sent */
 	bool failed;   /* SCORE_ERRORS */
@@ -102,81 +103,85 @@ struct score_outcome { /* what has become of it */
 
 struct score;
 
-/* ---- having one ---------------------------------------------------------- */
+/* ---- opening ------------------------------------------------------------- */
 
 /*
- * Map the slot with that number and the head; both descriptors (board_lease)
- * are closed.  NULL with errno: EPROTO if they are not what they ought to be.
+ * Map the head and the slot with that number, and close both descriptors
+ * (board_lease).  The state is STARTING.  NULL with errno, and both stay open:
+ * EPROTO if one is not such memory, or the head has no such slot.
  */
 struct score *score_open(int head, int slot, unsigned number);
 
-/* One that nobody else sees, for a worker without a master.  NULL with
+/* Make a slot in private memory, for a worker without a master.  NULL with
  * errno. */
 struct score *score_alone(void);
 
 /* ---- what the worker tells ----------------------------------------------- */
 
-/* It waits for requests. */
+/* The worker waits for requests: state IDLE. */
 void score_idle(struct score *score);
 
-/* app.restart runs; score_idle ends it. */
+/* app.restart begins: state RESTARTING, until score_idle. */
 void score_restarting(struct score *score);
 
-/* A request begins.  True, at most once until the master asks again: it has
- * asked to be told when this worker is idle no more. */
+/* A request begins: state BUSY, until score_idle.  True if the master has asked
+ * to be told that this worker is no longer idle (board_ask): say WORD_CROWDED.
+ * At most once each time it asks. */
 bool score_busy(struct score *score, const struct score_request *request);
 
-/* It is over: counted.  The worker is not idle before it says so. */
+/* Count the request as finished. */
 void score_served(struct score *score, const struct score_outcome *outcome);
 
-/* What becomes of it, should the worker die before it says so: with this
- * status it is about to be answered; its line of the access log is about to
- * be written, and what it says is changed by that (spool_mark; -1: nothing
- * is). */
+/* Note what the master must know if the worker dies in a request: its response
+ * is about to be sent, with this status; its line of the access log is about to
+ * be written, which will change `mark` (spool_mark), or no mark (-1). */
 void score_answer(struct score *score, int status);
 void score_line(struct score *score, int64_t mark);
 
-/* One more of what score_served does not count: SCORE_SLOW,
- * SCORE_ABANDONED.  Each is counted by one thread only. */
+/* Add 1 to a counter that score_served leaves alone: SCORE_SLOW,
+ * SCORE_ABANDONED.  One thread only may call this for each. */
 void score_more(struct score *score, enum score_counter counter);
 
+/* Set a gauge. */
 void score_gauge(struct score *score, enum score_gauge gauge, int64_t value);
 
-/* It asks to be replaced: the first cause counts. */
+/* Note the cause for which the worker asks to be replaced; the first stays. */
 void score_because(struct score *score, enum score_cause cause);
 
-/* One more line is lost that a log did not take, for this reason (errno).
- * True: the master has not heard of it. */
+/* Count a line that a log did not take, with its errno.  True: the master does
+ * not know that the log loses lines; say WORD_LOST. */
 bool score_lose_line(struct score *score, unsigned log, int error);
 
-/* A log takes lines.  True: the master thinks that it does not. */
+/* After a log has taken a line.  True: the master believes that the log loses
+ * lines; say WORD_LOGS. */
 bool score_log_works(const struct score *score, unsigned log);
 
-/* Where it counts log lines that it has not written yet (log_share). */
+/* Where the error log keeps its count of repeats (log_share). */
 _Atomic uint64_t *score_repeats(struct score *score);
 
-/* SCORE_STASH bytes for the worker's use, which outlive it; the master looks
- * what is in them when it is dead.  All zero at first. */
+/* SCORE_STASH bytes for the worker's use, all zero at first.  After its death
+ * the master reads them (board_stash). */
 void *score_stash(struct score *score);
 
 /* ---- what the master has told -------------------------------------------- */
 
-/* This worker is to leave. */
+/* True if the master has told this worker to leave. */
 bool score_is_leaving(const struct score *score);
 
-/* Workers told to leave must first serve all that waits in the listen queue
- * (the daemon stops). */
+/* True if workers that leave must first serve every connection in the listen
+ * queue, because the daemon stops. */
 bool score_last(const struct score *score);
 
-/* Somebody goes on serving when those that are leaving have left. */
+/* True if workers go on serving when those that were told to leave have left:
+ * of another generation, or of this one. */
 bool score_heirs(const struct score *score);
 
 /* ---- classes and buckets ------------------------------------------------- */
 
-/* The upper bound of a bucket in us, that of the last is -1: none. */
+/* The upper bound of a bucket in us; -1 for the last: none. */
 int64_t score_bucket_us(unsigned bucket);
 
-/* The counter of requests over with that status (0: none) in that time. */
+/* The counter for a request with that status (0: none) that took so many us. */
 unsigned score_served_as(int status, int64_t took);
 
 #endif

@@ -2,9 +2,9 @@
 #define IPC_SCORE_PAGE_H
 
 /*
- * How the head of a board and a worker's slot lie in memory: for score.c, the
- * worker's side, and board*.c, the master's.  Everything in them is atomic,
- * and what must be seen whole is behind the slot's sequence counter.
+ * The layout of a board's head and of a worker's slot in memory: for score.c,
+ * the worker's side, and board*.c, the master's.  All fields that change are
+ * atomic; the slot's sequence counter guards those that must be seen together.
  */
 
 #include <stdalign.h>
@@ -12,32 +12,32 @@
 
 #include "ipc/score.h"
 
-/* Changes with struct score_page, behind its first member. */
+/* To be raised when struct score_page changes; its first member never does. */
 #define SCORE_VERSION 5
 
-/* What a sequence counter protects, and a number that is true by itself,
- * needs no order of its own. */
+/* Relaxed access: for fields under the sequence counter, and for numbers that
+ * do not depend on others. */
 #define GET(field)	  atomic_load_explicit(&(field), memory_order_relaxed)
 #define SET(field, value) \
 	atomic_store_explicit(&(field), (value), memory_order_relaxed)
 
-enum { /* a byte of the head for each slot */
-	HEAD_ALIVE = 1,	  /* it has a worker */
-	HEAD_LEAVING = 2, /* which has been told to leave */
-	HEAD_TELL = 4	  /* and says so when it goes busy (score_busy) */
+enum { /* bits of the head's byte for a slot */
+	HEAD_ALIVE = 1,	  /* the slot has a worker */
+	HEAD_LEAVING = 2, /* it has been told to leave */
+	HEAD_TELL = 4	  /* it reports when it goes busy (score_busy) */
 };
 
 /*
- * What the master tells; workers map it read-only.  This never changes,
- * whatever becomes of the slots: after an upgrade in place the new program
- * speaks to workers of the old one through it.
+ * What the master tells the workers, which map it read-only.  This layout never
+ * changes, even if that of the slots does: after an upgrade in place the new
+ * program speaks to workers of the old one through it.
  */
 struct score_head {
 	uint32_t nslots;
-	_Atomic uint32_t asked;	   /* how often HEAD_TELL was set anew */
+	_Atomic uint32_t asked;	   /* number of times HEAD_TELL was set */
 	_Atomic uint8_t last;	   /* score_last */
 	_Atomic uint8_t replaced;  /* another generation has taken over */
-	_Atomic uint8_t lossy[SCORE_LOGS]; /* known to take no lines */
+	_Atomic uint8_t lossy[SCORE_LOGS]; /* the log takes no lines */
 	char room[52];
 	_Atomic uint8_t slot[];
 };
@@ -53,7 +53,7 @@ _Static_assert(offsetof(struct score_head, asked) == 4 &&
 
 #define TEXT_WORDS ((16 + 512 + 256 + 64 + 48 + 64) / 8)
 
-/* Odd `seq`: being written, or its writer was killed at it. */
+/* `seq` is odd while the page is written, and if its writer was killed then. */
 struct score_page {
 	alignas(128) _Atomic uint32_t version;
 	_Atomic uint32_t seq;
@@ -80,7 +80,7 @@ struct score_memory { /* a slot's memfd */
 	char stash[SCORE_STASH];
 };
 
-/* Where a text lies in a page, in words of 8 bytes. */
+/* The place of a text in a page, in words of 8 bytes. */
 struct score_place {
 	unsigned word, words;
 };

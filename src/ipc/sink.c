@@ -48,7 +48,7 @@ sink_name(enum sink_id id)
 
 /* ---- opening ------------------------------------------------------------- */
 
-/* One that is away is connected to when there is a line for it. */
+/* If syslog cannot be reached, each line tries to connect again. */
 static int
 open_syslog(void)
 {
@@ -134,7 +134,7 @@ sink_close(struct sink *sink)
 
 /* ---- can it be opened? --------------------------------------------------- */
 
-/* As path_try_log. */
+/* Returns as path_try_log. */
 static int
 try_target(const char *target, uid_t user, struct why *why)
 {
@@ -151,7 +151,8 @@ try_target(const char *target, uid_t user, struct why *why)
 	return 0;
 }
 
-/* Whose worker may do in a log's directory as it likes: it has the log. */
+/* The user who may write to the directories of the pool's logs, because its
+ * workers write the logs anyway; -1: none. */
 static uid_t
 user_of(const struct conf_pool *pool)
 {
@@ -229,8 +230,9 @@ sink_warn(const struct conf *conf, struct conf_faults *warnings)
 
 /* ---- from master to worker ----------------------------------------------- */
 
-/* The path may by now lead to another file.  What the master was given as
- * stdout may have one position for all who write to it. */
+/* Open a regular file again by its descriptor, because its path may lead to
+ * another file by now.  -1 without O_APPEND: such a file was given to the
+ * master (stdout), and all its writers must share one position. */
 static int
 open_again(int fd)
 {
@@ -327,7 +329,7 @@ sink_take(struct sink sinks[SINK_COUNT], int fd, const unsigned char *data,
 	return false;
 }
 
-/* ---- to a worker that is born -------------------------------------------- */
+/* ---- at a worker's birth ------------------------------------------------- */
 
 void
 sink_put(const struct sink *sink, enum sink_id id, struct buf *out)
@@ -364,9 +366,9 @@ sink_get(struct sink *sink, enum sink_id id, const struct record *all)
 
 /* ---- writing ------------------------------------------------------------- */
 
-/* Who holds it waits no longer than writer_write does, unless it is stopped or
- * means harm: whoever has the same pipe can lock it.  Then the line goes
- * without, and for a while no other waits. */
+/* Wait for the lock as long as its holder may wait in writer_write.  A process
+ * that is stopped, or hostile, can hold it longer: then this line is written
+ * without the lock, and for LOCK_PAUSE the next ones do not wait for it. */
 static bool
 lock(struct sink *sink)
 {
@@ -400,9 +402,9 @@ write_locked(struct sink *sink, const char *line, size_t n)
 	return result;
 }
 
-/* The begin of a line that found no room is made blank: those who write to the
- * same file may have gone on behind it.  Its descriptor is this worker's
- * alone, so nobody else finds it without O_APPEND meanwhile. */
+/* Overwrite the beginning of a cut line with blanks and a newline, because
+ * others may have written behind it.  The descriptor is this worker's alone, so
+ * no other writer is without O_APPEND meanwhile. */
 static void
 mend(struct sink *sink)
 {
@@ -454,8 +456,8 @@ sink_write_lines(struct sink *sink, const char *lines, size_t n)
 	return whole;
 }
 
-/* The daemon behind it was started anew: all who share the socket are
- * connected again. */
+/* Connect the socket again if syslog was restarted.  All processes that share
+ * the socket are connected then. */
 static bool
 reconnect(const struct sink *sink)
 {

@@ -3,9 +3,9 @@
 
 /*
  * Where a log of a pool goes: a file, the master's stdout or stderr, syslog,
- * or the error log.  The master opens it and hands descriptors on, at fork
- * and later over the worker's channel: a worker, chrooted and without rights,
- * never opens one.  Runs in master and worker; knows no line's content.
+ * or the error log.  The master opens it and passes descriptors to workers, at
+ * their birth and later over the channel: a worker, which may be in a chroot
+ * and has no rights, never opens one.  Runs in master and worker.
  */
 
 #include <stdbool.h>
@@ -22,92 +22,94 @@ _Static_assert(SINK_COUNT == SCORE_LOGS, "the score counts for each");
 
 enum sink_way {
 	SINK_NONE,
-	SINK_FILE,   /* regular, or whatever else path_open_log takes */
+	SINK_FILE,   /* a regular file, or another that path_open_log opens */
 	SINK_STREAM, /* stdout or stderr of the master */
 	SINK_SYSLOG,
-	SINK_ERROR_LOG /* of a worker: its stderr, which the master reads */
+	SINK_ERROR_LOG /* in a worker: its stderr, which the master reads */
 };
 
-struct sink { /* all zero but out.fd, which is -1: none */
+struct sink { /* none: all zero, with out.fd -1 */
 	enum sink_way way;
-	bool own;     /* the file position is moved by one worker alone */
-	bool crowded; /* a long line is not whole by itself: it is locked */
-	int64_t waits_from; /* clock_ms(): before that for no lock */
+	bool own;     /* opened for one worker: no other moves its position */
+	bool crowded; /* long lines of several writers may mix: locks each */
+	int64_t waits_from; /* clock_ms() before which it waits for no lock */
 	struct writer out;
 };
 
-/* The target of a pool's log, NULL: none.  And the key's name. */
+/* The target of a pool's log (NULL: none), and the name of its key. */
 const char *sink_target(const struct conf_pool *pool, enum sink_id id);
 const char *sink_name(enum sink_id id);
 
-/* Open a target, which may be NULL.  0, or -1 and why, and it is none. */
+/* Open a target (NULL: none).  0, or -1 and why, and the sink is none. */
 int sink_open(struct sink *sink, const char *target, struct why *why);
 void sink_close(struct sink *sink);
 
-/* Faults for the logs of pools that could not be opened, and for the error log;
- * true if there are any.  Creates nothing. */
+/* Append a fault for each log of a pool, or for the error log, that could not
+ * be opened; true if there is one.  Creates no file. */
 bool sink_check(const struct conf *conf, struct conf_faults *faults);
 bool sink_check_error_log(const struct conf *conf,
     struct conf_faults *faults);
 
-/* Name the files that somebody else could replace: who is neither root nor
- * the daemon's user nor, for a log of a pool, that pool's user. */
+/* Append a warning for each log file that another user could replace: any but
+ * root, the daemon's user and, for a log of a pool, that pool's user. */
 void sink_warn(const struct conf *conf, struct conf_faults *warnings);
 
-/* What the master keeps of a file that it has lent to a worker: the worker
- * shares the descriptor, whose position tells what it has written. */
+/* What the master keeps of a file that it has lent to a worker.  Both share the
+ * descriptor, whose position tells how much the worker has written. */
 struct sink_loan {
 	int fd;	    /* -1: none */
-	int before; /* lent before, while nothing has been written to fd: the
-		       worker may not have taken that yet; -1: none */
-	unsigned sent; /* logs of which it has not said that it has them */
-	bool owed;     /* newer ones are to be sent when it has */
+	int before; /* the one lent before, until something is written to fd,
+		       which the worker may not have yet; -1: none */
+	unsigned sent; /* logs sent and not yet confirmed by WORD_TAKEN */
+	bool owed;     /* newer logs are to be sent after that */
 };
 
 #define SINK_LOAN_NONE ((struct sink_loan) { -1, -1, 0, false })
 
 /*
- * As a worker is to have it.  With a loan a regular file is opened once more
- * for this worker alone (sink_position); the loan, which may be of an earlier
- * file, is to be given back when the worker is gone.
+ * Set *out to the sink as a worker gets it; its descriptor stays with the sink
+ * or the loan.  With a loan (NULL: without) a regular file is opened again for
+ * this worker alone (sink_position); the loan may have an earlier file already.
+ * sink_return closes what the loan has, when the worker is gone.
  */
 void sink_lend(const struct sink *sink, struct sink *out,
     struct sink_loan *loan);
 void sink_return(struct sink_loan *loan);
 
-/* The descriptor by which the worker wrote last; -1: not known. */
+/* The descriptor to which the worker has written last; -1: not known. */
 int sink_loan_used(const struct sink_loan *loan);
 
-/* Send such a sink over a worker's channel.  0, or -1 with errno. */
+/* Send a sink of sink_lend over a worker's channel.  0, or -1 with errno. */
 int sink_send(int channel, enum sink_id id, const struct sink *sink);
 
-/* Take what such a message of n > 0 bytes brought, closing what was there
- * before.  False: it is another message, and the descriptor the caller's. */
+/* In the worker: replace a sink by the one in a message of n > 0 bytes, which
+ * came with fd (-1: none).  The old one is closed.  False: it is another
+ * message, and the caller still owns fd. */
 bool sink_take(struct sink sinks[SINK_COUNT], int fd,
     const unsigned char *data, size_t n);
 
-/* The same for a worker that is born: append it to its records, take it from
- * them; without such a record it is none. */
+/* The same at a worker's birth: append a sink of sink_lend to its records; set
+ * it from the records in the value of `all`, to none if there is no such. */
 void sink_put(const struct sink *sink, enum sink_id id, struct buf *out);
 void sink_get(struct sink *sink, enum sink_id id, const struct record *all);
 
 /*
- * One line, with its newline.  0; -1 with errno: it is lost, and what went of
- * it is blank in a file that is the worker's own.  Waits for room for a
- * moment only (writer.h).
+ * Write one line, which ends with its newline.  0, or -1 with errno: the line
+ * is lost; its beginning, if written, becomes blanks in a file that is the
+ * worker's own.  Waits only a moment for room (base/writer.h).
  */
 int sink_write(struct sink *sink, enum sink_id id, const char *line, size_t n);
 
-/* How many of the first n bytes are whole lines. */
+/* The length of the whole lines at the start of n bytes. */
 size_t sink_whole_lines(const char *text, size_t n);
 
-/* As sink_write, whole lines, many at a time, into a file.  How many bytes of
- * them went; if that is not all, errno says why, and what follows is not
- * lost. */
+/* As sink_write, for several whole lines to a file.  Returns the bytes of whole
+ * lines that were written; if that is less than n, errno says why, and the
+ * caller may write the others again. */
 size_t sink_write_lines(struct sink *sink, const char *lines, size_t n);
 
-/* Where its own last line ended: another value after a line was written.  -1
- * where that cannot be known. */
+/* The position behind the last line of this worker in a file of its own, which
+ * changes with every line; -1: the file is not its own. */
 int64_t sink_position(const struct sink *sink);
 
 #endif

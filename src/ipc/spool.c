@@ -8,12 +8,12 @@
 #include "base/fd.h"
 
 /*
- * begin <= written <= end: bytes, counted for ever.  What has been added is
- * pending as soon as `end` says so, and no more as soon as `written` does.
- * While `at` is set the file may have more than that.
+ * begin <= written <= end count bytes and never go back.  A line is pending
+ * from the store to `end` until the store to `written`.  While `at` is set, the
+ * file may have more bytes than `written` says.
  */
 struct spool {
-	_Atomic uint64_t begin; /* of which the text has the first byte */
+	_Atomic uint64_t begin; /* the count of bytes before text[0] */
 	_Atomic uint64_t written;
 	_Atomic uint64_t end;
 	_Atomic int64_t at; /* 1 + position of the file before a write; or 0 */
@@ -22,7 +22,7 @@ struct spool {
 
 #define ROOM (SCORE_STASH - sizeof(struct spool))
 
-/* The worker writes; the master reads when it is dead. */
+/* The worker stores; the master loads after its death. */
 #define GET(field)	  atomic_load(&p->field)
 #define SET(field, value) atomic_store(&p->field, value)
 
@@ -63,7 +63,8 @@ spool_add(struct spool *p, const char *line, size_t n)
 	SET(end, end + n);
 }
 
-/* What becomes of the first n bytes is known when `at` is 0 again. */
+/* Write the first n pending bytes; `at` is set while it is not known how many
+ * of them the file has. */
 static size_t
 push(struct spool *p, struct sink *sink, size_t n)
 {
@@ -99,7 +100,7 @@ spool_push_one(struct spool *p, struct sink *sink)
 	return -1;
 }
 
-/* The counters meet again once it is known. */
+/* `end` moves with `written`: the mark changes, and nothing is pending. */
 int
 spool_pass(struct spool *p, struct sink *sink, const char *line, size_t n)
 {
@@ -115,11 +116,11 @@ spool_pass(struct spool *p, struct sink *sink, const char *line, size_t n)
 
 /* ---- master -------------------------------------------------------------- */
 
-/* A worker's memory may hold anything, and a process that it left behind may
- * write to it: what is judged is a copy. */
+/* A copy of the stash: the original may hold anything, and a process that the
+ * worker left behind may still write to it. */
 struct left {
 	uint64_t end;
-	int64_t at; /* -1: no write was going on */
+	int64_t at; /* the file's position; -1: the worker was not writing */
 	size_t len;
 	char text[ROOM];
 };
@@ -141,8 +142,8 @@ copy(const struct spool *p, struct left *left)
 	left->len = sink_whole_lines(left->text, left->len);
 }
 
-/* How many bytes of the text stand before that position?  Whatever stands
- * there, it is more than none. */
+/* The number of bytes of the text that the file has right before a position
+ * that is behind left->at; all of them if the file cannot be read. */
 static size_t
 written_before(int fd, const struct left *left, int64_t position)
 {
@@ -159,7 +160,8 @@ written_before(int fd, const struct left *left, int64_t position)
 	return 0;
 }
 
-/* The next line, somebody else's, begins where a torn one ends. */
+/* Overwrite the n bytes before the position, the beginning of a cut line, with
+ * blanks and a newline, because another writer's line may follow. */
 static void
 blank(int fd, int64_t position, size_t n)
 {
@@ -168,15 +170,16 @@ blank(int fd, int64_t position, size_t n)
 	memset(spaces, ' ', n);
 	spaces[n - 1] = '\n';
 	if (pwrite(fd, spaces, n, position - (int64_t)n) == -1)
-		return; /* nothing is worse than it was */
+		return; /* the cut line stays */
 }
 
-/* It was killed within a write, which had begun as the position is another:
- * most likely it was over, where the file cannot be read. */
+/* The worker was killed during a write that had moved the position.  Returns
+ * the bytes of whole lines that the file has; if it cannot be read, all of
+ * them, because most likely the write was complete. */
 static size_t
 find_written(const struct left *left, int own, int64_t position)
 {
-	int fd = fd_open_again(own, O_RDWR); /* not to append */
+	int fd = fd_open_again(own, O_RDWR); /* without O_APPEND */
 	size_t done, whole;
 
 	if (fd == -1)
@@ -198,8 +201,7 @@ is_sound(const char *line, size_t n)
 	return n > 1;
 }
 
-/* Whatever a line of ours says, it has no control character before its
- * end. */
+/* Append the lines without control characters: others are not ours. */
 static void
 add_sound(struct buf *out, const char *text, size_t n)
 {
@@ -227,7 +229,7 @@ spool_salvage(const void *stash, int own, struct buf *out)
 		if (left.len > 0)
 			done = find_written(&left, own, position);
 		else
-			left.end++; /* it had written a line that passed */
+			left.end++; /* spool_pass had written its line */
 	}
 	add_sound(out, left.text + done, left.len - done);
 	return (int64_t)left.end;

@@ -2,12 +2,11 @@
 #define IPC_SPOOL_H
 
 /*
- * Lines of a worker on their way into a log that is a file: gathered in
- * memory that it shares with the master (score_stash), and written many at a
- * time.  Should the worker be killed, at whatever instruction, the master
- * finds out what the file has of them, mends it and writes the rest.  One
- * worker writes, to a descriptor of its own (sink_lend), whose position tells
- * what it has written.  Knows nothing of what the lines say.
+ * Lines of a worker for a log that is a file: collected in memory that the
+ * master can read (score_stash), and written many at a time.  If the worker is
+ * killed, at any instruction, the master finds out which of them the file has,
+ * mends a cut line and writes the rest.  The worker writes to a descriptor of
+ * its own (sink_lend), whose position tells how much it has written.
  */
 
 #include <stdbool.h>
@@ -18,43 +17,45 @@
 #include "ipc/score.h"
 #include "ipc/sink.h"
 
-struct spool; /* memory that is all zero is one: nothing is pending */
+struct spool; /* empty if its memory is all zero */
 
-/* Of a worker: in its stash (score_stash). */
+/* The spool in a worker's stash (score_stash). */
 struct spool *spool_of(struct score *score);
 
 /* ---- worker -------------------------------------------------------------- */
 
 /* A number that changes with every line: the worker notes it (score_line)
- * before it adds one. */
+ * before it adds the line, so that the master can tell if it came to that. */
 int64_t spool_mark(const struct spool *p);
 
-/* Is there room for so many bytes?  Add one line, with its newline. */
+/* True if there is room for n bytes; add one line of n bytes that fits, with
+ * its newline. */
 bool spool_fits(const struct spool *p, size_t n);
 void spool_add(struct spool *p, const char *line, size_t n);
 
-/* Write all.  0: nothing is pending; -1 with errno: some lines still are, the
- * log took no more. */
+/* Write all pending lines.  0, or -1 with errno: the log did not take all, and
+ * the others are still pending. */
 int spool_push(struct spool *p, struct sink *sink);
 
-/* Is any pending?  Then write one.  0, or -1 with errno: it is lost. */
+/* True if a line is pending; write the first pending line: 0, or -1 with errno,
+ * and it is lost. */
 bool spool_any(const struct spool *p);
 int spool_push_one(struct spool *p, struct sink *sink);
 
-/* Write a line for which there is no room when nothing is pending.  0, or -1
- * with errno: it is lost. */
+/* Write a line that does not fit, while none is pending.  0, or -1 with errno:
+ * it is lost. */
 int spool_pass(struct spool *p, struct sink *sink, const char *line,
     size_t n);
 
 /* ---- master -------------------------------------------------------------- */
 
 /*
- * The worker is dead.  What it had still to write, by its stash (board_stash),
- * is added to out: whole lines without control characters.  `own` is what it
- * wrote to (sink_loan_used), -1: not known.  A line that it was killed in the
- * middle of is among them; what the file has of it is made blank.  Returns
- * what spool_mark was at its end: another than the worker has noted, if it
- * had come to its line.
+ * After a worker's death: append the lines that it had not written, from its
+ * stash (board_stash), to out.  Lines that are not whole, or have control
+ * characters, are dropped.  `own` is the descriptor it wrote to
+ * (sink_loan_used); -1: not known.  A line that was cut by its death is among
+ * them; its beginning in the file becomes blanks.  Returns the last spool_mark:
+ * if the worker noted another one, it had added its line.
  */
 int64_t spool_salvage(const void *stash, int own, struct buf *out);
 

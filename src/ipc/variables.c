@@ -37,7 +37,7 @@ variables_inherited(const struct conf_pool *pool, struct conf_list *out)
 	return result;
 }
 
-/* "NAME=${OTHER}" and nothing else is the master's. */
+/* Only a value that is "${OTHER}" as a whole is a variable of the master. */
 static int
 add_own(struct conf_list *out, const char *text)
 {

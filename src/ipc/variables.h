@@ -2,18 +2,21 @@
 #define IPC_VARIABLES_H
 
 /*
- * What of the master's environment a pool gets: all of it, or a few of it,
- * and what its `environment` names as "${NAME}".  Runs where that environment
- * is: in the master, in -t, and in a worker without a master.
+ * The environment of a pool's processes: the variables that the pool inherits
+ * from the master, and its own, whose value may be a variable of the master,
+ * "${NAME}".  Runs in the process that has that environment: the master, -t,
+ * or a worker without a master.
  */
 
 #include "conf/conf.h"
 
-/* The variables that it inherits, "NAME=value"; 0, or -1 (memory), and the
- * list is to be given back in either case. */
+/* Append the variables that the pool inherits, as "NAME=value": all, or with
+ * clear_environment PATH, LANG, LC_ALL and TZ.  0, or -1 (memory); the caller
+ * frees the list in either case. */
 int variables_inherited(const struct conf_pool *pool, struct conf_list *out);
 
-/* Its own, "${NAME}" replaced; what the master has not got is left out. */
+/* Append the pool's own, with "${NAME}" replaced; one that the master does not
+ * have is left out.  Returns as above. */
 int variables_own(const struct conf_pool *pool, struct conf_list *out);
 
 #endif

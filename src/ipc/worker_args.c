@@ -17,7 +17,7 @@
 #include "ipc/pool_record.h"
 #include "ipc/variables.h"
 
-#define KIND  "lua_fpm_birth_1" /* of record; another build's may be another */
+#define KIND  "lua_fpm_birth_1" /* the record's name, with its version */
 
 #define FDS_OF(orders) ((orders)->nlisteners + 5 + SINK_COUNT)
 

@@ -2,10 +2,11 @@
 #define IPC_WORKER_ARGS_H
 
 /*
- * Everything that a process of a pool is given when it is born: records in a
- * sealed memfd, which tell the pool's configuration, and descriptors by their
- * number.  Made by the master just before fork (or by standalone); read by
- * the process, which has nothing else of the one that made it.
+ * Everything that a process of a pool gets at its birth: a sealed memfd of
+ * records with the pool's configuration and the numbers of descriptors.  The
+ * master makes it just before fork(2); the new process reads it and has nothing
+ * else of the master.  A worker without a master fills struct worker_args
+ * itself.
  */
 
 #include <stdbool.h>
@@ -19,29 +20,29 @@
 
 enum worker_kind {
 	WORKER_KIND_APP,
-	WORKER_KIND_STATUS, /* answers at status_listen, and that is all */
+	WORKER_KIND_STATUS, /* answers at status_listen, nothing else */
 	WORKER_KIND_TRIAL   /* loads the application once, for -t */
 };
 
 struct worker_args {
 	enum worker_kind kind;
-	struct conf *conf;	      /* that of the pool alone */
-	const struct conf_pool *pool; /* its environment as it is to be */
-	struct conf_list inherited;   /* variables, variables.h */
+	struct conf *conf;	      /* of this pool only */
+	const struct conf_pool *pool; /* environment as by variables_own */
+	struct conf_list inherited;   /* variables_inherited */
 	struct identity identity;
 	int *listeners;		      /* listening, non-blocking */
 	size_t nlisteners;
-	int channel;	 /* SOCK_SEQPACKET to the master; -1: no master.  Of a
-			    trial: the pipe that takes the reason */
+	int channel;	 /* SOCK_SEQPACKET to the master; -1: no master.  In a
+			    trial: a pipe for the reason of a failure */
 	int exchange[2]; /* SOCK_SEQPACKET pair of the pool: connections
-			    travel from [1] to [0]; -1: none */
-	struct sink *sinks; /* SINK_COUNT of them, the worker's to change */
+			    go in at [1] and come out at [0]; -1: none */
+	struct sink *sinks; /* SINK_COUNT of them; the worker may change them */
 	struct score *score; /* NULL in a trial */
-	bool shut; /* of a generation on trial: take no connection before
+	bool shut; /* its generation is on trial: accept no connection before
 		      ORDER_OPEN */
 };
 
-/* What is made of it, before there is a score. */
+/* The same on the master's side: what worker_args_prepare makes records of. */
 struct worker_orders {
 	enum worker_kind kind;
 	const struct conf_pool *pool;
@@ -58,66 +59,69 @@ struct worker_orders {
 };
 
 /*
- * The sealed memfd that tells of it, -1 with errno; and the child's part, right
- * after fork: become a process of the pool (base/image.h).
+ * Make the sealed memfd of the records: its descriptor, or -1 with errno.  In
+ * the child, right after fork(2): become a process of the pool that has it
+ * (image_become).
  */
 int worker_args_prepare(const struct worker_orders *orders);
 void worker_args_become(const struct worker_orders *orders, int memory)
     __attribute__((noreturn));
 
 /*
- * In that process: what it was given; the memfd is closed, and from here on
- * log lines go to the master.  Lives as long as the process.  NULL and why:
- * the descriptor is not what worker_args_prepare makes.
+ * In that process: read the records, close the memfd and take over all
+ * descriptors; from here on log lines go to the master, except in a trial.  The
+ * result lives as long as the process.  NULL and why: the memfd is not from
+ * worker_args_prepare of this build, or memory ran out.
  */
 const struct worker_args *worker_args_take(int memory, struct why *why);
 
 /*
- * What passes over the channel may change from build to build, and workers of
- * one build may have a master of the next after an upgrade in place.  To be
- * raised with every change of what the master sends; the words of the workers
- * keep their meaning for ever.
+ * The version of what the master sends over the channel, to be raised with
+ * every change of it: after an upgrade in place workers of one build have a
+ * master of the next.  The words of the workers never change their meaning.
  */
 #define WORKER_PROTOCOL 2
 
-/* What the master says on the channel, one byte each (channel.h). */
+/* Orders of the master on the channel, one byte each (channel.h). */
 enum worker_order {
-	ORDER_ASK = 'A',  /* would a HUP leave you as you are?  WORD_OUTDATED or
-			     WORD_CURRENT */
-	ORDER_OPEN = 'O', /* the trial is over: take connections */
-	ORDER_KEEP = 'K'  /* another application will have your addresses:
-			     leave it no connection that has sent anything */
+	ORDER_ASK = 'A',  /* answer whether a HUP would replace you:
+			     WORD_OUTDATED or WORD_CURRENT */
+	ORDER_OPEN = 'O', /* the trial is over: accept connections */
+	ORDER_KEEP = 'K'  /* another application gets your addresses: when you
+			     leave, give away only connections that have sent
+			     nothing */
 };
 
-/* What a worker says on its channel, one byte each. */
+/* Words of a worker on its channel, one byte each. */
 enum worker_word {
-	WORD_CLOSED = 0,      /* never said: it has closed its channel */
+	WORD_CLOSED = 0,      /* never sent: the worker closed its channel */
 	WORD_READY = 'R',     /* the application is loaded and started */
 	WORD_CROWDED = 'C',   /* score_busy returned true */
-	WORD_REPLACE = 'X',   /* HUP, but the application has changed on disk or
-				 has no restart; or I have done enough: send a
-				 successor, then TERM me */
-	WORD_RESTARTED = 'H', /* HUP, and I stay as I am */
-	WORD_OUTDATED = 'D',  /* ORDER_ASK: it would have me replaced */
-	WORD_CURRENT = 'U',   /* it would not */
-	WORD_FAILED = 'F',    /* I do not come up; the reason follows in the
-				 same message */
-	WORD_STUCK = 'S',     /* a request hangs beyond its time: it has been
-				 answered, and I am gone */
-	WORD_LEAVING = 'L',   /* leaving of my own accord */
-	WORD_STATUS = 'Q',    /* send me the pool's status */
-	WORD_TAKEN = 'T', /* a log that was sent: nothing goes to the old one */
+	WORD_REPLACE = 'X',   /* fork a successor, then send TERM: after a HUP,
+				 because the application changed on disk or did
+				 not restart; or a limit is reached */
+	WORD_RESTARTED = 'H', /* after a HUP: the worker stays */
+	WORD_OUTDATED = 'D',  /* ORDER_ASK: a HUP would replace the worker */
+	WORD_CURRENT = 'U',   /* ORDER_ASK: it would not */
+	WORD_FAILED = 'F',    /* the worker does not come up; the reason follows
+				 in the same message */
+	WORD_STUCK = 'S',     /* a request exceeded its time and did not stop:
+				 it was answered, and the worker ends */
+	WORD_LEAVING = 'L',   /* the worker has served everything and ends, told
+				 to or not */
+	WORD_STATUS = 'Q',    /* send the pool's status (CHANNEL_STATUS) */
+	WORD_TAKEN = 'T', /* CHANNEL_LOG: the old log is no longer used */
 	WORD_LOST = 'l',  /* score_lose_line returned true */
 	WORD_LOGS = 'w'	  /* score_log_works returned true */
 };
 
-/* Is that byte one of them?  Another build may have more. */
+/* True if the byte is one of them.  Another build may have more. */
 bool worker_is_word(char byte);
 
-/* Say a word to the master, without waiting; nothing where there is none. */
+/* Send a word to the master without waiting; no effect without a master. */
 void worker_say(const struct worker_args *args, enum worker_word word);
 
-/* WORD_FAILED: why.  The log is told by whoever calls this. */
+/* Send WORD_FAILED with the reason; the caller also logs it. */
 void worker_fail(const struct worker_args *args, const char *why);
 
 #endif
