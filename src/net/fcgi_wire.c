@@ -51,7 +51,7 @@ fcgi_put_end(unsigned char out[sizeof(FCGI_EndRequestRecord)], unsigned id,
 	body[4] = protocol_status & 0xff;
 }
 
-/* A length of one or four bytes.  Returns what follows it, or NULL. */
+/* Parse a length of one or four bytes.  Returns its end; NULL if it is cut. */
 static const unsigned char *
 get_length(const unsigned char *p, const unsigned char *end, size_t *length)
 {

@@ -3,9 +3,9 @@
 
 /*
  * FastCGI records and name-value pairs as bytes (FastCGI specification 1.0,
- * sections 3.3, 3.4, 5 and 8): types, flags and statuses are libfcgi's.  Pure:
- * the codec of the client (lua-fcgi), of the worker's judgement of what a peer
- * sends (fcgi_scan) and of its responses (fcgi_out).
+ * sections 3.3, 3.4, 5 and 8); types, flags and statuses are in libfcgi's
+ * header.  For the client (lua-fcgi), and in the worker for what it receives
+ * (fcgi_scan) and sends (fcgi_out).  Pure.
  */
 
 #include <fastcgi.h>
@@ -22,39 +22,40 @@ struct fcgi_record {
 	unsigned padding; /* bytes that follow the content */
 };
 
-struct fcgi_pair { /* points into the bytes it was read from */
+struct fcgi_pair { /* points into the bytes that were parsed */
 	const unsigned char *name;
 	const unsigned char *value;
 	size_t name_len;
 	size_t value_len;
 };
 
+/* Parse a record's header, whatever its values; write one. */
 void fcgi_get_header(const unsigned char in[FCGI_HEADER_LEN],
     struct fcgi_record *record);
 void fcgi_put_header(unsigned char out[FCGI_HEADER_LEN], unsigned type,
     unsigned id, unsigned content, unsigned padding);
 
-/* The record that ends a request. */
+/* Write the record that ends a request. */
 void fcgi_put_end(unsigned char out[sizeof(FCGI_EndRequestRecord)],
     unsigned id, uint32_t app_status, unsigned protocol_status);
 
 /*
- * The next pair of the n bytes at *p, which moves past it.  1: a pair.
- * 0: the bytes end before the pair does; *p stays.  A length never leads
- * outside [*p, *p + n), whatever it says.
+ * Parse the pair at the start of the n bytes at *p.  1: *p moves behind the
+ * pair.  0: the bytes end before the pair does, and *p stays.  No length in the
+ * bytes can lead outside [*p, *p + n).
  */
 int fcgi_get_pair(const unsigned char **p, size_t n, struct fcgi_pair *pair);
 
-/* Whole records, appended.  0 or -1 (memory). */
+/* Append whole records.  0, or -1 (ENOMEM); out->failed is set then. */
 int fcgi_add_begin(struct buf *out, unsigned id, unsigned role,
     unsigned flags);
 int fcgi_add_end(struct buf *out, unsigned id, uint32_t app_status,
     unsigned protocol_status);
-/* A stream of n bytes as records of at most 65528 bytes, padded to 8; n == 0
- * appends the empty record that ends a stream. */
+/* Append n bytes of a stream as records of at most 65528 bytes, padded to 8; if
+ * n is 0, the empty record that ends a stream. */
 int fcgi_add_stream(struct buf *out, unsigned type, unsigned id,
     const void *data, size_t n);
-/* One pair, as content of a PARAMS or GET_VALUES stream. */
+/* Append one pair, as content for a PARAMS or GET_VALUES record. */
 int fcgi_add_pair(struct buf *out, const void *name, size_t name_len,
     const void *value, size_t value_len);
 

@@ -25,9 +25,9 @@ sock_new(const struct sock_address *address)
 }
 
 /*
- * The rights are in place before anybody can connect: listen comes last.
- * The socket is bound to its own path, not renamed to it, since the name that it
- * was bound to is the one that ss(8) and getsockname(2) show.
+ * The rights are set before a client can connect: listen comes last.  The
+ * socket is bound to its path, not renamed to it, because ss(8) and
+ * getsockname(2) show the name that it was bound to.
  */
 static int
 sock_listen_unix(int fd, struct sock_address *address,
@@ -134,7 +134,7 @@ sock_take_over(int fd, struct why *why)
 		why_set(why, "cannot use fd:%d: %s", fd, strerror(errno));
 		return -1;
 	}
-	/* as for our own; no matter if it is not TCP */
+	/* as for our own sockets; fails without harm if it is not TCP */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	return fd;
 }
@@ -167,8 +167,8 @@ sock_name(int fd, struct sock_address *out)
 	return true;
 }
 
-/* A connection has the name of its listener, but for one of every
- * interface. */
+/* A connection has the address of its listener, unless that listens on all
+ * interfaces. */
 bool
 sock_came_by(int listener, int fd)
 {
@@ -178,7 +178,7 @@ sock_came_by(int listener, int fd)
 	    sock_overlap(&a, &b);
 }
 
-/* Packets need that hop count: what is dropped has never come. */
+/* Drop packets with a lower hop count, as if they had never arrived. */
 static void
 sock_want_hops(int fd, int family, int hops)
 {
@@ -190,9 +190,9 @@ sock_want_hops(int fd, int family, int hops)
 }
 
 /*
- * Clients start with 64 or 128 hops, so none has the most there is, and the
- * queue stays as it is.  A socket filter would do the same, but recent kernels
- * want CAP_NET_ADMIN for one.
+ * Clients start with 64 or 128 hops, so none reaches the maximum, and the queue
+ * stays as it is.  A socket filter would do the same, but needs CAP_NET_ADMIN
+ * with recent kernels.
  */
 void
 sock_refuse(int fd, const struct sock_address *address)
@@ -210,7 +210,8 @@ sock_hear(int fd)
 	sock_want_hops(fd, AF_INET6, 0);
 }
 
-/* Others may hold it: closing our descriptor would not do. */
+/* Other processes may hold the socket, so closing our descriptor would not end
+ * it. */
 void
 sock_end(int fd)
 {

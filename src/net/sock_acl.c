@@ -36,7 +36,8 @@ find(const char *name, acl_tag_t tag, id_t *id, struct why *why)
 	return 0;
 }
 
-/* A name and its number are one entry, which may stand in a list once. */
+/* True if the list has the entry: a user may be given by name and by number,
+ * but an entry may occur only once. */
 static bool
 contains(acl_t acl, acl_tag_t tag, id_t id)
 {

@@ -41,8 +41,8 @@ sock_parse_fd(const char *text, struct sock_address *address,
 	return 0;
 }
 
-/* A name that was not passed is an address all the same: a test of the
- * configuration is not run by systemd. */
+/* A name for which no socket was passed is a valid address too, because systemd
+ * does not run a test of the configuration (-t). */
 static int
 sock_parse_systemd(const char *text, struct sock_address *address)
 {
@@ -105,7 +105,7 @@ sock_parse_inet(const char *text, struct sock_address *address,
 int
 sock_parse(const char *text, struct sock_address *address, struct why *why)
 {
-	/* sock_same compares whole addresses: no byte may be left over */
+	/* sock_same compares all bytes, so the unused ones must be 0. */
 	memset(address, 0, sizeof(*address));
 	if (text[0] == '/' || strncmp(text, "./", 2) == 0)
 		return sock_parse_unix(text, address, why);
@@ -167,7 +167,7 @@ sock_overlap(const struct sock_address *a, const struct sock_address *b)
 {
 	if (sock_same(a, b))
 		return true;
-	/* IPv6 sockets are IPv6 only: the families do not meet */
+	/* IPv6 sockets are IPv6 only, so they never overlap with IPv4. */
 	return a->kind == SOCK_INET && b->kind == SOCK_INET &&
 	    a->sa.any.sa_family == b->sa.any.sa_family &&
 	    a->sa.in.sin_port == b->sa.in.sin_port &&

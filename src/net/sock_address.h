@@ -2,8 +2,8 @@
 #define NET_SOCK_ADDRESS_H
 
 /*
- * Where a pool listens, as the `listen` of lua-fpm.conf(5) says it: from text
- * to what bind(2) takes.  Pure but for sock_locate.
+ * The addresses in `listen` of lua-fpm.conf(5): from text to what bind(2)
+ * takes.  Pure but for sock_locate.
  */
 
 #include <netinet/in.h>
@@ -16,7 +16,7 @@
 
 struct sock_address {
 	enum { SOCK_UNIX, SOCK_INET, SOCK_FD } kind;
-	int fd; /* SOCK_FD; as inherit_find says for a socket by name */
+	int fd; /* SOCK_FD; for a socket by name the result of inherit_find */
 	union {
 		struct sockaddr any;
 		struct sockaddr_un un;
@@ -24,29 +24,31 @@ struct sock_address {
 		struct sockaddr_in6 in6;
 	} sa;
 	socklen_t len;
-	dev_t dev; /* unix: the socket file that sock_listen made, */
-	ino_t ino; /* by which sock_refuse knows it again; else 0 */
-	dev_t directory_dev; /* unix, after sock_locate: where the file lies; */
-	ino_t directory_ino; /* else 0 */
+	dev_t dev; /* unix: the file that sock_listen made, which */
+	ino_t ino; /* sock_refuse removes; 0 before */
+	dev_t directory_dev; /* unix: the file's directory, after */
+	ino_t directory_ino; /* sock_locate; 0 before */
 };
 
 /*
- * "/path" or "./path" (unix), "127.0.0.1:9000", "[::1]:9000", "*:9000"
- * (IPv4, every interface), "fd:3", "systemd:www" (inherit.h).  Numeric
+ * Parse "/path" or "./path" (unix), "127.0.0.1:9000", "[::1]:9000", "*:9000"
+ * (IPv4, all interfaces), "fd:3", "systemd:www" (ipc/inherit.h).  Numeric
  * addresses only; ports 1..65535.  0, or -1 and why.
  */
 int sock_parse(const char *text, struct sock_address *address,
     struct why *why);
 
-/* Find the directory of a unix socket, so that sock_same knows the address
- * again however it is written.  A directory that is missing stays unknown. */
+/* Look up the directory of a unix socket, so that sock_same can compare paths
+ * that are written differently.  No effect if the directory is missing, or on
+ * other addresses. */
 void sock_locate(struct sock_address *address);
 
-/* Do both name the same place?  What sock_listen noted does not count. */
+/* True if both name the same place; the file that sock_listen made does not
+ * count. */
 bool sock_same(const struct sock_address *a, const struct sock_address *b);
 
-/* The same, or a port of one interface and the same port of all of them:
- * only one of them can be bound. */
+/* True if only one of both can be bound: they are the same, or one is a port on
+ * all interfaces and the other the same port on one of them. */
 bool sock_overlap(const struct sock_address *a, const struct sock_address *b);
 
 #endif

@@ -6,8 +6,8 @@
 #include "net/sock_acl.h"
 #include "net/sock_address.h"
 
-/* The nth address of a pool, those of status_listen after those of listen;
- * NULL: it has no more.  And the key. */
+/* The nth address of a pool, counting `listen` first, then `status_listen`, and
+ * its key; NULL: there are fewer. */
 static const char *
 nth(const struct conf_pool *pool, size_t n, const char **key)
 {
@@ -20,8 +20,8 @@ nth(const struct conf_pool *pool, size_t n, const char **key)
 	return n < list->n ? list->item[n] : NULL;
 }
 
-/* The first pool that has this address, or one that it cannot stand beside,
- * before the nth of `pool`, and how it is written there; NULL. */
+/* The first pool with an address before the nth of `pool` that overlaps with
+ * this one, and how it is written there; NULL: there is none. */
 static const struct conf_pool *
 owner(const struct conf *conf, const struct conf_pool *pool, size_t n,
     const struct sock_address *address, const char **as)
@@ -70,7 +70,7 @@ check_one(const struct conf *conf, const struct conf_pool *pool, size_t n,
 	return true;
 }
 
-/* The control socket is made like those of pools, and beside them. */
+/* The control socket must not have the address of a pool. */
 static bool
 check_control(const struct conf *conf, struct conf_faults *faults)
 {

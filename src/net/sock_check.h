@@ -1,18 +1,17 @@
 #ifndef NET_SOCK_CHECK_H
 #define NET_SOCK_CHECK_H
 
-/* What the floor of the configuration cannot know of an address: whether it
- * is one, and whether it can have an access control list.  Runs in the master
- * and in -t. */
+/* Check the addresses in a configuration, for which conf_check has no means:
+ * their form, overlaps, and access control lists.  Runs in the master and in
+ * -t. */
 
 #include <stdbool.h>
 
 #include "conf/conf.h"
 
-/* True, with a fault noted for each, if an address of a pool is none, or the
- * same as another's, that of the control socket included, though it is written
- * in another way, or if one of them takes in the other; or if there is to be a
- * list and cannot be. */
+/* True if there are faults, which are appended: an address that is not valid;
+ * two addresses of pools or of the control socket that are the same, however
+ * they are written, or overlap (sock_overlap); a list without libacl. */
 bool sock_check(const struct conf *conf, struct conf_faults *faults);
 
 #endif

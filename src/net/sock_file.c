@@ -25,8 +25,8 @@ is_noted(const struct stat *st, const struct sock_address *address)
 	return st->st_dev == address->dev && st->st_ino == address->ino;
 }
 
-/* What is at the path, and cannot become another file under our hands: O_PATH.
- * -1 with errno. */
+/* Open the file at the path with O_PATH, so that it cannot be exchanged between
+ * two operations.  -1 with errno. */
 static int
 take_hold(const struct sock_address *address, struct stat *st)
 {
@@ -56,7 +56,8 @@ set_rights(int fd, const struct sock_address *address,
 	if (fchownat(fd, "", options->owner, options->group,
 		AT_EMPTY_PATH) == -1)
 		return fail(why, "set owner and group of", path);
-	/* As bind made it, it has them, and needs no /proc. */
+	/* A file that bind(2) just made has the mode: then no /proc is
+	 * needed. */
 	if (fstat(fd, &st) == -1 || ((st.st_mode & 07777) != options->mode &&
 	    chmod(place, options->mode) == -1))
 		return fail(why, "set the mode of", path);
@@ -68,7 +69,7 @@ set_rights(int fd, const struct sock_address *address,
 	return -1;
 }
 
-/* A socket with another name is not the one that was bound a moment ago. */
+/* A socket with a second name (link) is not the one that was just bound. */
 int
 sock_file_adopt(struct sock_address *address,
     const struct sock_options *options, struct why *why)
@@ -127,8 +128,8 @@ sock_file_rights(const struct sock_address *address,
 	close(fd);
 }
 
-/* The mode last but for the list, which has it too: a new owner may lose
- * bits of it. */
+/* The mode comes after the owner, because fchown may clear bits of it, and
+ * before the list, which contains it. */
 void
 sock_file_restore(const struct sock_address *address,
     struct sock_rights *rights)
@@ -157,8 +158,8 @@ sock_rights_drop(struct sock_rights *rights)
 
 /* ---- removing ------------------------------------------------------------ */
 
-/* There is no call that removes a name only if it means a certain file; in
- * between whoever may write there can only lose a name of his own. */
+/* No system call removes a name only if it means a certain file.  A user who
+ * exchanges the file between both calls loses a name of their own. */
 static void
 remove_noted(int dir, const char *name, const struct sock_address *address)
 {
@@ -180,8 +181,9 @@ sock_file_remove(const struct sock_address *address)
 	fd_close(&dir);
 }
 
-/* Only a refusal says that nobody is there.  Asked as another kind of socket,
- * so that whoever listens gets no connection of it. */
+/* 0: no process listens, which only ECONNREFUSED or a missing file proves; 1: a
+ * process listens; -1 and why: not known.  Connects with a datagram socket, so
+ * that the listener gets no connection. */
 static int
 probe(const struct sock_address *address, struct why *why)
 {
@@ -202,7 +204,7 @@ probe(const struct sock_address *address, struct why *why)
 	return -1;
 }
 
-/* found: the address with what is there noted. */
+/* As probe; 0 also if there is no file.  Notes the file in found. */
 static int
 look_at(int dir, const char *name, struct sock_address *found,
     struct why *why)
@@ -233,7 +235,8 @@ open_parent(const char *path, char name[NAME_MAX + 1], struct why *why)
 	return dir;
 }
 
-/* A directory like /tmp lets go only of what is one's own. */
+/* False if the sticky bit of the directory, as of /tmp, keeps our user from
+ * removing the file. */
 static bool
 may_remove(int dir, const char *name)
 {

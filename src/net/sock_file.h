@@ -2,11 +2,11 @@
 #define NET_SOCK_FILE_H
 
 /*
- * The file of a listening unix socket.  Whoever may write to its directory
- * could put something else in its place at any time: so it is known by its
- * device and inode, which are noted in the address, its rights are set by a
- * descriptor and never by the path, nothing else is removed, and links on the
- * way are those of base/path.h.  Runs in the master.
+ * The file of a listening unix socket.  A user who may write to its directory
+ * can put another file in its place at any time.  So the file is identified by
+ * device and inode, which are noted in the address; its rights are set through
+ * a descriptor, never by path; no other file is removed; and links on the way
+ * are followed by the rules of base/path.h.  Runs in the master.
  */
 
 #include <stdbool.h>
@@ -26,27 +26,27 @@ struct sock_options {
 	const struct conf_list *acl_groups;
 };
 
-/* What would bind(2) find?  0: nothing, or a socket that nobody serves; 1:
- * one that is served, by somebody who does not notice the question; -1 and
- * why: what cannot make room for a socket.  Nothing is changed. */
+/* Check the path without changing anything.  0: a socket can be made there, in
+ * the place of a stale one if need be; 1: a process listens there, which does
+ * not notice the check; -1 and why: no socket can be made there. */
 int sock_file_look(const struct sock_address *address, struct why *why);
 
-/* Make room for bind(2): remove a socket that nobody serves.  0, or -1 and
- * why: one that is served is there, or no socket at all. */
+/* Make room for bind(2): remove a stale socket, on which no process listens.
+ * 0, or -1 and why: a process listens there, or it is not a socket. */
 int sock_file_clear(const struct sock_address *address, struct why *why);
 
-/* Note in the address which file bind(2) has made just now, and set its
- * rights.  0, or -1 and why. */
+/* Right after bind(2): note the new file in the address and set its rights.
+ * 0, or -1 and why. */
 int sock_file_adopt(struct sock_address *address,
     const struct sock_options *options, struct why *why);
 
-/* Set the rights of the file that was noted, with `acl` its list too.  0, even
- * if it is no longer there; or -1 and why. */
+/* Set the rights of the noted file, and its list if `acl` is true.  0, even if
+ * the file is no longer there; or -1 and why. */
 int sock_file_adjust(const struct sock_address *address,
     const struct sock_options *options, bool acl, struct why *why);
 
-/* What a file's rights are, and as they were.  sock_file_restore frees what
- * sock_file_rights noted, unless it is only dropped. */
+/* The rights of the noted file: save them; set the file back to them and free
+ * them; or only free them. */
 struct sock_rights {
 	bool known; /* the file was there */
 	uid_t owner;
@@ -60,7 +60,7 @@ void sock_file_restore(const struct sock_address *address,
     struct sock_rights *rights);
 void sock_rights_drop(struct sock_rights *rights);
 
-/* Remove the file that was noted, if it is still there. */
+/* Remove the noted file, if it is still there. */
 void sock_file_remove(const struct sock_address *address);
 
 #endif

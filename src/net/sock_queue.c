@@ -13,9 +13,9 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define MINOR_BITS 20 /* of a device, as the kernel itself writes it */
+#define MINOR_BITS 20 /* of a device number inside the kernel */
 
-struct sock_answer { /* sock_diag(7) to one unix socket */
+struct sock_answer { /* of sock_diag(7) about one unix socket */
 	struct nlmsghdr head;
 	union {
 		struct unix_diag_msg socket;
@@ -53,8 +53,7 @@ sock_ask(int netlink, ino_t inode, uint32_t show, struct sock_answer *answer)
 	return 0;
 }
 
-/* The attribute of that type among those of the answer.  0, or -1 with
- * errno. */
+/* Copy n bytes of the answer's attribute of that type.  0, or -1 with errno. */
 static int
 sock_find(const struct sock_answer *answer, int type, void *out, size_t n)
 {
@@ -140,7 +139,7 @@ sock_queue_length(int fd)
 
 /* ---- half-open connections ----------------------------------------------- */
 
-/* The question to which the kernel answers with all half-open connections. */
+/* Ask the kernel for all half-open connections of an address family. */
 static int
 sock_ask_half_open(int netlink, int family)
 {
@@ -159,8 +158,8 @@ sock_ask_half_open(int netlink, int family)
 	return send(netlink, &question, sizeof(question), 0) == -1 ? -1 : 0;
 }
 
-/* Among the n bytes of an answer is one to that port (network byte order).
- * *more: the answer goes on. */
+/* True if the n bytes of an answer have a connection to that port (network byte
+ * order).  *more: the answer goes on. */
 static bool
 sock_has_half_open(const struct nlmsghdr *head, size_t n, in_port_t port,
     bool *more)
@@ -180,7 +179,7 @@ sock_has_half_open(const struct nlmsghdr *head, size_t n, in_port_t port,
 bool
 sock_is_awaited(int fd)
 {
-	struct sockaddr_in6 name; /* in an IPv4 one the port is there as well */
+	struct sockaddr_in6 name; /* an IPv4 address has its port there too */
 	socklen_t len = sizeof(name);
 	_Alignas(struct nlmsghdr) char answer[8192];
 	bool found = false, more = true;

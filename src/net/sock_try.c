@@ -17,12 +17,12 @@
 #include "net/sock.h"
 #include "net/sock_queue.h"
 
-#define LOOKS 10 /* at a table that changes */
+#define LOOKS 10 /* tries to find a line in a table that changes */
 
 /* ---- who listens --------------------------------------------------------- */
 
-/* Does that process hold the socket?  One of our own user that hides its
- * descriptors even from it is believed to. */
+/* True if the process has the socket open.  Also if it exists, may be signalled
+ * by us, and hides its descriptors (it is not dumpable). */
 static bool
 holds(pid_t holder, uintmax_t inode)
 {
@@ -47,8 +47,8 @@ holds(pid_t holder, uintmax_t inode)
 	return found;
 }
 
-/* A line of /proc/net/unix: the inode of a socket that listens at that
- * address; 0: it is about something else. */
+/* The inode of the socket in a line of /proc/net/unix, if it listens at that
+ * address; else 0. */
 static uintmax_t
 unix_line(const char *line, const struct sock_address *address)
 {
@@ -65,8 +65,8 @@ unix_line(const char *line, const struct sock_address *address)
 	return sock_same(&other, address) ? inode : 0;
 }
 
-/* A line of /proc/net/tcp or tcp6, likewise: at an address that shuts this
- * one out. */
+/* The same for a line of /proc/net/tcp or tcp6, if the socket listens at an
+ * address that overlaps. */
 static uintmax_t
 inet_line(const char *line, const struct sock_address *address)
 {
@@ -93,14 +93,14 @@ inet_line(const char *line, const struct sock_address *address)
 	return sock_overlap(&other, address) ? inode : 0;
 }
 
-/* How many listen there, as one look at the kernel's table shows: of the
- * holder, and of others. */
+/* The number of sockets that listen at an address, of the holder and of other
+ * processes, in one reading of the kernel's table. */
 struct listening {
 	unsigned own, others;
 };
 
-/* The same address may mean another file to another process, and anybody can
- * have a directory, or file systems, in which it does. */
+/* True if the socket is bound to another file than our path: a path can mean
+ * another file to a process with another directory or other file systems. */
 static bool
 is_another(const struct sock_address *address, uintmax_t inode)
 {
@@ -137,8 +137,8 @@ look(const struct sock_address *address, pid_t holder)
 	return seen;
 }
 
-/* The holder alone listens there.  A look may miss a line while other sockets
- * come and go, so one that shows nobody is repeated. */
+/* True if only the holder listens there.  A reading may miss a line while
+ * sockets come and go, so one without any listener is repeated. */
 static bool
 is_held(const struct sock_address *address, pid_t holder)
 {
@@ -164,7 +164,8 @@ try_unix(const struct sock_address *address, pid_t holder, struct why *why)
 	return -1;
 }
 
-/* Bound, but not listening: nobody can connect, and nothing is left. */
+/* The socket is bound, but does not listen: no client can connect, and nothing
+ * remains when it is closed. */
 static int
 try_inet(const struct sock_address *address, pid_t holder, struct why *why)
 {

@@ -2,8 +2,8 @@
 #define NET_SOCK_TRY_H
 
 /*
- * Could an address be listened on?  Found out without doing it: no file is
- * made or removed, and nobody who listens notices.  Runs in -t.
+ * Check whether an address can be listened on, without listening: no file is
+ * made or removed, and a process that listens does not notice.  Runs in -t.
  */
 
 #include <sys/types.h>
@@ -11,9 +11,9 @@
 #include "net/sock_address.h"
 
 /*
- * What sock_listen would say of the address if the process `holder` (0: none)
- * had given up its own sockets.  Descriptors that are passed at a start are
- * not looked at.  0, or -1 and why.
+ * Check whether sock_listen would succeed if the process `holder` (0: none)
+ * closed its sockets.  Descriptors that are passed at the start (fd:N,
+ * systemd:NAME) are not checked.  0, or -1 and why.
  */
 int sock_try(struct sock_address *address, pid_t holder, struct why *why);
 
