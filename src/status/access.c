@@ -10,7 +10,7 @@
 
 static const char *const hex = "0123456789abcdef";
 
-/* buf_add, where there is room without a call of it. */
+/* As buf_add, but without a call if there is room. */
 static inline void
 put(struct buf *out, const char *data, size_t n)
 {
@@ -33,7 +33,7 @@ add_number(struct buf *out, uint64_t value)
 	put(out, text, num_decimal(value, text));
 }
 
-/* value / 10^places, with all its places. */
+/* Append value / 10^places, with all places. */
 static void
 add_fraction(struct buf *out, uint64_t value, int places)
 {
@@ -55,7 +55,7 @@ add_signed(struct buf *out, int64_t value)
 	add_number(out, value < 0 ? -(uint64_t)value : (uint64_t)value);
 }
 
-/* Seconds and milliseconds have three places, as everywhere else. */
+/* Seconds and milliseconds have three places. */
 static void
 add_time(struct buf *out, int64_t us, int unit)
 {
@@ -69,7 +69,7 @@ add_time(struct buf *out, int64_t us, int unit)
 		add_number(out, value);
 }
 
-/* Of a whole processor, in percent. */
+/* Append part / whole in percent. */
 static void
 add_share(struct buf *out, int64_t part, int64_t whole)
 {
@@ -81,7 +81,7 @@ add_share(struct buf *out, int64_t part, int64_t whole)
 
 /* ---- texts --------------------------------------------------------------- */
 
-/* As far as nothing needs escaping in any format. */
+/* The length of the bytes at p that need no escape in any format. */
 static size_t
 plain_length(const char *p, size_t len)
 {
@@ -93,8 +93,8 @@ plain_length(const char *p, size_t len)
 	return n;
 }
 
-/* What is no character of its own: \xHH in a line of text; in JSON, which
- * must be UTF-8, the backslash is one of the value. */
+/* Escape a byte: as \xHH in a line of text.  In JSON, which must be UTF-8, a
+ * byte that is not UTF-8 becomes the four characters \xHH of the value. */
 static void
 add_byte(struct buf *out, unsigned char c, bool json)
 {
@@ -136,7 +136,8 @@ add_escaped(struct buf *out, const char *p, size_t len, bool json)
 	}
 }
 
-/* What is not there is a dash between others, and nothing within quotes. */
+/* A text that is missing or empty is a dash; in JSON, where quotes surround it,
+ * nothing. */
 static void
 add_text(struct buf *out, const struct format *format, struct access_text t)
 {
@@ -146,7 +147,7 @@ add_text(struct buf *out, const struct format *format, struct access_text t)
 		buf_putc(out, '-');
 }
 
-/* ---- what a record says -------------------------------------------------- */
+/* ---- values of a record -------------------------------------------------- */
 
 #define PARAM(r, name) (r)->param((r)->from, name, sizeof(name) - 1)
 
@@ -192,7 +193,7 @@ query_of(const struct access_record *r)
 	return query;
 }
 
-/* CONTENT_LENGTH is anything a peer likes to send. */
+/* 0 unless CONTENT_LENGTH, which may hold any bytes, is a number. */
 static uint64_t
 length_of(const struct access_record *r)
 {
@@ -241,7 +242,7 @@ add_first(struct buf *out, const struct format *f,
 		buf_puts(out, f->json ? "null" : "-");
 }
 
-/* The specifiers that are texts; false: it is none of them. */
+/* True if the specifier is a text, which becomes *text. */
 static bool
 text_of(const struct access_record *r, const struct format_item *item,
     struct access_text *text)
@@ -269,7 +270,7 @@ text_of(const struct access_record *r, const struct format_item *item,
 	return false;
 }
 
-/* Those that are whole numbers. */
+/* True if the specifier is a whole number, which becomes *number. */
 static bool
 number_of(const struct access_record *r, const struct format_item *item,
     int64_t *number)

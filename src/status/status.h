@@ -2,9 +2,8 @@
 #define STATUS_STATUS_H
 
 /*
- * What a pool does at this moment: collected by the master from its scoreboard
- * and its sockets, and sent to a worker that asks for it.  Knows neither
- * requests nor connections.
+ * The present state of a pool: the master collects it from scoreboard and
+ * sockets, and sends it to a worker that asks for it.
  */
 
 #include <stdbool.h>
@@ -25,18 +24,17 @@ struct status { /* of one pool */
 	size_t nworkers;
 };
 
-/* Master: look at the pool now, by the board of any generation.  Keeps a
- * pointer to the pool.  0, or -1 (memory); to be given back with
- * status_free. */
+/* In the master: collect the state of the pool now, by the board of any of its
+ * generations; also updates FACT_MAX_QUEUE.  The pool is not copied.  0, or -1
+ * (memory) with nothing to free; else status_free frees it. */
 int status_collect(struct status *status, const struct conf_pool *pool,
     struct board *board, const int *listeners, size_t nlisteners);
 void status_free(struct status *status);
 
 /*
- * On its way to a worker: the master puts it into a sealed memfd, -1 with
- * errno; the worker takes it out again, for its pool, which closes the
- * descriptor.  0, or -1 with errno and nothing is in it: EPROTO if it is of
- * another build.
+ * In the master: make a sealed memfd of it for a worker; -1 with errno.  In the
+ * worker: read it from there, for its own pool, and close the memfd.  0, or -1
+ * with errno (EPROTO if it is of another build), and all counts are 0.
  */
 int status_send(const struct status *status);
 int status_receive(struct status *status, int memory,

@@ -66,9 +66,9 @@ status_free(struct status *status)
 
 /* ---- from master to worker ----------------------------------------------- */
 
-#define MAGIC 0x6c66707374617401 /* and its last byte is the version */
+#define MAGIC 0x6c66707374617401 /* the last byte is the version */
 
-struct header { /* a build with other sizes is another one */
+struct header { /* the sizes tell builds apart */
 	uint64_t magic;
 	uint32_t status_size, worker_size;
 };
@@ -76,7 +76,7 @@ struct header { /* a build with other sizes is another one */
 static const struct header ours = { MAGIC, sizeof(struct status),
 	sizeof(struct score_slot) };
 
-/* Where they lie in the master is nothing that a worker is to know. */
+/* Without pointers: a worker must not learn addresses of the master. */
 static void
 put_status(const struct status *status, struct buf *out)
 {

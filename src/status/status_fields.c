@@ -3,7 +3,7 @@
 static const char *const modes[] = { "static", "dynamic", "ondemand" };
 
 static const char *const states[] = {
-	[SCORE_FREE] = "Leaving", /* dead by now */
+	[SCORE_FREE] = "Leaving", /* it has died meanwhile */
 	[SCORE_STARTING] = "Starting",
 	[SCORE_IDLE] = "Idle",
 	[SCORE_BUSY] = "Running",
@@ -198,7 +198,7 @@ put_last(const struct score_slot *w, struct status_writer *writer)
 	text(writer, "request id", w->id);
 }
 
-/* A request in hand has a duration by now, one that is over had one. */
+/* The duration of the present request so far, or else of the last one. */
 static void
 put_worker(const struct status *status, const struct score_slot *w,
     struct status_writer *writer)

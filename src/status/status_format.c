@@ -42,8 +42,8 @@ find_format(const char *text, size_t len)
 	return -1;
 }
 
-/* One word of it, with a value or without.  -1: it is not known, or not the
- * first format. */
+/* Take one word of the query, with or without a value.  -1: it is unknown, or
+ * a second format. */
 static int
 take_word(const char *text, size_t len, struct status_query *out,
     bool *chosen)

@@ -14,7 +14,7 @@ status_json_string(struct buf *out, const char *text, size_t len)
 	buf_putc(out, '"');
 }
 
-/* What stands before each value. */
+/* Append the comma and the name before a value; NULL: no name. */
 static void
 put_name(struct status_writer *w, const char *name)
 {

@@ -3,7 +3,7 @@
 #include "status/status_put.h"
 #include "status/status_writer.h"
 
-/* OpenMetrics 1.0: families in one piece each, all pools in each of them. */
+/* OpenMetrics 1.0: each family is in one piece and has all pools. */
 
 enum metric_type { COUNTER, GAUGE, HISTOGRAM };
 
@@ -14,7 +14,8 @@ struct metric {
 	enum metric_type type;
 	const char *unit;
 	const char *help;
-	/* One pool's value, in 10^-digits; NULL: it has labels of its own. */
+	/* The value for one pool, in units of 10^-digits; NULL for the families
+	 * with labels of their own, below. */
 	int64_t (*value)(const struct status *, unsigned index);
 	unsigned index;
 	int digits;
@@ -243,7 +244,7 @@ put_responses(struct buf *out, const struct status *s, size_t n)
 		}
 }
 
-/* "0.001", "1.0", "+Inf": the way that OpenMetrics has numbers in labels. */
+/* "0.001", "1.0", "+Inf": numbers as OpenMetrics requires them in labels. */
 static void
 bound(struct buf *text, unsigned bucket)
 {

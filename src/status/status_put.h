@@ -2,8 +2,8 @@
 #define STATUS_STATUS_PUT_H
 
 /*
- * Numbers and texts as all formats of the status have them, whatever locale an
- * application has set.  Pure.
+ * Numbers and texts for all formats of the status, independent of the locale
+ * that an application sets.  Pure.
  */
 
 #include <stddef.h>
@@ -11,15 +11,14 @@
 
 #include "base/buf.h"
 
-/* Append value / 10^digits. */
+/* Append value / 10^digits with all digits. */
 void status_put_decimal(struct buf *out, int64_t value, int digits);
 
-/* Append us as seconds, no zeros at the end. */
+/* Append us as seconds, without zeros at the end. */
 void status_put_seconds(struct buf *out, int64_t us);
 
-/* Append a text with the bytes of `special`, which ends with NULL, replaced by
- * the texts beside them, and what is no visible UTF-8 shown as base/escape.h
- * does. */
+/* Append a text: escaped by escape_text, then each byte that is in `special`
+ * (ends with text NULL) replaced by its text. */
 struct status_escape {
 	char byte;
 	const char *text;

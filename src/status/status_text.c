@@ -5,9 +5,9 @@
 #include "status/status_put.h"
 #include "status/status_writer.h"
 
-#define COLUMN 22 /* where values begin, as php-fpm has it */
+#define COLUMN 22 /* where values begin, as in php-fpm */
 
-/* php-fpm spells this one differently here. */
+/* php-fpm spells this name differently in this format. */
 static const char *
 label(const char *name)
 {
@@ -42,7 +42,7 @@ put_decimal(struct status_writer *w, const char *name, int64_t value,
 	buf_putc(w->out, '\n');
 }
 
-/* "21/Nov/2026:13:30:42 +0100": not as the application's locale has it. */
+/* "21/Nov/2026:13:30:42 +0100", whatever the application's locale is. */
 static void
 put_time(struct status_writer *w, const char *name, int64_t n)
 {

@@ -2,21 +2,21 @@
 #define STATUS_STATUS_WRITER_H
 
 /*
- * How a format writes a field: status_fields goes through a status once for
- * all formats that are made of names and values.  For status_*.c alone.
+ * The formats that consist of names and values: status_fields calls a function
+ * of the format for each field of a status.  For status_*.c only.
  */
 
 #include "status/status_format.h"
 
 enum status_nest {
-	NEST_OBJECT, /* fields, under a name */
-	NEST_LIST,   /* items */
-	NEST_ITEM    /* fields; its name is for XML */
+	NEST_OBJECT, /* fields under a name */
+	NEST_LIST,   /* items under a name */
+	NEST_ITEM    /* fields; only XML uses the name */
 };
 
 struct status_writer;
 
-struct status_style { /* names are php-fpm's: words, with blanks */
+struct status_style { /* names are php-fpm's: words with blanks */
 	void (*integer)(struct status_writer *, const char *name, int64_t n);
 	/* value / 10^digits */
 	void (*decimal)(struct status_writer *, const char *name,
@@ -26,7 +26,7 @@ struct status_style { /* names are php-fpm's: words, with blanks */
 	/* any bytes but NUL */
 	void (*text)(struct status_writer *, const char *name,
 	    const char *text);
-	/* so many requests took at most so many us; -1: any time */
+	/* `count` requests took at most `us`; -1: any time */
 	void (*bucket)(struct status_writer *, int64_t us, uint64_t count);
 	void (*open)(struct status_writer *, const char *name,
 	    enum status_nest);
@@ -37,14 +37,15 @@ struct status_style { /* names are php-fpm's: words, with blanks */
 struct status_writer {
 	const struct status_style *style;
 	struct buf *out;
-	const char *group; /* the object that is open; NULL */
-	bool more;	   /* a field or item stands before, at this level */
+	const char *group; /* name of the open object; NULL: none */
+	bool more;	   /* this level has a field or item already */
 };
 
-/* Every field of the pool, and of its workers if full. */
+/* Write every field of the pool, and of its workers if full. */
 void status_fields(const struct status *status, bool full,
     struct status_writer *writer);
 
+/* Append the status as plain text; as XML. */
 void status_text(const struct status *status, bool full, struct buf *out);
 void status_xml(const struct status *status, bool full, struct buf *out);
 

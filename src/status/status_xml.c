@@ -3,8 +3,8 @@
 #include "status/status_put.h"
 #include "status/status_writer.h"
 
-/* Names are made of our own words; an element's may not begin with a digit
- * nor hold a blank. */
+/* Names are our own; that of an XML element must not begin with a digit nor
+ * contain a blank. */
 static void
 put_tag(struct status_writer *w, const char *name, bool end)
 {
