@@ -9,7 +9,7 @@ cgi_head_end(const char *start, size_t n, size_t from)
 {
 	const char *p, *stop = start + n;
 
-	/* An empty line may straddle what was there and what is new. */
+	/* The empty line may begin in the bytes that were searched before. */
 	p = start + (from > 2 ? from - 2 : 0);
 	while ((p = memchr(p, '\n', (size_t)(stop - p))) != NULL) {
 		if (p == start || p[-1] == '\n' ||
@@ -20,7 +20,8 @@ cgi_head_end(const char *start, size_t n, size_t from)
 	return 0;
 }
 
-/* Digits with blanks around them; -1 if it is anything else. */
+/* The number between p and end; -1 if there is anything but digits, or no room
+ * for it. */
 static int64_t
 parse_length(const char *p, const char *end)
 {

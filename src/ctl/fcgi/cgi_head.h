@@ -3,8 +3,8 @@
 
 /*
  * The headers at the beginning of a CGI response (RFC 3875, section 6.3), as
- * a web server reads them: where they end, the status, the promised length.
- * Pure; runs in the control tool.
+ * a web server reads them: their end, the status, the promised length.  Pure;
+ * runs in lua-fcgi.
  */
 
 #include <stdbool.h>
@@ -14,16 +14,16 @@
 #include "base/why.h"
 
 struct cgi_head {
-	unsigned status; /* 302 with Location and no Status, else 200 */
+	unsigned status; /* without Status: 302 with Location, else 200 */
 	bool has_status; /* there is a Status line */
-	int64_t content_length; /* -1: none */
+	int64_t content_length; /* -1: none, or not a number */
 };
 
-/* Where the body begins in the n > 0 bytes, or 0: the empty line that ends
- * the head is not among them.  The first `from` have been searched before. */
+/* The offset of the body in n > 0 bytes; 0 if they do not have the empty line
+ * that ends the head.  The first `from` bytes have been searched before. */
 size_t cgi_head_end(const char *start, size_t n, size_t from);
 
-/* Read a head of n bytes, its empty line included.  0, or -1 and why. */
+/* Parse a head of n bytes, including its empty line.  0, or -1 and why. */
 int cgi_head_parse(const char *line, size_t n, struct cgi_head *head,
     struct why *why);
 

@@ -117,7 +117,8 @@ remaining(const struct exchange *x)
 	return ms < 0 ? 0 : ms < INT_MAX ? ms : INT_MAX;
 }
 
-/* Blocking with a limit: so a full listen queue is waited for, too. */
+/* The socket blocks, with a time limit, so that connect(2) also waits for room
+ * in a full listen queue. */
 static enum fcgi_verdict
 open_connection(struct exchange *x, const struct fcgi_address *address)
 {
@@ -139,7 +140,8 @@ open_connection(struct exchange *x, const struct fcgi_address *address)
 	return failed(x, REPLY_CONNECT, "cannot connect");
 }
 
-/* An error is no verdict: the server may have answered before it closed. */
+/* An error does not fail the request: the server may have answered before it
+ * closed. */
 static void
 send_some(struct exchange *x)
 {
@@ -183,7 +185,8 @@ turn(struct exchange *x)
 
 	if (x->sent < x->request->len)
 		p.events |= POLLOUT;
-	/* A server that never pauses must not outrun the limit. */
+	/* Tested here too, because poll never waits if the server never
+	 * pauses. */
 	if (ms == 0 || (n = poll(&p, 1, (int)ms)) == 0)
 		return timed_out(x);
 	if (n == -1)

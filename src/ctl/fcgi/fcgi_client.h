@@ -2,9 +2,9 @@
 #define CTL_FCGI_FCGI_CLIENT_H
 
 /*
- * A FastCGI server's address and one request over a connection to it, every
- * wait bounded by one deadline.  Runs in the control tool; what is sent comes
- * from fcgi_request, what arrives goes to fcgi_reply.
+ * The address of a FastCGI server, and one request over a connection to it; one
+ * deadline limits all waits.  fcgi_request makes what is sent, fcgi_reply reads
+ * what arrives.  Runs in lua-fcgi.
  */
 
 #include <stdint.h>
@@ -20,9 +20,9 @@ struct fcgi_address {
 };
 
 /*
- * A unix path (with a slash, or without a colon), "HOST:PORT" or "[v6]:PORT".
- * A host with several addresses: its first IPv4 one, else its first.  0, or
- * -1 and why.
+ * Parse a unix path (with a slash, or without a colon), "HOST:PORT" or
+ * "[v6]:PORT", and look up the host.  Of several addresses the first IPv4 one
+ * is taken, else the first.  0, or -1 and why.
  */
 int fcgi_address_parse(const char *text, struct fcgi_address *address,
     struct why *why);
@@ -30,7 +30,8 @@ int fcgi_address_parse(const char *text, struct fcgi_address *address,
 /*
  * Connect, send the request, read the response into reply (initialised by the
  * caller), close.  deadline is in clock_ms().  why is filled unless the
- * result is REPLY_DONE.  A server that stops reading but answers is fine.
+ * result is REPLY_DONE.  A server may answer without reading all of the
+ * request.
  */
 enum fcgi_verdict fcgi_fetch(const struct fcgi_address *address,
     const struct buf *request, struct fcgi_reply *reply, int64_t deadline,

@@ -18,14 +18,15 @@
 
 enum client_state {
 	CLIENT_DONE,	/* no more requests */
-	CLIENT_PAUSED,	/* will begin a request */
-	CLIENT_QUEUED,	/* has begun one; the listen queue was full */
+	CLIENT_PAUSED,	/* begins a request at pause_end */
+	CLIENT_QUEUED,	/* has begun one; connects again at pause_end, because
+			   the listen queue was full */
 	CLIENT_CONNECTING,
 	CLIENT_TALKING
 };
 
-/* While a request is under way, `began` holds; fd is -1 or registered with
- * epoll for `events`, 0 meaning not yet. */
+/* `began` is valid while a request is in progress.  fd is -1, or registered
+ * with epoll for `events`; 0: not registered yet. */
 struct client {
 	enum client_state state;
 	int fd;
@@ -44,8 +45,8 @@ struct load {
 	char *bytes;
 	int epoll;
 	int64_t now;
-	int64_t stop;	    /* begin none from here on */
-	int64_t next_check; /* no request runs out of time before that */
+	int64_t stop;	    /* from then on no request begins */
+	int64_t next_check; /* before then no request times out */
 	uint64_t left;	    /* requests not begun */
 	unsigned live;	    /* clients that are not CLIENT_DONE */
 	unsigned pausing;   /* clients PAUSED or QUEUED */
@@ -73,7 +74,7 @@ pause_client(struct load *l, struct client *c, enum client_state state)
 static void
 close_client(struct client *c)
 {
-	fd_close(&c->fd); /* epoll forgets it with that */
+	fd_close(&c->fd); /* which also removes it from epoll */
 	c->events = 0;
 	c->reused = false;
 }
@@ -90,7 +91,7 @@ watch(struct load *l, struct client *c, uint32_t events)
 	c->events = events;
 }
 
-/* As in fcgi_fetch, what a failed send means is for the answer to tell. */
+/* As in fcgi_fetch, a failed send does not fail the request. */
 static void
 send_request(struct load *l, struct client *c)
 {
@@ -123,7 +124,7 @@ count_failure(struct load *l, struct client *c, enum tally_failure kind,
 	close_client(c);
 }
 
-/* A server that is not there is not asked in a tight loop. */
+/* The pause keeps a missing server from causing a tight loop. */
 static void
 cannot_connect(struct load *l, struct client *c, int error)
 {
@@ -275,8 +276,8 @@ wake_paused(struct load *l)
 	}
 }
 
-/* Every request has the same limit: one begun later cannot be due earlier
- * than those that are seen here. */
+/* All requests have the same limit, so one that begins later never times out
+ * before those that are checked here. */
 static void
 check_time(struct load *l)
 {

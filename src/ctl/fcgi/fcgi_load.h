@@ -2,9 +2,9 @@
 #define CTL_FCGI_FCGI_LOAD_H
 
 /*
- * The load generator: one request, sent many times over many connections at
- * once by one thread, every answer judged.  Runs in the control tool; what it
- * counts is in fcgi_tally.
+ * The load generator: one thread sends one request many times over many
+ * connections at once, and checks every response.  It counts in fcgi_tally.
+ * Runs in lua-fcgi.
  */
 
 #include <stdbool.h>
@@ -21,16 +21,17 @@ struct load_plan {
 	bool head;	  /* the request is a HEAD */
 	bool keep;	  /* use a connection again while the server keeps it */
 	unsigned clients; /* connections at once, > 0 */
-	uint64_t requests; /* begin that many; 0: as many as fit into run_ms */
-	int64_t run_ms;	   /* begin none later than this; 0: no limit */
+	uint64_t requests; /* number to begin; 0: as many as fit into run_ms */
+	int64_t run_ms;	   /* time in which requests begin; 0: no limit */
 	int64_t timeout_ms; /* for one request, > 0 */
 };
 
 /*
- * Returns when every request that was begun has been answered or has failed.
- * A kept connection that the server closed instead of answering is no
- * failure: the request is sent again over a new one, as web servers do.
- * 0, or -1 and why: the load could not be generated (descriptors, memory).
+ * Run the plan, until every request that was begun is answered or has failed,
+ * and add the results to tally.  If the server closed a kept connection instead
+ * of answering, that is no failure: the request is sent again over a new one,
+ * as web servers do.  0, or -1 and why: the load could not be generated
+ * (descriptors, memory).
  */
 int fcgi_load(const struct load_plan *plan, struct fcgi_tally *tally,
     struct why *why);

@@ -2,10 +2,10 @@
 #define CTL_FCGI_FCGI_REPLY_H
 
 /*
- * A FastCGI response as it arrives: bytes in, head, body and error text out.
- * Trusts nothing: what a broken or hostile server sends ends in a verdict and
- * costs no more memory than REPLY_HEAD_MAX.  Pure; runs in the control tool,
- * knows neither sockets nor time.
+ * Parse a FastCGI response as it arrives: bytes in; head, body and error text
+ * out.  A broken or hostile server causes no more than a verdict: of all that
+ * it sends only the head is stored, up to REPLY_HEAD_MAX and the bytes of one
+ * call.  Pure; runs in lua-fcgi.
  */
 
 #include <stdbool.h>
@@ -20,50 +20,50 @@
 #define REPLY_HEAD_MAX 65536 /* bytes of all CGI headers */
 
 enum fcgi_verdict {
-	REPLY_MORE,	/* so far so good, not complete */
+	REPLY_MORE,	/* no fault so far, but not complete */
 	REPLY_DONE,	/* complete: END_REQUEST has arrived */
 	REPLY_CUT,	/* it ended too early */
-	REPLY_PROTOCOL, /* it is no FastCGI or no CGI response */
-	REPLY_CONNECT,	/* for those who fetch: no connection, */
-	REPLY_TIMEOUT	/* too slow */
+	REPLY_PROTOCOL, /* not FastCGI, not a CGI response, or refused */
+	REPLY_CONNECT,	/* from fcgi_fetch only: no connection */
+	REPLY_TIMEOUT	/* from fcgi_fetch only: not in time */
 };
 
 struct fcgi_sink { /* each function may be NULL */
-	/* The head as it came, its empty line included. */
+	/* The head as it arrived, including its empty line. */
 	void (*head)(void *arg, const char *head, size_t n);
 	void (*body)(void *arg, const void *data, size_t n);
 	void (*errors)(void *arg, const void *data, size_t n);
-	/* Something odd that does no harm; once for each kind. */
+	/* A harmless oddity; once for each kind. */
 	void (*warning)(void *arg, const char *text);
 	void *arg;
 };
 
 struct fcgi_reply {
-	struct cgi_head cgi;	/* cgi.status is 0 until the head is whole */
-	bool bodiless;		/* Content-Length promises no body */
+	struct cgi_head cgi;	/* cgi.status is 0 until the head is complete */
+	bool bodiless;		/* Content-Length does not announce a body */
 	uint32_t app_status;	/* of END_REQUEST */
-	uint64_t body;		/* bytes of it so far */
-	uint64_t bytes;		/* everything that came, framing included */
-	/* The rest is this file's own. */
+	uint64_t body;		/* bytes of the body so far */
+	uint64_t bytes;		/* all bytes so far, with record headers */
+	/* The rest is private to fcgi_reply.c. */
 	const struct fcgi_sink *sink;
 	struct buf head;
 	unsigned char header[FCGI_HEADER_LEN];
 	unsigned have; /* bytes of header; FCGI_HEADER_LEN: record is valid */
-	struct fcgi_record record; /* content, padding: what is to come */
+	struct fcgi_record record; /* its content and padding: bytes to come */
 	unsigned char end[8];
 	unsigned end_have;
 	bool odd_type, odd_id;
 };
 
-/* Prepare for the next response; the memory of the last is used again.  A
- * struct that was never used must be all zero.  `head` answers HEAD. */
+/* Prepare for the next response; memory of the last one is used again.  A
+ * struct that was never used must be all zero.  head: the request is a HEAD. */
 void fcgi_reply_init(struct fcgi_reply *r, const struct fcgi_sink *sink,
     bool head);
 void fcgi_reply_free(struct fcgi_reply *r);
 
 /*
- * Take n bytes, or fewer: *used says how many; what follows a complete
- * response is left.  why is filled with REPLY_CUT and REPLY_PROTOCOL.
+ * Take *used of n bytes: all, or those up to the end of the response.  why is
+ * filled if the result is REPLY_CUT or REPLY_PROTOCOL.
  */
 enum fcgi_verdict fcgi_reply_feed(struct fcgi_reply *r, const void *data,
     size_t n, size_t *used, struct why *why);

@@ -15,7 +15,8 @@ fcgi_request_method(const struct fcgi_request *q)
 	return q->body != NULL ? "POST" : "GET";
 }
 
-/* Does `header` ("Name: value") name the parameter HTTP_NAME? */
+/* True if `header` ("Name: value") becomes the parameter `param`
+ * (HTTP_NAME). */
 static bool
 header_is(const char *header, const char *param)
 {
@@ -64,7 +65,7 @@ hex_digit(int c)
 	return isdigit(c) ? c - '0' : tolower(c) - 'a' + 10;
 }
 
-/* The path as nginx gives it to a script: %XX decoded. */
+/* Add the path as nginx sends it, with %XX decoded. */
 static void
 add_path(const struct fcgi_request *q, struct buf *out, const char *name)
 {

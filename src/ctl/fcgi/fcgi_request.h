@@ -4,7 +4,7 @@
 /*
  * A FastCGI request as bytes, with the parameters that nginx would send
  * (its fastcgi_params file) and those that the user of lua-fcgi adds or
- * changes.  Pure: strings in, bytes out; runs in the control tool.
+ * changes.  Pure; runs in lua-fcgi.
  */
 
 #include <stdbool.h>
@@ -20,23 +20,23 @@ struct fcgi_request {
 	const char *uri;    /* "/path?query" */
 	const char *script; /* SCRIPT_FILENAME; NULL: not sent */
 	const struct buf *body; /* NULL: none */
-	const char **headers;	/* "Name: value"; "Name:" sends none */
+	const char **headers;	/* "Name: value"; "Name:" only removes it */
 	size_t nheaders;
-	const char **params; /* "NAME=value"; "NAME" sends none */
+	const char **params; /* "NAME=value"; "NAME" only removes it */
 	size_t nparams;
 	bool keep; /* ask the server to keep the connection */
 };
 
 /*
- * Append the whole request, BEGIN_REQUEST to the end of STDIN.  A header or
- * parameter that the user names replaces the one sent by default; named twice
- * it is sent twice, as nginx does with repeated headers.  0, or -1 and why (a
- * malformed header or parameter, memory).
+ * Append the whole request, from BEGIN_REQUEST to the end of STDIN.  A given
+ * header or parameter replaces the default one; given twice it is sent twice,
+ * as nginx does with repeated headers.  0, or -1 and why (a malformed header or
+ * parameter, memory).
  */
 int fcgi_request_build(const struct fcgi_request *q, struct buf *out,
     struct why *why);
 
-/* The method that is sent. */
+/* The method of the request, by default too. */
 const char *fcgi_request_method(const struct fcgi_request *q);
 
 #endif

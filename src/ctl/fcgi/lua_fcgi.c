@@ -78,7 +78,7 @@ read_file(struct buf *body, const char *path)
 		fd_close(&fd);
 }
 
-/* Given more than once, joined by "&" as the fields of a form are. */
+/* Several bodies are joined by "&", as the fields of a form are. */
 static void
 add_body(struct options *o, const char *data)
 {
@@ -215,7 +215,7 @@ put(int fd, const void *data, size_t n)
 		die(EXIT_FAILED, "write: %s", strerror(errno));
 }
 
-/* Text of the server: a terminal is shown it, anything else has the bytes. */
+/* Print text of the server: escaped on a terminal, else unchanged. */
 static void
 put_text(FILE *out, const void *data, size_t n)
 {
@@ -233,7 +233,7 @@ put_head(void *arg, const char *head, size_t n)
 	static const char status[] = "Status:";
 	const struct fcgi_reply *reply = arg;
 
-	/* Without a Status line, what a web server makes of it. */
+	/* Without a Status line, print the status that a web server sends. */
 	if (!reply->cgi.has_status)
 		dprintf(STDOUT_FILENO, "%s %u\r\n", status,
 		    reply->cgi.status);

@@ -21,8 +21,8 @@ struct talk {
 	const struct fpm_question *question;
 	int fd;
 	int64_t begun;
-	int64_t deadline; /* clock_ms(): for the whole answer */
-	int64_t silence;  /* for the next sign of life */
+	int64_t deadline; /* clock_ms(): for the complete answer */
+	int64_t silence;  /* clock_ms(): for the next sign of life */
 	struct buf *all;
 	struct why *why;
 };
@@ -45,7 +45,7 @@ late(const struct talk *t)
 
 /* ---- the connection ------------------------------------------------------ */
 
-/* How long connect(2) may wait for room in a full queue. */
+/* Limit how long connect(2) waits for room in a full queue. */
 static void
 limit_connect(const struct talk *t)
 {
@@ -96,7 +96,7 @@ answers_ping(const char *socket)
 	return true;
 }
 
-/* Something is to be read: 1; nothing came in time: 0. */
+/* 1: there is something to read; 0: not in time. */
 static int
 wait_until(const struct talk *t, int64_t until)
 {
@@ -113,8 +113,8 @@ wait_until(const struct talk *t, int64_t until)
 	return n != 0;
 }
 
-/* Wait for more of the answer.  An outcome may take any time as long as the
- * daemon is alive; if it is not, the outcome may just have come. */
+/* Wait for more of the answer.  An outcome may take any time while the daemon
+ * answers pings; if it does not, its last answer may still be on its way. */
 static enum fpm_verdict
 wait_for_more(struct talk *t)
 {
@@ -138,8 +138,8 @@ broken(const struct talk *t, int error)
 	return FPM_AWAY;
 }
 
-/* Whoever turned us away may have answered without reading: its answer is
- * there all the same. */
+/* ECONNRESET is no failure: a daemon that refuses us may answer and close
+ * without reading the question. */
 static enum fpm_verdict
 receive(struct talk *t)
 {

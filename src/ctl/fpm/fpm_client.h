@@ -2,9 +2,10 @@
 #define CTL_FPM_FPM_CLIENT_H
 
 /*
- * One question to the daemon over its control socket.  The protocol is that
- * of lua-fpmctl(8): a line, then "ok" or "failed", text and the end of file.
- * Nobody is waited for without a limit who shows no sign of life.
+ * One question to the daemon over its control socket, by the protocol of
+ * lua-fpmctl(8): a line, then "ok" or "failed", text and the end of file.  A
+ * daemon that shows no sign of life is not waited for without a limit, unless
+ * the caller asks for that (FPM_NONE).
  */
 
 #include <stdbool.h>
@@ -15,29 +16,29 @@
 
 #define FPM_PATIENCE 5000 /* ms */
 
-#define FPM_NONE INT64_MAX   /* a limit that is none */
-#define FPM_USUAL INT64_C(0) /* FPM_PATIENCE, unless an outcome is waited for */
+#define FPM_NONE INT64_MAX   /* no limit */
+#define FPM_USUAL INT64_C(0) /* FPM_PATIENCE; for an outcome see below */
 
 struct fpm_question {
 	const char *line; /* with its newline */
-	int64_t limit;	  /* ms until the whole answer is there */
-	bool outcome;	  /* is waited for, by the usual limit as long as the
-			     daemon answers "ping" meanwhile */
+	int64_t limit;	  /* ms until the answer is complete */
+	bool outcome;	  /* the answer may take any time: FPM_USUAL waits as
+			     long as the daemon answers "ping" meanwhile */
 };
 
 struct fpm_answer {
 	bool good;	 /* "ok", not "failed" */
-	struct buf text; /* what followed; terminated, though not counted */
+	struct buf text; /* the rest, terminated by a NUL that len excludes */
 };
 
 enum fpm_verdict {
 	FPM_ANSWERED,
-	FPM_AWAY, /* nobody is there, went away, or does not make sense */
-	FPM_LATE  /* no whole answer in time */
+	FPM_AWAY, /* no daemon, no complete answer, or not by the protocol */
+	FPM_LATE  /* no complete answer in time */
 };
 
-/* Ask.  why is filled unless there is an answer, which is to be freed with
- * buf_free. */
+/* Ask the question.  FPM_ANSWERED: the caller frees answer->text with buf_free;
+ * else why is filled and there is nothing to free. */
 enum fpm_verdict fpm_ask(const char *socket,
     const struct fpm_question *question, struct fpm_answer *answer,
     struct why *why);

@@ -6,8 +6,8 @@
 
 #include "ctl/fpm/fpm_text.h"
 
-/* A value that is not there, or of another kind, is 0 or empty: another
- * version of the daemon may say less. */
+/* A value that is missing, or of another type, is 0 or empty: another version
+ * of the daemon may send less. */
 static int64_t
 number(const json_t *object, const char *key)
 {

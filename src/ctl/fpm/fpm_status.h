@@ -2,9 +2,8 @@
 #define CTL_FPM_FPM_STATUS_H
 
 /*
- * The daemon's JSON about itself and its pools as structures.  Texts are made
- * visible on the way in.  Knows JSON (by jansson, and is its only includer),
- * neither the socket nor the screen.
+ * Read the daemon's JSON about itself and its pools into structures.  Texts
+ * become printable (fpm_visible).  Only fpm_status.c uses jansson.
  */
 
 #include <stdbool.h>
@@ -14,11 +13,11 @@
 #include "base/why.h"
 
 struct fpm_worker {
-	const char *pool; /* its name */
-	char state[12];	  /* Starting, Idle, Running, Leaving */
+	const char *pool; /* its name, in fpm_status.pools */
+	char state[12];	  /* Starting, Idle, Running, Restarting, Leaving */
 	int64_t pid;
 	int64_t requests;
-	int64_t took; /* us; of its request so far, or of the last one */
+	int64_t took; /* us; of its present request so far, or its last one */
 	int64_t heap; /* bytes */
 	int64_t rss;
 	char method[12];
@@ -47,7 +46,8 @@ struct fpm_status {
 	size_t nworkers;
 };
 
-/* From JSON: 0, or -1 and why.  To be freed in either case. */
+/* Parse n bytes of JSON: 0, or -1 and why.  The caller frees status in either
+ * case. */
 int fpm_status_read(const char *json, size_t n, struct fpm_status *status,
     struct why *why);
 void fpm_status_free(struct fpm_status *status);

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LEAST 4 /* characters that are left of a column */
+#define LEAST 4 /* characters to which a column may be cut */
 
 void
 table_begin(struct table *table, const char *const *titles)
@@ -80,7 +80,7 @@ blanks(size_t n, size_t at, size_t end, char *out)
 	return at;
 }
 
-/* What a column has of so many characters for all. */
+/* The width of a column if a line has `width` characters. */
 static size_t
 share(const struct table *table, size_t column, size_t width)
 {

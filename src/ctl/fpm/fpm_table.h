@@ -2,9 +2,8 @@
 #define CTL_FPM_FPM_TABLE_H
 
 /*
- * Rows of cells as lines of text that fit a width: each column is as wide as
- * its widest cell, but for one that is cut as far as it has to be.  Pure;
- * knows nothing of what it shows.
+ * Rows of cells as lines of text that fit a width.  Each column is as wide as
+ * its widest cell, except one that is cut as far as the width requires.  Pure.
  */
 
 #include <stdbool.h>
@@ -14,28 +13,28 @@
 #define TABLE_CELL    520
 
 struct table {
-	const char *const *titles; /* "-NAME": to the right, "~NAME": is
-				       cut; NULL at the end */
+	const char *const *titles; /* "-NAME": aligned right, "~NAME": cut;
+				       NULL at the end */
 	size_t columns;
 	char (*cells)[TABLE_CELL]; /* row by row */
 	size_t rows;
 	size_t cap; /* of rows */
 	size_t width[TABLE_COLUMNS];
-	size_t measured; /* rows that width[] knows of */
-	bool failed; /* no memory: rows are missing */
+	size_t measured; /* rows that width[] covers */
+	bool failed; /* out of memory: rows are missing */
 };
 
-/* An empty table. */
+/* Make an empty table, free with table_free; titles are not copied. */
 void table_begin(struct table *table, const char *const *titles);
 void table_free(struct table *table);
 
-/* The cells of one more row, all empty and to be filled before any line is
- * asked for; NULL if there is no memory. */
+/* Append a row of empty cells, which the caller fills before the next call;
+ * NULL if memory runs out. */
 char (*table_row(struct table *table))[TABLE_CELL];
 
 /*
- * Row n as a line of at most `width` characters, -1: the titles.  out has room
- * for width + 1.  Returns out.
+ * Format a row (-1: the titles) as a line of at most `width` characters.  out
+ * has room for width + 1.  Returns out.
  */
 const char *table_line(struct table *table, long row, size_t width,
     char *out);

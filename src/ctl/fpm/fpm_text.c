@@ -28,7 +28,7 @@ fpm_duration(int64_t us, char out[FPM_TEXT])
 	return out;
 }
 
-/* Below `plain` as it is, above with two digits at least. */
+/* A number below `plain` has all its digits, others at least two. */
 static const char *
 scaled(int64_t n, int64_t plain, double step, char out[FPM_TEXT])
 {

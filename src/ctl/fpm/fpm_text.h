@@ -2,7 +2,7 @@
 #define CTL_FPM_FPM_TEXT_H
 
 /*
- * Values as a person reads them in a narrow column.  Pure.
+ * Values as short texts for a narrow column.  Pure.
  */
 
 #include <stddef.h>
@@ -23,9 +23,9 @@ const char *fpm_count(int64_t n, char out[FPM_TEXT]);
 const char *fpm_rate(double rate, char out[FPM_TEXT]);
 
 /*
- * Copy at most size - 1 bytes of `text`, n bytes from anywhere, as printable
- * ASCII: any other byte is a question mark, so that no request can speak to
- * the terminal.  Returns out.
+ * Copy at most size - 1 of n bytes as printable ASCII, terminated.  Any other
+ * byte becomes a question mark, so that no request can steer the terminal.
+ * Returns out.
  */
 const char *fpm_visible(const char *text, size_t n, char *out, size_t size);
 

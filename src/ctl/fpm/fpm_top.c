@@ -34,7 +34,7 @@ static struct {
 	enum view_order order;
 	size_t first; /* worker on the screen */
 	bool help;
-	int line; /* where drawing has come to */
+	int line; /* of the screen, to be drawn next */
 } self;
 
 static const char *
@@ -60,7 +60,7 @@ refresh_status(void)
 	self.seen = clock_ms();
 }
 
-/* The pool after the one that is shown now; after the last, all. */
+/* Show the pool after the present one; after the last one, all. */
 static void
 next_pool(void)
 {
@@ -95,7 +95,8 @@ width(void)
 	return COLS < WIDTH_MOST ? (size_t)COLS : WIDTH_MOST;
 }
 
-/* Busy workers stand out; where pools are shown that column has numbers. */
+/* Rows of busy workers are bold.  No row of pools is, because column 2 has
+ * numbers there. */
 static void
 draw_table(struct table *table, size_t first, int most)
 {
@@ -110,7 +111,7 @@ draw_table(struct table *table, size_t first, int most)
 		    table_line(table, (long)i, width(), line));
 }
 
-/* A third of the screen at the most, so that workers are seen as well. */
+/* At most a third of the screen, so that it has room for workers. */
 static void
 draw_pools(void)
 {
@@ -244,7 +245,7 @@ pressed(int key)
 	}
 }
 
-/* Wait for a key until it is time to look again.  False: quit. */
+/* Wait for a key or for the next status, and act on it.  False: quit. */
 static bool
 wait_for_key(void)
 {

@@ -2,17 +2,17 @@
 #define CTL_FPM_FPM_TOP_H
 
 /*
- * The live view: pools and workers on a terminal (by ncurses, whose only
- * includer this is) until the user quits.  Asks for a status again and again,
- * by a function that it is handed.
+ * The live view: pools and workers on a terminal until the user quits.  It gets
+ * a new status every second from a function of the caller.  Only fpm_top.c uses
+ * ncurses.
  */
 
 #include "ctl/fpm/fpm_status.h"
 
 /*
- * Run.  pool: to begin with, NULL: all.  look: a new status, which is top's to
- * free, or -1 and why: the daemon is not there now, which may pass.  Returns
- * once the user quits, or -1: this is no terminal that can be drawn on.
+ * Run the view, first of one pool (NULL: of all).  look sets a new status,
+ * which fpm_top frees, and returns 0; or -1 and why, if the daemon does not
+ * answer now.  0 when the user quits; -1: the terminal cannot be drawn on.
  */
 int fpm_top(const char *pool, int (*look)(struct fpm_status *status,
     struct why *why));

@@ -54,7 +54,7 @@ earlier(const struct fpm_status *before, const struct fpm_pool *now)
 	return NULL;
 }
 
-/* Between two looks, or, where there was but one, since the beginning. */
+/* Requests per second since `before`; if that is NULL, since the pool began. */
 static double
 rate(const struct fpm_pool *now, const struct fpm_pool *before,
     double seconds)

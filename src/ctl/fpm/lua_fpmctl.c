@@ -1,5 +1,5 @@
 /*
- * lua-fpmctl(8): sees and steers a running lua-fpm over its control socket.
+ * lua-fpmctl(8): shows and controls a running lua-fpm over its control socket.
  */
 
 #include "config.h"
@@ -37,9 +37,9 @@ enum { FAILED = 1 };
 
 struct command {
 	const char *name;
-	int least, most; /* words that follow */
+	int least, most; /* number of words that follow */
 	int (*run)(char **words);
-	const char *words; /* these, as the usage shows them */
+	const char *words; /* that follow, as the usage shows them */
 	const char *help;
 };
 
@@ -48,8 +48,8 @@ static const struct command commands[];
 static struct {
 	char *socket;
 	bool json;
-	bool outcome;  /* is waited for */
-	int64_t limit; /* -t, FPM_USUAL: none was given */
+	bool outcome;  /* fpm_question.outcome */
+	int64_t limit; /* of -t; FPM_USUAL without -t */
 } self;
 
 /* ---- asking -------------------------------------------------------------- */
@@ -96,7 +96,8 @@ ask(const char *line, struct fpm_answer *answer)
 		die(code, "%s", why.text);
 }
 
-/* The words as they are; what would be another line is no word of ours. */
+/* Send the words as they are, in one line, so none may contain a blank or a
+ * newline. */
 static int
 run_plain(char **words)
 {
@@ -126,7 +127,7 @@ run_plain(char **words)
 	return answer.good ? EX_OK : FAILED;
 }
 
-/* It may take any time. */
+/* Send the words; the answer is an outcome, which may take any time. */
 static int
 run_outcome(char **words)
 {
@@ -252,7 +253,7 @@ run_workers(char **words)
 	return EX_OK;
 }
 
-/* Their names, for a shell to complete. */
+/* Print the names of the pools, for completion in a shell. */
 static int
 run_pools(char **words)
 {
@@ -327,7 +328,7 @@ usage(void)
 	exit(EX_USAGE);
 }
 
-/* --json may stand anywhere behind the command. */
+/* --json may stand anywhere after the command. */
 static int
 take_words(int argc, char **argv, char **words)
 {
