@@ -29,7 +29,7 @@ static struct log_state {
 } state = { .min = LEVEL_NOTICE, .target.out.fd = STDERR_FILENO,
 	.next.out.fd = -1 };
 
-/* ---- where to ------------------------------------------------------------ */
+/* ---- the target ---------------------------------------------------------- */
 
 int
 log_prepare(const char *target, enum log_form form, struct why *why)

@@ -54,7 +54,7 @@ loop_free(struct loop *loop)
 
 /* ---- descriptors -------------------------------------------------------- */
 
-/* The index of fd (-1: of a hole); n if there is none. */
+/* The index of fd (-1: of a hole); n if it is not found. */
 static size_t
 loop_find(const struct loop *loop, int fd)
 {

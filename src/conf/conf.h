@@ -59,8 +59,8 @@ struct conf_limits {
 };
 
 struct conf_lua { /* what applications may use */
-	char *path;  /* package.path, in which CONF_LUA_OWN means Lua's own */
-	char *cpath; /* package.cpath, likewise; NULL: empty */
+	char *path;  /* package.path and package.cpath; NULL: empty; */
+	char *cpath; /* CONF_LUA_OWN in them means Lua's own path */
 	struct conf_list disable;
 	struct conf_list libraries; /* CONF_LUA_ALL alone: all of them */
 	bool binary_chunks;

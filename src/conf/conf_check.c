@@ -121,7 +121,7 @@ check_identity(struct judge *judge)
 		blame(judge, GROUP_POOL, "group", "group is set without user");
 }
 
-/* ---- what its processes are ---------------------------------------------- */
+/* ---- processes ----------------------------------------------------------- */
 
 static void
 check_absolute(struct judge *judge, const char *key, const char *path)
@@ -150,7 +150,7 @@ check_process(struct judge *judge)
 		    "needs some itself", pool->limits.files, FILES_LEAST);
 }
 
-/* ---- who may connect ----------------------------------------------------- */
+/* ---- allowed clients ----------------------------------------------------- */
 
 static void
 check_clients(struct judge *judge)
@@ -166,7 +166,7 @@ check_clients(struct judge *judge)
 	}
 }
 
-/* ---- what is required --------------------------------------------------- */
+/* ---- required keys ------------------------------------------------------- */
 
 static void
 check_required(struct judge *judge)
@@ -280,7 +280,7 @@ check_slow(struct judge *judge)
 		    "below timeouts.request");
 }
 
-/* ---- the rest of its groups ---------------------------------------------- */
+/* ---- logs and lua -------------------------------------------------------- */
 
 static void
 say(void *arg, enum key_group group, const char *key, const char *text)

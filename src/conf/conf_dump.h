@@ -8,7 +8,7 @@
 
 #include "conf/conf.h"
 
-/* Print the configuration and flush out.  0, or -1 if writing failed. */
+/* Print the configuration and flush `out`.  0, or -1 if writing failed. */
 int conf_dump(const struct conf *conf, FILE *out);
 
 #endif

@@ -22,11 +22,11 @@
 /* What the master knows of a pool, for the status. */
 enum board_fact {
 	FACT_STARTED,	 /* seconds since 1970 when counting began */
-	FACT_GENERATION, /* number of the newest workers'; the first is 1 */
+	FACT_GENERATION, /* number of the newest one; the first is 1 */
 	FACT_FORKED,	 /* workers forked, ever */
 	FACT_CRASHES,	 /* workers that died without an order to leave */
 	FACT_RESTARTS,	 /* workers forked in the place of another */
-	FACT_RECYCLED,	 /* workers replaced, one fact per enum score_cause */
+	FACT_RECYCLED,	 /* and on, by enum score_cause: workers replaced */
 	FACT_RECYCLED_END = FACT_RECYCLED + SCORE_CAUSES - 1,
 	FACT_FAILURES,	   /* workers that failed to start or to live, in a
 			      row */
@@ -77,11 +77,13 @@ struct board;
 /* ---- a generation's board ------------------------------------------------ */
 
 /*
- * Make a board of n free slots that shares the totals of the generation
- * `before` it (NULL: none).  NULL with errno.
+ * Make a board of so many free slots that shares the totals of the generation
+ * `before` it (NULL: none).  NULL with errno.  board_free allows NULL.
  */
 struct board *board_new(unsigned slots, const struct board *before);
 void board_free(struct board *board);
+
+/* The number of slots. */
 unsigned board_slots(const struct board *board);
 
 /* ---- a worker's life ----------------------------------------------------- */
@@ -120,8 +122,8 @@ const void *board_stash(const struct board *board, unsigned slot);
 /* The number of active workers that counts as FACT_MAX_CHILDREN; 0: none. */
 void board_set_limit(struct board *board, unsigned limit);
 
-/* What score_last and score_heirs tell the workers: the daemon stops; another
- * generation serves after this one. */
+/* What score_last and score_heirs tell the workers: no other generation serves
+ * the listen queue; another generation has taken over. */
 void board_set_last(struct board *board, bool last);
 void board_set_replaced(struct board *board, bool replaced);
 
@@ -174,9 +176,9 @@ bool board_read_last(const struct board *board, unsigned slot,
     struct score_slot *out);
 
 /*
- * Over all generations: the sum; the next worker whose slot has number *at or
- * a higher one, and *at moves behind it (0 at first); false: there is no more.
- * Of a worker that was writing at each try only state, pid and birth are set.
+ * Over all generations: the sum; and the next worker, that with the lowest slot
+ * number from *at on (0 at first), which moves behind it; false: no more.  Of a
+ * worker that was writing at each try only state, pid and birth are set.
  */
 void board_sum(struct board *board, struct score_sum *sum);
 bool board_next(const struct board *board, unsigned *at,
@@ -190,8 +192,8 @@ bool board_next(const struct board *board, unsigned *at,
 void board_hand_over(struct board *board, struct buf *out);
 struct board *board_take_over(const struct record *record);
 
-/* Call after the last such record: generations of one pool that come later do
- * not share totals with those before. */
+/* Call after the last such record: releases the list in which generations of
+ * one pool find their totals. */
 void board_all_taken_over(void);
 
 #endif

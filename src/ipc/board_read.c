@@ -318,8 +318,8 @@ board_sum(struct board *board, struct score_sum *sum)
 			sum_place(b, &b->place[i], sum);
 }
 
-/* The living worker with the lowest number from `at` on: its board, and *slot;
- * NULL if there is none. */
+/* The living worker with the lowest number from `at` on: its board and *slot;
+ * NULL: no such worker. */
 static const struct board *
 next_alive(const struct sums *sums, unsigned at, unsigned *slot)
 {

@@ -21,8 +21,7 @@ enum channel_message {
 };
 
 /* Send one message without waiting: 0, or -1 with errno.  `memory` is the
- * descriptor of the status (status_send), -1: there is none.  A log is sent by
- * sink_send. */
+ * descriptor of status_send; -1: no status.  A log is sent by sink_send. */
 int channel_send_level(int channel, enum log_level level);
 int channel_send_status(int channel, int memory);
 int channel_send_order(int channel, char order);

@@ -43,28 +43,28 @@ bool record_next(const char **rest, size_t *len, struct record *out);
 /* True if the value of `in` consists of records to its last byte. */
 bool record_is_whole(const struct record *in);
 
-/* Find the first record with that name in the value of `in`.  False: there is
- * none. */
+/* Find the first record with that name in the value of `in`.  False: not
+ * found. */
 bool record_find(const struct record *in, const char *name,
     struct record *out);
 
-/* The number with that name in the value of `in`; `otherwise` if there is
- * none. */
+/* The number with that name in the value of `in`; `otherwise` if it is missing
+ * or no number. */
 int64_t record_number(const struct record *in, const char *name,
     int64_t otherwise);
 
 /*
  * Take the descriptor whose number is the value of a record, or of the first
  * record with that name in the value of `in`.  It becomes close-on-exec, and
- * the caller owns it.  -1: there is none; no descriptor with that number was
- * left open over exec(3); or it was taken before, so that a descriptor with
+ * the caller owns it.  -1: the record is missing; no descriptor of that number
+ * was left open over exec(3); or it was taken before, so that a descriptor with
  * two names has one owner.
  */
 int record_take_fd(const struct record *record);
 int record_fd(const struct record *in, const char *name);
 
 /* A copy of the text with that name in the value of `in`, terminated, to be
- * freed; NULL if there is none, or no memory. */
+ * freed; NULL if it is missing, or no memory. */
 char *record_text(const struct record *in, const char *name);
 
 /* True if the record has that name. */

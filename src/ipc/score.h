@@ -169,7 +169,7 @@ void *score_stash(struct score *score);
 bool score_is_leaving(const struct score *score);
 
 /* True if workers that leave must first serve every connection in the listen
- * queue, because the daemon stops. */
+ * queue, because no other generation will: the daemon stops, for one. */
 bool score_last(const struct score *score);
 
 /* True if workers go on serving when those that were told to leave have left:

@@ -132,7 +132,7 @@ sink_close(struct sink *sink)
 	set(sink, SINK_NONE, -1);
 }
 
-/* ---- can it be opened? --------------------------------------------------- */
+/* ---- checking ------------------------------------------------------------ */
 
 /* Returns as path_try_log. */
 static int

@@ -31,7 +31,7 @@ enum sink_way {
 struct sink { /* none: all zero, with out.fd -1 */
 	enum sink_way way;
 	bool own;     /* opened for one worker: no other moves its position */
-	bool crowded; /* long lines of several writers may mix: locks each */
+	bool crowded; /* pipe, socket or tty: a lock keeps long lines whole */
 	int64_t waits_from; /* clock_ms() before which it waits for no lock */
 	struct writer out;
 };

@@ -21,7 +21,7 @@ nth(const struct conf_pool *pool, size_t n, const char **key)
 }
 
 /* The first pool with an address before the nth of `pool` that overlaps with
- * this one, and how it is written there; NULL: there is none. */
+ * this one, and how it is written there; NULL: no pool. */
 static const struct conf_pool *
 owner(const struct conf *conf, const struct conf_pool *pool, size_t n,
     const struct sock_address *address, const char **as)

@@ -19,7 +19,7 @@
 
 #define LOOKS 10 /* tries to find a line in a table that changes */
 
-/* ---- who listens --------------------------------------------------------- */
+/* ---- listeners ----------------------------------------------------------- */
 
 /* True if the process has the socket open.  Also if it exists, may be signalled
  * by us, and hides its descriptors (it is not dumpable). */

@@ -41,7 +41,7 @@ struct access_record {
 	int app_status;
 	int64_t ended;	  /* us since 1970 */
 	int64_t duration; /* us */
-	int64_t first;	  /* us to the first byte, -1: there was none */
+	int64_t first;	  /* us to the first byte, -1: not sent or not known */
 	int64_t cpu[3];	  /* us, by enum format_unit: total, user, system */
 	uint64_t memory;  /* bytes */
 	uint64_t bytes_in;

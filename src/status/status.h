@@ -25,8 +25,8 @@ struct status { /* of one pool */
 };
 
 /* In the master: collect the state of the pool now, by the board of any of its
- * generations; also updates FACT_MAX_QUEUE.  The pool is not copied.  0, or -1
- * (memory) with nothing to free; else status_free frees it. */
+ * generations; also updates FACT_MAX_QUEUE.  The pool is not copied.  0, to be
+ * freed with status_free; or -1 (memory) with nothing to free. */
 int status_collect(struct status *status, const struct conf_pool *pool,
     struct board *board, const int *listeners, size_t nlisteners);
 void status_free(struct status *status);

@@ -3,9 +3,9 @@
 
 /*
  * One question to the daemon over its control socket, by the protocol of
- * lua-fpmctl(8): a line, then "ok" or "failed", text and the end of file.  A
- * daemon that shows no sign of life is not waited for without a limit, unless
- * the caller asks for that (FPM_NONE).
+ * lua-fpmctl(8): a line, then "ok" or "failed", text and the end of file.  The
+ * wait for a daemon that shows no sign of life has a limit, unless the caller
+ * sets FPM_NONE.
  */
 
 #include <stdbool.h>
