@@ -15,17 +15,17 @@
 #include "worker/net/handoff.h"
 #include "worker/net/poller.h"
 
-#define REST 100 /* ms */
+#define REST 100 /* ms that a pause lasts */
 
 static struct {
 	const struct worker_args *args;
 	int wait_set;
 	uint64_t key;
-	int64_t until; /* the rest's end, -1: there is none */
-	bool told;     /* the log, of what is wanting */
-	bool opened;   /* once, at least */
-	bool stays;    /* was told to leave, and declined */
-	bool ended;    /* nothing comes over the exchange any more */
+	int64_t until; /* clock_ms() at which the pause ends, -1: no pause */
+	bool told;     /* a failure to accept has been logged */
+	bool opened;   /* acceptor_open has been called */
+	bool stays;    /* was marked as leaving, and declined */
+	bool ended;    /* the exchange has been shut down */
 } self = { .until = -1 };
 
 void
@@ -62,7 +62,7 @@ attend(void)
 	return result;
 }
 
-/* Somebody waits whom this worker does not take. */
+/* A client waits that this worker does not take. */
 static void
 call_others(void)
 {
@@ -70,7 +70,7 @@ call_others(void)
 		handoff_nudge(self.args->exchange[1]);
 }
 
-/* Only what does not pass by itself within a turn. */
+/* Pause: what errno says is lacking may be lacking for many turns. */
 static void
 rest(void)
 {
@@ -112,7 +112,7 @@ acceptor_shut(void)
 	withdraw();
 }
 
-/* Not what goes on coming. */
+/* What is in the queue now.  What arrives meanwhile might never end. */
 static void
 gather(int listener)
 {
@@ -131,9 +131,10 @@ gather(int listener)
 }
 
 /*
- * The numbers stay taken, by a socket that nobody can connect to: the main
- * thread may be about to use them.  Others hold the listeners too, so the
- * kernel would go on telling this worker of them if it did not withdraw.
+ * The numbers of the descriptors stay in use, by a socket to which no client
+ * can connect: the main thread may be about to use them.  The wait set would
+ * go on reporting the listeners, since other processes have them open, so they
+ * are removed from it first.
  */
 void
 acceptor_abandon(void)
@@ -142,7 +143,7 @@ acceptor_abandon(void)
 	const struct worker_args *b = self.args;
 
 	if (b == NULL)
-		return; /* too young */
+		return; /* before acceptor_init */
 	acceptor_shut();
 	for (size_t i = 0; i < b->nlisteners; i++) {
 		if (self.opened)
@@ -166,13 +167,14 @@ acceptor_admits(void)
 {
 	if (!acceptor_passes_on())
 		return true;
-	/* Or it would be woken by who waits, and call, until TERM comes. */
+	/* Otherwise the same client would wake this worker, and it would nudge
+	 * the others, again and again until TERM comes. */
 	withdraw();
 	call_others();
 	return false;
 }
 
-/* It would be readable for ever. */
+/* A socket that has been shut down is readable for ever. */
 static void
 forget_exchange(void)
 {

@@ -2,12 +2,12 @@
 #define WORKER_NET_ACCEPTOR_H
 
 /*
- * Where connections come into a worker: the pool's listeners, and the
- * exchange over which other workers hand theirs.  A worker for which the
- * machine has nothing left (descriptors, memory) shuts its door for a moment
- * instead of trying without end, says so once, and sends whoever else is idle
- * to the clients that wait: their arrival may have woken this worker alone.
- * Knows nothing of what a connection carries.
+ * The two ways by which connections enter a worker: the pool's listeners, and
+ * the exchange over which other workers hand theirs over (handoff.h).  When
+ * descriptors or memory run out, the acceptor pauses for a moment instead of
+ * retrying in a loop, logs that once, and nudges the other workers to accept:
+ * a client that waits may have woken this worker alone.  Does not know what a
+ * connection carries.
  */
 
 #include <stdbool.h>
@@ -15,48 +15,54 @@
 
 #include "ipc/worker_args.h"
 
-/* Events of the exchange have this key in the wait set, those of listener i
- * the key + 1 + i. */
+/* Once, before the other calls.  In wait_set (poller.h) the exchange gets the
+ * key `key`, and listener i gets key + 1 + i.  args must live as long as the
+ * process. */
 void acceptor_init(const struct worker_args *args, int wait_set, uint64_t key);
 
-/* Take connections from now on; or no more, for good. */
+/* Wait for the listeners and the exchange.  A worker that is marked as leaving
+ * at this moment has declined to leave: acceptor_passes_on is false from now
+ * on. */
 void acceptor_open(void);
+
+/* Wait for neither of them until acceptor_open is called again. */
 void acceptor_shut(void);
 
 /*
- * Let go of the listeners for good, so that a master may take their addresses
- * while this worker still serves.  Clients that wait there at this moment
- * become connections of this worker, for it to serve before it leaves; unless
- * it has never opened its door.  For the main thread, or for whoever has the
- * lock of watchdog.h.
+ * Give the listeners up for good, so that a new master can bind their
+ * addresses while this worker still serves.  If acceptor_open was ever called,
+ * the connections in their queues are accepted and parked first, for the
+ * worker to serve before it leaves.  The caller holds the lock of watchdog.h.
  */
 void acceptor_abandon(void);
 
-/* Has this worker been told to leave, if perhaps it has not heard it yet, and
- * do others stay, to whom its connections may go? */
+/* True if this worker is marked as leaving and others stay, to which it can
+ * hand its connections.  The mark (score_is_leaving) is set before the signal
+ * is sent. */
 bool acceptor_passes_on(void);
 
 /*
- * May one be taken?  False: this worker has been told to leave, if perhaps it
- * has not heard it yet, and others stay; they have been called, and it waits
- * for none any more.  So nobody who comes after a reload was answered meets
- * what it has replaced.
+ * True if a connection may be taken now; false if acceptor_passes_on is true.
+ * Then the listeners and the exchange are no longer waited for, and the other
+ * workers have been nudged to accept.  So a client that connects after a reload
+ * is reported as done never meets a worker that the reload has replaced.
  */
 bool acceptor_admits(void);
 
-/* errno says why a connection could not be taken.  If that is a want that
- * passes, the door is shut for a moment; if the exchange has ended (EPIPE), it
- * is waited for no more. */
+/* Taking a connection failed with this errno.  EMFILE, ENFILE, ENOMEM and
+ * ENOBUFS start a pause; EPIPE, from handoff_take, ends the wait for the
+ * exchange for good; any other has no effect. */
 void acceptor_failed(void);
 
-/* That listener will have none any more, and would be readable for ever. */
+/* This listener (a descriptor) was shut down and would be readable for ever:
+ * no longer wait for it. */
 void acceptor_lose(int listener);
 
-/* A connection was taken: what was wanted is there again. */
+/* Accepting a connection succeeded: log that, if a failure was logged. */
 void acceptor_passed(void);
 
-/* When acceptor_tick is due (clock_ms()), -1: it is not.  It opens the door
- * again. */
+/* clock_ms() at which the pause ends, -1 if there is no pause.  acceptor_tick
+ * ends it if it is over by `now`. */
 int64_t acceptor_due(void);
 void acceptor_tick(int64_t now);
 

@@ -20,8 +20,8 @@ union peer {
 static struct {
 	struct cidr *allowed;
 	size_t n;
-	int64_t logged;	   /* when a refusal was last logged */
-	unsigned silent;   /* refusals since that were not */
+	int64_t logged;	   /* clock_ms() of the last logged refusal */
+	unsigned silent;   /* refusals since then, not logged */
 } self;
 
 int
@@ -69,7 +69,7 @@ allow_admit(int fd)
 	if (self.n == 0)
 		return true;
 	if (getpeername(fd, &peer.any, &len) == -1)
-		return false; /* gone already */
+		return false; /* the peer has left already */
 	if (peer.any.sa_family == AF_UNIX)
 		return true;
 	for (size_t i = 0; i < self.n; i++) {

@@ -2,20 +2,22 @@
 #define WORKER_NET_ALLOW_H
 
 /*
- * Who may connect: the `allowed_clients` of a pool.  Runs in the worker.
- * Knows descriptors just accepted, no protocol.
+ * The `allowed_clients` of a pool: which addresses may connect.  Runs in the
+ * worker.  Knows descriptors just accepted, no protocol.
  */
 
 #include <stdbool.h>
 
 #include "conf/conf.h"
 
-/* Once; the list has been checked.  Empty: everyone.  0, or -1 with errno. */
+/* Once, with a list whose entries are known to be valid.  An empty list allows
+ * every client.  0, or -1 with errno. */
 int allow_init(const struct conf_list *allowed);
 
-/* May the peer of this connection talk to us?  One over a unix socket always
- * may: its file has an owner and a mode.  A refusal is logged, once a second
- * at most. */
+/* True if the peer of this connection is allowed.  A peer over a unix socket
+ * always is: the owner and the mode of the socket's file decide there.  False
+ * also if the peer has left already.  A refusal is logged, at most once a
+ * second. */
 bool allow_admit(int fd);
 
 #endif

@@ -10,10 +10,10 @@
 #include "base/clock.h"
 #include "worker/net/poller.h"
 
-#define RECEIVE_KEEP  (2 * CONN_RECEIVE) /* larger ones are given back */
+#define RECEIVE_KEEP  (2 * CONN_RECEIVE) /* a larger buffer is freed */
 #define LINGER_CHUNK  (64 * 1024)
 #define HELD_MOST     (32 << 20) /* bytes of all heads that are not complete */
-#define SETTLED	      1000 /* ms after which a peer counts as a slow one */
+#define SETTLED	      1000 /* ms in a state before conn_make_room may close */
 
 struct queue { /* oldest first; every member has the same patience, so the
 		  order of arrival is the order of deadlines */
@@ -25,12 +25,13 @@ static struct {
 	int wait_set;
 	struct conn_limits limits;
 	struct conn *place; /* limits.max of them, */
-	char *proto;	    /* and as much of what protocols keep */
-	struct conn *free;  /* through next */
-	int used; /* places that were ever taken: the others cost no memory */
+	char *proto;	    /* and a protocol's state for each */
+	struct conn *free;  /* free places that were in use, linked by next */
+	int used; /* places that were ever in use: the others cost no memory */
 	struct queue queue[CONN_STATES];
-	size_t held; /* bytes, by all connections */
-	struct buf receive; /* of whoever is served; empty while it has it */
+	size_t held; /* the sum of conn.held */
+	struct buf receive; /* the large buffer; empty while a connection has
+			       it */
 } set;
 
 int
@@ -73,7 +74,8 @@ buffer_take(struct conn *c)
 		buf_reserve(&c->in, CONN_RECEIVE);
 }
 
-/* An idle connection keeps no memory. */
+/* An idle connection keeps no memory.  A buffer of a fitting size is kept as
+ * the large one, if there is none. */
 static void
 buffer_give(struct conn *c)
 {
@@ -87,7 +89,8 @@ buffer_give(struct conn *c)
 	}
 }
 
-/* What waits for more has memory of its own, hardly more than it needs. */
+/* An incomplete head is moved to memory of about its size, so that the large
+ * buffer is free for the next connection. */
 static int
 buffer_leave(struct conn *c)
 {
@@ -137,7 +140,7 @@ dequeue(struct conn *c)
 	c->due = 0;
 }
 
-/* age: ms in its state for all but the idle. */
+/* age: ms that it must have been in its state, unless it is idle. */
 static bool
 close_oldest(int64_t age)
 {
@@ -172,8 +175,8 @@ take_place(void)
 		return &set.place[set.used++];
 	if (set.free == NULL)
 		close_oldest(0);
-	/* At most one connection is out of every queue, the one being served,
-	 * and limits.max is larger than that: there is a place. */
+	/* At most one connection is in no queue, the one being served, and
+	 * limits.max is larger than 1: close_oldest has found one. */
 	c = set.free;
 	set.free = c->next;
 	return c;
@@ -201,8 +204,8 @@ account(struct conn *c, size_t held)
 	c->held = held;
 }
 
-/* Peers that let their heads wait take no memory without bound: the slowest
- * goes.  False: it was that one. */
+/* Close the oldest incomplete heads until the memory of all is within its
+ * bound.  False if c was one of them. */
 static bool
 fits(const struct conn *c)
 {
@@ -262,8 +265,8 @@ conn_close(struct conn *c)
 {
 	if (c->due != 0)
 		dequeue(c);
-	/* The application may have forked: a copy of the descriptor elsewhere
-	 * would keep it in the wait set. */
+	/* close(2) alone would leave it in the wait set if a process that the
+	 * application forked has a copy of the descriptor. */
 	if (c->waited)
 		poller_remove(set.wait_set, c->fd);
 	close(c->fd);

@@ -2,11 +2,11 @@
 #define WORKER_NET_CONN_H
 
 /*
- * The connections of a worker that nobody serves right now: those whose
- * request head is not complete, kept-alive ones between requests, and those
- * that only wait for their peer to close.  Each costs a descriptor and never
- * the worker; each has a deadline.  There is one set in a worker.  Knows
- * bytes and time, not what the bytes mean (proto.h judges them).
+ * The connections of a worker that are not being served: those whose request
+ * head is not complete, kept-alive ones between requests, and those that only
+ * wait for their peer to close.  Each costs a descriptor and never blocks the
+ * worker; each has a deadline.  A worker has one set of them.  Knows bytes and
+ * time, not what the bytes mean (proto.h judges them).
  */
 
 #include <stdbool.h>
@@ -17,11 +17,11 @@
 
 enum conn_state {
 	CONN_FREE,
-	CONN_HEAD,   /* a request head is awaited, perhaps begun */
-	CONN_IDLE,   /* kept alive, nothing has come */
-	CONN_LINGER, /* all is said; discard what still comes (RFC 9112, 9.6
-			gives the reason: an early close may destroy the
-			response on its way) */
+	CONN_HEAD,   /* a request head is awaited; a part may have come */
+	CONN_IDLE,   /* kept alive, no byte of a next request has come */
+	CONN_LINGER, /* all is sent; discard what still comes (RFC 9112, 9.6:
+			an early close may destroy the response on its
+			way) */
 	CONN_STATES
 };
 
@@ -29,82 +29,98 @@ struct conn {
 	int fd;
 	enum conn_state state;
 	bool limited;	 /* SO_SNDTIMEO is set */
-	size_t written;	 /* bytes of all responses so far, or more */
+	size_t written;	 /* bytes written to it so far, or more */
 	bool waited;	 /* is in the wait set */
 	uint32_t serial; /* changes with every use of this place */
-	int64_t due;	 /* clock_ms() at which patience ends */
-	struct buf in;	 /* received, not yet consumed; of a connection that
-			    is served, the worker's one large buffer */
-	size_t held;	 /* bytes of that, as it was parked */
-	void *proto;	 /* what its protocol keeps about it */
-	struct conn *prev, *next; /* the queue of its state, by due */
+	int64_t due;	 /* clock_ms() of its deadline, 0: not in a queue */
+	struct buf in;	 /* received, not yet consumed; the worker's one
+			    large buffer until the connection is parked */
+	size_t held;	 /* in.cap while it is parked, else 0 */
+	void *proto;	 /* its protocol's state, conn_limits.state_size */
+	struct conn *prev, *next; /* in the queue of its state, by due */
 };
 
-#define CONN_RECEIVE (128 * 1024) /* a head, and a body behind it */
-#define CONN_ROOM    4096	  /* for fewer, a buffer grows first */
-#define CONN_FIRST   (16 * 1024)  /* enough for a head: a long body behind it
-				   * is better received elsewhere */
-#define CONN_WRITTEN_UNKNOWN (SIZE_MAX / 2)
+#define CONN_RECEIVE (128 * 1024) /* bytes for a head and a body behind it */
+#define CONN_ROOM    4096	  /* bytes that a receive has room for */
+#define CONN_FIRST   (16 * 1024)  /* bytes for a first receive: a long body
+				   * behind the head is received elsewhere */
+#define CONN_WRITTEN_UNKNOWN (SIZE_MAX / 2) /* another worker wrote to it */
 
 struct conn_limits {
-	int64_t patience[CONN_STATES]; /* ms */
+	int64_t patience[CONN_STATES]; /* ms in a state until the deadline */
 	int max; /* connections at once */
 	size_t state_size; /* bytes of conn.proto, zero at first */
 };
 
-/* Make the set, on the wait set given.  0, or -1 with errno. */
+/* Once: make the set.  Its connections are waited for in wait_set (poller.h).
+ * 0, or -1 with errno. */
 int conn_init(int wait_set, const struct conn_limits *limits);
 
-/* Take over a connected descriptor, in state HEAD but neither waited for nor
- * in a queue.  If all places are taken, the connection that is worth least is
- * closed: the oldest idle, else lingering, else silent one. */
+/*
+ * Take over a connected descriptor.  The connection is in CONN_HEAD, and the
+ * caller parks, serves or closes it.  If all places are taken, one is freed:
+ * the oldest idle connection is closed, else the oldest lingering one, else
+ * the oldest in CONN_HEAD.  Never NULL.
+ */
 struct conn *conn_add(int fd);
 
-/* The same for the sake of a descriptor, but without harm: a peer that has
- * only just come, or that has only just been answered, is left alone.  False:
- * nobody was found. */
+/* Close a connection in the same order, to free a descriptor; but one that
+ * lingers or awaits a head only after a second in that state.  False if none
+ * is found. */
 bool conn_make_room(void);
 
-/* Leave it until its peer sends something or its patience ends; 0, or -1 and
- * it is closed.  A deadline already running for the same state goes on.  What
- * all of them hold is bounded: the oldest incomplete heads are closed. */
+/*
+ * Put it into the queue of that state until its peer sends something or its
+ * patience ends.  Parked again in the same state it keeps its deadline.  If the
+ * buffers of all parked connections exceed a bound, the oldest incomplete heads
+ * are closed, which may be c itself.  0, or -1 if c has been closed.
+ */
 int conn_park(struct conn *c, enum conn_state state);
 
-/* It is about to be served: out of its queue, deadline stopped. */
+/* Take it out of its queue and stop its deadline, since it is to be served. */
 void conn_take(struct conn *c);
 
+/* Close the descriptor and free the place: c is not to be used any more. */
 void conn_close(struct conn *c);
 
-/* Say that all is said (shutdown(2)), then linger. */
+/* Send end of file (shutdown(2)) and park it as CONN_LINGER, or close it if its
+ * peer has ended it already. */
 void conn_linger(struct conn *c);
 
-/* The connection an event's key stands for; NULL if it is gone by now. */
+/* The connection that an event's key stands for; NULL if it has been closed
+ * since. */
 struct conn *conn_find(uint64_t key);
 
 /*
- * Receive what is there, or the first of it, at most `most` bytes, without
- * waiting; in.data stays where it is if there is CONN_ROOM behind in.len.  > 0
- * bytes came; 0 the peer closed; -1 with errno (EAGAIN: nothing there).
+ * Receive into c->in what has come, at most `most` bytes and as far as there is
+ * room, without waiting.
+ * in.data does not move if CONN_ROOM bytes are free behind in.len.  Returns the
+ * number of bytes, 0 if the peer closed, -1 with errno (EAGAIN: nothing has
+ * come).
  */
 ssize_t conn_receive(struct conn *c, size_t most);
 
-/* Bytes that were received on c elsewhere, in front of what comes.  0, or -1
- * with errno. */
+/* Append to c->in n bytes that were received on this connection before it was
+ * added.  0, or -1 with errno. */
 int conn_put_back(struct conn *c, const char *bytes, size_t n);
 
-/* Throw away what a lingering connection sends.  False: it ended. */
+/* Receive and drop one chunk of what a lingering peer has sent.  False if the
+ * connection has ended. */
 bool conn_discard(struct conn *c);
 
-/* The time of the next deadline, -1: none.  Close what is overdue; late is
- * called first for a connection whose head did not come in time. */
+/* clock_ms() of the next deadline, -1 if nothing is parked. */
 int64_t conn_next_due(void);
+
+/* Close the connections whose deadline has come by `now`.  late is called first
+ * for each that is in CONN_HEAD. */
 void conn_expire(int64_t now, void (*late)(struct conn *));
 
-/* How many are in a state. */
+/* How many are parked in a state. */
 unsigned conn_count(enum conn_state state);
 
-/* The oldest and the newest connection in a state, NULL if there is none, and
- * for how many ms a parked one has been in its state. */
+/* The connection that has been parked in a state for longest, and for the
+ * shortest time; NULL if none is.  And for how many ms a parked one has been in
+ * its state. */
 struct conn *conn_oldest(enum conn_state state);
 struct conn *conn_newest(enum conn_state state);
 int64_t conn_age(const struct conn *c, int64_t now);

@@ -14,13 +14,13 @@
 #include "ipc/record.h"
 #include "worker/net/allow.h"
 
-#define PAUSE	 5 /* ms */
-#define ENVELOPE 1024 /* what the records around the bytes take at most */
+#define PAUSE	 5 /* ms between two attempts */
+#define ENVELOPE 1024 /* bytes of a message besides `bytes`, at most */
 
 static struct {
 	const char *protocol;
 	handoff_pack *pack;
-	bool told; /* the log, of what was refused */
+	bool told; /* a refusal has been logged */
 } self;
 
 void
@@ -30,7 +30,7 @@ handoff_init(const char *protocol, handoff_pack *pack)
 	self.pack = pack;
 }
 
-/* ---- giving --------------------------------------------------------------- */
+/* ---- giving -------------------------------------------------------------- */
 
 static int
 write_message(const struct conn *c, struct buf *out)
@@ -64,8 +64,9 @@ handoff_give(struct conn *c, int exchange)
 	return sent == -1 ? -1 : 0;
 }
 
-/* True: there may be room again.  What the user may have on its way as a whole
- * (ETOOMANYREFS), nothing tells when others have taken some of it. */
+/* After handoff_give has failed with this errno.  True if there may be room by
+ * now.  ETOOMANYREFS is a limit of the user on descriptors in transit: no event
+ * tells when some have been taken, so it is tried again after a pause. */
 static bool
 await_room(int exchange, int64_t until)
 {
@@ -77,7 +78,7 @@ await_room(int exchange, int64_t until)
 	return errno == EAGAIN && left > 0 && poll(&p, 1, (int)left) == 1;
 }
 
-/* Has it sent nothing of a request? */
+/* True if it has sent no byte of a request. */
 static bool
 is_silent(const struct conn *c)
 {
@@ -140,10 +141,10 @@ handoff_nudge(int exchange)
 	fd_send(exchange, -1, "", 1);
 }
 
-/* ---- taking --------------------------------------------------------------- */
+/* ---- taking -------------------------------------------------------------- */
 
-/* A message whose descriptor finds no place is lost with the connection: see
- * that there is one before it is received. */
+/* True if a descriptor is free or can be made so.  Without one a message would
+ * be lost with its connection when it is received. */
 static bool
 room(int exchange)
 {
@@ -158,7 +159,7 @@ room(int exchange)
 	return true;
 }
 
-/* An empty message looks like the end. */
+/* recv(2) returns 0 for an empty message as well, so the state is asked for. */
 bool
 handoff_has_ended(int exchange)
 {
@@ -177,7 +178,7 @@ option(int fd, int name)
 	    value;
 }
 
-/* What a listener of ours might have accepted. */
+/* True if a listener of ours might have accepted it. */
 static bool
 is_connection(int fd)
 {
@@ -194,7 +195,7 @@ struct parcel { /* points into the message */
 	struct record bytes;
 };
 
-/* What is wrong with it, NULL: nothing. */
+/* What is wrong with the message; NULL: nothing. */
 static const char *
 parse(const char *message, size_t n, struct parcel *out)
 {
@@ -220,7 +221,7 @@ parse(const char *message, size_t n, struct parcel *out)
 	return NULL;
 }
 
-/* Told once: who sends such a thing may send a flood of it. */
+/* Logged once: what sends one such message may send a flood of them. */
 static struct conn *
 refuse(int fd, const char *reason)
 {
@@ -233,8 +234,8 @@ refuse(int fd, const char *reason)
 	return NULL;
 }
 
-/* What others wrote to it may still be there: close(2) must not wait for it,
- * and the next write may block. */
+/* The socket may still hold what other workers wrote: close(2) must not wait
+ * until that is sent, and the next write may block. */
 static struct conn *
 adopt(int fd, const struct parcel *parcel)
 {

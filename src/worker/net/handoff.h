@@ -8,17 +8,17 @@
  * (ipc/record.h), in this order:
  *
  *   handoff   HANDOFF_VERSION
- *   protocol  whose bytes they are: "fcgi"
+ *   protocol  its name: "fcgi"
  *   idle      1: kept alive between two requests, and nothing has come
- *   fresh     1: nobody has asked whether its peer may come
- *   bytes     those that make a receiver that knows nothing of the
- *             connection know what the giver knows
+ *   fresh     1: allowed_clients has not been applied to its peer
+ *   bytes     those that lead the receiver's protocol to the state that the
+ *             giver's has
  *
- * What a protocol knows travels as the bytes that lead to it, which the
- * receiver judges like any peer's: no layout of a struct is in a message, no
- * number that leads anywhere, and nothing is believed.  Names that a build
- * does not know are skipped; one that is missing is 0 or empty.  The version
- * is raised when a name changes its meaning.
+ * The state of a protocol travels as the bytes that lead to it, and the
+ * receiver judges them like the bytes of any peer: a message has no layout of
+ * a struct and no index or address, and nothing in it is trusted.  Names that
+ * a build does not know are skipped; one that is missing is 0 or empty.  The
+ * version is raised when a name changes its meaning.
  *
  * A message that is refused is lost with its connection.  Runs in the worker.
  */
@@ -28,44 +28,53 @@
 #include "ipc/exchange.h"
 #include "worker/net/conn.h"
 
-#define HANDOFF_BYTES (128 * 1024) /* at most */
+#define HANDOFF_BYTES (128 * 1024) /* of the record `bytes`, at most */
 
-/* Append to `out` the bytes that lead to what is known of a parked
- * connection.  0, or -1: it cannot be handed over. */
+/* Append to `out` the bytes that lead to the protocol's state of a parked
+ * connection.  0, or -1 if it cannot be handed over. */
 typedef int handoff_pack(const struct conn *c, struct buf *out);
 
-/* Once: the protocol of all connections here. */
+/* Once: the name of the protocol of all connections here, which is not copied,
+ * and how to pack them. */
 void handoff_init(const char *protocol, handoff_pack *pack);
 
-/* Hand a connection over to whoever reads the other end of `exchange`.  0, or
- * -1 with errno and it stays (EAGAIN: the exchange is full). */
+/*
+ * Send a parked connection into the exchange (its writing end), for another
+ * worker to take.  0, and c is closed here; -1 with errno, and it stays parked
+ * (EAGAIN: the exchange is full; ETOOMANYREFS: too many descriptors of the user
+ * are in transit; EMSGSIZE: it cannot be packed).
+ */
 int handoff_give(struct conn *c, int exchange);
 
-/* Hand over every idle connection and every one whose head is not complete,
- * waiting up to `patience` ms for others to make room in the exchange; or
- * only those of the latter that came within the last `age` ms: their request
- * is about to come. */
+/* Give every connection that is idle or awaits a head, waiting up to `patience`
+ * ms in all for room in the exchange.  What finds no room stays parked. */
 void handoff_give_all(int exchange, int64_t patience);
+
+/* Give those that have been awaiting a head for less than `age` ms, without
+ * waiting: their requests are about to come. */
 void handoff_give_fresh(int exchange, int64_t age);
 
 /* As handoff_give_all, but only those that have sent nothing since their last
  * response. */
 void handoff_give_silent(int exchange, int64_t patience);
 
-/* Send whoever reads the other end to the listeners: somebody waits there
- * whom this worker cannot take. */
+/* Ask one of the other workers to accept from the listeners, where a client
+ * waits that this worker does not take. */
 void handoff_nudge(int exchange);
 
 /*
- * Take over a connection that somebody gave; it is not parked yet, and its
- * bytes are not judged.  NULL with errno: EAGAIN there is none; ENOMSG it was
- * a nudge, or one whose peer may not come; EMFILE no descriptor is left for it
- * and it goes on waiting; EPROTO it was refused (the first is logged); EPIPE
- * the exchange has been shut down, and nothing will come any more.
+ * Take a connection out of the exchange (its reading end).  It is not parked,
+ * and its bytes are not judged yet.  NULL with errno:
+ *   EAGAIN  the exchange is empty
+ *   ENOMSG  it was a nudge, or a connection whose peer is not allowed
+ *   EMFILE  no descriptor is free for it: it stays in the exchange
+ *   EPROTO  it was refused and closed (the first time, this is logged)
+ *   EPIPE   the exchange has been shut down, nothing will come any more
  */
 struct conn *handoff_take(int exchange);
 
-/* Has it been shut down?  What is in it by now nobody else takes for sure. */
+/* True if the exchange (its reading end) has been shut down: other workers may
+ * not take what is in it. */
 bool handoff_has_ended(int exchange);
 
 #endif

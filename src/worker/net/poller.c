@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 
-#define KEY_TIMER UINT64_MAX /* nobody else's */
+#define KEY_TIMER UINT64_MAX /* of no other descriptor */
 #define SIGNAL	  (SIGRTMIN + 3)
 
 static struct {
@@ -40,7 +40,7 @@ poller_open(void)
 	    TFD_CLOEXEC | TFD_NONBLOCK);
 	if (set == -1 || self.timer == -1 ||
 	    poller_add(set, self.timer, KEY_TIMER, false) == -1)
-		return -1; /* the process ends of it */
+		return -1; /* nothing is closed: the process ends */
 	return set;
 }
 
@@ -60,8 +60,8 @@ poller_remove(int set, int fd)
 	epoll_ctl(set, EPOLL_CTL_DEL, fd, NULL);
 }
 
-/* What the kernel refuses to add is there: the same number, leading to the
- * same file. */
+/* The kernel refuses to add what is in the set: the same number that leads to
+ * the same open file. */
 bool
 poller_has(int set, int fd)
 {
