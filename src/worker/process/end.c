@@ -19,7 +19,8 @@ is_orphan(void)
 	return poll(&channel, 1, 0) == 1 && (channel.revents & POLLHUP);
 }
 
-/* Not of a process that the application has forked. */
+/* Only the worker leads the group: a process that the application has forked
+ * does not end it. */
 static void
 end_group(void)
 {
@@ -27,7 +28,7 @@ end_group(void)
 		kill(0, SIGKILL);
 }
 
-/* The last handler at exit. */
+/* The last handler of atexit(3). */
 static void
 end(void)
 {

@@ -9,17 +9,17 @@
 #include "worker/serve/snapshot.h"
 #include "worker/serve/watchdog.h"
 
-#define MARGIN_MOST 1000 /* ms of timeouts.stop that are left for the end */
+#define MARGIN_MOST 1000 /* ms of timeouts.stop that are kept, see margin */
 
 static struct {
 	struct watchdog_watch watch[LUA_ENTRIES];
 	void (*stuck)(const char *text);
 	enum lua_entry entry; /* the present one */
-	int64_t begun;	/* clock_us() of it, or of what it goes on from */
+	int64_t begun;	/* clock_us() of it, or of the one it goes on from */
 	char place[LUA_TRACE_SIZE];
 } self;
 
-/* Its frames on one line, innermost first. */
+/* Append the frames of the running code on one line, innermost first. */
 static void
 add_place(struct buf *text)
 {
@@ -46,8 +46,8 @@ stuck(void)
 	self.stuck(buf_string(&text) != NULL ? text.data : what);
 }
 
-/* A stop that is late is stopped early enough for the log to say where, and
- * for the end, which comes before the master's patience is over. */
+/* ms by which a late stop is interrupted early, so that the log can name the
+ * place and the process ends before the master kills it at timeouts.stop. */
 static int64_t
 margin(const struct conf_pool *pool)
 {

@@ -2,25 +2,27 @@
 #define WORKER_PROCESS_ENTRY_H
 
 /*
- * Watches the entries into Lua code that are no requests: loading the
- * application, its start, restart and stop, and the end of its state.  What
- * exceeds its limit is stopped in Lua, as a request is (lua_deadline.h); what
- * does not let itself be stopped ends the process.  Runs in the worker and in
- * the throw-away process of -t, on the guard that was started there.
+ * Time limits for the entries into Lua code that are not requests: loading the
+ * application, its start, restart and stop, and closing its state.  Code that
+ * exceeds its limit is stopped by an error in Lua, as a request is
+ * (lua_deadline.h); if that does not stop it, the process ends.  Runs in the
+ * worker and in the throw-away process of -t, with the guard of watchdog.h.
  */
 
 #include "conf/conf.h"
 #include "worker/lua/lua_entry.h"
 
 /*
- * The limits of the pool.  stuck(text) is called from the guard's thread when
- * an entry does not let itself be stopped, and is to end the process; text
- * says which, and where it is.
+ * Once: take the limits from the pool (timeouts.start, timeouts.stop).  The
+ * guard calls stuck(text) when an entry cannot be stopped; stuck must end the
+ * process.  text names the entry and the place of its code; it is valid during
+ * the call.
  */
 void entry_init(const struct conf_pool *pool, void (*stuck)(const char *));
 
-/* For lua_app_options.  The time of START is what LOAD has left, that of
- * CLOSE what STOP has left. */
+/* lua_app_options.enter and leave: the main thread enters Lua code, and is back
+ * from it.  A START that follows LOAD has what is left of the time of LOAD, and
+ * a CLOSE that follows STOP what is left of the time of STOP. */
 void entry_begin(enum lua_entry entry);
 void entry_end(void);
 

@@ -7,7 +7,7 @@
 
 #define PATH_DEFAULT "/usr/local/bin:/usr/bin:/bin"
 
-struct variables { /* always ended by NULL, as environ is */
+struct variables { /* items end with NULL, as those of environ do */
 	char **item;
 	size_t n;
 };
@@ -22,7 +22,7 @@ find(const struct variables *vars, const char *text, size_t len)
 	return NULL;
 }
 
-/* "NAME=value", in the place of an older one of that name. */
+/* Add "NAME=value"; it replaces an older one of that name. */
 static int
 put(struct variables *vars, const char *text)
 {
@@ -72,7 +72,7 @@ put_inherited(struct variables *vars, const struct conf_list *inherited)
 	return result;
 }
 
-/* A number without a name has no home either. */
+/* A user id without a name has no home directory. */
 static int
 put_user(struct variables *vars, const struct identity *who)
 {

@@ -11,9 +11,11 @@
 #include "ipc/identity.h"
 
 /*
- * Replace the environment by the pool's: what it inherits (variables.h); USER,
- * LOGNAME and HOME of that user, where the pool has one of its own or nothing
- * was taken over; the pool's own variables.  0, or -1 and why.
+ * Replace the environment of the process by the pool's: a default PATH; the
+ * inherited variables (variables.h); USER, LOGNAME and HOME of `who`, if the
+ * pool has a user of its own or clears the environment; the pool's own
+ * variables.  A later one replaces an earlier one of that name.  0, or -1 and
+ * why.
  */
 int env_setup(const struct conf_pool *pool,
     const struct conf_list *inherited, const struct identity *who,

@@ -22,7 +22,7 @@ reset_signals(void)
 	struct sigaction action;
 	sigset_t set;
 
-	/* A handler is the application's own. */
+	/* A handler is kept: the application has set it. */
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
 		if (sigaction(ignored[i], NULL, &action) == 0 &&
 		    action.sa_handler == SIG_IGN)
@@ -33,7 +33,7 @@ reset_signals(void)
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
-/* After fork(3), in the child, before it returns there. */
+/* Called in the child before fork(3) returns there (pthread_atfork(3)). */
 static void
 begin_child(void)
 {
@@ -41,8 +41,8 @@ begin_child(void)
 	reset_signals();
 }
 
-/* The kernel wipes the page in every child, of clone(2) as well; where it
- * cannot, before Linux 4.14, the handler does. */
+/* The kernel zeroes the page in every child, also of clone(2); before Linux
+ * 4.14, where it cannot, begin_child does. */
 void
 forked_init(void)
 {
@@ -59,7 +59,7 @@ forked_init(void)
 	pthread_atfork(NULL, NULL, begin_child);
 }
 
-/* No handler at exit runs: they would write what the worker has to write. */
+/* Handlers of atexit(3) would write what the worker is going to write. */
 _Noreturn void
 forked_end(void)
 {

@@ -8,7 +8,7 @@
 #include "worker/proto/fcgi/fcgi.h"
 
 #define CONNS_MAX	4096
-#define CONNS_REPORT	64 /* of who serves no application */
+#define CONNS_REPORT	64 /* of a worker without an application */
 #define FILES_RESERVED	64 /* descriptors left to the application */
 
 static int

@@ -2,17 +2,17 @@
 #define WORKER_PROCESS_PEERS_H
 
 /*
- * What a worker grants to its peers, from the pool's configuration: which
- * protocol, how many connections, how large a head, how much patience.  Runs
- * in the worker.
+ * Sets up, from the pool's configuration, what a worker grants to its peers:
+ * the protocol, the number of connections, the size of a head, the time limits
+ * and the allowed clients.  Runs in the worker.
  */
 
 #include "base/why.h"
 #include "ipc/worker_args.h"
 #include "worker/proto/proto.h"
 
-/* Once, before the first connection; they are waited for in wait_set.  What
- * they speak; NULL and why. */
+/* Once, before the first connection; connections are waited for in wait_set
+ * (poller.h).  Returns the protocol of all of them; NULL and why. */
 const struct proto *peers_init(const struct worker_args *args, int wait_set,
     struct why *why);
 

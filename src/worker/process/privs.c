@@ -29,7 +29,7 @@ no_new_privileges(struct why *why)
 	return 0;
 }
 
-/* Soft and hard: what the application could raise again would be no limit. */
+/* Soft and hard: the application could raise a soft limit again. */
 static int
 set_limit(int resource, const char *key, int64_t value, struct why *why)
 {
@@ -69,7 +69,7 @@ set_groups(const struct identity *who, struct why *why)
 	return 0;
 }
 
-/* The zone of times is known before /etc is out of sight. */
+/* tzset(3) reads the time zone while /etc can still be seen. */
 static int
 set_root(const struct conf_pool *pool, struct why *why)
 {
@@ -84,8 +84,9 @@ set_root(const struct conf_pool *pool, struct why *why)
 }
 
 /*
- * What nobody in this process or below may ever have again.  It takes a
- * capability of its own; without that one no-new-privileges has to do.
+ * Empty the bounding set: neither this process nor its children can gain a
+ * capability again.  That needs CAP_SETPCAP; without it no-new-privileges has
+ * to suffice.
  */
 static int
 bound_capabilities(struct why *why)
@@ -115,9 +116,9 @@ become(const struct conf_pool *pool, const struct identity *who,
 }
 
 /*
- * Leaving user 0 takes the effective ones away, unless securebits say
- * otherwise; a master that was not root, or whose workers are, leaves them
- * all.  Those that are ambient go with the others.
+ * The change from user 0 has dropped the effective ones, unless securebits say
+ * otherwise; if the user did not change so, all are still there.  The ambient
+ * ones go with the permitted ones.
  */
 static int
 drop_capabilities(struct why *why)
@@ -149,8 +150,8 @@ enter_directory(const struct conf_pool *pool, struct why *why)
 	return -1;
 }
 
-/* The kernel neither writes a core of a process that has changed its user nor
- * lets that user trace it. */
+/* By default the kernel neither writes a core of a process that has changed its
+ * user nor lets that user trace it. */
 static int
 allow_dump(const struct conf_pool *pool, struct why *why)
 {
@@ -160,8 +161,9 @@ allow_dump(const struct conf_pool *pool, struct why *why)
 	return 0;
 }
 
-/* Limits, groups, the root and the bounding set need capabilities; the
- * directory has to be one that the user may enter. */
+/* Limits, groups, the root and the bounding set come before the user, as they
+ * need capabilities; the directory after it, as the user must be allowed to
+ * enter it; dumpable too, as the change of user clears it. */
 int
 privs_drop(const struct conf_pool *pool, const struct conf_list *inherited,
     const struct identity *who, struct why *why)

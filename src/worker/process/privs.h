@@ -2,9 +2,9 @@
 #define WORKER_PROCESS_PRIVS_H
 
 /*
- * What a pool's process is, and how it gives up what the master may do, in
- * visible order.  Runs in the worker, right after fork, before any
- * application code, and in the throw-away process of -t.
+ * How a process of a pool takes its user and limits and gives up the rights of
+ * the master, in visible order.  Runs in the worker and in the throw-away
+ * process of -t, before any application code.
  */
 
 #include "base/why.h"
@@ -12,11 +12,11 @@
 #include "ipc/identity.h"
 
 /*
- * Take the pool's environment (`inherited`: variables.h), limits, priority and umask, its root, its user
- * and group (with the supplementary groups), for good, and its directory.
- * What the pool does not say stays as the master has it; no-new-privileges
- * always, and no capability, not even as root.  0, or -1 and why; then the
- * process must exit.
+ * Set, for good, the environment of the pool (env_setup.h), its limits,
+ * priority and umask, its root directory, its user and groups, and its working
+ * directory.  What the pool does not set stays as the master has it.
+ * no-new-privileges is always set, and all capabilities are dropped, those of
+ * root too.  0, or -1 and why; then the process must exit.
  */
 int privs_drop(const struct conf_pool *pool,
     const struct conf_list *inherited, const struct identity *who,

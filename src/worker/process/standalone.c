@@ -16,8 +16,9 @@
 #include "ipc/worker_args.h"
 #include "worker/process/worker.h"
 
-/* Take the listening socket away from descriptor 0, where the application
- * would read from it and its children inherit it. */
+/* Move the listening socket away from descriptor 0, where the application
+ * would read from it and its children would inherit it.  Its new number, or
+ * -1. */
 static int
 take_listener(void)
 {
@@ -32,7 +33,7 @@ take_listener(void)
 	if (fd == -1 || null == -1 || fd_nonblock(fd, true) == -1)
 		return -1;
 	dup2(null, STDIN_FILENO);
-	/* What starts us may have closed the others: spawn-fcgi(1). */
+	/* spawn-fcgi(1) may have closed the other two. */
 	if (fcntl(STDERR_FILENO, F_GETFD) == -1)
 		dup2(null, STDERR_FILENO);
 	dup2(STDERR_FILENO, STDOUT_FILENO);

@@ -6,8 +6,8 @@
  * spawn-fcgi(1), lighttpd's bin-path and mod_fcgid start it.
  */
 
-/* Serves `app` until told to leave; exits as worker_main does.  64 if
- * descriptor 0 is no listening socket. */
+/* Serve the application file `app` until told to leave.  Exit codes: those of
+ * worker_main; 64 (EX_USAGE) if descriptor 0 is not a listening socket. */
 _Noreturn void standalone_main(const char *app);
 
 #endif

@@ -12,16 +12,16 @@
 #include "base/log.h"
 #include "ipc/output_tag.h"
 
-#define KEEP_MOST 65536 /* memory kept for what is written next */
+#define KEEP_MOST 65536 /* bytes of self.out that are kept for the next write */
 
 static struct {
-	pthread_mutex_t lock; /* two streams, any thread */
-	bool open;	      /* the last line written has no end yet, */
-	char request[OUTPUT_TAG_ID]; /* and is of this request; "" */
+	pthread_mutex_t lock; /* for both streams and all threads */
+	bool open;	      /* the last line written has no newline yet, */
+	char request[OUTPUT_TAG_ID]; /* and is of this request; "": of none */
 	struct buf out;
 } self = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-/* What is written begins a line, or goes on with one of the same request. */
+/* What is written next is of this request: end an open line of another. */
 static void
 turn_to(const char *request)
 {
@@ -57,7 +57,7 @@ mark(const char *request, const char *data, size_t n)
 	}
 }
 
-/* fopencookie(3): 0 is failure. */
+/* fopencookie(3): 0 means failure. */
 static ssize_t
 output_write(void *cookie, const char *data, size_t n)
 {
@@ -95,7 +95,7 @@ stdio_begin(bool marked)
 		setvbuf(stdout, NULL, _IOLBF, 0);
 		return;
 	}
-	/* The C library has them as variables for that. */
+	/* The C library (glibc) lets them be assigned. */
 	stdout = marked_stream(STDOUT_FILENO, stdout);
 	stderr = marked_stream(STDERR_FILENO, stderr);
 }

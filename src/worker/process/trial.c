@@ -26,11 +26,11 @@
 #include "worker/process/privs.h"
 #include "worker/serve/watchdog.h"
 
-#define GRACE 2000 /* ms beyond timeouts.start, for the guard to say where */
+#define GRACE 2000 /* ms after timeouts.start for the guard to name the place */
 
 /* ---- the child ----------------------------------------------------------- */
 
-static int reasons; /* where the reason goes */
+static int reasons; /* descriptor for the reason of a failure */
 
 static _Noreturn void
 condemn(const char *text)
@@ -53,7 +53,7 @@ nothing_to_check(void)
 	return false;
 }
 
-/* Nobody waits for the verdict any more. */
+/* The process of -t has gone, or its patience is over. */
 static void
 end_trial(void)
 {
@@ -110,19 +110,19 @@ trial_main(const struct worker_args *args)
 
 struct trial {
 	pid_t pid;
-	int end;	/* a descriptor of it: readable when it has ended */
-	int verdict[2]; /* pipes; the trial has the second ends */
+	int end;	/* its pidfd: readable when it has ended */
+	int verdict[2]; /* pipes; the trial writes to the second ends */
 	int output[2];
-	bool late;
-	char text[sizeof(((struct why *)0)->text)]; /* the verdict */
+	bool late; /* it has not ended in time */
+	char text[sizeof(((struct why *)0)->text)]; /* read from verdict */
 	size_t len;
-	struct buf said; /* of the output, what is not shown yet */
+	struct buf said; /* read from output, not shown yet */
 	FILE *out;
 };
 
-/* In the child: the reason goes up one pipe, nothing means success; what the
- * application prints, up the other.  A group of its own: what ends it ends what
- * it has started. */
+/* In the child: what the application prints goes to `output`, the reason of a
+ * failure to args->channel.  It leads a group of its own, so that what it has
+ * started can be ended with it. */
 static _Noreturn void
 try_pool(const struct worker_orders *args, int memory, int output)
 {
@@ -139,7 +139,8 @@ try_pool(const struct worker_orders *args, int memory, int output)
 	worker_args_become(args, memory);
 }
 
-/* What of the output is whole lines, or too long for one, is shown. */
+/* Show the whole lines of the output; or all of it, also if its last line is
+ * too long to wait for its end. */
 static void
 show_output(struct trial *t, bool all)
 {
@@ -158,7 +159,7 @@ show_output(struct trial *t, bool all)
 	buf_consume(said, n);
 }
 
-/* Each: false if there is nothing more now. */
+/* This one and hear_verdict read once; false if nothing more is there now. */
 static bool
 hear_output(struct trial *t)
 {
@@ -183,7 +184,7 @@ hear_verdict(struct trial *t)
 	return n > 0;
 }
 
-/* Until it has ended, or its time is over. */
+/* Read what comes until the process has ended, or until `due` (clock_ms()). */
 static void
 attend(struct trial *t, int64_t due)
 {
@@ -206,7 +207,8 @@ attend(struct trial *t, int64_t due)
 	}
 }
 
-/* Its group goes before its number is free. */
+/* The group is killed before waitpid(2) frees its number for another one.  The
+ * status of the process. */
 static int
 end_group(const struct trial *t)
 {
@@ -219,7 +221,8 @@ end_group(const struct trial *t)
 	return status;
 }
 
-/* How it ended, and the whole of what it had to say. */
+/* Wait for the end of the trial and read all that it wrote.  0 if the
+ * application was loaded, or -1 and why. */
 static int
 judge(struct trial *t, const struct conf_pool *pool, struct why *why)
 {
@@ -231,7 +234,8 @@ judge(struct trial *t, const struct conf_pool *pool, struct why *why)
 	status = end_group(t);
 	while (hear_verdict(t))
 		;
-	/* No more than a pipe holds: what has left the group may go on. */
+	/* No more than a pipe holds: a process that has left the group may go
+	 * on writing. */
 	for (int i = 0; i < PIPE_MOST && hear_output(t); i++)
 		;
 	show_output(t, true);
@@ -264,7 +268,7 @@ trial_fork(struct trial *t, const struct worker_orders *args)
 	errno = error;
 	if (t->pid == -1)
 		return -1;
-	setpgid(t->pid, t->pid); /* whoever comes first */
+	setpgid(t->pid, t->pid); /* as the child does: the first call counts */
 	t->end = (int)syscall(SYS_pidfd_open, t->pid, 0);
 	if (t->end != -1)
 		return 0;
@@ -317,7 +321,8 @@ trial_pool(const struct conf_pool *pool, FILE *out, struct why *why)
 	return result;
 }
 
-/* Lua says the place itself, "app.lua:3: ..."; else it is the pool's. */
+/* A text of Lua begins with its place, "app.lua:3: ..."; others get the place
+ * of the pool. */
 static void
 report(const struct conf_pool *pool, const struct why *why, FILE *out)
 {

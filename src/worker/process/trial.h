@@ -2,10 +2,10 @@
 #define WORKER_PROCESS_TRIAL_H
 
 /*
- * -t: does every pool's application load?  Each is loaded in a throw-away
- * process as that pool's user, so that nothing it does stays: what it has
- * started ends with it, or with the configuration test, in which alone this
- * runs.
+ * The part of -t that loads the application of every pool, each in a throw-away
+ * process as that pool's user.  The process and its group end when it is done,
+ * or when the process of -t dies.  trial_run runs in the process of -t,
+ * trial_main in the throw-away one.
  */
 
 #include <stdio.h>
@@ -14,13 +14,12 @@
 #include "ipc/worker_args.h"
 
 /* Load the application of every pool, one after the other, each within its
- * timeouts.start; write `FILE:LINE: what` to out for each that does not, and
- * what they print meanwhile, fit to be shown (base/escape.h).  Returns how many
- * did not. */
+ * timeouts.start.  Writes to out what they print, escaped (base/escape.h), and
+ * a line `FILE:LINE: reason` for each that fails.  Returns how many failed. */
 unsigned trial_run(const struct conf *conf, FILE *out);
 
-/* Such a process: become the pool's user and load the application.  What is
- * wrong goes to the channel as text; then the exit code is 1. */
+/* Become the pool's user, load the application and exit: with 0, or with 1
+ * after the reason has been written to args->channel as text. */
 void trial_main(const struct worker_args *args) __attribute__((noreturn));
 
 #endif

@@ -54,8 +54,8 @@ vitals_init(const struct worker_args *args, int wait_set, int signals)
 	return result;
 }
 
-/* Sockets and pipes by their inodes.  The others share one: the kernel is asked
- * whether the set still waits for them. */
+/* Sockets and pipes are known by their inodes.  The descriptors of the poller
+ * share one inode, so the wait set is asked whether it still has them. */
 const char *
 vitals_lost(void)
 {

@@ -2,28 +2,32 @@
 #define WORKER_PROCESS_VITALS_H
 
 /*
- * The descriptors that a worker cannot do without: an application may close
- * them by mistake, through a C library that closes what it does not know.
- * Runs in the worker.
+ * The descriptors that a worker cannot do without.  An application may close
+ * them by mistake, through a C library that closes descriptors it does not
+ * know.  Runs in the worker.
  */
 
 #include <stdbool.h>
 
 #include "ipc/worker_args.h"
 
-/* What the worker was born with, and what it waits with; before the guard
- * starts.  0, or -1 with errno. */
+/* Once, before the guard of watchdog.h starts: note the descriptors of args,
+ * the wait set and the descriptor of signals (poller.h).  0, or -1 with
+ * errno. */
 int vitals_init(const struct worker_args *args, int wait_set, int signals);
 
-/* The name of one that is no longer what it was, NULL if all are well. */
+/* Look at all of them: the name of the first that is not what it was, NULL if
+ * all are. */
 const char *vitals_lost(void);
 
-/* That one is lost, by name.  The first that was found so, NULL: none yet. */
+/* Note that the one of that name, which is not copied, is lost.  And the first
+ * that was noted, NULL if none was.  From any thread. */
 void vitals_lose(const char *name);
 const char *vitals_found(void);
 
-/* For watchdog_options: look whether one is lost.  Then the main thread is
- * woken, and once more later, as it may be about to sleep. */
+/* watchdog_options.check: note one that is lost and interrupt the wait of the
+ * main thread.  True if one is lost: to be called again, since the main thread
+ * may not have been waiting yet. */
 bool vitals_check(void);
 
 #endif

@@ -30,10 +30,11 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define LEAVE_PATIENCE	1000 /* ms for a begun head to come when leaving */
+#define LEAVE_PATIENCE	1000 /* ms for an awaited head when leaving */
 #define STATUS_PATIENCE 5000 /* ms for the master to answer */
 
-/* Keys of the wait set.  Connections have a serial number above 2^32. */
+/* Keys of the wait set.  Those of connections have a serial number, which is
+ * not 0, in their upper 32 bits. */
 enum { KEY_CHANNEL = 0, KEY_SIGNALS, KEY_EXCHANGE, KEY_LISTENER };
 #define KEY_CONN ((uint64_t)1 << 32)
 
@@ -44,8 +45,8 @@ static struct {
 	int signals;
 	bool told;     /* TERM or QUIT has come */
 	bool orphaned; /* the master is gone */
-	bool keeps;    /* ORDER_KEEP, */
-	bool gave;     /* and that has been done */
+	bool keeps;    /* ORDER_KEEP has come, */
+	bool gave;     /* and the silent connections have been given away */
 } self;
 
 static _Noreturn void
@@ -65,7 +66,7 @@ fail_errno(const char *what)
 	fail(EX_OSERR, why.text);
 }
 
-/* ---- what the guard sees, from its thread -------------------------------- */
+/* ---- called by the guard, from its thread -------------------------------- */
 
 static void
 patience_over(void)
@@ -97,9 +98,9 @@ start_guard(void)
 		fail_errno("cannot start a second thread (limits.processes?)");
 }
 
-/* ---- the master's wishes ------------------------------------------------- */
+/* ---- orders of the master ------------------------------------------------ */
 
-/* False: it knows no restart, or has not come to its end. */
+/* False: the application has no restart, or it was late. */
 static bool
 restart_application(void)
 {
@@ -111,8 +112,9 @@ restart_application(void)
 	return end != LUA_END_NONE && end != LUA_END_LATE;
 }
 
-/* HUP: where there is a master to send a successor, code that has changed on
- * disk, or that cannot restart, is replaced. */
+/* HUP: restart the application.  If there is a master, it is asked for a
+ * successor instead when files have changed on disk, or when restart is missing
+ * or late. */
 static void
 restart(void)
 {
@@ -155,14 +157,14 @@ obey(enum worker_order order)
 		self.keeps = true;
 }
 
-/* The master sends logs when they have changed, what was asked for, and goes
- * away. */
+/* Take one message of the master: a log that has changed, a status that was
+ * asked for, an order, or its end.  *told as for channel_receive. */
 static enum channel_message
 hear_channel(int *told)
 {
 	enum channel_message message;
 
-	access_log_flush(); /* what it has belongs to the old one */
+	access_log_flush(); /* the lines so far are for the old log */
 	message = channel_receive(self.args->channel, self.args->sinks, told);
 	if (message == CHANNEL_LOG)
 		worker_say(self.args, WORD_TAKEN);
@@ -175,7 +177,7 @@ hear_channel(int *told)
 	return message;
 }
 
-/* True: it may have said more. */
+/* True: there may be more messages. */
 static bool
 channel_ready(void)
 {
@@ -183,11 +185,12 @@ channel_ready(void)
 	enum channel_message message = hear_channel(&late);
 
 	if (message == CHANNEL_STATUS)
-		fd_close(&late); /* an answer that nobody waits for any more */
+		fd_close(&late); /* await_status has given up */
 	return message != CHANNEL_CLOSED && message != CHANNEL_EMPTY;
 }
 
-/* The master's answer, for which others wait as well. */
+/* Wait for the master's answer to WORD_STATUS: its descriptor, or -1 if none
+ * has come within STATUS_PATIENCE.  Other messages are heard meanwhile. */
 static int
 await_status(void)
 {
@@ -202,8 +205,8 @@ await_status(void)
 	return status;
 }
 
-/* What another worker hands over: a connection, or the word that somebody
- * waits whom it cannot take. */
+/* Take what another worker hands over: a connection, or a nudge to accept from
+ * the listeners. */
 static void
 take_over(void)
 {
@@ -241,8 +244,9 @@ handle(uint64_t key)
 	}
 }
 
-/* Once told to leave, and before anything that has come is looked at, which may
- * be another pool's by now. */
+/* If the worker is marked as leaving, hear the master before any event is
+ * handled: after ORDER_KEEP the addresses are another application's, and
+ * connections that have sent nothing go to it, over the exchange. */
 static void
 look_for_heirs(void)
 {
@@ -288,8 +292,8 @@ turn(int64_t until)
 
 /* ---- leaving ------------------------------------------------------------- */
 
-/* Nobody else will: serve what waits, and what a worker that left before has
- * handed over. */
+/* No other worker stays: serve what waits at the listeners, and what workers
+ * that have left before have handed over. */
 static void
 empty_queues(void)
 {
@@ -311,7 +315,8 @@ unfinished(void)
 	return conn_count(CONN_HEAD) + conn_count(CONN_LINGER);
 }
 
-/* Patience with peers, not with what is served meanwhile. */
+/* Serve until no head is awaited and no peer lingers, or until none of them has
+ * ended for `patience` ms. */
 static void
 finish(void)
 {
@@ -329,7 +334,7 @@ finish(void)
 	access_log_flush();
 }
 
-/* The rest has its limit as well: what C libraries do at exit. */
+/* What C libraries do at exit counts against the limit of LUA_CLOSE. */
 static _Noreturn void
 end(int code)
 {
@@ -360,7 +365,7 @@ leave(void)
 	else
 		handoff_give_all(self.args->exchange[1], LEAVE_PATIENCE);
 	finish();
-	if (give && self.keeps) /* what has been served since */
+	if (give && self.keeps) /* those that were served meanwhile */
 		handoff_give_silent(self.args->exchange[1], LEAVE_PATIENCE);
 	if (self.app != NULL && !lua_app_stop(self.app) && !self.orphaned) {
 		log_notice("the application declines to stop");
@@ -371,8 +376,8 @@ leave(void)
 	end(EX_OK);
 }
 
-/* Nothing that comes is sure to be noticed any more: whoever comes next has
- * the connections.  The code says that all is not well. */
+/* Events may no longer be noticed: give all connections to other workers and
+ * exit with an error. */
 static _Noreturn void
 leave_lost(void)
 {
@@ -404,14 +409,14 @@ set_up_waiting(void)
 		    false);
 }
 
-/* The terminal's INT reaches the whole group; where there is a master, it
- * decides. */
+/* INT from a terminal reaches the whole process group: with a master, only the
+ * master acts on it. */
 static void
 ignore_signals(void)
 {
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGUSR1, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN); /* write(2) says EFBIG, a lost line */
+	signal(SIGXFSZ, SIG_IGN); /* write(2) fails with EFBIG: a lost line */
 	if (self.args->channel != -1)
 		signal(SIGINT, SIG_IGN);
 }
@@ -446,7 +451,7 @@ start_application(void)
 	fail(code, why.text);
 }
 
-/* What the application needs from here on. */
+/* The application is loaded: its age and memory count from here. */
 static void
 begin_to_count(void)
 {
@@ -455,7 +460,8 @@ begin_to_count(void)
 	    (int64_t)lua_app_memory(self.app));
 }
 
-/* What it has closed while it started would be closed again next time. */
+/* A vital descriptor that was closed while the application started is a failed
+ * start: each successor would close it too. */
 static void
 begin_to_serve(void)
 {
