@@ -2,9 +2,9 @@
 #define WORKER_PROTO_PROTO_H
 
 /*
- * What a protocol is to a worker: it turns the bytes of connections into
- * requests, and tells what is to become of a connection.  It never owns a
- * descriptor.  serve.c knows protocols by this alone.
+ * The interface of a protocol: it turns the bytes of connections into requests
+ * and decides what becomes of a connection.  It never owns a descriptor.
+ * serve.c knows a protocol only by this.
  */
 
 #include <stddef.h>
@@ -15,9 +15,9 @@
 
 enum proto_verdict {
 	PROTO_MORE,    /* wait for more bytes */
-	PROTO_REQUEST, /* the head of a request is whole: begin */
-	PROTO_LINGER,  /* all is said: let the peer finish */
-	PROTO_CLOSE    /* nothing is left to be said or heard */
+	PROTO_REQUEST, /* the head of a request is complete: begin */
+	PROTO_LINGER,  /* all is sent: let the peer finish (CONN_LINGER) */
+	PROTO_CLOSE    /* close the connection */
 };
 
 enum proto_end {
@@ -27,31 +27,33 @@ enum proto_end {
 };
 
 struct proto {
-	const char *name;  /* handoff.h */
+	const char *name;  /* in messages of handoff.h */
 	size_t state_size; /* bytes of conn->proto, zero at first */
 
-	/* Judge conn->in between two requests; answers of the protocol itself
-	 * are sent, without waiting.  Why it is to be ended has been logged. */
+	/* Judge c->in between two requests.  Answers of the protocol itself
+	 * are sent, without waiting.  A fault of the peer is logged. */
 	enum proto_verdict (*judge)(struct conn *c);
 
-	/* The request whose head is whole; it lives until release.  NULL:
-	 * close the connection (logged). */
+	/* After PROTO_REQUEST: the request, which is the protocol's and lives
+	 * until release.  NULL: close the connection; the reason has been
+	 * logged. */
 	struct request *(*begin)(struct conn *c);
 
-	/* Finish the response, with request->app_status, and drain what is
-	 * left of the body if that is cheap.  The request tells for the last
-	 * time what has become of it. */
+	/* Finish the response, with request->app_status, and drain the rest of
+	 * the body if that is cheap.  After it the counts and the state of the
+	 * request (bytes_in, bytes_out, aborted) are final. */
 	enum proto_end (*end)(struct request *request);
 
-	/* conn->in has what came after it.  NULL: it has by then. */
+	/* After end: the request is not used any more.  Afterwards conn->in has
+	 * what came after it.  NULL if that is so after end. */
 	void (*release)(struct request *request);
 
-	/* No head has come in time: log it, the connection is closed.  NULL:
-	 * that is no fault. */
+	/* No complete head has come in time: log that; the caller closes the
+	 * connection.  NULL if that is no fault. */
 	void (*late)(const struct conn *c);
 
-	/* For a worker that is to take it over: append bytes that lead to what
-	 * is known of it.  0, or -1: it cannot be handed over. */
+	/* As handoff_pack: append the bytes that lead to the protocol's state
+	 * of c.  0, or -1 if it cannot be handed over. */
 	int (*pack)(const struct conn *c, struct buf *out);
 };
 

@@ -20,8 +20,8 @@
 #include "worker/proto/fcgi/fcgi_out.h"
 #include "worker/proto/fcgi/fcgi_peer.h"
 
-#define PARAMS_KEEP 1024 /* places kept for the next request, */
-#define HEAD_KEEP   (64 * 1024) /* bytes likewise */
+#define PARAMS_KEEP 1024 /* parameters, */
+#define HEAD_KEEP   (64 * 1024) /* and bytes, whose memory is kept */
 
 struct fcgi_request {
 	struct request base; /* first: &base is the request */
@@ -45,13 +45,14 @@ void
 fcgi_init(const struct fcgi_options *options)
 {
 	self.options = *options;
-	/* A pid comes again, but not within a second. */
+	/* A pid is used again, but not within a second. */
 	self.prefix_len = (size_t)snprintf(self.prefix, sizeof(self.prefix),
 	    "%llx-%x-", (unsigned long long)time(NULL), (unsigned)getpid());
 	fcgi_peer_init(&options->scan, options->write_timeout);
 }
 
-/* Between requests only a whole head or nothing makes the connection go on. */
+/* Between requests, whatever is not a head or a part of one ends the
+ * connection. */
 static enum proto_verdict
 fcgi_judge(struct conn *c)
 {
@@ -96,8 +97,8 @@ fcgi_of(struct request *request)
 	return (struct fcgi_request *)request;
 }
 
-/* A peer that is late can still be told so; one that left or that talks
- * nonsense cannot. */
+/* A peer that is late can still be answered (408); one that left or sent a
+ * malformed stream cannot. */
 static ssize_t
 fcgi_read(struct request *request, void *data, size_t n)
 {
@@ -111,7 +112,7 @@ fcgi_read(struct request *request, void *data, size_t n)
 	return got;
 }
 
-/* What fcgi_out has returned: after a failure nothing more is sent. */
+/* Note the result of fcgi_out: after a failure nothing more is sent. */
 static int
 written(struct fcgi_request *r, int result)
 {
@@ -160,9 +161,9 @@ fcgi_complain_to_server(struct request *request, const void *data, size_t n)
 	return put(fcgi_of(request), FCGI_STDERR, &piece, 1);
 }
 
-/* A TCP peer that closed looks like one that will send no more; a unix peer
- * that closed shows a hang-up, and one that only shut down its half may still
- * be listening. */
+/* A TCP peer that has closed cannot be told from one that only stopped sending
+ * (POLLRDHUP): both count as gone.  A unix peer that has closed shows POLLHUP;
+ * with POLLRDHUP alone it still reads. */
 static bool
 hung_up(int fd, short revents)
 {
@@ -194,8 +195,8 @@ fcgi_gone(struct request *request)
 	return request->aborted;
 }
 
-/* A response that is streamed asks first whether anybody still listens: the
- * first write to a peer that has closed would seem to succeed. */
+/* A streamed response first asks whether the peer has gone: the first write to
+ * a peer that has closed would seem to succeed. */
 static int
 fcgi_flush(struct request *request)
 {
@@ -312,8 +313,7 @@ fcgi_begin(struct conn *c)
 	return &r->base;
 }
 
-/* Ten thousand parameters are served, and a head of a megabyte is sent; their
- * memory is not kept. */
+/* The memory of many parameters or of a long head is not kept. */
 static void
 forget(struct fcgi_request *r)
 {

@@ -2,11 +2,11 @@
 #define WORKER_PROTO_FCGI_FCGI_H
 
 /*
- * FastCGI behind struct proto.  What a peer sends is judged by fcgi_scan and
- * handed to the application from our own buffers; what it is sent is framed by
- * fcgi_out.  libfcgi's part in this is its fastcgi.h, the numbers of the wire:
- * its reader trusts and waits for the peer, and its writer copies everything.
- * One request at a time.
+ * FastCGI as a struct proto.  fcgi_scan judges what a peer sends, the
+ * application reads it from our own buffers, and fcgi_out frames what is sent
+ * to the peer.  Of libfcgi only fastcgi.h is used, for the numbers of the wire:
+ * its reader trusts the peer and waits for it, and its writer copies
+ * everything.  One request at a time.
  */
 
 #include <stdint.h>
@@ -18,10 +18,11 @@ struct fcgi_options {
 	struct scan_limits scan;
 	int64_t read_timeout;  /* ms between two arrivals of body bytes */
 	int64_t write_timeout; /* ms for the peer to take any output */
-	const char *request_id; /* parameter that has it, NULL: none has */
+	const char *request_id; /* name of the parameter with the id, NULL:
+				   none; it must live as long as the process */
 };
 
-/* Once in a worker; the protocol is usable then. */
+/* Once in a worker, before fcgi_proto is used. */
 void fcgi_init(const struct fcgi_options *options);
 
 extern const struct proto fcgi_proto;

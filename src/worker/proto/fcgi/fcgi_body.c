@@ -11,14 +11,15 @@
 #include "worker/net/poller.h"
 #include "worker/proto/fcgi/fcgi_peer.h"
 
-#define ROOM	  (CONN_RECEIVE / 2) /* behind the head, at least */
-#define RECORDS	     8 /* that are received at once */
-#define PADDING_MOST 255 /* bytes behind a record */
+#define ROOM	  (CONN_RECEIVE / 2) /* bytes behind the head, at least */
+#define RECORDS	     8 /* that are received with one call */
+#define PADDING_MOST 255 /* bytes behind a record's content */
 #define DIRECT_LEAST (16 * 1024) /* bytes that are worth a call of their own */
-#define DRAIN_MAX (256 * 1024) /* unread body that is cheaper to read than a
-				  new connection is to make */
+#define DRAIN_MAX (256 * 1024) /* bytes of unread body that are cheaper to read
+				  than a new connection is to make */
 
-/* All the memory that the request needs: what points into it stays right. */
+/* Reserve all memory that the request needs, so that pointers into the head
+ * stay valid. */
 int
 fcgi_body_begin(struct fcgi_body *b, struct conn *c)
 {
@@ -33,7 +34,7 @@ fcgi_body_begin(struct fcgi_body *b, struct conn *c)
 	return 0;
 }
 
-/* What is judged is taken as well: it makes room behind the head. */
+/* The bytes up to `at` are judged and taken: drop those behind the head. */
 static void
 make_room(struct fcgi_body *b)
 {
@@ -85,8 +86,8 @@ note_record(struct fcgi_body *b)
 		b->record = fcgi_state(b->conn)->content;
 }
 
-/* Body bytes that are here: how many, and *from where.  0 at the end of the
- * body, -1 with errno as request_ops.read. */
+/* The next body bytes, received if none are here: how many, and *from is where
+ * they lie.  0 at the end of the body, -1 with errno as request_ops.read. */
 static ssize_t
 body_next(struct fcgi_body *b, int64_t deadline, const char **from)
 {
@@ -291,9 +292,9 @@ fcgi_body_read(struct fcgi_body *b, void *data, size_t n, int64_t timeout)
 	return got;
 }
 
-/* Behind the end of the body, which the application may not have read, an
- * abort is all a peer may send for this request; what else comes is kept for
- * after it. */
+/* After the end of the body a peer may send nothing but an abort for this
+ * request; other bytes are kept for the next one.  The end itself may not have
+ * been judged yet, so there may be two verdicts. */
 bool
 fcgi_body_aborted(struct fcgi_body *b, bool more)
 {

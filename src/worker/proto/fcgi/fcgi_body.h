@@ -2,8 +2,9 @@
 #define WORKER_PROTO_FCGI_FCGI_BODY_H
 
 /*
- * The body of a request, as it comes: every record is judged, its bytes are
- * handed on, nothing is read before it is asked for.  Runs in the worker.
+ * The body of a request as it arrives: every record is judged, its bytes are
+ * handed on, and nothing is received before it is asked for.  Runs in the
+ * worker.
  */
 
 #include <stdbool.h>
@@ -15,29 +16,30 @@
 struct fcgi_body {
 	struct conn *conn;
 	size_t head;   /* bytes of conn->in in front of the body */
-	int error;     /* errno of the first failure */
-	uint64_t taken; /* bytes of it, read or drained */
-	size_t record;  /* content of the largest record so far */
+	int error;     /* errno of the first failure, 0: none */
+	uint64_t taken; /* body bytes that were read or drained */
+	size_t record;  /* bytes of content of the longest record so far */
 };
 
-/* What follows the head in conn->in is the body's beginning; from here to
- * fcgi_body_end the head stays where it is.  0, or -1 with errno ENOMEM. */
+/* Begin the body whose first bytes follow the head in conn->in.  Until
+ * fcgi_body_end the head does not move in memory.  0, or -1 with errno
+ * ENOMEM. */
 int fcgi_body_begin(struct fcgi_body *body, struct conn *conn);
 
-/* As request_ops.read; each arrival is waited for up to timeout ms. */
+/* As request_ops.read; waits up to timeout ms for bytes to arrive. */
 ssize_t fcgi_body_read(struct fcgi_body *body, void *data, size_t n,
     int64_t timeout);
 
-/* Has the web server given the request up?  Looks at what has come after the
- * body (more: and is still to be received), never waits. */
+/* True if the web server has aborted the request.  Judges what has come, which
+ * is received first if `more` (the socket is readable); never waits. */
 bool fcgi_body_aborted(struct fcgi_body *body, bool more);
 
-/* Read the rest as far as it is here already and not long.  True: it has been
- * read to its end, the padding included. */
+/* Read and drop the rest of the body as far as it has come, but no long one.
+ * True if the body has been read to its end, padding included. */
 bool fcgi_body_drain(struct fcgi_body *body);
 
-/* The request is over: conn->in holds what came after it, the scan is ready
- * for the next. */
+/* The request is over: conn->in begins with what came after it, and the scan is
+ * ready for the next one. */
 void fcgi_body_end(struct fcgi_body *body);
 
 #endif

@@ -10,8 +10,8 @@
 #include "base/buf.h"
 #include "worker/serve/response.h"
 
-/* Append it with its empty line; body_len as response_length.  0 or -1
- * (memory). */
+/* Append the head and the empty line that ends it to out; body_len as for
+ * response_length.  0, or -1 if memory ran out. */
 int fcgi_head_print(const struct response *r, int64_t body_len,
     struct buf *out);
 

@@ -37,7 +37,8 @@ send_pieces(int fd, struct iovec *piece, int n)
 	return sendmsg(fd, &message, MSG_NOSIGNAL);
 }
 
-/* The first piece that has not been sent as a whole. */
+/* Skip `sent` bytes: the index of the first piece that is not sent entirely,
+ * which is cut to its rest. */
 static int
 skip(struct iovec *piece, size_t sent)
 {
@@ -62,8 +63,8 @@ length(const struct fcgi_out *out)
 	return sum;
 }
 
-/* Signals are blocked but the one that says that the time of the request is
- * over: EINTR ends it. */
+/* EINTR is a failure: the only signals that are not blocked say that the time
+ * of the request is over or that the worker is to end. */
 int
 fcgi_out_send(struct fcgi_out *out)
 {
@@ -106,7 +107,7 @@ add_piece(struct fcgi_out *out, const void *data, size_t n)
 		out->piece[out->n++] = (struct iovec){ (void *)data, n };
 }
 
-/* Bytes of the buffer that are to be sent next. */
+/* Add n bytes of the buffer to what is to be sent; they are to be filled in. */
 static unsigned char *
 take(struct fcgi_out *out, size_t n)
 {
@@ -117,7 +118,7 @@ take(struct fcgi_out *out, size_t n)
 	return room;
 }
 
-/* For n bytes in the buffer and as much as can be borrowed behind them. */
+/* Send, if there is no room for n bytes in the buffer and a borrowed piece. */
 static int
 make_room(struct fcgi_out *out, size_t n)
 {
@@ -127,7 +128,7 @@ make_room(struct fcgi_out *out, size_t n)
 	return fcgi_out_send(out);
 }
 
-/* A record of that type that can grow; its header is right at any time. */
+/* Have a record of that type that can grow; its header is always valid. */
 static void
 open_record(struct fcgi_out *out, unsigned type)
 {
@@ -157,7 +158,8 @@ grow_record(struct fcgi_out *out, size_t n)
 	return n;
 }
 
-/* What fits into the buffer, and leaves room for the end, is kept for it. */
+/* Short data, and what fits into the buffer and leaves room for the records
+ * that end the response. */
 static bool
 to_be_copied(const struct fcgi_out *out, size_t n)
 {
@@ -185,7 +187,7 @@ add(struct fcgi_out *out, unsigned type, const char *from, size_t n)
 	return 0;
 }
 
-/* What is borrowed is the caller's again when this returns. */
+/* Borrowed memory is the caller's again after this, so it is sent at once. */
 int
 fcgi_out_write(struct fcgi_out *out, unsigned type, const struct iovec *piece,
     int n)

@@ -6,14 +6,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#define WRITE_SURE 4096 /* bytes that any fresh socket takes */
+#define WRITE_SURE 4096 /* bytes that a fresh socket takes without blocking */
 
 static struct {
 	struct scan_limits limits;
 	int64_t write_timeout;
 	struct buf reply;
-	int64_t blamed;	    /* when a peer was last blamed in the log */
-	unsigned swallowed; /* times that this was not logged since */
+	int64_t blamed;	    /* clock_ms() of the last fault that was logged */
+	unsigned swallowed; /* faults since then, not logged */
 } self;
 
 void
@@ -39,9 +39,9 @@ fcgi_peer_blame(const struct conn *c, const char *fault)
 	self.swallowed = 0;
 }
 
-/* The connection blocks; its limit is set before the first write that could.
- * One short response on a fresh connection never does: that is the usual one,
- * and it is spared the call. */
+/* The socket is blocking; its limit is set before the first write that may
+ * block.  One short response on a fresh connection never does: the usual case
+ * saves the system call. */
 void
 fcgi_peer_limit(struct conn *c, size_t n)
 {
@@ -57,7 +57,7 @@ fcgi_peer_limit(struct conn *c, size_t n)
 }
 
 /* Between requests nothing may wait for the peer: a reply that does not fit
- * into its socket ends the connection.  In a request it may. */
+ * into the socket fails.  In a request it may wait. */
 static int
 send_reply(struct conn *c, bool wait)
 {

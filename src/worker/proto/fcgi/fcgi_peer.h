@@ -2,9 +2,9 @@
 #define WORKER_PROTO_FCGI_FCGI_PEER_H
 
 /*
- * What is owed to any peer that speaks FastCGI, in a request or between two:
- * judgement, the answers that are due at once, limits, complaints.  Knows
- * connections, not requests.  Runs in the worker.
+ * What every FastCGI peer gets, in a request or between two: its bytes are
+ * judged, management records are answered, writes to it have a limit, its
+ * faults are logged.  Knows connections, not requests.  Runs in the worker.
  */
 
 #include <stdbool.h>
@@ -14,26 +14,26 @@
 #include "worker/net/conn.h"
 #include "worker/proto/fcgi/fcgi_scan.h"
 
-/* What FastCGI knows of a connection. */
+/* The FastCGI state of a connection. */
 static inline struct scan *
 fcgi_state(const struct conn *c)
 {
 	return c->proto;
 }
 
-/* Once; write_timeout in ms. */
+/* Once; limits are copied, write_timeout is in ms. */
 void fcgi_peer_init(const struct scan_limits *limits, int64_t write_timeout);
 
 /*
- * Judge the bytes of `in`, which came on c (scan_next), and send what is to
- * be answered at once.  wait: the answer may wait for the peer, within the
- * write limit; else one that does not fit into the socket ends the
- * connection.  SCAN_ABORT if the answer could not be sent.
+ * Judge the bytes of `in`, which came on c, and send the reply that is due at
+ * once, if any.  Returns the verdict of scan_next, or SCAN_ABORT if the reply
+ * could not be sent.  wait: the reply may block, within the write limit;
+ * otherwise one that does not fit into the socket counts as not sent.
  */
 enum scan_verdict fcgi_peer_judge(struct conn *c, struct buf *in, bool wait);
 
-/* n more bytes are about to be written to c, which may block: see to it that
- * it has its limit. */
+/* Call this before n bytes are written to c: it sets the write limit on the
+ * socket before the first write that may block. */
 void fcgi_peer_limit(struct conn *c, size_t n);
 
 /* Log what a peer did wrong, once a second at most. */

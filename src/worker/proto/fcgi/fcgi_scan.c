@@ -12,8 +12,8 @@ enum judgement {
 	VALUES,	    /* management: FCGI_GET_VALUES */
 	UNKNOWN,    /* management of a type we do not know */
 	MULTIPLEX,  /* a second request: FCGI_CANT_MPX_CONN */
-	STRAY,	    /* of a request that is not there: the specification
-		       (3.3) lets it be ignored */
+	STRAY,	    /* of a request that does not exist: ignored
+		       (specification, 3.3) */
 	MALFORMED
 };
 
@@ -70,8 +70,8 @@ answer_values(const unsigned char *p, size_t n, unsigned capacity,
 			    number.data, number.len);
 		}
 	}
-	/* At most three short pairs: a single record, and never the empty one
-	 * that fcgi_add_stream makes of nothing unless that is the answer. */
+	/* At most three short pairs: a single record.  Without pairs it is an
+	 * empty record, which is the answer then. */
 	fcgi_add_stream(reply, FCGI_GET_VALUES_RESULT, 0, pairs.data,
 	    pairs.len);
 	buf_free(&pairs);
@@ -143,7 +143,7 @@ bad(struct scan *scan, const char *fault)
 	return SCAN_BAD;
 }
 
-/* A record that is in the buffer as a whole. */
+/* Handle a record that is complete in the buffer. */
 static enum scan_verdict
 whole(struct scan *scan, struct buf *in, const struct fcgi_record *r,
     enum judgement judgement, const struct scan_limits *limits,
@@ -188,10 +188,10 @@ fault_of(const struct fcgi_record *r)
 }
 
 /*
- * While a head is in the making its buffer cannot be dropped from the front.
- * Close the gap that record headers, padding and strays leave behind the
- * parameters, so that memory stays in proportion to the limit whatever the
- * peer puts around them.
+ * The front of the buffer cannot be dropped before the head is complete.  Close
+ * the gap that record headers, padding and strays leave behind the parameters,
+ * so that memory stays in proportion to the limit whatever the peer puts around
+ * them.
  */
 static void
 squeeze(struct scan *scan, struct buf *in)
@@ -207,7 +207,8 @@ squeeze(struct scan *scan, struct buf *in)
 	scan->at = end;
 }
 
-/* What was begun and is not yet here as a whole: body content, padding. */
+/* Skip what is to be ignored.  True if the present record goes on: it has
+ * content that is not taken, or more bytes to be ignored. */
 static bool
 pending(struct scan *scan, const struct buf *in)
 {
@@ -273,7 +274,7 @@ scan_reset(struct scan *scan)
 	scan->skip = skip;
 }
 
-/* The rest of a record that concerns nobody, as a record of its own. */
+/* The rest of an ignored record, as a stray record of its own. */
 static void
 pack_skip(const struct scan *scan, struct buf *out)
 {

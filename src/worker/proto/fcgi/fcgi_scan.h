@@ -39,8 +39,8 @@ struct scan {
 	size_t params; /* where the parameters lie in the buffer, joined */
 	size_t params_len;
 	size_t content; /* body bytes of the present record, not yet taken */
-	size_t skip;	/* bytes that follow and concern nobody */
-	const char *fault;
+	size_t skip;	/* bytes that follow and are ignored */
+	const char *fault; /* what is malformed, a constant (SCAN_BAD) */
 };
 
 struct scan_limits {
@@ -48,24 +48,26 @@ struct scan_limits {
 	unsigned capacity; /* requests the pool serves at once (GET_VALUES) */
 };
 
-/* Ready for the next request on the connection; `at` stays. */
+/* Make it ready for the next request of the connection; at and skip stay. */
 void scan_reset(struct scan *scan);
 
 /*
- * Judge the bytes of `in` from scan->at on.  In a head (IDLE, PARAMS) records
- * are looked at once they are whole, and parameters are moved together in
- * place; in a body a record's content may be taken piece by piece: the caller
- * takes n <= content bytes at `at`, then adds n to at and subtracts it from
- * content.  The caller may drop the first `at` bytes of the buffer (and set
- * at to 0) while no head is in the making or in use.
+ * Judge the bytes of `in` from scan->at on, and append to `reply` what is to be
+ * answered at once.  In a head (IDLE, PARAMS) records are judged once they are
+ * complete, and parameters are moved together in place.  In a body a record's
+ * content may be taken piece by piece: the caller takes n <= content bytes at
+ * `at`, then adds n to at and subtracts it from content.  The caller may drop
+ * the first `at` bytes of the buffer (and set at to 0) except from the first
+ * record of a head until the head is no longer used.
  */
 enum scan_verdict scan_next(struct scan *scan, struct buf *in,
     const struct scan_limits *limits, struct buf *reply);
 
 /*
- * Between requests, or in a head: append to `out` the shortest bytes that lead
- * another judge, which has seen nothing, to where this one is, and behind them
- * those of `in` that are not judged.  0; -1 if memory ran out, or elsewhere.
+ * Between requests or in a head (IDLE, PARAMS): append to `out` the shortest
+ * bytes that lead a fresh scan to the state of this one, and after them the
+ * bytes of `in` that are not judged.  0; -1 in another state, or if memory ran
+ * out.
  */
 int scan_pack(const struct scan *scan, const struct buf *in, struct buf *out);
 
