@@ -7,13 +7,13 @@
 #include "worker/lua/lib/lua_input.h"
 
 #define ERRORS	       "lua-fpm.errors"
-#define ERROR_LINE_MAX 1048576 /* a longer line is cut into such */
-#define ERROR_LINE_KEEP 65536  /* memory kept for the next */
+#define ERROR_LINE_MAX 1048576 /* bytes; a longer line is split */
+#define ERROR_LINE_KEEP 65536  /* bytes of memory kept for the next line */
 
 /* ---- the parameters ------------------------------------------------------ */
 
-/* The client's "Proxy:" header, which programs take for their own setting
- * (https://httpoxy.org). */
+/* True for the "Proxy:" header of the client, which programs take for their own
+ * setting (https://httpoxy.org). */
 static bool
 is_withheld(const struct param *p)
 {
@@ -139,7 +139,7 @@ lua_env_flush(struct lua_req *req)
 		buf_free(&req->errors);
 }
 
-/* As the master does with what is printed. */
+/* With the same marks as the master puts into long lines that are printed. */
 static void
 split_errors(struct lua_req *req)
 {

@@ -7,10 +7,10 @@
  *
  *   env.input    the body, see lua_input.h
  *   env.errors   :write(...), as of a file: the error log, line by line
- *   env.aborted  has the client left?  Asks the system.
+ *   env.aborted  true if the client has left; costs a system call
  *   env.id       the request's id in logs
  *
- * After the request these raise "the request is over"; the table stays.
+ * After the request these raise "the request is over"; the parameters stay.
  */
 
 #include <lua.h>
@@ -20,11 +20,12 @@
 /* Make the metatables; may raise. */
 void lua_env_setup(struct lua_req *req, lua_State *L);
 
-/* Push the env of the request, once per request.  Raises for lack of memory
- * only. */
+/* Push the env of the request, once per request.  Raises only if memory runs
+ * out. */
 void lua_env_push(struct lua_req *req, lua_State *L);
 
-/* At the end of the request: log what env.errors holds of a line. */
+/* At the end of the request: log the last line of env.errors, if it has no
+ * newline. */
 void lua_env_flush(struct lua_req *req);
 
 #endif

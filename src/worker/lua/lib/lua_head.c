@@ -109,7 +109,7 @@ read_header(lua_State *L, int name, int value, struct response *r,
 	    "a string, a number or an array of strings", why);
 }
 
-/* A key that is no string must not be converted: lua_next would be lost. */
+/* A number as a key must not be converted to a string: lua_next would fail. */
 static int
 check_key(lua_State *L, int name, struct why *why)
 {

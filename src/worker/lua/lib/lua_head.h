@@ -4,7 +4,7 @@
 /*
  * The headers that accept returned: a table, name -> string, number, or array
  * of those.  Status: a number, a text, or { number, text }.  The table is
- * taken raw.
+ * read raw (no metamethods).
  */
 
 #include <lua.h>
@@ -12,8 +12,8 @@
 #include "base/why.h"
 #include "worker/serve/response.h"
 
-/* Read the table at the absolute index into r.  0, or -1 and why; the stack
- * may be left with values on top. */
+/* Read the table at the absolute index `headers` into r.  0, or -1 and why;
+ * after -1 values are left on top of the stack. */
 int lua_head_read(lua_State *L, int headers, struct response *r,
     struct why *why);
 

@@ -25,7 +25,8 @@ body_fault(int error)
 	}
 }
 
-/* The next bytes of the body; 0 at its end. */
+/* Read at most n bytes of the body.  Returns how many, 0 at its end; raises if
+ * it cannot be read. */
 static size_t
 receive(lua_State *L, struct lua_req *req, char *into, size_t n)
 {
@@ -38,7 +39,7 @@ receive(lua_State *L, struct lua_req *req, char *into, size_t n)
 	return (size_t)got;
 }
 
-/* Read ahead until there are n <= LUA_REQ_AHEAD bytes, or all. */
+/* Read ahead until n <= LUA_REQ_AHEAD bytes are there, or the body ends. */
 static void
 gather(lua_State *L, struct lua_req *req, size_t n)
 {
@@ -58,7 +59,7 @@ gather(lua_State *L, struct lua_req *req, size_t n)
 			return;
 }
 
-/* Is there more of the body?  Then at < len. */
+/* True if there is more of the body; then at < len. */
 static bool
 fill(lua_State *L, struct lua_req *req)
 {
@@ -73,7 +74,8 @@ take(struct lua_req *req, luaL_Buffer *b, size_t n)
 	req->at += n;
 }
 
-/* Every reader pushes a string, or nil at the end of the body. */
+/* Every reader pushes a string; it returns false at the end of the body, and
+ * read_formats puts nil in the place of the string. */
 static bool
 read_line(lua_State *L, struct lua_req *req, bool keep_newline)
 {
@@ -100,7 +102,7 @@ read_line(lua_State *L, struct lua_req *req, bool keep_newline)
 	return any;
 }
 
-/* Bytes that are announced and have not come; 0 if nothing is known of it. */
+/* Bytes that CONTENT_LENGTH announces and that have not come; 0 if unknown. */
 static size_t
 awaited(const struct lua_req *req)
 {
@@ -110,8 +112,9 @@ awaited(const struct lua_req *req)
 	    (size_t)request->length - (size_t)request->bytes_in : 0;
 }
 
-/* Room for what is to follow: as much as was asked for and is announced, but no
- * more than three times what has come.  0: perhaps nothing follows. */
+/* How much room to make for the next bytes: as much as was asked for and is
+ * announced, but no more than three times what has come.  0 if none are
+ * announced. */
 static size_t
 room_for(const struct lua_req *req, const luaL_Buffer *b, size_t asked)
 {
@@ -123,7 +126,7 @@ room_for(const struct lua_req *req, const luaL_Buffer *b, size_t asked)
 	return room < asked ? room : asked;
 }
 
-/* What is longer than can be read ahead is received where Lua gathers it. */
+/* Read more than can be read ahead, straight into Lua's own buffer. */
 static bool
 read_long(lua_State *L, struct lua_req *req, size_t n)
 {
@@ -228,7 +231,7 @@ input_read(lua_State *L)
 	return read_formats(L, lua_req_check(L, 1, LUA_INPUT));
 }
 
-/* The iterator: upvalues are the handle, the number of formats, formats. */
+/* The iterator.  Upvalues: the handle, the number of formats, the formats. */
 static int
 next_line(lua_State *L)
 {

@@ -2,10 +2,10 @@
 #define WORKER_LUA_LIB_LUA_INPUT_H
 
 /*
- * env.input, the request body as one of io's files would give it: read(...)
- * and lines(...) with byte counts, "l", "L" and "a".  Streamed, read ahead by
- * a buffer at most.  Where io returns an error, this raises one: a body that
- * breaks off must not be taken for a short one.
+ * env.input, the request body with the methods of a file of io: read(...) and
+ * lines(...) with byte counts, "l", "L" and "a".  It is streamed, and read
+ * ahead by one buffer at most.  Where io returns an error, this raises one, so
+ * that a body that breaks off is not taken for a short one.
  */
 
 #include <lua.h>
@@ -14,11 +14,11 @@
 
 #define LUA_INPUT "lua-fpm.input" /* the type of its handles */
 
-/* Make the type; may raise. */
+/* Make the type of handles; may raise. */
 void lua_input_setup(lua_State *L);
 
-/* If this message ended the request, was it that the client was late, left or
- * sent nonsense, rather than the application?  The errno, or 0. */
+/* The errno of reading the body (ETIMEDOUT, ECONNRESET, EPROTO) if the error
+ * with this message came from that; 0 if it is the application's own. */
 int lua_input_error(const struct lua_req *req, const char *message);
 
 #endif

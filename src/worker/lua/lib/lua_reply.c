@@ -37,8 +37,8 @@ cut(struct lua_reply *reply, struct why *why)
 	return LUA_REPLY_CUT;
 }
 
-/* Where Lua keeps the text at index, as far as Content-Length lets it be sent.
- * False: it does not let all of it. */
+/* Point *piece to the text at index, in Lua's memory, as far as Content-Length
+ * lets it be sent.  False if it had to be cut. */
 static bool
 take_text(struct lua_reply *reply, lua_State *L, int index,
     struct iovec *piece)
@@ -55,7 +55,7 @@ take_text(struct lua_reply *reply, lua_State *L, int index,
 	return whole;
 }
 
-/* Straight from where Lua keeps it: a body may be as large as memory. */
+/* Sent from Lua's memory without a copy: a body may be as large as memory. */
 static enum lua_reply_end
 send_text(struct lua_reply *reply, lua_State *L, int index,
     struct request *request, struct why *why)
@@ -68,7 +68,8 @@ send_text(struct lua_reply *reply, lua_State *L, int index,
 	return whole ? LUA_REPLY_DONE : cut(reply, why);
 }
 
-/* All has been sent: was it all that the header promised? */
+/* The whole body has been sent: check that it is as long as its
+ * Content-Length. */
 static enum lua_reply_end
 end_body(const struct lua_reply *reply, struct why *why)
 {
@@ -79,8 +80,8 @@ end_body(const struct lua_reply *reply, struct why *why)
 	return LUA_REPLY_BAD;
 }
 
-/* Strings of an array from *at on, which stay on the stack while they are
- * sent. */
+/* Send strings of an array, from *at on.  They stay on the stack meanwhile, so
+ * that Lua keeps their memory. */
 static enum lua_reply_end
 send_batch(struct lua_reply *reply, lua_State *L, int body, lua_Integer *at,
     lua_Integer n, struct request *request, struct why *why)
@@ -237,7 +238,8 @@ lua_reply_send(struct lua_reply *reply, lua_State *L, struct request *request,
 	kind = check_body(L, body, &body_len, why);
 	if (kind == BODY_BAD)
 		return LUA_REPLY_BAD;
-	/* To HEAD, no body says nothing of the body that GET would get. */
+	/* A response to HEAD without a body does not tell the length of the
+	 * body for GET. */
 	if (request->head_only && kind == BODY_NONE)
 		body_len = UNKNOWN;
 	if (request->head_only || !response_has_body(r))

@@ -3,10 +3,10 @@
 
 /*
  * What accept returned, checked and sent: headers (lua_head.h) and a body,
- * which is nil, a string or number, an array of those (raw), or something to
- * be called until it returns nil, each string it returns being sent at once.
- * What can be checked is checked before the first byte is sent; with a body
- * that is called, that is after the first call.
+ * which is nil, a string or number, an array of those (raw), or a function,
+ * which is called until it returns nil; each string that it returns is sent at
+ * once.  All that can be checked is checked before the first byte is sent; a
+ * body function is called once before that.
  */
 
 #include <lua.h>
@@ -17,30 +17,32 @@
 #include "worker/serve/request.h"
 #include "worker/serve/response.h"
 
-struct lua_reply { /* memory that serves one response after the other */
+struct lua_reply { /* of one response after another, to use memory again */
 	struct response response;
 	int64_t left; /* bytes of the body that may yet be sent, -1: any */
 };
 
 enum lua_reply_end {
 	LUA_REPLY_DONE,
-	LUA_REPLY_CUT,	/* sent; what exceeded Content-Length was not: why */
-	LUA_REPLY_BAD,	/* malformed, why; request->sent tells if it shows */
+	LUA_REPLY_CUT,	/* sent, but cut to its Content-Length: why */
+	LUA_REPLY_BAD,	/* malformed: why; sent in part if request->sent */
 	LUA_REPLY_GONE, /* the client took no more: errno */
 };
 
 /*
- * Send what the two values at the top of the stack, headers and body, say.
- * Sets request->status and sent.  The stack is left with any number of values
- * on top of them.  Raises what a body function raises.
+ * Send the response of the two values at the top of the stack, headers and
+ * body.  Sets request->status and sent.  Any number of values may be left on
+ * top of them.  Raises what a body function raises.
  */
 enum lua_reply_end lua_reply_send(struct lua_reply *reply, lua_State *L,
     struct request *request, struct why *why);
 
-/* Nothing has been sent: a response of our own, a short neutral text. */
+/* Send a response of our own, a short text that names the status.  Only while
+ * nothing has been sent. */
 enum lua_reply_end lua_reply_error(struct lua_reply *reply,
     struct request *request, int status);
 
+/* Free the memory that it keeps. */
 void lua_reply_free(struct lua_reply *reply);
 
 #endif
