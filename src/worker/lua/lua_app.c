@@ -26,7 +26,7 @@ struct lua_app {
 	char *file;
 	int settled; /* see lua_state_settle */
 	struct lua_heap heap;
-	bool exhausted; /* it has been hit, at some time */
+	bool exhausted; /* its limit has been hit at some time */
 	bool restarts;	/* it had a restart when it was loaded */
 	struct lua_files files;
 	struct lua_app_options options;
@@ -48,7 +48,7 @@ enter(struct lua_app *app, enum lua_entry entry)
 	locale_theirs();
 }
 
-/* A process that the application has forked meanwhile ends here. */
+/* A process that the application has forked during the entry ends here. */
 static void
 leave(struct lua_app *app, enum lua_entry entry)
 {
@@ -70,8 +70,8 @@ judge(struct lua_app *app, int result)
 	return lua_heap_hit(&app->heap) ? LUA_END_NO_MEMORY : LUA_END_RAISED;
 }
 
-/* Call the C function with the application's table and `second`.  Its results
- * are on the stack, or a message. */
+/* One entry: call the C function with the application's table and `second`.
+ * Afterwards its results, or a message, are on the stack. */
 static enum lua_end
 run(struct lua_app *app, enum lua_entry entry, lua_CFunction function,
     const void *second, int nresults)
@@ -116,7 +116,8 @@ check_function(lua_State *L, const char *file, const char *name,
 	lua_pop(L, 1);
 }
 
-/* What the file returned, file. */
+/* Called with what the file returned and the file's name.  Raises if that is
+ * not an application; returns its restart. */
 static int
 check_app(lua_State *L)
 {
@@ -148,7 +149,7 @@ blame_memory(struct lua_app *app, struct why *why)
 		    num_size_text((int64_t)app->heap.limit, limit));
 }
 
-/* The message on the stack. */
+/* Put the message on the stack into why. */
 static void
 explain(struct lua_app *app, enum lua_end end, struct why *why)
 {
@@ -167,7 +168,7 @@ load(struct lua_app *app)
 	lua_pushlightuserdata(L, app);
 	if (lua_state_call(L, 1, 0) == -1)
 		return -1;
-	/* Before it is read: a change in between is then a change. */
+	/* Noted before it is read, so that a change in between is seen. */
 	lua_files_add(&app->files, app->file);
 	if (lua_state_load(L, app->file) == -1)
 		return -1;
@@ -210,7 +211,8 @@ lua_app_load(const char *file, const struct lua_app_options *options,
 	return NULL;
 }
 
-/* Its __gc methods may still look at a kept env: the state goes first. */
+/* The state is closed first: __gc methods may still use a kept env, which
+ * needs app->req. */
 void
 lua_app_free(struct lua_app *app)
 {
@@ -230,8 +232,8 @@ lua_app_free(struct lua_app *app)
 
 /* ---- start, restart, stop ------------------------------------------------ */
 
-/* The application, a name: call its function of that name.  Results: was
- * there one, what it returned. */
+/* Called with the application's table and a name: call its function of that
+ * name.  Returns whether there is one, and what it returned. */
 static int
 call_hook(lua_State *L)
 {
@@ -247,7 +249,7 @@ call_hook(lua_State *L)
 	return 2;
 }
 
-/* What a hook returned is nothing or an integer. */
+/* What a hook returned: an integer, or 0 for nil.  False if it is neither. */
 static bool
 hook_result(lua_State *L, lua_Integer *result)
 {
@@ -325,7 +327,7 @@ lua_app_exhausted(const struct lua_app *app)
 	return app->exhausted;
 }
 
-/* In steps of a kilobyte: a second call would tell the rest. */
+/* Rounded down to kilobytes, which saves a second call. */
 size_t
 lua_app_memory(const struct lua_app *app)
 {
@@ -363,7 +365,8 @@ exchange(lua_State *L)
 	return 0;
 }
 
-/* A text about the request, and the response that it asks for. */
+/* Log a text about the request and answer with that status; if a part of the
+ * response has been sent, mark it as incomplete instead. */
 static void
 fail(struct lua_app *app, enum log_level level, int status, const char *text,
     size_t len)
@@ -378,8 +381,8 @@ fail(struct lua_app *app, enum log_level level, int status, const char *text,
 		lua_reply_error(&app->reply, request, status);
 }
 
-/* The limit of memory was hit, and that is what is wrong with the request;
- * or, without a message, the application has caught the error. */
+/* The memory limit was hit.  message: that of the error which ended the
+ * request; NULL: the application has caught the error, which is only logged. */
 static void
 handle_memory(struct lua_app *app, const char *message)
 {
@@ -398,8 +401,8 @@ handle_memory(struct lua_app *app, const char *message)
 	buf_free(&text);
 }
 
-/* An error reached us: the application's own, or that of a client whose body
- * did not come. */
+/* The request ended with the error on the stack: the application's own, or
+ * that of a client whose body did not come. */
 static void
 handle_error(struct lua_app *app, enum lua_end end)
 {

@@ -15,69 +15,73 @@
 struct lua_app;
 
 struct lua_app_options {
-	size_t memory;	       /* most bytes of the Lua heap, 0: any */
-	int timeout_status;    /* answers a request whose time is over */
+	size_t memory;	       /* limit of the Lua heap in bytes, 0: none */
+	int timeout_status;    /* for a request whose time is over */
 	bool errors_to_server; /* env.errors and errors go to FCGI_STDERR too */
 	const struct conf_lua *lua; /* what its code may reach, NULL: the
-				       defaults; lives as long */
-	/* Called before and after every entry into Lua code but LUA_ACCEPT,
-	 * whose time counts from before that; NULL: nobody wants to know. */
+				       defaults; must outlive the state */
+	/* Called before and after every entry into Lua code except LUA_ACCEPT,
+	 * whose time the caller of lua_app_serve watches; NULL: not called. */
 	void (*enter)(enum lua_entry entry);
 	void (*leave)(void);
 };
 
-enum lua_end { /* of an entry */
+enum lua_end { /* how an entry ended */
 	LUA_END_DONE,
 	LUA_END_NONE,	   /* the application has no such function */
 	LUA_END_RAISED,
 	LUA_END_LATE,	   /* stopped, since its time was over */
-	LUA_END_NO_MEMORY, /* its error is that limits.memory was hit */
+	LUA_END_NO_MEMORY, /* raised, since limits.memory was hit */
 };
 
 /*
  * Create a state, cut it down to what options->lua allows, load `file` and run
- * it.  Whatever is wrong (no file, syntax, an error, not a table, no
- * accept, a field of the wrong type) is in why, with file and line as Lua
- * reports them, and with all the frames if its time was over; then NULL.
+ * it.  NULL and why if anything is wrong (no file, syntax, an error, not a
+ * table, no accept, a field of the wrong type): with file and line as Lua
+ * reports them, and with the traceback if its time was over.
  */
 struct lua_app *lua_app_load(const char *file,
     const struct lua_app_options *options, struct why *why);
-void lua_app_free(struct lua_app *app); /* closes the state: __gc run */
+
+/* Close the state, which runs __gc methods, and free it.  NULL: no effect. */
+void lua_app_free(struct lua_app *app);
 
 /*
- * app.start.  0: ready.  1: it returned another integer, *code (0..255, what
- * exit(3) can carry; others become 1), and the process is to exit with it.
- * -1: it raised, was late or returned nonsense, why.
+ * Call app.start.  0: ready; also if there is no such function, or it returned
+ * nil or 0.  1: it returned another integer, *code (0..255, as for exit(3);
+ * others become 1), and the process is to exit with it.  -1 and why: it raised,
+ * was late or returned something else.
  */
 int lua_app_start(struct lua_app *app, int *code, struct why *why);
 
-/* app.restart.  An error is logged and the worker goes on with what it has;
- * but what was late has left nothing to rely on. */
+/* Call app.restart.  An error is logged, and the application stays usable as it
+ * is; but not after LUA_END_LATE, as it may have been stopped anywhere. */
 enum lua_end lua_app_restart(struct lua_app *app);
 
-/* Is a file that it was loaded from (its own, or a module's that require
- * found) no longer the one on disk?  Then restart is not enough. */
+/* True if a file that it was loaded from (its own, or that of a module that
+ * require found) has changed on disk.  Then restart is not enough. */
 bool lua_app_changed(const struct lua_app *app);
 
-/* Did it come with a restart? */
+/* True if it had a function restart when it was loaded. */
 bool lua_app_restarts(const struct lua_app *app);
 
-/* Has the limit of memory been hit while it served or in a hook?  What the
- * application made of that is not to be relied on. */
+/* True if the memory limit has ever been hit: the application may be in any
+ * state, and the worker is to be replaced. */
 bool lua_app_exhausted(const struct lua_app *app);
 
 /* Bytes of its Lua heap. */
 size_t lua_app_memory(const struct lua_app *app);
 
-/* app.stop.  True: leave (also if there is none, or it raised or was late,
- * which is logged).  False: it returned anything but nothing or 0 and declines. */
+/* Call app.stop.  True: the worker is to leave; also if there is no such
+ * function, or if it raised or was late, which is logged.  False: it declined
+ * by returning something other than nil or 0. */
 bool lua_app_stop(struct lua_app *app);
 
 /*
- * Serve one request: call accept, send what it returned.  Never fails
- * towards its caller: whatever goes wrong is logged and, while nothing has
- * been sent, answered with a 500; after that the response ends where it is
- * with request->app_status set.
+ * Serve one request: call accept, send what it returned.  The caller sees no
+ * failure.  It is logged and, if nothing has been sent, answered: 500,
+ * timeout_status, or 408 for a body that came too late.  If part of a response
+ * has been sent, it ends there and request->app_status is set.
  */
 void lua_app_serve(struct lua_app *app, struct request *request);
 

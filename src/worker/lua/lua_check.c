@@ -43,7 +43,7 @@ element_failed(lua_State *L, const char *what, lua_Integer at,
 	return lua_check_failed(L, -1, place, "a string", why);
 }
 
-/* The key below the top is none of 1 to n. */
+/* Set why: the key below the top is not one of 1 to n. */
 static int
 key_failed(lua_State *L, lua_Integer n, const char *what, struct why *why)
 {

@@ -31,7 +31,7 @@ static struct {
 	volatile sig_atomic_t expired;
 } self;
 
-/* The innermost line of Lua code: "app.lua:3: ", or "". */
+/* Push the place of the innermost Lua code: "app.lua:3: ", or "". */
 static void
 push_place(lua_State *L)
 {
@@ -44,7 +44,8 @@ push_place(lua_State *L)
 	luaL_where(L, level);
 }
 
-/* A coroutine may keep the hook into a later entry: it takes it off. */
+/* The hook.  A coroutine may still have it in a later entry, and drops it
+ * then. */
 static void
 raise_expired(lua_State *L, lua_Debug *where)
 {
@@ -65,8 +66,8 @@ lua_deadline_runner(void)
 	return atomic_load_explicit(&self.runner, memory_order_acquire);
 }
 
-/* A signal may come between any two instructions: whom the pointer leads to
- * is complete before it does. */
+/* The signal handler may run between any two instructions: *runner is complete
+ * before the pointer to it is stored. */
 static void
 run(const struct lua_runner *runner)
 {
@@ -126,8 +127,8 @@ lua_deadline_end(lua_State *L)
 
 /* ---- coroutines ---------------------------------------------------------- */
 
-/* co has run, for L.  Whoever ran a coroutine whose time is over has no time
- * either. */
+/* A coroutine has returned to L.  If its time is over, that of L is over
+ * too. */
 static void
 return_to(lua_State *L, const struct lua_runner *runner)
 {
@@ -136,8 +137,8 @@ return_to(lua_State *L, const struct lua_runner *runner)
 		lua_sethook(L, raise_expired, STEPS, 1);
 }
 
-/* Resume co with the nargs values on top of L.  Its results are on L and
- * their number is returned, or -1 and an error. */
+/* Resume co with the nargs values on top of L.  Returns the number of its
+ * results, which are on L; -1 and an error is on L. */
 static int
 resume(lua_State *L, lua_State *co, int nargs)
 {
@@ -165,7 +166,8 @@ resume(lua_State *L, lua_State *co, int nargs)
 	return n;
 }
 
-/* Its __close methods run.  LUA_OK, or an error is on co. */
+/* Close co, which runs its __close methods.  LUA_OK; or another status, and an
+ * error is on co. */
 static int
 close_coroutine(lua_State *L, lua_State *co)
 {
@@ -193,7 +195,8 @@ coroutine_resume(lua_State *L)
 	return n >= 0 ? n + 1 : 2;
 }
 
-/* What an error leaves open in a wrapped coroutine is closed. */
+/* The function that coroutine.wrap returns.  After an error it closes the
+ * coroutine. */
 static int
 wrapped(lua_State *L)
 {
@@ -230,8 +233,8 @@ coroutine_wrap(lua_State *L)
 	return 1;
 }
 
-/* Does it run, or wait for one that it has resumed?  Its state by name, or
- * NULL: it is suspended or dead. */
+/* The name of co's state if it runs, or waits for one that it has resumed;
+ * NULL if it is suspended or dead. */
 static const char *
 active(lua_State *L, lua_State *co)
 {

@@ -3,14 +3,13 @@
 
 /*
  * Stops Lua code whose time is over.  A signal handler sets a hook on the
- * state that runs (lua_sethook may be called from one: Lua manual, 4.7); the
+ * state that runs (lua_sethook may be called from one: Lua manual, 4.7).  The
  * hook raises an error, and raises it again at every step until the outermost
  * call has returned, so that neither pcall nor a loop around it goes on.
- * Coroutines are states of their own: what resumes or closes them is ours
- * (coroutine.resume, wrap and close), to know which one runs.  Costs nothing
- * before the time is over.  Out of reach are C functions, __gc methods, and
- * __close methods of a coroutine that was itself stopped: Lua calls no hook
- * there.
+ * Coroutines are states of their own: coroutine.resume, wrap and close are
+ * replaced by ours, so that it is known which one runs.  Costs nothing before
+ * the time is over.  Cannot stop C functions, __gc methods, and __close methods
+ * of a coroutine that was itself stopped: Lua calls no hook there.
  */
 
 #include <lua.h>
@@ -20,31 +19,33 @@
 
 struct lua_runner {
 	lua_State *L;
-	const struct lua_runner *resumer; /* waits for it; NULL: nobody */
+	const struct lua_runner *resumer; /* which waits for it; NULL: none */
 };
 
-/* "restart exceeds timeouts.start": the error that stops it. */
+/* The message of the error that stops an entry: "restart exceeds
+ * timeouts.start". */
 extern const char *const lua_deadline_errors[LUA_ENTRIES];
 
-/* Once, by the thread that runs Lua: take the signal. */
+/* By the thread that runs Lua, before an entry: install the handler. */
 void lua_deadline_init(void);
 
 /* Put our functions into the table coroutine.  To be called inside
  * lua_state_call. */
 void lua_deadline_setup(lua_State *L);
 
-/* From here on L runs; it has ended, whichever way. */
+/* L is about to run this entry; it has returned or raised. */
 void lua_deadline_begin(lua_State *L, enum lua_entry entry);
 void lua_deadline_end(lua_State *L);
 
-/* What runs, NULL: nothing does.  It is true for the thread that runs it, a
- * signal handler of that, or a copy of the process. */
+/* The state that runs, NULL if none does.  Only for the thread that runs Lua,
+ * a signal handler in it, or a copy of the process (snapshot.h). */
 const struct lua_runner *lua_deadline_runner(void);
 
-/* The time is over: send the main thread the signal.  From any thread. */
+/* The time of the entry is over: send the signal to the thread that runs Lua.
+ * From any thread. */
 void lua_deadline_expire(void);
 
-/* Has it been over since lua_deadline_begin? */
+/* True if the time was over for the entry that began last. */
 bool lua_deadline_expired(void);
 
 #endif

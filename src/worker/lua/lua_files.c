@@ -55,7 +55,8 @@ lua_files_add(struct lua_files *files, const char *path)
 		item[files->n++] = file;
 }
 
-/* In the place of a searcher: what it returns, noting the file it found. */
+/* Replaces a searcher: returns what that one returns, and notes the file that
+ * it found.  Upvalues: the searcher, files. */
 static int
 search(lua_State *L)
 {

@@ -17,16 +17,20 @@ struct lua_files { /* all zero: none yet */
 	size_t n;
 };
 
-/* Note a file.  One that cannot be looked at is not noted. */
+/* Note a file as it is now; path is copied.  A file is left out if stat(2)
+ * fails on it or memory runs out. */
 void lua_files_add(struct lua_files *files, const char *path);
 
-/* From here on, note what require loads; to be called inside lua_state_call.
- * files must live as long as the state.  A state without package is fine. */
+/* From here on, note what require loads.  To be called inside lua_state_call;
+ * files must live as long as the state.  No effect without the library
+ * package. */
 void lua_files_watch(struct lua_files *files, lua_State *L);
 
-/* Is any of them another file than it was, or gone? */
+/* True if one of them is not the file that was noted (device, inode, size,
+ * time of change), or is gone. */
 bool lua_files_changed(const struct lua_files *files);
 
+/* Free the memory; all are forgotten. */
 void lua_files_free(struct lua_files *files);
 
 #endif

@@ -13,10 +13,10 @@ fits(const struct lua_heap *heap, size_t growth)
 }
 
 /*
- * Lua's core, refused once, collects garbage and comes again with the same
- * wish; only if that is refused too it raises an error.  Nothing else grows in
- * between.  So anything but the same wish granted means that an error was
- * raised.
+ * When the core of Lua is refused memory, it collects garbage and asks for the
+ * same size again; only if that is refused too, it raises an error.  Nothing
+ * else grows in between.  So an error was raised if the next request is refused
+ * as well, or is for another size.
  */
 static void *
 refuse(struct lua_heap *heap, size_t size)
@@ -35,7 +35,7 @@ grant(struct lua_heap *heap, size_t size)
 	heap->refused = 0;
 }
 
-/* lua_Alloc.  Without a block, old is no size; what shrinks must not fail. */
+/* lua_Alloc.  If block is NULL, old is not a size.  Shrinking must not fail. */
 static void *
 allocate(void *arg, void *block, size_t old, size_t size)
 {
@@ -60,7 +60,7 @@ allocate(void *arg, void *block, size_t old, size_t size)
 	return moved != NULL ? moved : block;
 }
 
-/* The allocator so far is that of luaL_newstate, realloc(3) as well. */
+/* The blocks so far are those of luaL_newstate, which uses realloc(3) too. */
 void
 lua_heap_bound(struct lua_heap *heap, lua_State *L, size_t limit)
 {

@@ -15,12 +15,12 @@
 
 extern char **environ;
 
-struct process { /* a file handle of Lua, and whose it is */
+struct process { /* a file handle of Lua, and the process at its other end */
 	luaL_Stream stream;
 	pid_t pid;
 };
 
-/* Every signal as a program finds it at first. */
+/* No signal is blocked, and each has its default action. */
 static void
 fresh_signals(posix_spawnattr_t *attributes)
 {
@@ -58,7 +58,7 @@ start(const char *command, int from, int to)
 	return error == 0 ? pid : -1;
 }
 
-/* Its status as wait(2) has it, or -1 with errno. */
+/* Wait for its end: the status as of waitpid(2), or -1 with errno. */
 static int
 await(pid_t pid)
 {
@@ -81,7 +81,7 @@ execute(lua_State *L)
 		lua_pushboolean(L, access("/bin/sh", X_OK) == 0);
 		return 1;
 	}
-	fflush(NULL); /* what was printed before comes before */
+	fflush(NULL); /* earlier output comes before the command's */
 	errno = 0;
 	pid = start(command, -1, -1);
 	return luaL_execresult(L, pid == -1 ? -1 : await(pid));
@@ -97,7 +97,7 @@ close_process(lua_State *L)
 	return luaL_execresult(L, await(p->pid));
 }
 
-/* A handle that Lua would close with nothing to close: not open yet. */
+/* Push a handle that is closed for Lua (closef is NULL) until it is opened. */
 static struct process *
 new_handle(lua_State *L)
 {
@@ -108,9 +108,9 @@ new_handle(lua_State *L)
 	return p;
 }
 
-/* Start the process at the other end of a stream to it ('w') or from it; that
- * comes first, as nobody would wait for a process without one.  0, or -1 with
- * errno. */
+/* Open a stream to a process ('w') or from it, and start the process.  The
+ * stream comes first: without one the process would never be waited for.  0,
+ * or -1 with errno. */
 static int
 connect_process(struct process *p, const char *command, const char *mode)
 {
@@ -154,8 +154,8 @@ open_process(lua_State *L)
 	return 1;
 }
 
-/* As Lua's, but a line is one write: what children print does not get into
- * the middle of it. */
+/* As Lua's, but a line is one write, so that the output of children does not
+ * come in the middle of it. */
 static int
 print(lua_State *L)
 {

@@ -12,8 +12,8 @@
 #define SEARCHER_C_ALL 4
 
 /*
- * Lua's own functions, the same in every state.  Not upvalues of ours: there
- * debug.getupvalue would hand them out.
+ * Lua's own functions, the same in every state.  They are not upvalues of ours,
+ * where debug.getupvalue would find them.
  */
 static struct {
 	lua_CFunction load;
@@ -23,8 +23,8 @@ static struct {
 
 /* ---- text only ----------------------------------------------------------- */
 
-/* Have Lua take text only, if the mode at index allows text.  False: it does
- * not, and what load returns is on the stack. */
+/* Change the mode at index to "t" if it allows text.  False if it allows binary
+ * chunks only; then the results of load are on the stack. */
 static bool
 force_text(lua_State *L, int index)
 {
@@ -36,7 +36,7 @@ force_text(lua_State *L, int index)
 		return false;
 	}
 	if (strchr(mode, 't') != NULL) {
-		if (lua_gettop(L) < index) /* a 4th argument means something */
+		if (lua_gettop(L) < index) /* do not drop a 4th argument */
 			lua_settop(L, index);
 		lua_pushliteral(L, "t");
 		lua_replace(L, index);
@@ -77,7 +77,7 @@ text_dofile(lua_State *L)
 	return finish_dofile(L, LUA_OK, 0);
 }
 
-/* In the place of the searcher for Lua files; upvalue: package. */
+/* Replaces the searcher for Lua files.  Upvalue: the table package. */
 static int
 text_search(lua_State *L)
 {
@@ -89,7 +89,7 @@ text_search(lua_State *L)
 		return luaL_error(L, "'package.path' must be a string");
 	lua_call(L, 2, 2);
 	if (lua_isnil(L, -2))
-		return 1; /* where it looked */
+		return 1; /* a message: the places where it looked */
 	lua_pop(L, 1);
 	file = lua_tostring(L, -1);
 	if (luaL_loadfilex(L, file, "t") != LUA_OK)
@@ -99,7 +99,7 @@ text_search(lua_State *L)
 	return 2;
 }
 
-/* The table package is on top. */
+/* Replace all that loads binary chunks.  The table package is on top. */
 static void
 refuse_binary(lua_State *L)
 {
@@ -183,7 +183,8 @@ raise_disabled(lua_State *L)
 	    lua_tostring(L, lua_upvalueindex(1)));
 }
 
-/* The table with the functions of a library, or false: there is none. */
+/* Push the table of a library.  False if there is none, and nothing is
+ * pushed. */
 static bool
 get_library(lua_State *L, const char *name, size_t len)
 {
@@ -197,7 +198,7 @@ get_library(lua_State *L, const char *name, size_t len)
 	return false;
 }
 
-/* Methods of strings are the same functions, in the same table. */
+/* This disables methods of strings too, which are in the table string. */
 static void
 disable_function(lua_State *L, const char *name)
 {
@@ -232,7 +233,7 @@ forget_loaded(lua_State *L, const char *name)
 	lua_pop(L, 1);
 }
 
-/* The functions that stand in no table, except that of package. */
+/* Remove the global functions, except require, which belongs to package. */
 static void
 remove_base(lua_State *L)
 {
@@ -259,7 +260,7 @@ remove_string_methods(lua_State *L)
 	lua_pop(L, 1);
 }
 
-/* Emptied as well: whoever holds the table finds nothing in it. */
+/* The table is emptied too, as other code may hold a reference to it. */
 static void
 remove_library(lua_State *L, const char *name)
 {
@@ -291,8 +292,8 @@ disable(lua_State *L, const char *name)
 		disable_function(L, name);
 }
 
-/* Otherwise require would load a C library from wherever the application
- * points package.cpath. */
+/* The searchers for C libraries go too: the application could set
+ * package.cpath. */
 static void
 refuse_c_libraries(lua_State *L)
 {

@@ -15,9 +15,9 @@
 /*
  * Cut a fresh state down to what `lua` allows (NULL: its defaults), and put
  * the directory of the application `file` first on package.path.  To be
- * called inside lua_state_call, after everything that puts functions of ours
- * in the place of Lua's, and before anything that keeps Lua's own where the
- * debug library can find them.
+ * called inside lua_state_call, after all that replaces functions of Lua by
+ * ours, and before all that keeps functions of Lua as upvalues, where the debug
+ * library can find them (lua_files_watch).
  */
 void lua_sandbox_apply(lua_State *L, const struct conf_lua *lua,
     const char *file);

@@ -11,10 +11,10 @@
 #include "base/log.h"
 
 #define TRACEBACK     "\nstack traceback:\n"
-#define SETTLE_MIN    (32 * 1024) /* KB, below which nobody minds */
+#define SETTLE_MIN    (32 * 1024) /* KB of heap, below which it is left */
 #define SETTLE_FACTOR 4 /* the collector keeps the heap within 2 by itself */
 
-/* Memory ran out where nothing was protected.  Lua aborts after this. */
+/* Memory ran out outside of a protected call.  Lua aborts after this. */
 static int
 panic(lua_State *L)
 {
@@ -25,8 +25,8 @@ panic(lua_State *L)
 	return 0;
 }
 
-/* Error objects need not be strings.  One whose __tostring raises comes here
- * again with that error. */
+/* The message handler.  Error objects need not be strings.  If a __tostring
+ * raises, Lua calls this again with that error. */
 static int
 handle_error(lua_State *L)
 {
@@ -139,7 +139,7 @@ shortened_len(const char *message, const char *file)
 	return 3 + part;
 }
 
-/* Does it say itself where it comes from? */
+/* True if the message names its place. */
 static bool
 has_place(const char *message, const char *file)
 {
@@ -150,8 +150,8 @@ has_place(const char *message, const char *file)
 	    memmem(message, len, file, strlen(file)) != NULL;
 }
 
-/* The name of the file in full, and then how much of the message it replaces;
- * or nothing where the message names another place. */
+/* Append the full name of the file, if the message has it shortened or names no
+ * place.  Returns how many bytes of the message that replaces. */
 static size_t
 add_place(struct buf *out, const char *message, const char *file)
 {
@@ -180,6 +180,7 @@ add_one_line(struct buf *out, const char *text, size_t n)
 	}
 }
 
+/* The number of a text that begins with "FILE:NUMBER", else 0. */
 static int
 line_in(const char *text, const char *file)
 {

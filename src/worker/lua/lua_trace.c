@@ -12,22 +12,22 @@
 #include "worker/lua/lua_deadline.h"
 
 /*
- * Only the thread that runs a Lua state may touch it, so it is made to look
- * itself: a signal handler sets a hook (Lua manual, 4.7: that is what a
- * handler may do), and the hook, at the next instruction of Lua, finds every
- * frame in order.
+ * Only the thread that runs a Lua state may touch it, so that thread has to
+ * look itself: a signal handler sets a hook (which a handler may do: Lua
+ * manual, 4.7), and the hook, at the next instruction of Lua, finds every frame
+ * in order.
  *
- * A signal that comes while a system call sleeps would end many of them with
- * EINTR whatever SA_RESTART says (poll, nanosleep, whatever has a time limit:
- * signal(7)), and an application must not suffer for being looked at.  So
- * nobody sends it: a timer on the thread's own CPU time does.  It expires
- * while the thread computes and never while it sleeps, and the kernel hands
- * the signal over on the way back to user mode (those that do so from within
- * the clock's interrupt, before Linux 5.11 or so, could hit a call that is
- * just about to sleep, with a chance of less than one in a thousand).
+ * A signal that comes during a system call would end many of them with EINTR in
+ * spite of SA_RESTART (poll, nanosleep, all that have a time limit: signal(7)),
+ * and an application must not notice that it is traced.  So the signal is sent
+ * by a timer on the thread's own CPU time.  It expires while the thread
+ * computes and never while it sleeps, and the kernel delivers the signal on the
+ * way back to user mode.  (Before Linux 5.11 or so it came from the clock's
+ * interrupt and could hit a call that is just about to sleep, with a chance of
+ * less than one in a thousand.)
  *
- * Code that sleeps, or is in a C function for long, never answers.  For those
- * there is lua_trace_look in a copy of the process (snapshot.h).
+ * Code that sleeps, or stays in a C function for long, never answers.  For such
+ * code there is lua_trace_look in a copy of the process (snapshot.h).
  */
 
 #define SIGNAL	 (SIGRTMIN + 1)
@@ -49,7 +49,7 @@ static struct {
 	unsigned depth;
 	atomic_bool asked;
 	atomic_bool answered;
-	struct { /* whose place our hook took */
+	struct { /* the hook that ours has replaced */
 		lua_State *L;
 		lua_Hook hook;
 		int mask, count;
@@ -73,7 +73,7 @@ add(struct text *t, const char *fmt, ...)
 		t->at += (size_t)n < room ? (size_t)n : room - 1;
 }
 
-/* A line of it is one line, whatever a chunk or a field is called. */
+/* Keep a frame on one line: names in it may have control characters. */
 static void
 end_line(char *line, struct text *t)
 {
@@ -83,7 +83,7 @@ end_line(char *line, struct text *t)
 	add(t, "\n");
 }
 
-/* As luaL_traceback has it, but for names that it searches for. */
+/* In the form of luaL_traceback, but without its search for global names. */
 static void
 add_frame(struct text *t, const lua_Debug *ar)
 {
@@ -106,7 +106,7 @@ add_frame(struct text *t, const lua_Debug *ar)
 	end_line(line, t);
 }
 
-/* False: no more frames may come. */
+/* False if the limit of frames is reached. */
 static bool
 add_state(struct text *t, const struct lua_runner *runner)
 {
@@ -138,7 +138,7 @@ lua_trace_look(char *out, size_t n)
 
 /* ---- asking -------------------------------------------------------------- */
 
-/* A coroutine may keep the hook until nobody asks any more. */
+/* The hook.  A coroutine may still have it when the question was withdrawn. */
 static void
 answer(lua_State *L, lua_Debug *where)
 {
@@ -154,8 +154,8 @@ answer(lua_State *L, lua_Debug *where)
 	atomic_store(&self.answered, true);
 }
 
-/* The application may have a hook of its own.  What ends a request goes
- * before what watches it. */
+/* The signal handler.  A hook of the application is kept, for answer to set
+ * again; the hook of lua_deadline, which ends a request, is left in place. */
 static void
 set_hook(int signo)
 {

@@ -2,10 +2,10 @@
 #define WORKER_LUA_LUA_TRACE_H
 
 /*
- * Where the Lua code that runs is at this moment, as text: a line for each
- * frame, innermost first, through all coroutines.  Runs in the worker; knows
- * no requests.  Nothing here allocates, and no system call of the application
- * is interrupted: how that can be is told in lua_trace.c.
+ * The place where the running Lua code is at this moment, as text: a line for
+ * each frame, innermost first, through all coroutines.  Nothing here allocates,
+ * and no system call of the application is interrupted; lua_trace.c tells how.
+ * Runs in the worker; knows no requests.
  */
 
 #include <stdbool.h>
@@ -13,20 +13,23 @@
 
 #define LUA_TRACE_SIZE 16384
 
-/* Once, by the thread that runs Lua: at most so many frames are shown.  False
- * if that thread cannot be asked; a copy of it still can be looked at. */
+/* Once, by the thread that runs Lua: show at most `depth` frames.  False if
+ * lua_trace_ask will have no effect; lua_trace_look works all the same. */
 bool lua_trace_init(unsigned depth);
 
-/* From another thread: let the code that runs say where it is as soon as it
- * executes an instruction of Lua.  What it has said since, NULL: nothing. */
+/* From another thread: ask the running code for its place, which it tells at
+ * its next instruction of Lua. */
 void lua_trace_ask(void);
+
+/* The answer since lua_trace_ask, valid until the next one; NULL: none yet. */
 const char *lua_trace_answer(void);
 
-/* From any thread: nobody wants to know any more. */
+/* From any thread: withdraw the question and drop the answer. */
 void lua_trace_forget(void);
 
-/* Without being asked, where it is; for a copy of the process, where nothing
- * moves.  The length of the text, 0: no Lua code runs. */
+/* Write the place to out, n bytes, terminated.  Only in a copy of the process
+ * (snapshot.h), where nothing changes.  The length of the text, 0 if no Lua
+ * code runs. */
 size_t lua_trace_look(char *out, size_t n);
 
 #endif
