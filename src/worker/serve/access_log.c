@@ -44,7 +44,7 @@ access_log_init(const struct worker_args *args, const struct lua_app *app)
 	if (format_compile(&self.format, args->pool->logs.access_format,
 	    &why) == 0)
 		return 0;
-	errno = ENOMEM; /* it has been found good before */
+	errno = ENOMEM; /* the format is valid: it has been checked before */
 	return -1;
 }
 
@@ -60,7 +60,7 @@ param(const void *from, const char *name, size_t len)
 	return (struct access_text){ p->value, p->value_len };
 }
 
-/* The first of that name in the head as it was sent, whose lines are whole. */
+/* The value of the first header of that name in the head as it was sent. */
 static struct access_text
 header(const void *from, const char *name, size_t len)
 {
@@ -126,7 +126,7 @@ record_of(const struct request *request, int64_t now, enum access_late late)
 
 	if (record.status == 0)
 		record.status = ACCESS_GONE;
-	/* A Lua state that is running is looked at by nobody else. */
+	/* LATE_STUCK is the guard, which must not use a state that runs. */
 	if (late != LATE_STUCK)
 		record.memory = lua_app_memory(self.app);
 	if (self.format.cpu) {
@@ -149,8 +149,9 @@ access_log_begin(struct request *request)
 		read_cpu(self.cpu);
 }
 
-/* By what sink_write returned, errno still as it was.  The master says it, once
- * for all workers of the pool. */
+/* After sink_write has returned `result`, with its errno: tell the master that
+ * the log takes no lines, or that it takes them again.  The master logs that
+ * once for all workers of the pool. */
 static void
 tell(int result)
 {
@@ -162,9 +163,10 @@ tell(int result)
 		worker_say(self.args, WORD_LOGS);
 }
 
-/* In the error log it is an entry about the request, which no other repeats.
- * Beside the thread that serves, which may be within the log, it takes the way
- * of what the application prints; and says nothing of lines that are lost. */
+/* If the access log is the error log, the line is an entry about the request,
+ * which is never counted as a repeat.  stuck: called by the guard, while the
+ * main thread may be inside the log; so the line is written like the output of
+ * the application, and a lost one is not reported. */
 static void
 write_line(const char *line, size_t n, bool stuck)
 {
@@ -179,7 +181,8 @@ write_line(const char *line, size_t n, bool stuck)
 		tell(result);
 }
 
-/* What does not go all at once goes line by line, or is lost. */
+/* If not all lines can be written at once, each is tried, and lost if it
+ * fails. */
 void
 access_log_flush(void)
 {
@@ -192,7 +195,7 @@ access_log_flush(void)
 		tell(spool_push_one(self.pending, sink()));
 }
 
-/* What does not go stays, and is looked after when the request is over. */
+/* What fails stays pending, and is reported when the request is over. */
 void
 access_log_push(void)
 {
@@ -212,8 +215,8 @@ access_log_tick(int64_t now)
 		access_log_flush();
 }
 
-/* From score_line on the master can tell, should this process be killed in
- * the middle of it, whether there is a line. */
+/* If this process is killed after score_line, the master can tell whether the
+ * line was added. */
 static void
 gather(const char *line, size_t n, int64_t now)
 {
@@ -248,7 +251,7 @@ access_log_end(const struct request *request, int64_t now,
 	access_line(&self.format, &record, line);
 	if (line->len == 0)
 		return;
-	line->data[line->len - 1] = '\n'; /* out of memory, it is cut */
+	line->data[line->len - 1] = '\n'; /* if memory ran out, it is cut */
 	if (sink()->own && late != LATE_STUCK) {
 		gather(line->data, line->len, now);
 	} else {

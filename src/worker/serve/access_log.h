@@ -2,10 +2,11 @@
 #define WORKER_SERVE_ACCESS_LOG_H
 
 /*
- * The access log of a pool: a line for every request that is over.  To a file
- * they go many at a time, within ACCESS_LOG_DELAY; none is lost with the
- * worker (spool.h).  Runs in the worker; access_log_end beside the thread
- * that serves if that is stuck, which then does not come here any more.
+ * The access log of a pool: a line for every request that is over.  Lines for
+ * a file are written many at a time, at most ACCESS_LOG_DELAY late; none is
+ * lost if the worker dies (spool.h).  Runs in the main thread of the worker.
+ * The guard of watchdog.h calls access_log_push, and access_log_end for a
+ * request that is stuck, after which the main thread does not return here.
  */
 
 #include <stdint.h>
@@ -19,27 +20,32 @@
 /* Once, when the application has started.  0, or -1 with errno. */
 int access_log_init(const struct worker_args *args, const struct lua_app *app);
 
-/* A request begins. */
+/* A request begins: note what its line will need (processor time), and set
+ * request->timed if the line has the time of the head. */
 void access_log_begin(struct request *request);
 
-enum access_late { /* was it stopped by timeouts.request? */
+enum access_late { /* was the request stopped by timeouts.request? */
 	LATE_NOT,
 	LATE_STOPPED,
-	LATE_STUCK /* it would not be: the process ends with it */
+	LATE_STUCK /* it cannot be stopped: the process ends with it */
 };
 
-/* It is over, at clock_us() now; its parameters are still there. */
+/* The request is over, at clock_us() now: add its line.  Its parameters must
+ * still be valid. */
 void access_log_end(const struct request *request, int64_t now,
     enum access_late late);
 
-/* When lines are due (clock_ms()), -1: none is; write them then. */
+/* clock_ms() at which pending lines are due, -1 if none is pending.
+ * access_log_tick writes them if they are due by `now`. */
 int64_t access_log_due(void);
 void access_log_tick(int64_t now);
 
-/* Write all lines: the log changes, or the worker leaves. */
+/* Write all pending lines: before the log changes, and before the worker
+ * leaves.  Lines that the log does not take are lost. */
 void access_log_flush(void);
 
-/* The same beside the thread that serves, while a request is running. */
+/* For the guard, while a request is running: write the pending lines; those
+ * that the log does not take stay pending. */
 void access_log_push(void);
 
 #endif

@@ -5,7 +5,7 @@
 #include "status/status_format.h"
 #include "worker/serve/response.h"
 
-#define REPORT_PATH "/status" /* at status_listen, without a status_path */
+#define REPORT_PATH "/status" /* for status_listen without a status_path */
 
 static struct {
 	const struct worker_args *args;
@@ -31,7 +31,7 @@ known(const struct request *request, enum request_known which)
 	return p != NULL ? *p : (struct param){ .value = "" };
 }
 
-/* What stands before the query. */
+/* The length of the URI before its query. */
 static size_t
 path_length(const struct param *uri)
 {
@@ -41,9 +41,9 @@ path_length(const struct param *uri)
 }
 
 /*
- * Some web servers put the path into SCRIPT_NAME, some into PATH_INFO, some
- * divide it among them; only without both REQUEST_URI counts, which names
- * what was asked for before they rewrote it.
+ * True if the request is for `path`.  Some web servers put the path into
+ * SCRIPT_NAME, some into PATH_INFO, some divide it among them.  REQUEST_URI
+ * counts only if both are empty, as it is the path before a server rewrote it.
  */
 static bool
 is_path(const struct request *request, const char *path)
@@ -93,7 +93,7 @@ add_header(const char *name, const char *value)
 	    strlen(value), &why);
 }
 
-/* What is in self.body. */
+/* Send self.body. */
 static void
 send(struct request *request, int status, const char *type)
 {
@@ -118,7 +118,8 @@ ping(struct request *request)
 	send(request, 200, status_type(STATUS_TEXT));
 }
 
-/* The master alone sees every worker.  -1: it did not tell. */
+/* Get the status from the master, which alone sees every worker.  0, or -1 if
+ * it did not answer. */
 static int
 ask_master(struct status *status)
 {

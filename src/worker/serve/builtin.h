@@ -2,8 +2,8 @@
 #define WORKER_SERVE_BUILTIN_H
 
 /*
- * Requests that the worker answers itself, before any Lua code runs: the
- * pool's status and its ping; all of them, where there is no application
+ * Requests that the worker answers itself, without Lua code: the pool's status
+ * and its ping; and all requests of a worker without an application
  * (status_listen).  Runs in the worker.
  */
 
@@ -12,13 +12,13 @@
 #include "ipc/worker_args.h"
 #include "worker/serve/request.h"
 
-/* Once, before the first request. */
-/* await_status: the descriptor that the master sends on WORD_STATUS, or -1
- * when it sent none in time. */
+/* Once, before the first request.  await_status() waits for the descriptor that
+ * the master sends after WORD_STATUS, and returns it, or -1 if none came in
+ * time; it is closed here. */
 void builtin_init(const struct worker_args *args, int (*await_status)(void));
 
-/* Is the request for status_path or ping_path?  Then it has been answered,
- * as far as its client took it. */
+/* True if the request was one of these, and has been answered as far as its
+ * client took it.  False: nothing was done. */
 bool builtin_serve(struct request *request);
 
 #endif

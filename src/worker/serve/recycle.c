@@ -5,7 +5,7 @@
 
 #include "base/num.h"
 
-#define LOOK_EVERY  100	  /* ms, far below the limit of resident memory */
+#define LOOK_EVERY  100	  /* ms, while resident memory is far below its limit */
 #define FIRST_PAUSE 250	  /* ms; perhaps there was no room for a successor */
 #define LAST_PAUSE  60000 /* ms; perhaps it cannot come up at all */
 
@@ -36,7 +36,7 @@ recycle_wants_rss(const struct recycle *r, int64_t now)
 	return r->rss > r->limits.rss / 4 * 3 || now - r->looked >= LOOK_EVERY;
 }
 
-/* The first reason is the one that is told. */
+/* Only the first reason counts. */
 static void
 give_reason(struct recycle *r, enum recycle_reason reason)
 {

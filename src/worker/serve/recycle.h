@@ -2,11 +2,11 @@
 #define WORKER_SERVE_RECYCLE_H
 
 /*
- * Has a worker done enough?  After so many requests, at such an age, with so
- * much resident memory, or once its Lua heap has reached its limit it asks
- * for a successor, and asks again, ever more seldom, until it is told to
- * leave.  Pure: numbers in, decisions out; knows neither clocks nor the
- * master.
+ * When a worker has done enough and asks for a successor: after so many
+ * requests, at such an age, with so much resident memory, or once its Lua heap
+ * has hit its limit.  It asks again, at growing intervals, until it is told to
+ * leave.  Pure: numbers in, decisions out; knows neither clocks nor the master.
+ * All times are in ms, of any one clock.
  */
 
 #include <stdbool.h>
@@ -30,38 +30,41 @@ struct recycle_limits { /* 0: none */
 };
 
 struct recycle {
-	struct recycle_limits limits; /* of this worker, drawn */
+	struct recycle_limits limits; /* of this worker, as drawn */
 	int64_t begun;
 	int64_t looked; /* when its resident memory was last looked at */
 	int64_t rss;	/* as it was then */
 	uint64_t requests;
 	enum recycle_reason reason;
 	int64_t again; /* when to ask (again), once there is a reason */
-	int64_t pause; /* until the next time after that */
+	int64_t pause; /* from then until the next time */
 };
 
 /*
- * A worker begins at `now` (ms).  Its limits for requests and age are drawn
- * by `seed` within 10 % around those given, so that workers that began
- * together do not leave together.  All limits 0: it never asks.
+ * A worker begins at `now`.  Its limits for requests and age are drawn by
+ * `seed` within 10 % around those given, so that workers that began together
+ * do not leave together.  If all limits are 0, it asks only after
+ * recycle_memory.
  */
 void recycle_begin(struct recycle *r, const struct recycle_limits *limits,
     uint64_t seed, int64_t now);
 
-/* Is its resident memory worth a look?  Far below the limit only now and
- * then, near it always. */
+/* True if its resident memory is to be looked at now: every 100 ms, or always
+ * if it was near the limit.  False without a limit, or once there is a
+ * reason. */
 bool recycle_wants_rss(const struct recycle *r, int64_t now);
 
-/* What is known of it: resident memory (at `now`), requests so far, and that
- * its Lua heap has reached its limit. */
+/* Note its resident memory (at `now`), its requests so far, or that its Lua
+ * heap has hit its limit. */
 void recycle_rss(struct recycle *r, int64_t bytes, int64_t now);
 void recycle_requests(struct recycle *r, uint64_t requests);
 void recycle_memory(struct recycle *r);
 
-/* Is it to ask for a successor now?  True at most once for each time. */
+/* True if it is to ask for a successor now.  After that false, until it is time
+ * to ask again. */
 bool recycle_ask(struct recycle *r, int64_t now);
 
-/* The time at which to look again though nothing happens, -1: never. */
+/* The time at which to call recycle_ask even if nothing happens, -1: never. */
 int64_t recycle_next(const struct recycle *r);
 
 /* The reason in words, "after 512 requests".  Returns out. */

@@ -66,7 +66,7 @@ static const struct {
 	KNOWN(PARAM_CONTENT_LENGTH, "CONTENT_LENGTH"),
 };
 
-/* The ninth byte alone tells them apart; -1: it is none of them. */
+/* Each of the names has another ninth byte; -1: none has this one. */
 static int
 candidate(char ninth)
 {
@@ -105,7 +105,8 @@ known_of(const char *name, size_t len)
 	return -1;
 }
 
-/* What is no number, or one that no body has, announces nothing. */
+/* The length of the body by CONTENT_LENGTH; -1 if that is missing, or not a
+ * number of at most 18 digits. */
 static int64_t
 announced(const struct param *p)
 {
@@ -151,8 +152,8 @@ request_find(const struct request *request, const char *name, size_t len)
 	return NULL;
 }
 
-/* What fits of a parameter, "-" for one that is missing or empty.  A NUL
- * must not hide what follows it. */
+/* Copy what fits of a parameter, "-" if it is missing or empty, to out.  A NUL
+ * becomes "?", as it would hide what follows. */
 static const char *
 take_param(const struct request *request, const char *name, char *out,
     size_t n)

@@ -138,7 +138,7 @@ is_token(unsigned char byte)
 	    (byte != '\0' && strchr("!#$%&'*+-.^_`|~", byte) != NULL);
 }
 
-/* Where the first byte is that `legal` does not know, counted from 1; or 0. */
+/* The position, from 1, of the first byte that is not legal; 0: all are. */
 static size_t
 find_illegal(const char *data, size_t n, bool (*legal)(unsigned char))
 {
@@ -150,7 +150,7 @@ find_illegal(const char *data, size_t n, bool (*legal)(unsigned char))
 	return 0;
 }
 
-/* A name as it is told to people: not all of it if it is long. */
+/* How many bytes of a name or value a message shows. */
 #define SHOWN(n) (int)((n) < 64 ? (n) : 64)
 
 static int
@@ -250,7 +250,7 @@ is_name(const char *name, size_t n, const char *other)
 	return n == strlen(other) && strncasecmp(name, other, n) == 0;
 }
 
-/* Decimal digits and nothing else; -1. */
+/* The number, or -1 if it is not all decimal digits, or too large. */
 static int64_t
 parse_length(const char *value, size_t n)
 {

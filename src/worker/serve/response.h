@@ -2,8 +2,8 @@
 #define WORKER_SERVE_RESPONSE_H
 
 /*
- * The head of a response as data: collects Status and headers and refuses what
- * would be malformed or split the response.  The protocol prints it
+ * The head of a response as data: collects status and headers, and refuses what
+ * would be malformed or would split the response.  The protocol prints it
  * (request_ops.head).  Pure.
  */
 
@@ -26,40 +26,40 @@ struct response {
 void response_init(struct response *r);  /* keeps the buffer's memory */
 void response_free(struct response *r);
 
-/* 100..999 with a reason phrase, of no bytes for the registered one.  "404
- * Not Found" or "404" as text.  0, or -1 and why. */
+/* Set the status, 100 to 999, and a reason phrase; reason_len 0: the registered
+ * one.  Or both from a text, "404 Not Found" or "404".  0, or -1 and why. */
 int response_status(struct response *r, int64_t status, const char *reason,
     size_t reason_len, struct why *why);
 int response_status_text(struct response *r, const char *text, size_t len,
     struct why *why);
 
 /*
- * One header line.  The name must be a token (RFC 9110, 5.6.2), the value
- * must hold no control byte but the tab (CR, LF and NUL split responses, and
- * Apache refuses the others); blanks around it are dropped.  Content-Length
- * must be a number.  It, Content-Type and Location are given once.  "Status"
- * is refused here: it is not a header.  0, or -1 and why.
+ * Add one header.  The name must be a token (RFC 9110, 5.6.2), the value must
+ * have no control byte but the tab (CR, LF and NUL split responses, and Apache
+ * refuses the others); blanks around it are dropped.  Content-Length must be a
+ * number.  Content-Length, Content-Type and Location may be given once.
+ * "Status" is refused, as it is not a header.  0, or -1 and why.
  */
 int response_header(struct response *r, const char *name, size_t name_len,
     const char *value, size_t value_len, struct why *why);
 
-/* May this status have a body?  (not 1xx, 204, 304) */
+/* True if a response with this status may have a body (not 1xx, 204, 304). */
 bool response_has_body(const struct response *r);
 
-/* What a head says beside the headers that were given.  The Content-Type if a
- * body is possible and neither it nor Location was given, or if there would be
- * no header at all; NULL: none. */
+/* The Content-Type that is to be added to the headers; NULL: none.  One is, if
+ * a body is possible and neither Content-Type nor Location was given, or if
+ * there would be no header at all. */
 const char *response_type(const struct response *r);
 
-/* The Content-Length, -1: none.  body_len is the length of the body if it is
- * known, else -1: it counts where the application gave none, but not with 304;
- * 1xx and 204 have none (RFC 9110, 8.6). */
+/* The Content-Length that is to be sent; -1: none.  It is that of the
+ * application, or else body_len, the length of the body (-1: not known), but
+ * not for 304.  1xx and 204 have none (RFC 9110, 8.6). */
 int64_t response_length(const struct response *r, int64_t body_len);
 
-/* Its reason phrase; "". */
+/* The reason phrase that is to be sent, perhaps "". */
 const char *response_phrase(const struct response *r);
 
-/* The registered reason phrase, or "". */
+/* The registered reason phrase of a status, "" if there is none. */
 const char *response_reason(int status);
 
 #endif

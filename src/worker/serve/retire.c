@@ -13,15 +13,15 @@
 #include "base/num.h"
 #include "worker/serve/recycle.h"
 
-#define SHOW_EVERY 100 /* ms */
+#define SHOW_EVERY 100 /* ms between updates of resident memory in the status */
 
 static struct {
 	const struct worker_args *args;
 	struct recycle recycle;
 	uint64_t served;
 	int statm; /* /proc/self/statm, -1: not there */
-	int64_t shown; /* clock_ms() of the last look for the status */
-	bool told; /* the log */
+	int64_t shown; /* clock_ms() of the last update for the status */
+	bool told; /* that it asks for a successor has been logged */
 } self = { .recycle = { .again = -1 }, .statm = -1 };
 
 void
@@ -36,7 +36,7 @@ retire_prepare(const struct worker_args *args)
 		    strerror(errno));
 }
 
-/* Bytes of resident memory, for the status too; 0 if that is not known. */
+/* Bytes of resident memory, 0 if not known; they are put into the status. */
 static int64_t
 resident(void)
 {
@@ -55,7 +55,8 @@ resident(void)
 	return bytes;
 }
 
-/* A limit that a fresh worker is above would replace workers without end. */
+/* limits.rss, or 0 if a fresh worker is above it already: such a limit would
+ * replace workers without end. */
 static int64_t
 rss_limit(void)
 {

@@ -2,9 +2,9 @@
 #define WORKER_SERVE_RETIRE_H
 
 /*
- * When a worker has done enough (recycle.h), the master is asked to send a
- * successor; the worker goes on serving until it is told to leave.  One in
- * each worker; without a master nothing here does anything.
+ * Asks the master to send a successor when the worker has done enough
+ * (recycle.h); the worker goes on serving until it is told to leave.  Without a
+ * master nothing here has an effect.
  */
 
 #include <stdbool.h>
@@ -12,19 +12,21 @@
 
 #include "ipc/worker_args.h"
 
-/* Before privileges and the view of /proc are given up. */
+/* Once, before the worker gives up its privileges and its view of /proc. */
 void retire_prepare(const struct worker_args *args);
 
 /* The application is loaded: age and memory count from here. */
 void retire_begin(void);
 
-/* A request has been served by clock_ms() now; the Lua heap has reached its
- * limit by then, or not.  Time has passed.  Each may ask the master, and logs
- * why. */
+/* A request has been served by clock_ms() now; exhausted: the Lua heap has hit
+ * its limit.  Asks the master if a successor is due, and logs why. */
 void retire_served(int64_t now, bool exhausted);
+
+/* The same when only time has passed. */
 void retire_consider(void);
 
-/* clock_ms() at which to consider it though nothing happens, -1: never. */
+/* clock_ms() at which to call retire_consider even if nothing happens, -1:
+ * never. */
 int64_t retire_due(void);
 
 #endif

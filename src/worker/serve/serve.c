@@ -22,26 +22,46 @@
 #include "worker/serve/slow.h"
 #include "worker/serve/watchdog.h"
 
-#define BURST_MAX     32 /* requests taken from a listener in one go, */
-#define BURST_MS      20 /* or so long, before others are looked at */
-#define SAMPLE_US     10000 /* between two looks at the processor time */
+#define BURST_MAX     32 /* connections accepted in one go, at most, */
+#define BURST_MS      20 /* and ms for them, before other events */
+#define SAMPLE_US     10000 /* between two measurements of processor time */
 #define FRESH_MS      100 /* a peer that has not sent a head by then is slow */
-#define LONG_US	      1000 /* what takes less is not worth a question */
-#define NAP	      1 /* ms; a wait that did not sleep took less */
+#define LONG_US	      1000 /* from here on a request counts as a long one */
+#define NAP	      1 /* ms; a wait that took no longer did not sleep */
 
+/*
+ * A client may leave while its request queues behind a long one (LONG_US).
+ * Only a request that may have queued so is checked for that (is_abandoned),
+ * since the check is a system call.  The invariant:
+ *
+ *   waited is true if a request that begins in this turn may have queued;
+ *   behind is true if a request that the next wait brings may have queued.
+ *
+ * What sets them: a long request sets both, as all that came meanwhile has
+ * queued; an adopted connection sets waited, as it has queued in the exchange;
+ * an abandoned request sets behind, as more may follow; and serve_accept, if it
+ * stops before its queue is empty, sets behind if waited is true.
+ *
+ * What clears them: a new turn has waited = behind and behind = false.  But if
+ * its wait slept (NAP), waited is false: no event was ready when that wait
+ * began, so nothing had queued.
+ *
+ * The check is a saving of work, not a promise.  It misses requests beyond the
+ * first POLLER_BATCH connections that became ready behind a long request.
+ */
 static struct {
 	const struct worker_args *args;
 	const struct proto *proto;
 	struct lua_app *app;
-	struct watchdog_watch watch; /* over requests */
+	struct watchdog_watch watch; /* of requests */
 	struct request *request; /* the present one */
-	int64_t cpu;	 /* clock_cpu_us() at its beginning; -1 */
-	int64_t sampled; /* clock_us() when that was last looked at */
-	bool waited; /* what this turn brings may have waited for others, */
-	bool behind; /* what the next one brings may */
+	int64_t cpu;	 /* clock_cpu_us() at its beginning; -1: not measured */
+	int64_t sampled; /* clock_us() of the last such measurement */
+	bool waited; /* in this turn; see above */
+	bool behind; /* for the next turn */
 } self;
 
-/* There may be others who could take a connection. */
+/* True if other workers may take a connection from this one. */
 static bool
 shared(void)
 {
@@ -49,8 +69,8 @@ shared(void)
 	    self.args->exchange[1] != -1;
 }
 
-/* This request is a long one: what is parked here, and the lines of those
- * before it, wait for it no more. */
+/* watchdog_watch.late: neither the parked connections nor the log lines of
+ * earlier requests are to wait for this request. */
 static void
 late(void)
 {
@@ -88,8 +108,8 @@ note_busy(const struct request *request)
 		worker_say(self.args, WORD_CROWDED);
 }
 
-/* Its processor time is a sample: quick requests are not slowed down for it,
- * of those that come slowly each is measured. */
+/* Processor time is measured for one request in SAMPLE_US at most, so that many
+ * quick requests are not slowed down. */
 static void
 note_cpu(const struct request *request)
 {
@@ -101,8 +121,9 @@ note_cpu(const struct request *request)
 }
 
 /*
- * The one place where a request is over: its response has been sent, or will
- * never be.  `now` in us.  The worker may be about to end.
+ * The one place where a request is over, at clock_us() now: its response has
+ * been sent, or will never be.  Also called by the guard (stuck), just before
+ * the worker ends.
  */
 static void
 over(const struct request *request, int64_t now, enum access_late late)
@@ -131,8 +152,9 @@ look(void)
 	return slow_look(self.request);
 }
 
-/* It hangs where no Lua code runs.  The client is answered, the master told;
- * the connections parked here went to others long ago. */
+/* watchdog_watch.stuck: the request hangs outside of Lua code.  Answer the
+ * client, tell the master and end; late has given the parked connections to
+ * other workers. */
 static void
 stuck(void)
 {
@@ -163,8 +185,8 @@ serve_init(const struct worker_args *args, const struct proto *proto,
 	return access_log_init(args, app);
 }
 
-/* Has its client gone before it is begun?  Only a request that has waited can
- * be such a one: who is not busy asks nobody. */
+/* True if the client has gone before the request begins.  Skips the system call
+ * unless the request may have queued. */
 static bool
 is_abandoned(struct request *request)
 {
@@ -175,7 +197,6 @@ is_abandoned(struct request *request)
 	return true;
 }
 
-/* A request begins. */
 static void
 enter(struct request *request)
 {
@@ -183,8 +204,8 @@ enter(struct request *request)
 	note_busy(request);
 	note_cpu(request);
 	access_log_begin(request);
-	/* Connections are accepted before their request has come.  Those must
-	 * not wait for this one: whoever is idle first takes them. */
+	/* Connections that were accepted before their requests came must not
+	 * wait for this request: an idle worker takes them. */
 	if (shared())
 		handoff_give_fresh(self.args->exchange[1], FRESH_MS);
 	self.request = request;
@@ -198,8 +219,8 @@ release(struct request *request)
 		self.proto->release(request);
 }
 
-/* One request, whose head is complete.  True: the connection goes on and may
- * hold more; false: it has been ended. */
+/* Serve one request, whose head is complete.  True: the connection goes on and
+ * may hold another request; false: it lingers or is closed. */
 static bool
 serve(struct conn *c)
 {
@@ -276,7 +297,6 @@ advance(struct conn *c)
 	}
 }
 
-/* A wait that slept began with nothing to do. */
 void
 serve_turn(int64_t before)
 {
@@ -297,7 +317,8 @@ receive_first(struct conn *c)
 	return conn_receive(c, CONN_FIRST);
 }
 
-/* What has come since `judged` bytes were judged. */
+/* Receive, and go on if there are more than the `judged` bytes that have been
+ * judged before. */
 static void
 receive(struct conn *c, size_t judged)
 {
@@ -321,7 +342,8 @@ serve_adopted(struct conn *c)
 void
 serve_receive(struct conn *c)
 {
-	/* What comes after a reload was answered is for what comes after. */
+	/* A request that comes after a reload is reported as done is for the
+	 * new workers. */
 	if (c->state != CONN_LINGER && c->in.len == 0 && acceptor_passes_on() &&
 	    handoff_give(c, self.args->exchange[1]) == 0)
 		return;
@@ -333,8 +355,8 @@ serve_receive(struct conn *c)
 
 /* ---- accepting ----------------------------------------------------------- */
 
-/* Out of descriptors, an idle connection is worth less than a new one.
- * -1 with errno: nobody waits (or nothing can be done about it now). */
+/* Accept one connection; if descriptors run out, an idle one is closed for it.
+ * -1 with errno: no client waits, or none can be accepted now. */
 static int
 accept_one(int listener)
 {
@@ -362,8 +384,8 @@ welcome(int fd)
 }
 
 /*
- * Under load a listener is taken from until it is empty, and the wait costs
- * nothing; but not for ever: signals and kept connections have their turn.
+ * Under load a queue is emptied without a wait for each connection; but only
+ * for a while, so that signals and kept connections have their turn.
  */
 void
 serve_accept(int listener)
@@ -374,7 +396,7 @@ serve_accept(int listener)
 	for (int i = 0; i < BURST_MAX && acceptor_admits(); i++) {
 		fd = accept_one(listener);
 		if (fd == -1) {
-			if (errno == EINVAL) /* it has been shut */
+			if (errno == EINVAL) /* it has been shut down */
 				acceptor_lose(listener);
 			else
 				acceptor_failed();
@@ -384,10 +406,11 @@ serve_accept(int listener)
 		if (clock_ms() >= until)
 			break;
 	}
-	self.behind |= self.waited; /* the rest has waited as well */
+	self.behind |= self.waited; /* so has the rest of the queue */
 }
 
-/* Not what goes on coming: a socket that others share might never end. */
+/* Only what is in the queue now: others keep the socket, and new clients might
+ * come without end. */
 void
 serve_queue(int listener)
 {

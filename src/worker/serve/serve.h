@@ -10,29 +10,31 @@
 #include "worker/lua/lua_app.h"
 #include "worker/proto/proto.h"
 
-/* Once, when the application has started; NULL: there is none.  proto is what
- * all connections speak.  0, or -1 with errno. */
+/* Once, when the application has started; app is NULL without one.  proto is
+ * the protocol of all connections.  0, or -1 with errno. */
 int serve_init(const struct worker_args *args, const struct proto *proto,
     struct lua_app *app);
 
-/* A turn begins: the wait for what it brings has been since clock_ms()
+/* A turn of the main loop begins, after a wait that began at clock_ms()
  * `before`. */
 void serve_turn(int64_t before);
 
-/* Something came on a connection, or it ended: go as far as that leads.  The
- * connection is parked or gone afterwards. */
+/* A connection is readable or has ended: receive, and serve what is complete.
+ * Afterwards it is parked, handed over or closed. */
 void serve_receive(struct conn *c);
 
-/* The same for one that another worker has handed over. */
+/* The same for a connection of handoff_take. */
 void serve_adopted(struct conn *c);
 
-/* Take connections from a listener until it is empty, or others are due. */
+/* Accept connections from a listener (a descriptor) and serve them, until its
+ * queue is empty or it is time for other events. */
 void serve_accept(int listener);
 
-/* Take what waits at a listener at this moment, however long that lasts. */
+/* Accept and serve what is in the queue of a listener at this moment, however
+ * long that takes. */
 void serve_queue(int listener);
 
-/* The head of a request did not come in time (conn_expire). */
+/* The head of a request did not come in time (for conn_expire). */
 void serve_late(struct conn *c);
 
 #endif

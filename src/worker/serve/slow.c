@@ -10,15 +10,15 @@
 #include "worker/lua/lua_trace.h"
 #include "worker/serve/snapshot.h"
 
-#define LOOKS_MOST 5
+#define LOOKS_MOST 5 /* for the place of its code, before the entry says none */
 #define SHOWN_MOST 2048 /* bytes of a URI or a script's name */
 
 static struct {
 	const struct worker_args *args;
-	unsigned looks; /* at the present request */
-	bool written;	/* its entry */
-	struct buf line, script; /* as they are shown; at its end its
-				    parameters are no more */
+	unsigned looks; /* at the present request, 0: it is not slow */
+	bool written;	/* its entry has been */
+	struct buf line, script; /* escaped; kept, since its parameters are
+				    gone when it ends */
 	struct buf text;
 	char copied[LUA_TRACE_SIZE];
 } self;
@@ -58,7 +58,7 @@ remember(const struct request *request)
 	    self.args->pool->app);
 }
 
-/* Some logs say by themselves when a line came, and whose it is. */
+/* Time, pool and pid, as far as the log does not add them itself. */
 static void
 add_origin(void)
 {
@@ -91,7 +91,7 @@ add_line(void)
 	buf_putc(&self.text, '\n');
 }
 
-/* Line by line, since a newline would be shown as one. */
+/* Line by line, since escape_text escapes a newline. */
 static void
 add_trace(const char *trace)
 {
@@ -107,7 +107,8 @@ add_trace(const char *trace)
 	}
 }
 
-/* Out of memory, it is cut, not lost.  To syslog a line is a message. */
+/* Write the text.  If memory ran out, it is cut, not lost.  For syslog, each
+ * line is a message. */
 static void
 put(void)
 {
@@ -128,7 +129,7 @@ put(void)
 
 /* ---- a request ----------------------------------------------------------- */
 
-/* trace: NULL for none. */
+/* Write the entry of a request; trace is NULL if the place is not known. */
 static void
 enter(const struct request *request, const char *trace)
 {
@@ -143,7 +144,8 @@ enter(const struct request *request, const char *trace)
 	self.written = true;
 }
 
-/* What it says itself is better than what is seen of it. */
+/* The place of the code: its own answer, or else what a copy of the process
+ * shows; NULL if neither is to be had. */
 static const char *
 trace(void)
 {

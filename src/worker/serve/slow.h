@@ -3,10 +3,10 @@
 
 /*
  * The slow log of a pool: requests that take longer than timeouts.slow.  Each
- * has an entry, written while it runs, with what it is and where its Lua code
- * is, and a line when it is over.  Runs in the worker, under the lock of
- * watchdog.h: slow_look beside the thread that serves, the others in it.  Knows
- * nothing of FastCGI.
+ * has an entry, written while it runs, with its URI, its script and the place
+ * of its Lua code, and a line when it is over.  Runs in the worker, with the
+ * lock of watchdog.h: slow_look in the guard, the others in the main thread
+ * (slow_end in the guard if the request is stuck).  Knows nothing of FastCGI.
  */
 
 #include <stdbool.h>
@@ -15,15 +15,16 @@
 #include "ipc/worker_args.h"
 #include "worker/serve/request.h"
 
-/* Once, by the thread that serves, when the application has started. */
+/* Once, by the main thread, when the application has started. */
 void slow_init(const struct worker_args *args);
 
-/* This request has been running for timeouts.slow by now.  True: call this
- * once more, some time later; it is not clear yet where its code is. */
+/* The request has been running for timeouts.slow: find the place of its code
+ * and write its entry.  True: the place is not known yet, call this again after
+ * a while. */
 bool slow_look(const struct request *request);
 
-/* A request is over, `now` in us, its parameters may be gone; does nothing if
- * it was not looked at. */
+/* The request is over, at clock_us() now: write its line if slow_look was
+ * called for it.  Does not use its parameters. */
 void slow_end(const struct request *request, int64_t now);
 
 #endif

@@ -13,9 +13,9 @@
 #include "base/fd.h"
 
 /*
- * clone(2) itself, not fork(3): no handlers of libraries are run, and with no
- * signal at its end the copy is invisible to the application, whose wait(2)
- * does not find it (__WCLONE).
+ * clone(2) instead of fork(3): no handler of pthread_atfork(3) runs, and since
+ * the copy sends no signal when it ends, wait(2) in the application does not
+ * find it (__WCLONE).
  */
 static pid_t
 copy_process(void)
@@ -23,8 +23,8 @@ copy_process(void)
 	return (pid_t)syscall(SYS_clone, 0, NULL, NULL, NULL, NULL);
 }
 
-/* Its death is its own affair: no handler, no core file.  And it does not
- * outlive the thread that waits for it. */
+/* In the copy: a crash calls no handler and writes no core file, and the copy
+ * does not outlive the thread that waits for it. */
 static void
 die_quietly(void)
 {
@@ -44,12 +44,12 @@ be_copy(int to, size_t (*look)(char *, size_t), char *out, size_t n)
 	n = look(out, n);
 	out[n] = '\0';
 	fd_write_all(to, out, n + 1);
-	close(to); /* to give back the memory, at exit, takes longer */
+	close(to); /* the reader need not wait until exit frees the memory */
 	_exit(0);
 }
 
-/* All that comes until its end; without a NUL there it died of what it saw.
- * -1 with errno. */
+/* Read all until end of file: the length of the text.  -1 with errno; without a
+ * NUL at its end the copy has crashed. */
 static ssize_t
 collect(int from, char *out, size_t n)
 {

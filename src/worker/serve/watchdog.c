@@ -12,23 +12,23 @@
 #include "base/locale.h"
 #include "base/tuning.h"
 
-#define SIGNAL	    (SIGRTMIN + 2) /* the guard's alone */
+#define SIGNAL	    (SIGRTMIN + 2) /* wakes the guard */
 #define STACK_SIZE  (128 * 1024)
 #define CHECK_TICKS 20
-#define INSISTENCE  5 /* an interpreter may miss a hook that is set in the
-			 middle of an instruction: it is set again */
+#define INSISTENCE  5 /* calls of overdue: the interpreter may miss a hook that
+			 is set in the middle of an instruction */
 
 static struct {
 	pthread_mutex_t lock;
 	pthread_t thread;
 	sigset_t mask;	      /* of the guard while it sleeps */
-	atomic_bool asleep;   /* and what is entered now has to wake it */
-	atomic_uint serial;   /* odd: something is in hand */
-	atomic_llong begun;   /* that, clock_us() */
-	const struct watchdog_watch *_Atomic watch; /* over that */
+	atomic_bool asleep;   /* the guard: the next entry has to wake it */
+	atomic_uint serial;   /* odd: an entry is running */
+	atomic_llong begun;   /* clock_us() of that entry */
+	const struct watchdog_watch *_Atomic watch; /* of that entry */
 	struct watchdog_options options;
-	int64_t until; /* clock_ms() at which the process ends, -1: it goes
-			  on */
+	int64_t until; /* clock_ms() at which the process ends, as the master
+			  has gone; -1: it has not */
 } self = { .lock = PTHREAD_MUTEX_INITIALIZER, .until = -1 };
 
 static struct timespec
@@ -37,7 +37,7 @@ span(int64_t ms)
 	return (struct timespec){ ms / 1000, ms % 1000 * 1000000 };
 }
 
-/* False: it is the main thread's until the end. */
+/* Take the lock.  False if the main thread has held it until self.until. */
 static bool
 lock_in_time(void)
 {
@@ -47,8 +47,8 @@ lock_in_time(void)
 	    &until) == 0;
 }
 
-/* Outside of its entries the main thread sees by itself that the master is
- * gone. */
+/* The master has gone.  Between entries the main thread notices that by itself,
+ * so orphaned waits for an entry. */
 static void
 hung_up(void)
 {
@@ -62,8 +62,9 @@ hung_up(void)
 	pthread_mutex_unlock(&self.lock);
 }
 
-/* Until clock_ms() `due` (-1: for ever), a signal, or the master's end.  A
- * channel that the application has closed is the check's to find. */
+/* Sleep until clock_ms() `due` (-1: no limit), a signal, or the end of the
+ * master.  A channel that the application has closed is no longer polled;
+ * options.check reports it. */
 static void
 doze(int64_t due)
 {
@@ -88,10 +89,11 @@ doze(int64_t due)
 }
 
 /*
- * Sleep until something begins or ends, at most until `due` (-1: for ever).
- * True: the time is over and nothing has.  Whoever enters after `asleep` is
- * set sends the signal, which waits for the next doze; who entered before is
- * seen.
+ * Sleep until an entry begins, at most until clock_ms() `due` (-1: no limit).
+ * True: the time is over, and no entry has begun or ended since serial was
+ * `seen`.  No entry is missed: one that begins after `asleep` is set sends the
+ * signal, which stays pending until the next doze; one that began before has
+ * changed serial.
  */
 static bool
 sleep_after(unsigned seen, int64_t due)
@@ -104,7 +106,8 @@ sleep_after(unsigned seen, int64_t due)
 	return atomic_load(&self.serial) == seen;
 }
 
-/* Not to be woken by what is quick. */
+/* Sleep for a tick.  `asleep` is not set, so quick requests do not wake the
+ * guard. */
 static void
 tick(void)
 {
@@ -114,7 +117,8 @@ tick(void)
 		doze(due);
 }
 
-/* Only while that entry is in hand; it cannot end meanwhile. */
+/* Call what() with the lock if that entry is still running: it cannot end
+ * meanwhile. */
 static void
 act(unsigned running, void (*what)(void))
 {
@@ -124,14 +128,15 @@ act(unsigned running, void (*what)(void))
 	pthread_mutex_unlock(&self.lock);
 }
 
-/* Sleep until it has been running for ms.  False: it has ended. */
+/* Sleep until that entry has been running for ms.  False: it has ended. */
 static bool
 reach(unsigned running, int64_t ms)
 {
 	return sleep_after(running, atomic_load(&self.begun) / 1000 + ms);
 }
 
-/* False: it has ended. */
+/* Call at() with the lock, once a tick while it returns true.  False: the entry
+ * has ended. */
 static bool
 look(unsigned running, bool (*at)(void))
 {
@@ -148,7 +153,7 @@ look(unsigned running, bool (*at)(void))
 	return true;
 }
 
-/* Its time is over. */
+/* The time of that entry is over: stop it, or end the process. */
 static void
 stop(unsigned running, const struct watchdog_watch *watch)
 {
@@ -161,14 +166,14 @@ stop(unsigned running, const struct watchdog_watch *watch)
 	act(running, watch->stuck);
 }
 
-/* An entry that has been running for a while. */
+/* Watch an entry that has been running for a tick, until it ends. */
 static void
 accompany(unsigned running)
 {
 	const struct watchdog_watch *watch = atomic_load(&self.watch);
 
 	if (atomic_load(&self.serial) != running)
-		return; /* then the watch may be another's */
+		return; /* self.watch may be that of another entry */
 	act(running, watch->late);
 	if (watch->slow > 0 &&
 	    !(reach(running, watch->slow) && look(running, watch->look)))
@@ -209,8 +214,9 @@ wake(int signo)
 	(void)signo;
 }
 
-/* The signals of the process are the main thread's; this one is no thread's
- * but the guard's, and only while it sleeps. */
+/* The guard blocks all signals, so that the main thread gets those of the
+ * process; only while it sleeps SIGNAL is open in it.  *main becomes the mask
+ * of the main thread, in which SIGNAL is blocked. */
 static void
 divide_signals(sigset_t *main)
 {
