@@ -1,6 +1,6 @@
 /*
- * argv -> mode.  Everything a mode does is elsewhere; exit codes are those of
- * lua-fpm(8).
+ * Chooses a mode by the arguments.  What a mode does is elsewhere; exit codes
+ * are those of lua-fpm(8).
  */
 
 #include "config.h"
@@ -113,7 +113,7 @@ parse_option(int option, char *const *argv, struct arguments *a)
 	}
 }
 
-/* What does not go together is refused rather than ignored. */
+/* Options that do not go together are refused rather than ignored. */
 static void
 parse(int argc, char **argv, struct arguments *a)
 {
@@ -137,7 +137,8 @@ parse(int argc, char **argv, struct arguments *a)
 		a->workers = 2;
 }
 
-/* A daemon that goes on in a new image has its log. */
+/* Print the faults on stderr; or log them, if this image succeeds another one
+ * in the same process, whose log it has. */
 static void
 tell(const struct conf_faults *faults, bool succeeds)
 {
@@ -151,6 +152,7 @@ tell(const struct conf_faults *faults, bool succeeds)
 	}
 }
 
+/* The configuration; NULL if it is bad, and its faults have been told. */
 static struct conf *
 configure(const struct arguments *a, bool succeeds)
 {
@@ -170,8 +172,8 @@ configure(const struct arguments *a, bool succeeds)
 	return conf;
 }
 
-/* Every fault in one run: those of the configuration do not hide those of the
- * applications. */
+/* The modes -t and -T.  Every fault is found in one run: those of the
+ * configuration do not hide those of the applications. */
 static int
 test(const struct conf *conf, const char *file, bool dump)
 {
@@ -196,7 +198,8 @@ test(const struct conf *conf, const char *file, bool dump)
 	return EX_OK;
 }
 
-/* A child of ours, started again: it knows nothing but its orders. */
+/* If this process is a child that executed its own image again, run as the
+ * worker or trial that its orders describe, and do not return. */
 static void
 serve_a_pool(void)
 {
