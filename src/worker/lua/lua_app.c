@@ -136,7 +136,7 @@ check_app(lua_State *L)
 	return 1;
 }
 
-/* Lua's own message is "not enough memory", without a place. */
+/* Append the limit, as Lua's own message is only "not enough memory". */
 static void
 blame_memory(struct lua_app *app, struct why *why)
 {

@@ -138,7 +138,7 @@ return_to(lua_State *L, const struct lua_runner *runner)
 }
 
 /* Resume co with the nargs values on top of L.  Returns the number of its
- * results, which are on L; -1 and an error is on L. */
+ * results, which are on L; or -1, and an error is on L. */
 static int
 resume(lua_State *L, lua_State *co, int nargs)
 {

@@ -33,8 +33,10 @@ void lua_deadline_init(void);
  * lua_state_call. */
 void lua_deadline_setup(lua_State *L);
 
-/* L is about to run this entry; it has returned or raised. */
+/* L is about to run this entry. */
 void lua_deadline_begin(lua_State *L, enum lua_entry entry);
+
+/* The entry has returned or raised. */
 void lua_deadline_end(lua_State *L);
 
 /* The state that runs, NULL if none does.  Only for the thread that runs Lua,

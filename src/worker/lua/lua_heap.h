@@ -14,8 +14,8 @@
 #include <stddef.h>
 
 struct lua_heap { /* all zero: not bounded */
-	size_t used;
-	size_t limit;
+	size_t used;	/* bytes */
+	size_t limit;	/* bytes */
 	size_t settled; /* `used` after the last collection of settle */
 	size_t refused; /* size that was refused and not tried again, 0: none */
 	bool hit;	/* an error was raised for the limit */

@@ -49,8 +49,8 @@ bool acceptor_passes_on(void);
  */
 bool acceptor_admits(void);
 
-/* Taking a connection failed with this errno.  EMFILE, ENFILE, ENOMEM and
- * ENOBUFS start a pause; EPIPE, from handoff_take, ends the wait for the
+/* Taking a connection failed, and errno is the reason.  EMFILE, ENFILE, ENOMEM
+ * and ENOBUFS start a pause; EPIPE, from handoff_take, ends the wait for the
  * exchange for good; any other has no effect. */
 void acceptor_failed(void);
 

@@ -118,11 +118,12 @@ void conn_expire(int64_t now, void (*late)(struct conn *));
 /* How many are parked in a state. */
 unsigned conn_count(enum conn_state state);
 
-/* The connection that has been parked in a state for longest, and for the
- * shortest time; NULL if none is.  And for how many ms a parked one has been in
- * its state. */
+/* The connection that has been parked in a state for the longest and for the
+ * shortest time; NULL if none is. */
 struct conn *conn_oldest(enum conn_state state);
 struct conn *conn_newest(enum conn_state state);
+
+/* For how many ms a parked connection has been in its state. */
 int64_t conn_age(const struct conn *c, int64_t now);
 
 #endif

@@ -207,8 +207,8 @@ attend(struct trial *t, int64_t due)
 	}
 }
 
-/* The group is killed before waitpid(2) frees its number for another one.  The
- * status of the process. */
+/* The group is killed before waitpid(2) frees its number for another one.
+ * Returns the status of the process, as of waitpid(2). */
 static int
 end_group(const struct trial *t)
 {

@@ -20,9 +20,11 @@ int vitals_init(const struct worker_args *args, int wait_set, int signals);
  * all are. */
 const char *vitals_lost(void);
 
-/* Note that the one of that name, which is not copied, is lost.  And the first
- * that was noted, NULL if none was.  From any thread. */
+/* Note that the one of that name, which is not copied, is lost; from any
+ * thread. */
 void vitals_lose(const char *name);
+
+/* The name that was noted first, NULL if none was; from any thread. */
 const char *vitals_found(void);
 
 /* watchdog_options.check: note one that is lost and interrupt the wait of the

@@ -126,7 +126,7 @@ record_of(const struct request *request, int64_t now, enum access_late late)
 
 	if (record.status == 0)
 		record.status = ACCESS_GONE;
-	/* LATE_STUCK is the guard, which must not use a state that runs. */
+	/* The guard (LATE_STUCK) must not use a state that runs. */
 	if (late != LATE_STUCK)
 		record.memory = lua_app_memory(self.app);
 	if (self.format.cpu) {

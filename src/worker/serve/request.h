@@ -34,9 +34,9 @@ struct request_ops {
 	/*
 	 * Read at most n > 0 bytes of the body into data: those that have
 	 * come, or else the first that come.  Returns how many, 0 at the end
-	 * of the body.  -1 with errno ETIMEDOUT (timeouts.read), and the client can still be answered; or
-	 * with ECONNRESET (the peer left or aborted) or EPROTO (malformed
-	 * stream), and the request is aborted.
+	 * of the body.  -1 with errno ETIMEDOUT (timeouts.read), and the
+	 * client can still be answered; or with ECONNRESET (the peer left or
+	 * aborted) or EPROTO (malformed stream), and the request is aborted.
 	 */
 	ssize_t (*read)(struct request *, void *data, size_t n);
 	/* Send the head of the response; once, before write.  body_len is the
@@ -120,8 +120,8 @@ bool request_take_id(struct request *request, const char *name);
 /* Set `known` and `length` from the parameters, in one pass. */
 void request_index(struct request *request);
 
-/* After request_index: the first parameter of that name of len bytes, or
- * NULL. */
+/* After request_index: the first parameter with that name, of len bytes; NULL
+ * if there is none. */
 const struct param *request_find(const struct request *request,
     const char *name, size_t len);
 

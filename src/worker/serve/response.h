@@ -23,7 +23,9 @@ struct response {
 	bool has_location;  /* Location given */
 };
 
-void response_init(struct response *r);  /* keeps the buffer's memory */
+/* Begin a response: status 200, no headers.  The memory of the one before is
+ * used again; r is all zero the first time. */
+void response_init(struct response *r);
 void response_free(struct response *r);
 
 /* Set the status, 100 to 999, and a reason phrase; reason_len 0: the registered

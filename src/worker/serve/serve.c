@@ -22,8 +22,8 @@
 #include "worker/serve/slow.h"
 #include "worker/serve/watchdog.h"
 
-#define BURST_MAX     32 /* connections accepted in one go, at most, */
-#define BURST_MS      20 /* and ms for them, before other events */
+#define BURST_MAX     32 /* connections that are accepted in one go */
+#define BURST_MS      20 /* after which other events have their turn */
 #define SAMPLE_US     10000 /* between two measurements of processor time */
 #define FRESH_MS      100 /* a peer that has not sent a head by then is slow */
 #define LONG_US	      1000 /* from here on a request counts as a long one */

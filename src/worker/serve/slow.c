@@ -10,13 +10,13 @@
 #include "worker/lua/lua_trace.h"
 #include "worker/serve/snapshot.h"
 
-#define LOOKS_MOST 5 /* for the place of its code, before the entry says none */
+#define LOOKS_MOST 5 /* attempts to find the place of its code */
 #define SHOWN_MOST 2048 /* bytes of a URI or a script's name */
 
 static struct {
 	const struct worker_args *args;
 	unsigned looks; /* at the present request, 0: it is not slow */
-	bool written;	/* its entry has been */
+	bool written;	/* its entry has been written */
 	struct buf line, script; /* escaped; kept, since its parameters are
 				    gone when it ends */
 	struct buf text;

@@ -14,7 +14,7 @@
 
 #define SIGNAL	    (SIGRTMIN + 2) /* wakes the guard */
 #define STACK_SIZE  (128 * 1024)
-#define CHECK_TICKS 20
+#define CHECK_TICKS 20 /* between two checks, while there are entries */
 #define INSISTENCE  5 /* calls of overdue: the interpreter may miss a hook that
 			 is set in the middle of an instruction */
 
@@ -215,8 +215,8 @@ wake(int signo)
 }
 
 /* The guard blocks all signals, so that the main thread gets those of the
- * process; only while it sleeps SIGNAL is open in it.  *main becomes the mask
- * of the main thread, in which SIGNAL is blocked. */
+ * process; it unblocks SIGNAL only while it sleeps.  *main becomes the mask of
+ * the main thread, in which SIGNAL is blocked. */
 static void
 divide_signals(sigset_t *main)
 {

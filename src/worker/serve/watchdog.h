@@ -24,8 +24,8 @@
 struct watchdog_watch {
 	int64_t limit; /* ms that an entry may take, 0: any time */
 	int64_t slow;  /* ms after which it is a slow one, 0: never */
-	void (*late)(void);    /* it is a long one, once; must not log; or
-				  NULL */
+	void (*late)(void);    /* it is a long one: called once; must not log,
+				  as the main thread may; NULL: nothing */
 	bool (*look)(void);    /* it is a slow one; true: call this again, a
 				  tick later */
 	void (*overdue)(
@@ -49,9 +49,11 @@ struct watchdog_options {
  * copied.  0, or -1 with errno. */
 int watchdog_start(const struct watchdog_options *options);
 
-/* By the main thread: an entry that began at clock_us() `begun` is watched from
- * now on, and the lock is released; it has ended, and the lock is taken. */
+/* By the main thread: release the lock and watch an entry that began at
+ * clock_us() `begun`. */
 void watchdog_enter(const struct watchdog_watch *watch, int64_t begun);
+
+/* By the main thread: the entry has ended; take the lock. */
 void watchdog_leave(void);
 
 #endif

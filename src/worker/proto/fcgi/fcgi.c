@@ -20,8 +20,8 @@
 #include "worker/proto/fcgi/fcgi_out.h"
 #include "worker/proto/fcgi/fcgi_peer.h"
 
-#define PARAMS_KEEP 1024 /* parameters, */
-#define HEAD_KEEP   (64 * 1024) /* and bytes, whose memory is kept */
+#define PARAMS_KEEP 1024 /* parameters, more are not kept in memory */
+#define HEAD_KEEP   (64 * 1024) /* bytes of a head, likewise */
 
 struct fcgi_request {
 	struct request base; /* first: &base is the request */

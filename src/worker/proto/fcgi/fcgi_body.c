@@ -86,8 +86,9 @@ note_record(struct fcgi_body *b)
 		b->record = fcgi_state(b->conn)->content;
 }
 
-/* The next body bytes, received if none are here: how many, and *from is where
- * they lie.  0 at the end of the body, -1 with errno as request_ops.read. */
+/* Find the next body bytes; receive if none are here.  Returns how many they
+ * are, and *from points to them.  0 at the end of the body, -1 with errno as
+ * request_ops.read. */
 static ssize_t
 body_next(struct fcgi_body *b, int64_t deadline, const char **from)
 {

@@ -107,7 +107,7 @@ add_piece(struct fcgi_out *out, const void *data, size_t n)
 		out->piece[out->n++] = (struct iovec){ (void *)data, n };
 }
 
-/* Add n bytes of the buffer to what is to be sent; they are to be filled in. */
+/* Add n bytes of the buffer to what is to be sent; the caller fills them in. */
 static unsigned char *
 take(struct fcgi_out *out, size_t n)
 {
@@ -128,7 +128,8 @@ make_room(struct fcgi_out *out, size_t n)
 	return fcgi_out_send(out);
 }
 
-/* Have a record of that type that can grow; its header is always valid. */
+/* Make sure that the last record is of that type and can grow.  Its header is
+ * always valid. */
 static void
 open_record(struct fcgi_out *out, unsigned type)
 {
