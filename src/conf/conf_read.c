@@ -232,14 +232,18 @@ conf_recall(const char *dump, size_t n)
 	struct conf_faults none = { 0 };
 	struct reader r = { .conf = conf, .faults = &none, .file = "a dump" };
 	struct buf text = { 0 };
-
-	if (conf != NULL && conf_value_defaults(conf) == 0 &&
+	bool good = conf != NULL && conf_value_defaults(conf) == 0 &&
 	    (r.base = conf_file_directory("")) != NULL &&
-	    buf_add(&text, dump, n) == 0)
+	    buf_add(&text, dump, n) == 0;
+
+	if (good)
 		read_text(&r, &text);
 	buf_free(&text);
 	free(r.origins);
 	free(r.base);
 	conf_faults_free(&none);
-	return conf;
+	if (good)
+		return conf;
+	conf_free(conf);
+	return NULL;
 }

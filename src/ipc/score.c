@@ -351,7 +351,7 @@ score_heirs(const struct score *score)
 	if (atomic_load(&head->replaced) != 0)
 		return true;
 	for (unsigned i = 0; i < head->nslots; i++)
-		if ((atomic_load(&head->slot[i]) &
+		if (i != score->number && (atomic_load(&head->slot[i]) &
 		    (HEAD_ALIVE | HEAD_LEAVING)) == HEAD_ALIVE)
 			return true;
 	return false;

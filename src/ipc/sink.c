@@ -490,6 +490,7 @@ write_syslog(struct sink *sink, int severity, const char *line, size_t n)
 		return 0;
 	if (!reconnect(sink))
 		return -1;
+	sink->out.lost--;
 	return writer_write(&sink->out, text.data, text.len);
 }
 

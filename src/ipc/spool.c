@@ -192,11 +192,13 @@ find_written(const struct left *left, int own, int64_t position)
 	return whole;
 }
 
+/* Tabs are what a format of access lines may have. */
 static bool
 is_sound(const char *line, size_t n)
 {
 	for (size_t i = 0; i + 1 < n; i++)
-		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
+		if (((unsigned char)line[i] < ' ' && line[i] != '\t') ||
+		    line[i] == 0x7f)
 			return false;
 	return n > 1;
 }

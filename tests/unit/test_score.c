@@ -168,7 +168,9 @@ START_TEST(somebody_stays)
 {
 	make(2);
 	born(0, 1);
+	ck_assert(!score_heirs(score[0])); /* no heir of its own */
 	born(1, 2);
+	ck_assert(score_heirs(score[0]));
 	board_leaving(board, 0);
 	ck_assert(score_heirs(score[0]));
 	board_leaving(board, 1);

@@ -198,7 +198,8 @@ START_TEST(what_a_killed_worker_had_is_salvaged)
 }
 END_TEST
 
-/* Nothing of ours has a control character in it. */
+/* Nothing of ours has a control character in it but a tab, which a format may
+ * have. */
 START_TEST(only_sound_lines_are_salvaged)
 {
 	add("one\n");
@@ -206,7 +207,8 @@ START_TEST(only_sound_lines_are_salvaged)
 	add("\n");
 	add("\x7f\n");
 	add("thr\xc3\xa4\n");
-	ck_assert_str_eq(salvaged(), "one\nthr\xc3\xa4\n");
+	add("fo\tur\n");
+	ck_assert_str_eq(salvaged(), "one\nthr\xc3\xa4\nfo\tur\n");
 }
 END_TEST
 
