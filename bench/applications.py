@@ -1,0 +1,84 @@
+"""The same three answers in Lua, in PHP and in Lua for uWSGI.
+
+hello      a short page
+large      a string that was there before the request
+length     how long the body of the request was, which is read as a whole
+
+bench/libfcgi.c has them in C.
+"""
+
+HELLO = b"<h1>Hello</h1>\n"
+
+LUA = {
+    "hello": """
+local app = {}
+
+function app.accept()
+  return { ["Content-Type"] = "text/html" }, "<h1>Hello</h1>\\n"
+end
+
+return app
+""",
+    "large": """
+local app, body = {}, ("x"):rep(SIZE)
+
+function app.accept()
+  return { ["Content-Type"] = "text/html" }, body
+end
+
+return app
+""",
+    "length": """
+local app = {}
+
+function app.accept(env)
+  return { ["Content-Type"] = "text/html" }, #env.input:read("a")
+end
+
+return app
+""",
+}
+
+# What stands outside of <?php is a constant that opcache holds.
+PHP = {
+    "hello": """<?php
+header('Content-Type: text/html');
+echo "<h1>Hello</h1>\\n";
+""",
+    "large": "<?php header('Content-Type: text/html'); ?>BODY",
+    "length": """<?php
+header('Content-Type: text/html');
+echo strlen(file_get_contents('php://input'));
+""",
+}
+
+# An iterator that ends in nil would be called for ever.
+UWSGI = {
+    "hello": """
+return function()
+  return 200, { ["Content-Type"] = "text/html" },
+    coroutine.wrap(function() coroutine.yield("<h1>Hello</h1>\\n") end)
+end
+""",
+    "large": """
+local body = ("x"):rep(SIZE)
+
+return function()
+  return 200, { ["Content-Type"] = "text/html" },
+    coroutine.wrap(function() coroutine.yield(body) end)
+end
+""",
+    "length": """
+return function(env)
+  local length = tostring(#env.input:read())
+  return 200, { ["Content-Type"] = "text/html" },
+    coroutine.wrap(function() coroutine.yield(length) end)
+end
+""",
+}
+
+
+def source(applications, answer, size):
+    """The text of the one that gives this answer; size is that of a large."""
+    text = applications[answer].replace("SIZE", str(size))
+    return text.replace("BODY", "x" * size)
