@@ -1,5 +1,6 @@
 #include "base/escape.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -48,34 +49,51 @@ show_byte(struct buf *out, unsigned char byte)
 	buf_add(out, text, name_byte(text, byte));
 }
 
-/* Append characters as they are; pass each byte of the others, and of those
- * in `special`, to `byte`. */
+static bool
+is_quoting(char c)
+{
+	return c == '"' || c == '\\';
+}
+
+/* The length of what stands as it is at the start of n bytes; quoting: without
+ * quotes and backslashes. */
+static size_t
+plain_length(const char *text, size_t n, bool quoting)
+{
+	size_t len = 0, size;
+
+	while (len < n && !(quoting && is_quoting(text[len]))) {
+		if (text[len] >= ' ' && text[len] < 0x7f)
+			size = 1; /* as most are */
+		else if ((size = escape_character(text + len, n - len)) == 0)
+			break;
+		len += size;
+	}
+	return len;
+}
+
+/* Append what stands as it is; pass each other byte to `byte`. */
 static void
-show(struct buf *out, const char *text, size_t len, const char *special,
+show(struct buf *out, const char *text, size_t n, bool quoting,
     void (*byte)(struct buf *out, unsigned char byte))
 {
-	const unsigned char *p = (const unsigned char *)text;
-	size_t size, plain = 0;
+	size_t plain;
 
-	while (plain < len) {
-		size = escape_character((const char *)p + plain, len - plain);
-		if (size > 0 && strchr(special, p[plain]) == NULL) {
-			plain += size;
-			continue;
-		}
-		buf_add(out, p, plain);
-		byte(out, p[plain]);
-		p += plain + 1;
-		len -= plain + 1;
-		plain = 0;
+	while (n > 0) {
+		plain = plain_length(text, n, quoting);
+		buf_add(out, text, plain);
+		if (plain == n)
+			return;
+		byte(out, (unsigned char)text[plain]);
+		text += plain + 1;
+		n -= plain + 1;
 	}
-	buf_add(out, p, plain);
 }
 
 void
 escape_text(struct buf *out, const char *text, size_t len)
 {
-	show(out, text, len, "", show_byte);
+	show(out, text, len, false, show_byte);
 }
 
 /* A carriage return is kept before a newline only. */
@@ -135,9 +153,27 @@ show_json_byte(struct buf *out, unsigned char byte)
 }
 
 void
-escape_json(struct buf *out, const char *text, size_t len)
+escape_json_part(struct buf *out, const char *text, size_t n)
+{
+	show(out, text, n, true, show_json_byte);
+}
+
+void
+escape_json(struct buf *out, const char *text, size_t n)
 {
 	buf_putc(out, '"');
-	show(out, text, len, "\"\\", show_json_byte);
+	escape_json_part(out, text, n);
 	buf_putc(out, '"');
+}
+
+static void
+show_field_byte(struct buf *out, unsigned char byte)
+{
+	buf_addf(out, "\\x%02x", byte);
+}
+
+void
+escape_field(struct buf *out, const char *text, size_t n)
+{
+	show(out, text, n, true, show_field_byte);
 }

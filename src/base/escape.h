@@ -26,8 +26,13 @@ void escape_lines(struct buf *out, const char *text, size_t n);
  * cut between characters.  Allocates nothing.  Returns the length. */
 size_t escape_cut(const char *text, size_t n, char *out, size_t size);
 
-/* Append n bytes as a JSON string with its quotes.  A byte that is not UTF-8
- * becomes the four characters \xHH in the string. */
+/* Append n bytes as a field of a line, perhaps between quotes: control
+ * characters, bytes that are not UTF-8, quotes and backslashes become \xHH. */
+void escape_field(struct buf *out, const char *text, size_t n);
+
+/* Append n bytes as a JSON string with its quotes, or as a part of one.  A byte
+ * that is not UTF-8 becomes the four characters \xHH in the string. */
 void escape_json(struct buf *out, const char *text, size_t n);
+void escape_json_part(struct buf *out, const char *text, size_t n);
 
 #endif

@@ -8,8 +8,6 @@
 
 #define LENGTH_DIGITS 19 /* from which on a number may not fit */
 
-static const char *const hex = "0123456789abcdef";
-
 /* As buf_add, but without a call if there is room. */
 static inline void
 put(struct buf *out, const char *data, size_t n)
@@ -81,59 +79,14 @@ add_share(struct buf *out, int64_t part, int64_t whole)
 
 /* ---- texts --------------------------------------------------------------- */
 
-/* The length of the bytes at p that need no escape in any format. */
-static size_t
-plain_length(const char *p, size_t len)
-{
-	size_t n = 0;
-
-	while (n < len && p[n] >= ' ' && p[n] < 0x7f && p[n] != '"' &&
-	    p[n] != '\\')
-		n++;
-	return n;
-}
-
-/* Escape a byte: as \xHH in a line of text.  In JSON, which must be UTF-8, a
- * byte that is not UTF-8 becomes the four characters \xHH of the value. */
 static void
-add_byte(struct buf *out, unsigned char c, bool json)
+add_escaped(struct buf *out, const struct format *format,
+    struct access_text t)
 {
-	const char text[] = { '\\', '\\', 'x', hex[c >> 4], hex[c & 15] };
-	const char control[] = { '\\', 'u', '0', '0', hex[c >> 4],
-		hex[c & 15] };
-	const char escaped[] = { '\\', (char)c };
-
-	if (!json)
-		put(out, text + 1, sizeof(text) - 1);
-	else if (c == '"' || c == '\\')
-		put(out, escaped, sizeof(escaped));
-	else if (c < 0x80)
-		put(out, control, sizeof(control));
+	if (format->json)
+		escape_json_part(out, t.data, t.len);
 	else
-		put(out, text, sizeof(text));
-}
-
-static void
-add_escaped(struct buf *out, const char *p, size_t len, bool json)
-{
-	size_t n;
-
-	for (;;) {
-		n = plain_length(p, len);
-		put(out, p, n);
-		p += n;
-		len -= n;
-		if (len == 0)
-			return;
-		n = *p == '"' || *p == '\\' ? 0 : escape_character(p, len);
-		if (n > 0)
-			put(out, p, n);
-		else
-			add_byte(out, (unsigned char)*p, json);
-		n = n > 0 ? n : 1;
-		p += n;
-		len -= n;
-	}
+		escape_field(out, t.data, t.len);
 }
 
 /* A text that is missing or empty is a dash; in JSON, where quotes surround it,
@@ -142,7 +95,7 @@ static void
 add_text(struct buf *out, const struct format *format, struct access_text t)
 {
 	if (t.len > 0)
-		add_escaped(out, t.data, t.len, format->json);
+		add_escaped(out, format, t);
 	else if (!format->json)
 		buf_putc(out, '-');
 }
@@ -229,7 +182,7 @@ static void
 add_query(struct buf *out, const struct format *f, struct access_text query)
 {
 	if (query.len > 0)
-		add_escaped(out, query.data, query.len, f->json);
+		add_escaped(out, f, query);
 }
 
 static void

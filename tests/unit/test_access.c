@@ -223,7 +223,7 @@ static const struct {
 } hostile[] = {
 	{ "a\"b\\c", "a\\x22b\\x5cc", "a\\\"b\\\\c" },
 	{ "a\r\nb\t\x1b[0m\x7f", "a\\x0d\\x0ab\\x09\\x1b[0m\\x7f",
-	    "a\\u000d\\u000ab\\u0009\\u001b[0m\\u007f" },
+	    "a\\r\\nb\\t\\u001b[0m\\u007f" },
 	{ "caf\xc3\xa9", "caf\xc3\xa9", "caf\xc3\xa9" },
 	{ "\xff\xc3", "\\xff\\xc3", "\\\\xff\\\\xc3" },
 	/* a C1 control, a surrogate, an overlong slash, a cut character */
