@@ -353,6 +353,24 @@ def errors_to_server():
         equal((r.body, r.errors, r.app_status), (b"x", b"complaint\n", 0))
         r = other.lua("return {}, 'x'")
         equal((r.body, r.errors), (b"x", b""))
+        # a line without its end is complained of behind the longest response
+        for body in "('x'):rep(100000)", "{ ('x'):rep(50000), ('x'):rep(50000) }":
+            r = other.lua("env.errors:write('complaint') return {}, " + body)
+            equal((len(r.body), r.errors, r.app_status),
+                  (100000, b"complaint\n", 0))
+
+
+@test
+def long_with_lengths():
+    """long bodies, as long as their Content-Length, longer and shorter: what
+    is whole, cut or missing is seen"""
+    d.expect("longer than its Content-Length", "shorter than its Content-Leng")
+    for body in "('x'):rep(100000)", "{ ('x'):rep(99999), 'x' }", \
+            "{ 'x', ('x'):rep(99999), '' }":
+        for length, n, status in (100000, 100000, 0), (70000, 70000, 0), \
+                (200000, 100000, 1):
+            r = lua("return { ['Content-Length'] = %d }, %s" % (length, body))
+            equal((len(r.body), r.app_status), (n, status))
 
 
 run(90)

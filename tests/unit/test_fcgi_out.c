@@ -209,6 +209,24 @@ START_TEST(long_one_is_not_copied)
 }
 END_TEST
 
+/* What is long and last takes the end along. */
+START_TEST(last_one_is_one_call)
+{
+	static char bytes[100000];
+	const struct iovec piece = { bytes, sizeof(bytes) };
+
+	add(FCGI_STDOUT, "head");
+	ck_assert_int_eq(fcgi_out_finish(&out, FCGI_STDOUT, &piece, 1, 0), 0);
+	ck_assert_uint_eq(wire.calls, 1);
+	ck_assert_int_eq(fcgi_out_end(&out, 0), 0);
+	ck_assert(!fcgi_out_replace(&out, "x", 1));
+	ck_assert_uint_eq(wire.calls, 1);
+	parse();
+	ck_assert(got.ended[0] && !got.ended[1] && got.complete);
+	ck_assert_uint_eq(got.stream[0].len, 4 + sizeof(bytes));
+}
+END_TEST
+
 /* An array of strings, long and short. */
 START_TEST(pieces_share_a_call)
 {
@@ -344,6 +362,7 @@ suite(void)
 	tcase_add_test(t, errors_are_ended);
 	tcase_add_test(t, nothing_at_all);
 	tcase_add_test(t, long_one_is_not_copied);
+	tcase_add_test(t, last_one_is_one_call);
 	tcase_add_test(t, pieces_share_a_call);
 	tcase_add_loop_test(t, any_pieces, 0, 20);
 	tcase_add_loop_test(t, peer_takes_no_more, 0, 4);

@@ -97,6 +97,7 @@ struct request {
 	bool head_only;	 /* REQUEST_METHOD is HEAD */
 	bool aborted;	 /* the peer left; further writes are pointless */
 	bool failed;	 /* the application raised, or its response was bad */
+	bool last;	 /* the next write completes the response */
 	bool sent;	 /* the head has been written: no 500 any more */
 };
 

@@ -55,14 +55,23 @@ take_text(struct lua_reply *reply, lua_State *L, int index,
 	return whole;
 }
 
+/* The last text of a body has been taken, whole or cut.  True if the response
+ * can end with it. */
+static bool
+is_complete(const struct lua_reply *reply, bool whole)
+{
+	return whole && reply->left <= 0 && !reply->may_complain;
+}
+
 /* Sent from Lua's memory without a copy: a body may be as large as memory. */
 static enum lua_reply_end
-send_text(struct lua_reply *reply, lua_State *L, int index,
+send_text(struct lua_reply *reply, lua_State *L, int index, bool last,
     struct request *request, struct why *why)
 {
 	struct iovec piece;
 	bool whole = take_text(reply, L, index, &piece);
 
+	request->last = last && is_complete(reply, whole);
 	if (piece.iov_len > 0 && request->ops->write(request, &piece, 1) == -1)
 		return LUA_REPLY_GONE;
 	return whole ? LUA_REPLY_DONE : cut(reply, why);
@@ -98,6 +107,7 @@ send_batch(struct lua_reply *reply, lua_State *L, int body, lua_Integer *at,
 		else
 			lua_pop(L, 1);
 	}
+	request->last = *at > n && is_complete(reply, whole);
 	if (pieces > 0 &&
 	    request->ops->write(request, piece, pieces) == -1)
 		return LUA_REPLY_GONE;
@@ -137,7 +147,7 @@ static enum lua_reply_end
 send_piece(struct lua_reply *reply, lua_State *L, struct request *request,
     struct why *why)
 {
-	enum lua_reply_end end = send_text(reply, L, -1, request, why);
+	enum lua_reply_end end = send_text(reply, L, -1, false, request, why);
 
 	if (end == LUA_REPLY_DONE && request->ops->flush(request) == -1)
 		return LUA_REPLY_GONE;
@@ -216,7 +226,7 @@ send_body(struct lua_reply *reply, lua_State *L, int body, enum body_kind kind,
 	} else {
 		end = send_head(reply, request, body_len, why);
 		if (end == LUA_REPLY_DONE && kind == BODY_TEXT)
-			end = send_text(reply, L, body, request, why);
+			end = send_text(reply, L, body, true, request, why);
 		else if (end == LUA_REPLY_DONE && kind == BODY_LIST)
 			end = send_list(reply, L, body, request, why);
 	}

@@ -20,6 +20,7 @@
 struct lua_reply { /* of one response after another, to use memory again */
 	struct response response;
 	int64_t left; /* bytes of the body that may yet be sent, -1: any */
+	bool may_complain; /* to the web server, behind the response */
 };
 
 enum lua_reply_end {

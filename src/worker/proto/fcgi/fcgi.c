@@ -124,10 +124,12 @@ static int
 put(struct fcgi_request *r, unsigned type, const struct iovec *piece, int n)
 {
 	forked_leave();
-	if (r->base.aborted) {
+	if (r->base.aborted || r->out.ended) {
 		errno = EPIPE;
 		return -1;
 	}
+	if (r->base.last && type == FCGI_STDOUT)
+		return written(r, fcgi_out_finish(&r->out, type, piece, n, 0));
 	return written(r, fcgi_out_write(&r->out, type, piece, n));
 }
 

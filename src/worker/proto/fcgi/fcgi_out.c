@@ -20,7 +20,7 @@ fcgi_out_begin(struct fcgi_out *out, struct conn *conn, unsigned id)
 	out->record = NULL;
 	out->n = 0;
 	out->used = 0;
-	out->borrowed = out->output = out->errors = false;
+	out->borrowed = out->output = out->errors = out->ended = false;
 	out->output_sent = out->errors_sent = out->sending = false;
 }
 
@@ -188,20 +188,40 @@ add(struct fcgi_out *out, unsigned type, const char *from, size_t n)
 	return 0;
 }
 
+static int
+add_all(struct fcgi_out *out, unsigned type, const struct iovec *piece, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (add(out, type, piece[i].iov_base, piece[i].iov_len) == -1)
+			return -1;
+	return 0;
+}
+
 /* Borrowed memory is the caller's again after this, so it is sent at once. */
 int
 fcgi_out_write(struct fcgi_out *out, unsigned type, const struct iovec *piece,
     int n)
 {
-	for (int i = 0; i < n; i++)
-		if (add(out, type, piece[i].iov_base, piece[i].iov_len) == -1)
-			return -1;
+	if (add_all(out, type, piece, n) == -1)
+		return -1;
 	return out->borrowed ? fcgi_out_send(out) : 0;
+}
+
+int
+fcgi_out_finish(struct fcgi_out *out, unsigned type, const struct iovec *piece,
+    int n, uint32_t app_status)
+{
+	if (add_all(out, type, piece, n) == -1)
+		return -1;
+	return fcgi_out_end(out, app_status);
 }
 
 int
 fcgi_out_end(struct fcgi_out *out, uint32_t app_status)
 {
+	if (out->ended)
+		return 0;
+	out->ended = true;
 	if (make_room(out, END_SIZE) == -1)
 		return -1;
 	if (out->errors)
@@ -221,7 +241,7 @@ fcgi_out_replace(struct fcgi_out *out, const void *data, size_t n)
 	struct buf bytes = { 0 };
 	bool whole = !out->output_sent;
 
-	if (out->sending)
+	if (out->sending || out->ended)
 		return false;
 	if (out->errors_sent)
 		fcgi_add_stream(&bytes, FCGI_STDERR, out->id, NULL, 0);

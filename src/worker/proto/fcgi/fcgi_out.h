@@ -31,6 +31,7 @@ struct fcgi_out {
 	size_t used;   /* bytes of the buffer in use */
 	bool borrowed; /* some pieces lie in the caller's memory */
 	bool output, errors; /* records of STDOUT, of STDERR were made */
+	bool ended;	     /* the end of the request has been made */
 	/* Read by the guard of watchdog.h (fcgi_out_replace): */
 	volatile bool output_sent, errors_sent; /* and some may be sent */
 	volatile bool sending; /* a record may be sent in part */
@@ -51,8 +52,12 @@ int fcgi_out_write(struct fcgi_out *out, unsigned type,
 /* Send what has been collected.  Returns as fcgi_out_write. */
 int fcgi_out_send(struct fcgi_out *out);
 
-/* Send the rest, and the records that end the streams and the request.  Returns
- * as fcgi_out_write. */
+/* As fcgi_out_write, and the end of the request goes along. */
+int fcgi_out_finish(struct fcgi_out *out, unsigned type,
+    const struct iovec *piece, int n, uint32_t app_status);
+
+/* Send the rest, and the records that end the streams and the request, if that
+ * has not been done.  Returns as fcgi_out_write. */
 int fcgi_out_end(struct fcgi_out *out, uint32_t app_status);
 
 /*
