@@ -119,6 +119,37 @@ START_TEST(remembers_no_other_request)
 }
 END_TEST
 
+/* Requests whose names are those of the one before, and repeat, in any way. */
+START_TEST(finds_every_repeat)
+{
+	static const char *const names[] = { "A", "B", "C", LONG LONG, "A" };
+	unsigned seed = 1;
+
+	load_accept("local t = {} for _, k in ipairs{'A', 'B', 'C', '"
+	    LONG LONG "'} do t[#t + 1] = (env[k] or '') .. ';' end "
+	    "return {}, t");
+	for (int i = 0; i < 3000; i++) {
+		char value[4][40] = { "" }, expected[200], *to;
+
+		new_request();
+		for (int n = (int)(seed >> 9) % 6; n > 0; n--) {
+			unsigned which;
+
+			seed = seed * 1103515245U + 12345U;
+			which = (seed >> 8) % 5;
+			set_param(names[which], n % 2 == 0 ? "x" : "y");
+			to = value[which % 4];
+			strcat(to, *to == '\0' ? "" : ", ");
+			strcat(to, n % 2 == 0 ? "x" : "y");
+		}
+		seed = seed * 1103515245U + 12345U;
+		snprintf(expected, sizeof(expected), "%s;%s;%s;%s;", value[0],
+		    value[1], value[2], value[3]);
+		ck_assert_str_eq(serve_body(), expected);
+	}
+}
+END_TEST
+
 /* ---- the request itself -------------------------------------------------- */
 
 START_TEST(knows_the_request)
@@ -310,6 +341,7 @@ parameter_tests(void)
 	tcase_add_test(t, withholds_the_proxy_header);
 	tcase_add_test(t, keeps_every_byte_of_a_parameter);
 	tcase_add_test(t, remembers_no_other_request);
+	tcase_add_test(t, finds_every_repeat);
 	return t;
 }
 

@@ -52,19 +52,36 @@ add_repeat(lua_State *L, int repeats, const struct param *p)
 	lua_settop(L, name - 1);
 }
 
+/* The name of parameter i is at the top: true if env has it, whose value is
+ * then pushed.  Names that are those of the request before need no look. */
+static bool
+is_repeat(struct lua_req *req, lua_State *L, int env, size_t i,
+    enum lua_memo_found found)
+{
+	if (found == LUA_MEMO_SAME && i < req->distinct)
+		return false;
+	if (i < req->distinct)
+		req->distinct = i;
+	lua_pushvalue(L, -1);
+	if (lua_rawget(L, env) != LUA_TNIL)
+		return true;
+	lua_pop(L, 1);
+	if (i == req->distinct && found != LUA_MEMO_FOREIGN)
+		req->distinct++;
+	return false;
+}
+
 static void
 add_param(struct lua_req *req, lua_State *L, int env, size_t i)
 {
 	const struct param *p = &req->request->params[i];
 	int repeats = env + 1, memo = env + 2;
 
-	lua_memo_push(&req->memo, L, memo, 2 * i, p->name, p->name_len);
-	lua_pushvalue(L, -1);
-	if (lua_rawget(L, env) != LUA_TNIL) {
+	if (is_repeat(req, L, env, i, lua_memo_push(&req->memo, L, memo, 2 * i,
+		p->name, p->name_len))) {
 		add_repeat(L, repeats, p);
 		return;
 	}
-	lua_pop(L, 1);
 	lua_memo_push(&req->memo, L, memo, 2 * i + 1, p->value, p->value_len);
 	lua_rawset(L, env);
 }

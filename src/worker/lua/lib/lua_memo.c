@@ -33,23 +33,22 @@ learn(struct lua_memo_place *place, lua_State *L, int table, size_t i)
 	place->learned++;
 }
 
-void
+enum lua_memo_found
 lua_memo_push(struct lua_memo *memo, lua_State *L, int table, size_t i,
     const char *text, size_t n)
 {
-	struct lua_memo_place *place;
+	struct lua_memo_place *place = NULL;
 
-	if (i >= LUA_MEMO_PLACES || n > LENGTH_MOST) {
-		lua_pushlstring(L, text, n);
-		return;
-	}
-	place = &memo->place[i];
-	if (place->text != NULL && place->len == n &&
+	if (i < LUA_MEMO_PLACES && n <= LENGTH_MOST)
+		place = &memo->place[i];
+	if (place != NULL && place->text != NULL && place->len == n &&
 	    memcmp(place->text, text, n) == 0) {
 		lua_rawgeti(L, table, (lua_Integer)i + 1);
-	} else {
-		lua_pushlstring(L, text, n);
-		if (place->learned < LEARNED_MOST)
-			learn(place, L, table, i);
+		return LUA_MEMO_SAME;
 	}
+	lua_pushlstring(L, text, n);
+	if (place == NULL || place->learned == LEARNED_MOST)
+		return LUA_MEMO_FOREIGN;
+	learn(place, L, table, i);
+	return LUA_MEMO_LEARNED;
 }

@@ -27,9 +27,16 @@ void lua_memo_setup(struct lua_memo *memo, lua_State *L);
 /* Push that table, for the next function. */
 void lua_memo_open(struct lua_memo *memo, lua_State *L);
 
+/* What a push has found in its place. */
+enum lua_memo_found {
+	LUA_MEMO_SAME,	  /* this string */
+	LUA_MEMO_LEARNED, /* another; now it holds this one */
+	LUA_MEMO_FOREIGN  /* another, which it keeps; or no such place */
+};
+
 /* Push n bytes as a string, as lua_pushlstring does; `table` is the index of
- * the table, any place >= 0 will do.  May raise for want of memory. */
-void lua_memo_push(struct lua_memo *memo, lua_State *L, int table,
-    size_t place, const char *text, size_t n);
+ * the table, any place >= 0 will do.  Raises if memory runs out. */
+enum lua_memo_found lua_memo_push(struct lua_memo *memo, lua_State *L,
+    int table, size_t place, const char *text, size_t n);
 
 #endif

@@ -29,7 +29,9 @@ struct lua_req {
 	char *data;	   /* LUA_REQ_AHEAD bytes, NULL: not needed yet */
 	size_t at, len;	   /* data[at..len) is the body read ahead */
 	struct buf errors; /* env.errors: a line that is not complete yet */
-	struct lua_memo memo;
+	struct lua_memo memo; /* of its parameters */
+	size_t distinct; /* names of parameters [0, distinct) in the memo are
+			    all different */
 };
 
 /* Make `request` the current one, until lua_req_end. */
