@@ -279,6 +279,14 @@ def write(path, text):
     os.rename(path + ".new", path)
 
 
+def program_in(dir):
+    """A copy of lua-fpm in a scratch directory, for another user, who may not
+    enter the directory that it was built in (root's home)."""
+    program = shutil.copy(LUA_FPM, dir)
+    os.chmod(program, 0o755)
+    return program
+
+
 def app_source(name):
     with open(os.path.join(SRC, "tests", "apps", name)) as f:
         return f.read()

@@ -85,10 +85,10 @@ def no_permission():
     d.write_conf()
     locked = d.dir + "/locked"
     os.mkdir(locked, 0o755)
-    nobody = pwd.getpwnam("nobody").pw_uid
+    program, nobody = program_in(d.dir), pwd.getpwnam("nobody").pw_uid
 
     def as_nobody():
-        return tool("-t", "-c", d.file, cwd="/", user=nobody)
+        return tool("-t", "-c", d.file, program=program, cwd="/", user=nobody)
     equal(as_nobody()[0], 0, as_nobody()[2])
     for key in ("control", "pid_file"):
         d.top[key] = locked + "/" + key

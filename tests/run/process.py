@@ -37,7 +37,8 @@ def config_says(regex, code=78, as_user=None, **pool):
     """What -t says of a pool with these keys."""
     d = Daemon(**pool)
     d.write_conf()
-    how = {"user": as_user, "cwd": "/"} if as_user else {}
+    how = {"program": program_in(d.dir), "user": as_user,
+           "cwd": "/"} if as_user else {}
     got, out, err = tool("-t", "-c", d.file, **how)
     shutil.rmtree(d.dir)
     equal(got, code, "exit code: " + out + err)

@@ -76,8 +76,8 @@ def bin_path():
     atexit.register(shutil.rmtree, dir, True)
     write(dir + "/app.lua", app_source("eval.lua"))
     with Lighttpd(dir, '"socket" => "%s/rw/bin.sock", "bin-path" => '
-                  '"%s %s/app.lua", "max-procs" => 2' % (dir, LUA_FPM, dir)) \
-            as server:
+                  '"%s %s/app.lua", "max-procs" => 2' %
+                  (dir, program_in(dir), dir)) as server:
         check(server.port)
         workers = until(lambda: children(server.process.pid) or
                         session(server.process.pid), "it started workers")

@@ -16,7 +16,7 @@ def spawned(*args, app=None):
     """(directory, pid) of `spawn-fcgi ARGS -- lua-simple-fcgi app.lua`."""
     dir = scratch()
     write(dir + "/app.lua", app or app_source("eval.lua"))
-    os.symlink(LUA_FPM, dir + "/lua-simple-fcgi")
+    os.symlink(program_in(dir), dir + "/lua-simple-fcgi")
     where = [a % {"dir": dir} for a in args]
     user = ("-u", pool_user(), "-U", pool_user()) if ROOT else ()
     code, out, err = tool(*where, *user, "-P", dir + "/pid", "--",
