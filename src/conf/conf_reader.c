@@ -53,11 +53,15 @@ fault_value(struct reader *r, const struct target *target,
     const struct conf_key *key, const config_setting_t *setting)
 {
 	char name[128], expects[VALUE_TEXT], found[SETTING_TEXT];
+	/* Libconfig 1.7 reads 0660 as 432, which nobody wrote. */
+	bool number = key->type == KEY_FILEMODE &&
+	    conf_setting_fits(KEY_INTEGER, setting);
 
 	reader_fault(r, (int)config_setting_source_line(setting),
 	    "%s: expected %s, found %s",
 	    full_name(target, key->group, key->name, name),
-	    conf_value_expects(key, expects), conf_setting_found(setting, found));
+	    conf_value_expects(key, expects),
+	    number ? "a number" : conf_setting_found(setting, found));
 	return -1;
 }
 

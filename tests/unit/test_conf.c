@@ -135,7 +135,7 @@ static const struct row {
 	{ "listen_group", "\"0\"", "\"0\"", "{ }",
 	    "expected a string of 0 to 255 bytes, found a group" },
 	{ "listen_mode", "\"66\"", "\"0066\"", "0660",
-	    "expected an octal mode in quotes, up to \"0777\", found 660" },
+	    "expected an octal mode in quotes, up to \"0777\", found a number" },
 	{ "listen_acl_users", "( \"root\", \"7\" )", "( \"root\", \"7\" )",
 	    "7", "expected a string or a list of strings, none empty, found 7" },
 	{ "listen_acl_groups", "\"root\"", "\"root\"", "( 7 )",
