@@ -28,9 +28,10 @@ local places = {
     local inner = coroutine.create(function()
       spin(path)                                    --@inner
     end)
-    coroutine.wrap(function()                       --@wrap
+    local outer = coroutine.wrap(function()
       coroutine.resume(inner)                       --@resume
-    end)()
+    end)
+    outer()                                         --@wrap
   end,
   execute = function(path)
     os.execute("while ! test -e " .. path .. "; do sleep 0.01; done") --@execute
@@ -160,7 +161,7 @@ class Slow(Daemon):
 
 def frames(*places):
     """A regular expression: these lines of the application, in order."""
-    return r"\n".join(r"\[C\]: in (field|method|global|function)? ?%s"
+    return r"\n".join(r"\[C\]: in (field|method|global|local|function)? ?%s"
                       % place if isinstance(place, str) else
                       r"DIR/app\.lua:%d: in \S.*" % place
                       for place in places)
@@ -177,7 +178,7 @@ def places():
             "loop": spin + "\n" + frames(LINE["loop"]),
             "pcall": spin + "\n" + frames("'pcall'", LINE["pcall"]),
             "coroutine": "\n".join((spin, frames(
-                LINE["inner"], "'resume'", LINE["resume"], r"\?",
+                LINE["inner"], "'resume'", LINE["resume"], "'outer'",
                 LINE["wrap"]))),
             "execute": frames("'execute'", LINE["execute"]),
             "tail": spin + r" \(after tail calls\)",

@@ -252,15 +252,16 @@ START_TEST(asleep_in_c)
 	run("local function wait()\n"
 	    "  sleep_over(0)\n"
 	    "end\n"
-	    "coroutine.wrap(function()\n"
+	    "local inner = coroutine.wrap(function()\n"
 	    "  wait()\n"
-	    "end)()\n", look);
+	    "end)\n"
+	    "inner()\n", look);
 	ck_assert_str_eq(scene.text,
 	    "[C]: in global 'sleep_over'\n"
 	    "program:2: in upvalue 'wait'\n"
 	    "program:5: in function <program:4>\n"
-	    "[C]: in ?\n"
-	    "program:4: in main chunk\n");
+	    "[C]: in local 'inner'\n"
+	    "program:7: in main chunk\n");
 	ck_assert_int_eq(atomic_load(&scene.interrupted), 0);
 }
 END_TEST
