@@ -81,14 +81,38 @@ def worker():
     keep.send(request(lua="return text('one')", keep=True))
     equal(keep.response().body, b"one")
     before = resource.prlimit(d.pid, resource.RLIMIT_NOFILE)[0]
-    for pid in d.workers():
-        limit(pid, 0, worker=True)
+    pid = d.workers()[0]
+    until(lambda: process_stat(pid)[0] == "S", "it looks for no more clients")
+    limit(pid, 0, worker=True)
     keep.send(request(lua="return text('two')", keep=True))
     equal(keep.response().body, b"two")
     keep.close()
-    for pid in d.workers():
-        limit(pid, before, worker=True)
+    limit(pid, before, worker=True)
     answers(d)
+    d.stop()
+
+
+@test
+def last_place():
+    """a worker whose last descriptor a client takes closes an idle connection
+    for another client as soon as there is one, and not before"""
+    d = started(1)
+    pid = d.workers()[0]
+    with d.connect("p0") as idle:
+        idle.send(request(lua="return text('one')", keep=True))
+        equal(idle.response().body, b"one")
+        taken = {fd for fd, _ in fds(pid)}
+        limit(pid, min(set(range(len(taken) + 1)) - taken) + 1, worker=True)
+        with d.connect("p0") as last:
+            last.send(request(lua="return text('two')", keep=True))
+            equal(last.response().body, b"two")
+            until(lambda: process_stat(pid)[0] == "S",
+                  "it looks for no more clients")
+            idle.send(request(lua="return text('three')", keep=True))
+            equal(idle.response().body, b"three")
+            answers(d)
+            assert last.eof(), "the one that is idle for longer"
+        assert "cannot take connections" not in d.read_log(), d.tail()
     d.stop()
 
 

@@ -15,6 +15,7 @@
 #include "worker/net/acceptor.h"
 #include "worker/net/allow.h"
 #include "worker/net/handoff.h"
+#include "worker/net/poller.h"
 #include "worker/process/end.h"
 #include "worker/serve/access_log.h"
 #include "worker/serve/builtin.h"
@@ -355,8 +356,19 @@ serve_receive(struct conn *c)
 
 /* ---- accepting ----------------------------------------------------------- */
 
-/* Accept one connection; if descriptors run out, an idle one is closed for it.
- * -1 with errno: no client waits, or none can be accepted now. */
+/* If descriptors run out, an idle connection is closed for a client that waits;
+ * accept4 fails before it looks for one.  False with errno if none can be. */
+static bool
+make_room(int listener)
+{
+	int error = errno, waits = poller_readable(listener, 0);
+	bool made = waits > 0 && conn_make_room();
+
+	errno = waits == 0 ? EAGAIN : error;
+	return made;
+}
+
+/* -1 with errno: no client waits, or none can be accepted now. */
 static int
 accept_one(int listener)
 {
@@ -365,7 +377,7 @@ accept_one(int listener)
 	do
 		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	while (fd == -1 && (errno == ECONNABORTED || errno == EINTR ||
-	    ((errno == EMFILE || errno == ENFILE) && conn_make_room())));
+	    ((errno == EMFILE || errno == ENFILE) && make_room(listener))));
 	if (fd == -1)
 		return -1;
 	acceptor_passed();
