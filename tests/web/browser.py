@@ -3,6 +3,7 @@ JSON to chromedriver.  Everything it starts is in one session of its own, and
 gone with stop()."""
 
 import base64
+import contextlib
 import http.client
 import json
 import os
@@ -32,13 +33,19 @@ class Browser(Server):
         self.launch(["chromedriver", "--port=%d" % self.port],
                     env={**os.environ, "TMPDIR": self.dir, "HOME": self.dir})
         until(self.answers, "chromedriver answers", 60)
-        self.session = "/session/" + self.ask("POST", "/session", {
-            "capabilities": {"alwaysMatch": {
-                "goog:loggingPrefs": {"browser": "ALL"},
-                "goog:chromeOptions": {"args": [
-                    *OPTIONS, "--window-size=%d,%d" % (width, height),
-                    "--user-data-dir=%s/profile" % self.dir]},
-            }}})["sessionId"]
+        self.session = until(lambda: self.begin(width, height), "a window", 60)
+
+    def begin(self, width, height):
+        """On a busy machine chromedriver may not reach the browser that it
+        has started."""
+        with contextlib.suppress(AssertionError):
+            return "/session/" + self.ask("POST", "/session", {
+                "capabilities": {"alwaysMatch": {
+                    "goog:loggingPrefs": {"browser": "ALL"},
+                    "goog:chromeOptions": {"args": [
+                        *OPTIONS, "--window-size=%d,%d" % (width, height),
+                        "--user-data-dir=%s/profile" % self.dir]},
+                }}})["sessionId"]
 
     def stop(self):
         """chromedriver ends its browser with itself."""
