@@ -14,10 +14,10 @@
 #define GRACE	    5	 /* ms for idle workers to take a client before one is
 			    forked */
 #define BATCH	    16	 /* forks in one turn */
-#define SUCCESSION  100	 /* ms of age before which a worker gets no successor,
-			    and before which its leaving counts as a failure */
-#define START_GRACE 2000 /* ms beyond timeouts.start, in which the worker's own
-			    watchdog can say where it hangs */
+#define SUCCESSION  100	 /* ms from when a worker is up until it may have a
+			    successor, or leave without delaying the next */
+#define START_GRACE 2000 /* ms beyond timeouts.start, for the worker's own
+			    watchdog to say where it hangs */
 
 enum generation_action
 generation_event(struct generation *g, enum generation_event event)
@@ -185,6 +185,7 @@ became_ready(struct generation *g, struct slot *slot)
 	if (slot->state != SLOT_STARTING)
 		return;
 	slot->state = SLOT_UP;
+	slot->up = clock_ms();
 	slot->due = -1;
 	if (g->backoff.trial)
 		log_notice("pool %s: a worker has come up again",
@@ -240,7 +241,7 @@ generation_send_successors(struct generation *g, int64_t now)
 
 		if (!slot->wish)
 			continue;
-		due = slot->born + SUCCESSION;
+		due = slot->up + SUCCESSION;
 		if (due <= now && generation_may_load(g, now)) {
 			send_successor(g, slot);
 			continue;
@@ -301,7 +302,7 @@ static void
 leaves_by_itself(struct generation *g, struct slot *slot, int64_t now)
 {
 	slot->due = now + g->conf->timeouts.stop;
-	if (generation_serves(g->state) && now - slot->born < SUCCESSION)
+	if (generation_serves(g->state) && now - slot->up < SUCCESSION)
 		backoff_failed(&g->backoff, now, true, now - slot->born);
 }
 

@@ -41,6 +41,7 @@ struct slot {
 	int channel; /* -1 once the worker has closed its end */
 	struct worker_output output;
 	int64_t born; /* clock_ms() */
+	int64_t up;   /* clock_ms() at which it came up; 0: under another image */
 	int64_t due;  /* clock_ms() at which it is killed, -1: never */
 	bool killed; /* slot_kill was called */
 	bool works;	/* STARTING: it loads, as slot_loads saw last */

@@ -22,7 +22,7 @@
  *   flood    writes without end when it has answered
  *   curious  says what descriptors it has
  *   eager    asks for a successor as soon as it is ready
- *   hasty    leaves well as soon as it is ready
+ *   hasty    is ready late and leaves well at once
  *   liar     says that it is stuck when it has answered, and stays
  *   sleeper  hangs when it is to restart
  *   dreamer  says without end that it has just begun to restart
@@ -318,6 +318,8 @@ worker_main(const struct worker_args *args)
 	fds[2] = (struct pollfd){ args->exchange[0], POLLIN, 0 };
 	for (size_t i = 0; i < n; i++)
 		fds[i + 3] = (struct pollfd){ args->listeners[i], POLLIN, 0 };
+	if (worker_is("hasty"))
+		usleep(150000); /* loads */
 	score_idle(args->score);
 	say(WORD_READY);
 	dprintf(STDOUT_FILENO, "ready\n");
