@@ -98,6 +98,9 @@ struct request {
 	bool aborted;	 /* the peer left; further writes are pointless */
 	bool failed;	 /* the application raised, or its response was bad */
 	bool last;	 /* the next write completes the response */
+	/* Called before the bytes that complete the response are sent, if they
+	 * are sent by a write; NULL: nothing has to be done. */
+	void (*completes)(const struct request *);
 	bool sent;	 /* the head has been written: no 500 any more */
 };
 

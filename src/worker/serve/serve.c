@@ -186,6 +186,13 @@ serve_init(const struct worker_args *args, const struct proto *proto,
 	return access_log_init(args, app);
 }
 
+/* A worker that is killed from here on has answered. */
+static void
+note_answer(const struct request *request)
+{
+	score_answer(self.args->score, request->status);
+}
+
 /* True if the client has gone before the request begins.  Skips the system call
  * unless the request may have queued. */
 static bool
@@ -209,6 +216,7 @@ enter(struct request *request)
 	 * wait for this request: an idle worker takes them. */
 	if (shared())
 		handoff_give_fresh(self.args->exchange[1], FRESH_MS);
+	request->completes = note_answer;
 	self.request = request;
 	watchdog_enter(&self.watch, request->begun);
 }
@@ -247,7 +255,7 @@ serve(struct conn *c)
 	if (!ours)
 		lua_app_serve(self.app, request);
 	watchdog_leave();
-	score_answer(self.args->score, request->status);
+	note_answer(request);
 	end = self.proto->end(request);
 	now = clock_us();
 	if (now - request->begun >= LONG_US)

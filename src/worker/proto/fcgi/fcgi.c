@@ -128,8 +128,11 @@ put(struct fcgi_request *r, unsigned type, const struct iovec *piece, int n)
 		errno = EPIPE;
 		return -1;
 	}
-	if (r->base.last && type == FCGI_STDOUT)
+	if (r->base.last && type == FCGI_STDOUT) {
+		if (r->base.completes != NULL)
+			r->base.completes(&r->base);
 		return written(r, fcgi_out_finish(&r->out, type, piece, n, 0));
+	}
 	return written(r, fcgi_out_write(&r->out, type, piece, n));
 }
 
