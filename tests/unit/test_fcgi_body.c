@@ -219,7 +219,8 @@ check_whole(struct fcgi_body *body, size_t most)
 
 	ck_assert_int_eq(read_all(body, most, &got), 0);
 	ck_assert_uint_eq(got.len, peer.content.len);
-	ck_assert_mem_eq(got.data, peer.content.data, got.len);
+	ck_assert(got.len == 0 ||
+	    memcmp(got.data, peer.content.data, got.len) == 0);
 	ck_assert_uint_eq(body->taken, got.len);
 	buf_free(&got);
 }
@@ -277,7 +278,8 @@ START_TEST(breaks_off_as_it_should)
 		ck_assert_int_eq(read_all(&body, 0, &got), -1);
 		ck_assert_int_eq(errno, errors[i % 3]);
 		ck_assert_uint_eq(got.len, peer.content.len);
-		ck_assert_mem_eq(got.data, peer.content.data, got.len);
+		ck_assert(got.len == 0 ||
+		    memcmp(got.data, peer.content.data, got.len) == 0);
 		ck_assert_int_eq(read_all(&body, 0, &got), -1);
 		buf_free(&got);
 		conn_close(conn);
