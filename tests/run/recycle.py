@@ -199,9 +199,8 @@ def rss():
             equal(pid(d), old)
         equal(d.lua("hold = ('x'):rep(100000000) return text('big')").body,
               b"big")
-        until(lambda: pid(d) != old, "another worker serves")
-        asked(d, r"resident memory of \d+K? is above limits.rss, 64M"
-              .replace(r"\d+K?", r"\d+[KM]"), old)
+        gone(d, [old])
+        asked(d, r"resident memory of \d+[KM] is above limits.rss, 64M", old)
         new = pid(d)
         for _ in range(50):
             equal(pid(d), new)
