@@ -753,6 +753,7 @@ class Response:
         self.errors = b""
         self.app_status = None  # None: there was no END_REQUEST
         self.protocol_status = None
+        self.cut = False  # the server said so
 
     @property
     def complete(self):
@@ -871,6 +872,7 @@ class Conn:
                 return r
             kind, got_id, data = got
             equal(got_id, id, "request id")
+            assert not r.cut, "a record of type %d behind the cut" % kind
             if kind == STDOUT:
                 r.out += data
             elif kind == STDERR:
@@ -878,6 +880,8 @@ class Conn:
             elif kind == END:
                 r.app_status, r.protocol_status = struct.unpack(">IB3x", data)
                 return r
+            elif kind == ABORT:
+                r.cut = True
             else:
                 raise AssertionError("record of type %d" % kind)
 

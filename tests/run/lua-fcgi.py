@@ -314,6 +314,8 @@ def test_cut_responses_are_errors():
     expect("short", run(says(head + end()).name), 1, b"hello",
            "Content-Length is 10")
     expect("no head", run(says(end()).name), 1, b"", "before it began")
+    expect("cut", run(says(head + record(ABORT, b"")).name), 1, b"hello",
+           "cut the response off")
 
 
 def test_head_needs_no_body():
@@ -448,6 +450,7 @@ def test_load_with_a_large_body():
 
 FAULTS = [
     (b"", "cut"), (OK[:30], "cut"), (answer(b"Content-Length: 9\n\n"), "cut"),
+    (record(STDOUT, b"A: b\n\nhalf") + record(ABORT, b""), "cut"),
     (end(), "cut"), (b"HTTP/1.1 200", "protocol"), (OK + b"x", "protocol"),
     (answer(b"rubbish\n\n"), "protocol"), (end(protocol=2), "protocol"),
     (answer(b"A: b\n\n", app=1), "application"),

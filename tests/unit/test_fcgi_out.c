@@ -82,7 +82,7 @@ static struct {
 	struct buf stream[2];
 	bool ended[2];
 	uint32_t app_status;
-	bool complete;
+	bool complete, aborted;
 } got;
 
 static int
@@ -97,7 +97,12 @@ take_record(const struct fcgi_record *r, const unsigned char *content)
 {
 	ck_assert_uint_eq(r->version, FCGI_VERSION_1);
 	ck_assert_uint_eq(r->id, ID);
-	ck_assert(!got.complete);
+	ck_assert(!got.complete && !got.aborted);
+	if (r->type == FCGI_ABORT_REQUEST) {
+		ck_assert_uint_eq(r->content, 0);
+		got.aborted = true;
+		return;
+	}
 	if (r->type == FCGI_END_REQUEST) {
 		ck_assert_uint_eq(r->content, 8);
 		ck_assert_uint_eq(content[4], FCGI_REQUEST_COMPLETE);
@@ -156,7 +161,7 @@ START_TEST(short_one_leaves_at_once)
 	add(FCGI_STDOUT, "head\r\n\r\n");
 	add(FCGI_STDOUT, "body");
 	ck_assert_uint_eq(wire.calls, 0);
-	ck_assert_int_eq(fcgi_out_end(&out, 0), 0);
+	ck_assert_int_eq(fcgi_out_end(&out), 0);
 	ck_assert_uint_eq(wire.calls, 1);
 	/* one record, the end of its stream, END_REQUEST */
 	ck_assert_uint_eq(wire.sent.len, 8 + 12 + 8 + 16);
@@ -172,13 +177,31 @@ START_TEST(errors_are_ended)
 	add(FCGI_STDERR, "some");
 	add(FCGI_STDERR, "thing");
 	add(FCGI_STDOUT, "body");
-	ck_assert_int_eq(fcgi_out_end(&out, 0x01020304), 0);
+	ck_assert_int_eq(fcgi_out_end(&out), 0);
 	ck_assert_uint_eq(wire.calls, 1);
 	parse();
 	check_stream(FCGI_STDOUT, "headbody", 8);
 	check_stream(FCGI_STDERR, "something", 9);
 	ck_assert(got.ended[0] && got.ended[1] && got.complete);
-	ck_assert_uint_eq(got.app_status, 0x01020304);
+	ck_assert_uint_eq(got.app_status, 0);
+}
+END_TEST
+
+/* What was written goes out; of the streams only STDERR is ended. */
+START_TEST(cut)
+{
+	add(FCGI_STDOUT, "head");
+	if (_i == 1)
+		add(FCGI_STDERR, "complaint");
+	add(FCGI_STDOUT, "body");
+	ck_assert_int_eq(fcgi_out_cut(&out), 0);
+	ck_assert_uint_eq(wire.calls, 1);
+	ck_assert_int_eq(fcgi_out_end(&out), 0);
+	ck_assert_uint_eq(wire.calls, 1);
+	parse();
+	check_stream(FCGI_STDOUT, "headbody", 8);
+	check_stream(FCGI_STDERR, "complaint", _i == 1 ? 9 : 0);
+	ck_assert(!got.ended[0] && got.ended[1] == (_i == 1) && got.aborted);
 }
 END_TEST
 
@@ -186,7 +209,7 @@ START_TEST(nothing_at_all)
 {
 	ck_assert_int_eq(fcgi_out_send(&out), 0);
 	ck_assert_uint_eq(wire.calls, 0);
-	ck_assert_int_eq(fcgi_out_end(&out, 0), 0);
+	ck_assert_int_eq(fcgi_out_end(&out), 0);
 	parse();
 	check_stream(FCGI_STDOUT, "", 0);
 	ck_assert(got.ended[0] && got.complete);
@@ -203,7 +226,7 @@ START_TEST(long_one_is_not_copied)
 	add_bytes(FCGI_STDOUT, wire.source, wire.length);
 	ck_assert_uint_le(wire.calls, 3);
 	ck_assert_uint_eq(wire.borrowed, wire.length);
-	ck_assert_int_eq(fcgi_out_end(&out, 0), 0);
+	ck_assert_int_eq(fcgi_out_end(&out), 0);
 	parse();
 	ck_assert_uint_eq(got.stream[0].len, 4 + wire.length);
 }
@@ -216,9 +239,10 @@ START_TEST(last_one_is_one_call)
 	const struct iovec piece = { bytes, sizeof(bytes) };
 
 	add(FCGI_STDOUT, "head");
-	ck_assert_int_eq(fcgi_out_finish(&out, FCGI_STDOUT, &piece, 1, 0), 0);
+	ck_assert_int_eq(fcgi_out_finish(&out, FCGI_STDOUT, &piece, 1), 0);
 	ck_assert_uint_eq(wire.calls, 1);
-	ck_assert_int_eq(fcgi_out_end(&out, 0), 0);
+	ck_assert_int_eq(fcgi_out_end(&out), 0);
+	ck_assert_int_eq(fcgi_out_cut(&out), 0);
 	ck_assert(!fcgi_out_replace(&out, "x", 1));
 	ck_assert_uint_eq(wire.calls, 1);
 	parse();
@@ -240,7 +264,7 @@ START_TEST(pieces_share_a_call)
 	ck_assert_int_eq(fcgi_out_write(&out, FCGI_STDOUT, piece, 32), 0);
 	ck_assert_uint_eq(wire.calls, 1);
 	ck_assert_uint_eq(wire.borrowed, 16 * sizeof(bytes));
-	ck_assert_int_eq(fcgi_out_end(&out, 0), 0);
+	ck_assert_int_eq(fcgi_out_end(&out), 0);
 	parse();
 	ck_assert_uint_eq(got.stream[0].len, 16 * (10 + sizeof(bytes)));
 }
@@ -272,7 +296,7 @@ START_TEST(any_pieces)
 		if (rand() % 20 == 0)
 			ck_assert_int_eq(fcgi_out_send(&out), 0);
 	}
-	ck_assert_int_eq(fcgi_out_end(&out, 7), 0);
+	ck_assert_int_eq(fcgi_out_end(&out), 0);
 	parse();
 	check_stream(FCGI_STDOUT, model[0].data, model[0].len);
 	check_stream(FCGI_STDERR, model[1].data, model[1].len);
@@ -327,7 +351,7 @@ START_TEST(replaced_after_errors)
 }
 END_TEST
 
-START_TEST(cut)
+START_TEST(left_cut)
 {
 	add(FCGI_STDOUT, "head");
 	add(FCGI_STDERR, "complaint");
@@ -336,7 +360,7 @@ START_TEST(cut)
 	ck_assert(!fcgi_out_replace(&out, "instead", 7));
 	parse();
 	check_stream(FCGI_STDOUT, "head", 4);
-	ck_assert(!got.ended[0] && got.ended[1] && !got.complete);
+	ck_assert(!got.ended[0] && got.ended[1] && got.aborted);
 }
 END_TEST
 
@@ -360,6 +384,7 @@ suite(void)
 	tcase_set_timeout(t, 30);
 	tcase_add_test(t, short_one_leaves_at_once);
 	tcase_add_test(t, errors_are_ended);
+	tcase_add_loop_test(t, cut, 0, 2);
 	tcase_add_test(t, nothing_at_all);
 	tcase_add_test(t, long_one_is_not_copied);
 	tcase_add_test(t, last_one_is_one_call);
@@ -368,7 +393,7 @@ suite(void)
 	tcase_add_loop_test(t, peer_takes_no_more, 0, 4);
 	tcase_add_test(t, replaced_before_anything_is_sent);
 	tcase_add_test(t, replaced_after_errors);
-	tcase_add_test(t, cut);
+	tcase_add_test(t, left_cut);
 	tcase_add_test(t, cut_within_a_record);
 	suite_add_tcase(s, t);
 	return s;

@@ -252,6 +252,15 @@ START_TEST(short_end_record_is_an_error)
 }
 END_TEST
 
+START_TEST(what_the_server_cut_is_an_error)
+{
+	put(FCGI_STDOUT, "A: b\n\nhalf");
+	put_record(FCGI_ABORT_REQUEST, 1, "", 0);
+	ck_assert_int_eq(feed(), REPLY_CUT);
+	ck_assert(strstr(why.text, "cut the response off") != NULL);
+}
+END_TEST
+
 static const struct {
 	unsigned status;
 	const char *text;
@@ -328,6 +337,7 @@ suite(void)
 	    records_that_are_not_ours_are_skipped_with_one_warning);
 	tcase_add_test(t, other_protocols_are_told);
 	tcase_add_test(t, short_end_record_is_an_error);
+	tcase_add_test(t, what_the_server_cut_is_an_error);
 	tcase_add_loop_test(t, refusal_is_an_error, 0, COUNT(refusals));
 	tcase_add_test(t, what_follows_the_response_is_left);
 	tcase_add_test(t, padding_is_no_content);

@@ -168,6 +168,10 @@ take_header(struct fcgi_reply *r, struct why *why)
 		why_set(why, "END_REQUEST of %u bytes", r->record.content);
 		return REPLY_PROTOCOL;
 	}
+	if (is_ours(r) && type == FCGI_ABORT_REQUEST) {
+		why_set(why, "the server cut the response off");
+		return REPLY_CUT;
+	}
 	if (!is_ours(r))
 		warn_once(r, &r->odd_id,
 		    "ignoring a record of another request");

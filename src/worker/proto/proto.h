@@ -39,9 +39,10 @@ struct proto {
 	 * logged. */
 	struct request *(*begin)(struct conn *c);
 
-	/* Finish the response, with request->app_status, and drain the rest of
-	 * the body if that is cheap.  After it the counts and the state of the
-	 * request (bytes_in, bytes_out, aborted) are final. */
+	/* Finish the response, or, if request->app_status is not 0, cut it so
+	 * that the client can notice it; and drain the rest of the body if that
+	 * is cheap.  After it the counts and the state of the request
+	 * (bytes_in, bytes_out, aborted) are final. */
 	enum proto_end (*end)(struct request *request);
 
 	/* After end: the request is not used any more.  Afterwards conn->in has

@@ -93,7 +93,7 @@ struct request {
 	int64_t first;	 /* clock_us() of the head, 0: not yet, or not timed */
 	bool timed;	 /* `first` is wanted */
 	int status;	 /* HTTP status sent, 0 before that */
-	int app_status;	 /* not 0: the response is incomplete */
+	int app_status;	 /* not 0: the response is cut */
 	bool head_only;	 /* REQUEST_METHOD is HEAD */
 	bool aborted;	 /* the peer left; further writes are pointless */
 	bool failed;	 /* the application raised, or its response was bad */

@@ -131,7 +131,7 @@ put(struct fcgi_request *r, unsigned type, const struct iovec *piece, int n)
 	if (r->base.last && type == FCGI_STDOUT) {
 		if (r->base.completes != NULL)
 			r->base.completes(&r->base);
-		return written(r, fcgi_out_finish(&r->out, type, piece, n, 0));
+		return written(r, fcgi_out_finish(&r->out, type, piece, n));
 	}
 	return written(r, fcgi_out_write(&r->out, type, piece, n));
 }
@@ -336,18 +336,18 @@ fcgi_end(struct request *request)
 {
 	struct fcgi_request *r = fcgi_of(request);
 	bool keep = fcgi_state(r->conn)->keep;
-	bool ended;
+	bool ended, cut = request->app_status != 0 && !r->out.ended;
 
 	if (!request->aborted)
-		written(r, fcgi_out_end(&r->out,
-		    (uint32_t)request->app_status));
+		written(r, cut ? fcgi_out_cut(&r->out) :
+				 fcgi_out_end(&r->out));
 	ended = !request->aborted && fcgi_body_drain(&r->body);
 	request->bytes_in = r->body.taken;
 	if (request->aborted)
 		return PROTO_END_CLOSE;
 	if (!ended)
 		return PROTO_END_LINGER;
-	return keep ? PROTO_END_KEEP : PROTO_END_CLOSE;
+	return keep && !cut ? PROTO_END_KEEP : PROTO_END_CLOSE;
 }
 
 static void

@@ -209,29 +209,53 @@ fcgi_out_write(struct fcgi_out *out, unsigned type, const struct iovec *piece,
 
 int
 fcgi_out_finish(struct fcgi_out *out, unsigned type, const struct iovec *piece,
-    int n, uint32_t app_status)
+    int n)
 {
 	if (add_all(out, type, piece, n) == -1)
 		return -1;
-	return fcgi_out_end(out, app_status);
+	return fcgi_out_end(out);
 }
 
-int
-fcgi_out_end(struct fcgi_out *out, uint32_t app_status)
+static void
+put_empty(struct fcgi_out *out, unsigned type)
 {
-	if (out->ended)
-		return 0;
+	fcgi_put_header(take(out, FCGI_HEADER_LEN), type, out->id, 0, 0);
+}
+
+/* Make room for the last records, and end STDERR. */
+static int
+begin_end(struct fcgi_out *out)
+{
 	out->ended = true;
 	if (make_room(out, END_SIZE) == -1)
 		return -1;
-	if (out->errors)
-		fcgi_put_header(take(out, FCGI_HEADER_LEN), FCGI_STDERR,
-		    out->id, 0, 0);
-	fcgi_put_header(take(out, FCGI_HEADER_LEN), FCGI_STDOUT, out->id, 0,
-	    0);
-	fcgi_put_end(take(out, sizeof(FCGI_EndRequestRecord)), out->id,
-	    app_status, FCGI_REQUEST_COMPLETE);
 	out->record = NULL;
+	if (out->errors)
+		put_empty(out, FCGI_STDERR);
+	return 0;
+}
+
+int
+fcgi_out_end(struct fcgi_out *out)
+{
+	if (out->ended)
+		return 0;
+	if (begin_end(out) == -1)
+		return -1;
+	put_empty(out, FCGI_STDOUT);
+	fcgi_put_end(take(out, sizeof(FCGI_EndRequestRecord)), out->id, 0,
+	    FCGI_REQUEST_COMPLETE);
+	return fcgi_out_send(out);
+}
+
+int
+fcgi_out_cut(struct fcgi_out *out)
+{
+	if (out->ended)
+		return 0;
+	if (begin_end(out) == -1)
+		return -1;
+	put_empty(out, FCGI_ABORT_REQUEST);
 	return fcgi_out_send(out);
 }
 
@@ -249,6 +273,8 @@ fcgi_out_replace(struct fcgi_out *out, const void *data, size_t n)
 		fcgi_add_stream(&bytes, FCGI_STDOUT, out->id, data, n);
 		fcgi_add_stream(&bytes, FCGI_STDOUT, out->id, NULL, 0);
 		fcgi_add_end(&bytes, out->id, 1, FCGI_REQUEST_COMPLETE);
+	} else {
+		fcgi_add_stream(&bytes, FCGI_ABORT_REQUEST, out->id, NULL, 0);
 	}
 	if (bytes.len > 0 && !bytes.failed)
 		send(out->conn->fd, bytes.data, bytes.len,

@@ -31,7 +31,7 @@ struct fcgi_out {
 	size_t used;   /* bytes of the buffer in use */
 	bool borrowed; /* some pieces lie in the caller's memory */
 	bool output, errors; /* records of STDOUT, of STDERR were made */
-	bool ended;	     /* the end of the request has been made */
+	bool ended;	     /* the last record has been made */
 	/* Read by the guard of watchdog.h (fcgi_out_replace): */
 	volatile bool output_sent, errors_sent; /* and some may be sent */
 	volatile bool sending; /* a record may be sent in part */
@@ -54,17 +54,27 @@ int fcgi_out_send(struct fcgi_out *out);
 
 /* As fcgi_out_write, and the end of the request goes along. */
 int fcgi_out_finish(struct fcgi_out *out, unsigned type,
-    const struct iovec *piece, int n, uint32_t app_status);
+    const struct iovec *piece, int n);
 
 /* Send the rest, and the records that end the streams and the request, if that
  * has not been done.  Returns as fcgi_out_write. */
-int fcgi_out_end(struct fcgi_out *out, uint32_t app_status);
+int fcgi_out_end(struct fcgi_out *out);
+
+/*
+ * Send the rest, and show that more should follow; the caller then closes the
+ * connection.  A STDERR stream that was begun is ended first, or HAProxy 2.6
+ * dies.  No web server looks at appStatus: each takes END_REQUEST for the end
+ * of a whole response, and nginx, in most of its modes, the end of the
+ * connection as well.  FCGI_ABORT_REQUEST is an error for nginx; the others
+ * ignore it, and miss END_REQUEST.  Returns as fcgi_out_write.
+ */
+int fcgi_out_cut(struct fcgi_out *out);
 
 /*
  * For the guard of watchdog.h, just before the process ends.  If nothing of the
  * response has been sent, send data (n bytes, head and body) as the whole
- * response.  If something has, leave the response cut, after the end of a
- * STDERR stream that was begun.  Never waits.  False if the response is cut.
+ * response.  If something has, cut it as fcgi_out_cut does, but without what was
+ * collected.  Never waits.  False if the response is cut.
  */
 bool fcgi_out_replace(struct fcgi_out *out, const void *data, size_t n);
 
