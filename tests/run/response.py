@@ -68,12 +68,32 @@ def status_forms():
 
 
 @test
+def location():
+    """Location without Status is a 302, in any case of letters"""
+    for given, expected in (
+            ("Location='http://e.org/'", "302 Found"),
+            ("LOCATION='/a'", "302 Found"), ("location='/a'", "302 Found"),
+            ("Location='/a', ['X-A']=1, ['Set-Cookie']={'a', 'b'}",
+             "302 Found"),
+            ("Location='/a', Status=303", "303 See Other"),
+            ("Location='/a', status='201'", "201 Created"),
+            ("Location='/a', Status=200", "200 OK")):
+        r = lua("return {%s}, 'x'" % given)
+        equal((r.status_line, r.body), (expected, b"x"), given)
+
+
+@test
 def always_valid_cgi():
-    """Status and at least one header are sent even if none was given"""
-    for given in ("return {}", "return {}, ''", "return {Status=204}",
-                  "return {}, function() end"):
+    """Status is sent even if none was given, and a type where a body could
+    be, but none with 204 and 304"""
+    for given, typed in (("return {}", True), ("return {}, ''", True),
+                         ("return {}, function() end", True),
+                         ("return {Status=204}", False),
+                         ("return {Status=304}", False),
+                         ("return {Location='/'}", False)):
         r = lua(given)
-        assert r.status_line and len(r.headers) >= 2, (given, r)
+        assert r.status_line, (given, r)
+        equal(bool(r.header("Content-Type")), typed, given)
         equal(r.body, b"", given)
         assert r.out.endswith(b"\r\n\r\n") and r.out.count(b"\r\n\r\n") == 1
         assert b"\n" not in r.out.replace(b"\r\n", b""), "lines end in CRLF"

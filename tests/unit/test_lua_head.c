@@ -14,12 +14,17 @@ START_TEST(sends_what_accept_returns)
 }
 END_TEST
 
-START_TEST(sends_status_and_a_header_always)
+START_TEST(sends_a_status_always)
 {
 	ck_assert_str_eq(response_of("return {}"), "Status: 200 OK\r\n" HTML
 	    "Content-Length: 0\r\n\r\n");
 	ck_assert_str_eq(response_of("return { Status = 204 }"),
-	    "Status: 204 No Content\r\n" HTML "\r\n");
+	    "Status: 204 No Content\r\n\r\n");
+	ck_assert_str_eq(response_of("return { location = '/x' }"),
+	    "Status: 302 Found\r\nlocation: /x\r\nContent-Length: 0\r\n\r\n");
+	ck_assert_str_eq(response_of("return { status = 201, "
+	    "LOCATION = '/x' }"), "Status: 201 Created\r\nLOCATION: /x\r\n"
+	    "Content-Length: 0\r\n\r\n");
 }
 END_TEST
 
@@ -169,7 +174,7 @@ head_tests(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, sends_what_accept_returns);
-	tcase_add_test(t, sends_status_and_a_header_always);
+	tcase_add_test(t, sends_a_status_always);
 	tcase_add_test(t, takes_every_form_of_status);
 	tcase_add_test(t, takes_strings_numbers_and_arrays);
 	tcase_add_test(t, keeps_every_byte);

@@ -79,12 +79,43 @@ START_TEST(needs_no_type_with_a_location)
 }
 END_TEST
 
-/* RFC 9110, 8.6.  A header besides Status is there all the same. */
+/* In whatever order they are given. */
+START_TEST(is_302_with_a_location_alone)
+{
+	ck_assert_int_eq(header("LOCATION", "/x"), 0);
+	ck_assert_str_eq(head(0), "Status: 302 Found\r\nLOCATION: /x\r\n"
+	    "Content-Length: 0\r\n\r\n");
+	ck_assert_int_eq(header("X-A", "1"), 0);
+	ck_assert_int_eq(r.status, 302);
+	ck_assert_int_eq(response_status(&r, 200, NULL, 0, &why), 0);
+	ck_assert_int_eq(r.status, 200);
+	response_init(&r);
+	ck_assert_int_eq(response_status(&r, 200, NULL, 0, &why), 0);
+	ck_assert_int_eq(header("Location", "/x"), 0);
+	ck_assert_int_eq(r.status, 200);
+	response_init(&r);
+	ck_assert_int_eq(r.status, 200);
+}
+END_TEST
+
+START_TEST(has_no_type_without_a_body)
+{
+	static const int without[] = { 100, 204, 304 };
+
+	for (int i = 0; i < 3; i++) {
+		response_init(&r);
+		ck_assert_int_eq(response_status(&r, without[i], NULL, 0,
+		    &why), 0);
+		ck_assert_ptr_null(strstr(head(0), "Content-"));
+	}
+}
+END_TEST
+
+/* RFC 9110, 8.6. */
 START_TEST(has_no_length_without_a_body)
 {
 	ck_assert_int_eq(response_status(&r, 204, NULL, 0, &why), 0);
-	ck_assert_str_eq(head(0), "Status: 204 No Content\r\n"
-	    "Content-Type: text/html; charset=utf-8\r\n\r\n");
+	ck_assert_str_eq(head(0), "Status: 204 No Content\r\n\r\n");
 	ck_assert_int_eq(header("Content-Length", "0"), 0);
 	ck_assert_int_eq(header("X-A", "1"), 0);
 	ck_assert_str_eq(head(0), "Status: 204 No Content\r\nX-A: 1\r\n\r\n");
@@ -387,6 +418,8 @@ head_tests(void)
 	tcase_add_test(t, is_whole_without_any_header);
 	tcase_add_test(t, keeps_what_was_given);
 	tcase_add_test(t, needs_no_type_with_a_location);
+	tcase_add_test(t, is_302_with_a_location_alone);
+	tcase_add_test(t, has_no_type_without_a_body);
 	tcase_add_test(t, has_no_length_without_a_body);
 	tcase_add_test(t, has_the_given_length_with_304);
 	tcase_add_test(t, tells_who_may_have_a_body);

@@ -64,6 +64,8 @@ def statuses():
               (status, "z", ["a=1", "b=2"], b"body"))
     got = get("return { Status = 302, Location = 'http://example.org/' }")
     equal((got[0], got[1]["Location"]), (302, "http://example.org/"))
+    got = get("return { Location = 'http://example.org/' }")
+    equal((got[0], got[1]["Location"]), (302, "http://example.org/"))
 
 
 @test
@@ -72,7 +74,8 @@ def bodiless():
     status, headers, body = get("return {}, 'abc'", method="HEAD")
     equal((status, headers["Content-Length"], body), (200, "3", b""))
     for code in (204, 304):
-        equal(get("return { Status = %d }, 'abc'" % code)[::2], (code, b""))
+        status, headers, body = get("return { Status = %d }, 'abc'" % code)
+        equal((status, headers["Content-Type"], body), (code, None, b""))
     equal(get("return {}")[::2], (200, b""))
 
 

@@ -95,7 +95,7 @@ response_init(struct response *r)
 	r->status = 200;
 	r->reason[0] = '\0';
 	r->length = -1;
-	r->has_type = r->has_location = false;
+	r->has_status = r->has_type = r->has_location = false;
 }
 
 void
@@ -216,6 +216,7 @@ response_status(struct response *r, int64_t status, const char *reason,
 	if (check_reason(reason, reason_len, sizeof(r->reason) - 1, why) == -1)
 		return -1;
 	r->status = (int)status;
+	r->has_status = true;
 	if (reason_len > 0)
 		memcpy(r->reason, reason, reason_len);
 	r->reason[reason_len] = '\0';
@@ -334,6 +335,8 @@ response_header(struct response *r, const char *name, size_t name_len,
 	if (is_name(name, name_len, "Location") &&
 	    note_once(&r->has_location, "Location", why) == -1)
 		return -1;
+	if (r->has_location && !r->has_status)
+		r->status = 302;
 	if (add_line(r, name, name_len, value, value_len) == -1) {
 		why_set(why, "out of memory for the headers");
 		return -1;
@@ -352,10 +355,9 @@ response_has_body(const struct response *r)
 const char *
 response_type(const struct response *r)
 {
-	bool wanted = response_has_body(r) ? !r->has_type && !r->has_location :
-					     r->headers.len == 0;
-
-	return wanted ? DEFAULT_TYPE : NULL;
+	if (response_has_body(r) && !r->has_type && !r->has_location)
+		return DEFAULT_TYPE;
+	return NULL;
 }
 
 int64_t

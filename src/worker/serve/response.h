@@ -16,9 +16,11 @@
 
 struct response {
 	struct buf headers; /* whole lines, each with CRLF */
-	int status;	    /* 200 unless set */
+	int status;	    /* 200 unless set; 302 with a Location (RFC 3875,
+			       6.2.3) */
 	char reason[128];
 	int64_t length;	    /* Content-Length the application gave, or -1 */
+	bool has_status;    /* Status given */
 	bool has_type;	    /* Content-Type given */
 	bool has_location;  /* Location given */
 };
@@ -49,8 +51,7 @@ int response_header(struct response *r, const char *name, size_t name_len,
 bool response_has_body(const struct response *r);
 
 /* The Content-Type that is to be added to the headers; NULL: none.  One is, if
- * a body is possible and neither Content-Type nor Location was given, or if
- * there would be no header at all. */
+ * a body is possible and neither Content-Type nor Location was given. */
 const char *response_type(const struct response *r);
 
 /* The Content-Length that is to be sent; -1: none.  It is that of the
