@@ -54,7 +54,7 @@ const struct conf_key conf_keys[] = {
 	{ GROUP_POOL, "listen_acl_groups", KEY_STRINGS, POOL(listen_acl_groups),
 	    NULL, 0, NAME_MOST, CLASS_REPLACE, NULL },
 	{ GROUP_POOL, "backlog", KEY_INTEGER, POOL(backlog),
-	    "511", 1, 65535, CLASS_REPLACE, NULL },
+	    "4096", 1, 65535, CLASS_REPLACE, NULL },
 	{ GROUP_POOL, "allowed_clients", KEY_STRINGS, POOL(allowed_clients),
 	    NULL, 0, NAME_MOST, CLASS_REPLACE, NULL },
 	{ GROUP_POOL, "user", KEY_STRING, POOL(user),

@@ -3,6 +3,7 @@
 inherited descriptors."""
 
 import os
+import resource
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
@@ -99,10 +100,10 @@ def loopback_only():
 
 @test
 def backlog():
-    """backlog, 511 by default, on unix sockets and TCP"""
+    """backlog, 4096 by default, on unix sockets and TCP"""
     if shutil.which("ss") is None:
         raise Skip("ss not found")
-    for given, expected in ((None, 511), (37, 37)):
+    for given, expected in ((None, 4096), (37, 37)):
         port = free_port()
         dir = scratch()
         with Daemon(dir=dir, workers=ONE, backlog=given,
@@ -264,14 +265,44 @@ def removed_at_the_end_only_if_ours():
 
 @test
 def many_clients():
-    """as many clients as backlog and more, all are served"""
-    with Daemon(workers={"mode": "static", "max": 2}) as d:
+    """more clients than backlog, who wait for room: all are served"""
+    with Daemon(workers={"mode": "static", "max": 2}, backlog=100) as d:
         conns = [d.connect() for _ in range(500)]
         for c in conns:
             c.send(request())
         for c in conns:
             equal(c.response().body, b"hello")
             c.close()
+
+
+@test
+def crowd():
+    """1,000 clients at once find room on a unix socket by default, though
+    they do not wait for it (nginx does not) and the worker is busy"""
+    with open("/proc/sys/net/core/somaxconn") as f:
+        if int(f.read()) < 1000:
+            raise Skip("somaxconn is below 1000")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 1200:
+        raise Skip("at most %d descriptors" % hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1200), hard))
+    with Daemon(workers=ONE) as d, contextlib.ExitStack() as clients:
+        gate = d.gate()
+        busy = Background(d.lua, gate.lua + "return text('done')")
+        gate.wait()
+        socks = []
+        for _ in range(1000):
+            s = clients.enter_context(socket.socket(socket.AF_UNIX))
+            s.setblocking(False)
+            s.connect(d.address())
+            socks.append(s)
+        gate.open()
+        equal(busy.result().body, b"done")
+        for s in socks:
+            s.settimeout(PATIENCE)
+            s.sendall(request())
+            assert b"hello" in s.recv(65536)
+            s.close()
 
 
 @test

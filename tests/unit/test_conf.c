@@ -32,7 +32,7 @@ START_TEST(defaults_are_filled_in)
 	    "\t\tlisten_mode = \"0660\";\n"
 	    "\t\tlisten_acl_users = ( );\n"
 	    "\t\tlisten_acl_groups = ( );\n"
-	    "\t\tbacklog = 511;\n"
+	    "\t\tbacklog = 4096;\n"
 	    "\t\tallowed_clients = ( );\n"
 	    "\t\tuser = \"\";\n"
 	    "\t\tgroup = \"\";\n"

@@ -78,7 +78,7 @@ START_TEST(nothing_changed)
 {
 	assert_plan(WWW(""), WWW(""), "keep www");
 	/* written otherwise, and elsewhere in the file */
-	assert_plan(WWW(""), "\n\n" WWW("backlog = 511; user = \"\";"
+	assert_plan(WWW(""), "\n\n" WWW("backlog = 4096; user = \"\";"
 	    "timeouts: { read = 60; };"), "keep www");
 }
 END_TEST
