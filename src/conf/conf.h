@@ -51,6 +51,7 @@ struct conf_timeouts { /* ms */
 
 struct conf_limits {
 	int64_t head; /* bytes of a request's head: all its parameters */
+	int64_t response_head; /* bytes of a response's head, 0: no limit */
 	int64_t memory; /* bytes of the Lua heap, 0: no limit */
 	int64_t rss;	/* bytes of resident memory of a worker, 0: no limit */
 	int64_t files; /* RLIMIT_NOFILE, 0: not changed */

@@ -233,6 +233,14 @@ check_least(struct judge *judge, enum key_group group, const char *name,
 		    conf_group_name(group), name, text);
 }
 
+/* Below this hardly any response has a head that is short enough. */
+static void
+check_head(struct judge *judge)
+{
+	check_least(judge, GROUP_LIMITS, "response_head",
+	    judge->pool->limits.response_head, 1024, "1K");
+}
+
 /* A worker exceeds lower limits without serving a request, so that workers
  * would be replaced without end. */
 static void
@@ -382,6 +390,7 @@ conf_check(const struct conf *conf, const struct conf_origin *origins,
 		check_required(&judge);
 		check_identity(&judge);
 		check_workers(&judge);
+		check_head(&judge);
 		check_recycling(&judge);
 		check_process(&judge);
 		check_request(&judge);

@@ -131,6 +131,8 @@ const struct conf_key conf_keys[] = {
 
 	{ GROUP_LIMITS, "head", KEY_SIZE, POOL(limits.head),
 	    "64K", 1024, 1024 * 1024, CLASS_REPLACE, NULL },
+	{ GROUP_LIMITS, "response_head", KEY_SIZE, POOL(limits.response_head),
+	    "15K", 0, SIZE_MOST, CLASS_REPLACE, NULL },
 	{ GROUP_LIMITS, "memory", KEY_SIZE, POOL(limits.memory),
 	    "0", 0, SIZE_MOST, CLASS_REPLACE, NULL },
 	{ GROUP_LIMITS, "rss", KEY_SIZE, POOL(limits.rss),

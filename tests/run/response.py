@@ -353,6 +353,58 @@ def log_is_not_forged():
         assert "\x1b" not in line and "\0" not in line, line
 
 
+def large_head(daemon, n, body="'x'", **q):
+    """A response whose head has n bytes."""
+    bare = len(daemon.lua("return {['X-Large']=''}, " + body, **q).head) + 4
+    return daemon.lua("return {['X-Large']=('x'):rep(%d)}, %s" %
+                      (n - bare, body), **q)
+
+
+@test
+def large_heads():
+    """a head above limits.response_head, 15K by default, is a 500 that the
+    log explains; nothing of it is sent, and the connection is kept"""
+    d.expect("limits.response_head")
+    for body, q in (("'x'", {}), ("{ 'x', 'y' }", {}), ("nil", {}),
+                    ("('x'):rep(100000)", {}), ("'x'", {"method": "HEAD"}),
+                    ("coroutine.wrap(function() coroutine.yield('x') end)",
+                     {})):
+        r = large_head(d, 15 * 1024, body, **q)
+        equal((r.status, len(r.head) + 4), (200, 15 * 1024), body)
+        mark = d.log_mark()
+        r = large_head(d, 15 * 1024 + 1, body, uri="/large", **q)
+        equal((r.status, r.app_status), (500, 0), body)
+        assert b"xxx" not in r.out, r
+        d.wait_log(r"error \[pool www\] .*/large: the head of the response "
+                   r"has 15361 bytes, more than limits\.response_head "
+                   r"\(15K\)$", mark)
+    with d.connect() as c:
+        equal(c.ask(lua="return {['X-Large']=('x'):rep(20000)}, 'x'",
+                    keep=True).status, 500)
+        equal(c.ask(keep=True).body, b"hello")
+
+
+@test
+def limit_of_heads():
+    """limits.response_head is what the configuration says, 0 is no limit, and
+    what can serve nothing is refused"""
+    with Daemon(limits={"response_head": "2K"}) as other:
+        other.expect("limits.response_head")
+        equal(large_head(other, 2048).status, 200)
+        equal(large_head(other, 2049).status, 500)
+        other.wait_log(r"2049 bytes, more than limits\.response_head "
+                       r"\(2K\)")
+    with Daemon(limits={"response_head": 0}) as other:
+        r = large_head(other, 3000000)
+        equal((r.status, len(r.head) + 4), (200, 3000000))
+    bad = Daemon(limits={"response_head": 1023})
+    bad.write_conf()
+    done = tool("-t", "-c", bad.file)
+    equal(done[0], 78)
+    matches(r"limits\.response_head is neither 0 nor at least 1K", done[2])
+    bad.destroy()
+
+
 @test
 def errors_write():
     """env.errors:write goes to the log with the pool, not to the client"""

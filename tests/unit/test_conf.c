@@ -73,6 +73,7 @@ START_TEST(defaults_are_filled_in)
 	    "\t\t};\n"
 	    "\t\tlimits: {\n"
 	    "\t\t\thead = \"64K\";\n"
+	    "\t\t\tresponse_head = \"15K\";\n"
 	    "\t\t\tmemory = \"0\";\n"
 	    "\t\t\trss = \"0\";\n"
 	    "\t\t\tfiles = 0;\n"
@@ -230,6 +231,8 @@ static const struct row {
 	    "expected a size or \"unlimited\", found \"infinite\"" },
 	{ "limits.head", "4096", "\"4K\"", "\"2M\"",
 	    "expected a size from 1K to 1M, found \"2M\"" },
+	{ "limits.response_head", "8192", "\"8K\"", "\"2048G\"",
+	    "expected a size from 0 to 1024G, found \"2048G\"" },
 	{ "limits.memory", "\"128M\"", "\"128M\"", "\"128MB\"",
 	    "expected a size from 0 to 1024G, found \"128MB\"" },
 	{ "limits.rss", "\"1G\"", "\"1G\"", "\"1025G\"",

@@ -199,6 +199,7 @@ lua_app_load(const char *file, const struct lua_app_options *options,
 	}
 	app->req.errors_to_server = options->errors_to_server;
 	app->reply.may_complain = options->errors_to_server;
+	app->reply.head_most = options->response_head;
 	app->options = *options;
 	lua_heap_bound(&app->heap, app->L, options->memory);
 	enter(app, LUA_LOAD);

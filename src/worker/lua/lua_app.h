@@ -16,6 +16,7 @@ struct lua_app;
 
 struct lua_app_options {
 	size_t memory;	       /* limit of the Lua heap in bytes, 0: none */
+	size_t response_head;  /* bytes of a response's head, 0: any number */
 	int timeout_status;    /* for a request whose time is over */
 	bool errors_to_server; /* env.errors and errors go to FCGI_STDERR too */
 	const struct conf_lua *lua; /* what its code may reach, NULL: the

@@ -427,6 +427,7 @@ start_application(void)
 	const struct conf_pool *pool = self.args->pool;
 	const struct lua_app_options options = {
 		.memory = (size_t)pool->limits.memory,
+		.response_head = (size_t)pool->limits.response_head,
 		.errors_to_server = pool->errors_to_server,
 		.timeout_status = (int)pool->timeout_status,
 		.lua = &pool->lua,

@@ -1,5 +1,6 @@
 #include "worker/serve/request.h"
 
+#include <errno.h>
 #include <string.h>
 
 int
@@ -14,6 +15,11 @@ int
 request_send_head(struct request *request, int status,
     const struct buf *head)
 {
+	if (request->head_most != 0 && head->len > request->head_most) {
+		request->head_size = head->len;
+		errno = EMSGSIZE;
+		return -1;
+	}
 	request->sent = true;
 	request->status = status;
 	request->head = head->data;

@@ -40,8 +40,9 @@ struct request_ops {
 	 */
 	ssize_t (*read)(struct request *, void *data, size_t n);
 	/* Send the head of the response; once, before write.  body_len is the
-	 * length of the body, -1 if it is not known.  0; -1 with errno ENOMEM,
-	 * and nothing is sent, or as write. */
+	 * length of the body, -1 if it is not known.  0; -1 with errno ENOMEM
+	 * or EMSGSIZE (it exceeds head_most), and nothing is sent, or as
+	 * write. */
 	int (*head)(struct request *, const struct response *,
 	    int64_t body_len);
 	/* Send all bytes of n pieces, in order; short ones may be buffered.
@@ -91,6 +92,8 @@ struct request {
 			     is released */
 	size_t head_len;
 	int64_t first;	 /* clock_us() of the head, 0: not yet, or not timed */
+	size_t head_most; /* bytes that a head may have, 0: any number */
+	size_t head_size; /* bytes of the head that had more */
 	bool timed;	 /* `first` is wanted */
 	int status;	 /* HTTP status sent, 0 before that */
 	int app_status;	 /* not 0: the response is cut */
@@ -105,7 +108,7 @@ struct request {
 };
 
 /* For a protocol's ops->head: note status and head, and send the head, which is
- * printed and must stay as it is until release.  Returns as ops->write. */
+ * printed and must stay as it is until release.  Returns as ops->head. */
 int request_send_head(struct request *request, int status,
     const struct buf *head);
 

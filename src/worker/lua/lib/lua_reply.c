@@ -2,9 +2,11 @@
 
 #include <lauxlib.h>
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/num.h"
 #include "worker/lua/lib/lua_head.h"
 #include "worker/lua/lua_check.h"
 #include "worker/lua/lua_state.h"
@@ -19,13 +21,21 @@ send_head(struct lua_reply *reply, struct request *request, int64_t body_len,
     struct why *why)
 {
 	const struct response *r = &reply->response;
+	char limit[NUM_TEXT];
 
 	reply->left = r->length;
 	if (request->ops->head(request, r, body_len) == 0)
 		return LUA_REPLY_DONE;
 	if (request->sent)
 		return LUA_REPLY_GONE;
-	why_set(why, "out of memory for the headers");
+	if (errno == EMSGSIZE) {
+		num_size_text((int64_t)request->head_most, limit);
+		why_set(why, "the head of the response has %zu bytes, more "
+		    "than limits.response_head (%s)", request->head_size,
+		    limit);
+	} else {
+		why_set(why, "out of memory for the headers");
+	}
 	return LUA_REPLY_BAD;
 }
 
@@ -242,6 +252,7 @@ lua_reply_send(struct lua_reply *reply, lua_State *L, struct request *request,
 	enum body_kind kind;
 	int64_t body_len;
 
+	request->head_most = reply->head_most;
 	response_init(r);
 	if (read_head(L, headers, r, why) == -1)
 		return LUA_REPLY_BAD;
@@ -267,6 +278,7 @@ lua_reply_error(struct lua_reply *reply, struct request *request, int status)
 	char text[64];
 	int len;
 
+	request->head_most = 0;
 	len = snprintf(text, sizeof(text), "%s\n", reason);
 	response_init(r);
 	r->status = status;

@@ -19,6 +19,7 @@
 
 struct lua_reply { /* of one response after another, to use memory again */
 	struct response response;
+	size_t head_most; /* bytes that a head may have, 0: any number */
 	int64_t left; /* bytes of the body that may yet be sent, -1: any */
 	bool may_complain; /* to the web server, behind the response */
 };
