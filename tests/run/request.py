@@ -47,6 +47,7 @@ def pairs_are_the_parameters():
     got = seen(uri="/a/b?c=d", params=[("X_EMPTY", ""), ("HTTP_ACCEPT", "*/*"),
                                        ("X_BYTES", b"\0\xff\n\0")])
     expected = dict(default_params("GET", "/a/b?c=d"))
+    del expected["CONTENT_LENGTH"]  # it is empty
     expected = {k.encode(): as_bytes(v) for k, v in expected.items()}
     expected.update({b"X_EMPTY": b"", b"HTTP_ACCEPT": b"*/*",
                      b"X_BYTES": b"\0\xff\n\0", b"LUA": SHOW.encode()})
@@ -192,6 +193,22 @@ def content_length_does_not_rule():
     for length in ("", "0", "-1", None, "3", "100", "12a", "9" * 40):
         equal(answer("return text(env.input:read('a'))", body="abcdef",
                      params=[("CONTENT_LENGTH", length)]), b"abcdef", length)
+
+
+@test
+def content_length_is_a_number():
+    """CONTENT_LENGTH is a plain decimal number or nil"""
+    for length, expected in (
+            ("", "nil"), ("-1", "nil"), (None, "nil"), ("12a", "nil"),
+            ("9" * 40, "nil"), ("0x6", "nil"), (" 6", "nil"), ("6e0", "nil"),
+            ("6", "6"), ("0", "0"), ("06", "06")):
+        equal(answer("local n for k, v in pairs(env) do "
+                     "if k == 'CONTENT_LENGTH' then n = v end end "
+                     "assert(n == env.CONTENT_LENGTH) return text(tostring(n))",
+                     body="", params=[("CONTENT_LENGTH", length)]),
+              expected.encode(), length)
+    equal(answer("return text(env.CONTENT_LENGTH)", params=[
+        ("CONTENT_LENGTH", "5"), ("CONTENT_LENGTH", "6")]), b"5", "twice")
 
 
 @test

@@ -167,6 +167,9 @@ serve_quietly(void)
 	*r = (struct request) { .ops = &client_ops, .params = client.params,
 		.nparams = client.nparams, .length = client.length,
 		.id = "4711-1", .head_only = r->head_only };
+	request_index(r);
+	if (client.length != -1)
+		r->length = client.length;
 	client.body_at = client.largest = 0;
 	buf_clear(&client.out);
 	buf_clear(&client.told);

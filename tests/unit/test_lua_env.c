@@ -86,6 +86,58 @@ START_TEST(withholds_the_proxy_header)
 }
 END_TEST
 
+/* The first one counts, as in logs. */
+START_TEST(withholds_a_length_that_is_no_number)
+{
+	static const char *const given[][2] = { { "", "" }, { "-1", "" },
+		{ "+1", "" }, { " 1", "" }, { "1 ", "" }, { "0x10", "" },
+		{ "1e3", "" }, { "1.0", "" }, { "1, 1", "" },
+		{ "9999999999999999999", "" },
+		{ "0", "CONTENT_LENGTH=0;" }, { "007", "CONTENT_LENGTH=007;" },
+		{ "999999999999999999",
+		    "CONTENT_LENGTH=999999999999999999;" } };
+
+	for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++) {
+		for (int repeats = 0; repeats < 3; repeats++) {
+			new_request();
+			set_param("CONTENT_LENGTH", given[i][0]);
+			for (int n = 0; n < repeats; n++)
+				set_param("CONTENT_LENGTH", n ? "-1" : "5");
+			ck_assert_str_eq(body_of(PAIRS), given[i][1]);
+		}
+	}
+	new_request();
+	set_param_bytes("CONTENT_LENGTH", "1\0", 2);
+	set_param("CONTENT_LENGTHS", "x");
+	set_param("HTTP_CONTENT_LENGTH", "-1");
+	ck_assert_str_eq(body_of(PAIRS),
+	    "CONTENT_LENGTHS=x;HTTP_CONTENT_LENGTH=-1;");
+}
+END_TEST
+
+/* The place of a name that is withheld has another one before and after. */
+START_TEST(forgets_what_is_withheld)
+{
+	static const char *const withheld[] = { "HTTP_PROXY",
+		"CONTENT_LENGTH" };
+
+	load_accept(PAIRS);
+	for (int i = 0; i < 2; i++) {
+		new_request();
+		set_param("HTTP_A", "1");
+		ck_assert_str_eq(serve_body(), "HTTP_A=1;");
+		new_request();
+		set_param(withheld[i], "-1");
+		set_param("HTTP_A", "2");
+		ck_assert_str_eq(serve_body(), "HTTP_A=2;");
+		new_request();
+		set_param("HTTP_A", "3");
+		set_param("HTTP_A", "4");
+		ck_assert_str_eq(serve_body(), "HTTP_A=3, 4;");
+	}
+}
+END_TEST
+
 START_TEST(keeps_every_byte_of_a_parameter)
 {
 	set_param_bytes("QUERY_STRING", "a\0b\n\xff", 5);
@@ -339,6 +391,8 @@ parameter_tests(void)
 	tcase_add_test(t, joins_what_comes_twice);
 	tcase_add_test(t, joins_thousands_at_once);
 	tcase_add_test(t, withholds_the_proxy_header);
+	tcase_add_test(t, withholds_a_length_that_is_no_number);
+	tcase_add_test(t, forgets_what_is_withheld);
 	tcase_add_test(t, keeps_every_byte_of_a_parameter);
 	tcase_add_test(t, remembers_no_other_request);
 	tcase_add_test(t, finds_every_repeat);

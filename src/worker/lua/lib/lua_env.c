@@ -12,15 +12,27 @@
 
 /* ---- the parameters ------------------------------------------------------ */
 
-/* True for the "Proxy:" header of the client, which programs take for their own
- * setting (https://httpoxy.org). */
 static bool
-is_withheld(const struct param *p)
+is_named(const struct param *p, const char *name, size_t len)
 {
-	static const char name[] = "HTTP_PROXY";
+	return p->name_len == len && memcmp(p->name, name, len) == 0;
+}
 
-	return p->name_len == sizeof(name) - 1 &&
-	    memcmp(p->name, name, sizeof(name) - 1) == 0;
+/*
+ * True for the "Proxy:" header of the client, which programs take for their own
+ * setting (https://httpoxy.org), and for a CONTENT_LENGTH that is not the
+ * announced length of the body (nginx sends "" without a body, Caddy "-1" for a
+ * chunked one).
+ */
+static bool
+is_withheld(const struct request *request, const struct param *p)
+{
+	static const char proxy[] = "HTTP_PROXY", length[] = "CONTENT_LENGTH";
+
+	if (is_named(p, length, sizeof(length) - 1))
+		return request->length == -1 ||
+		    p != request->known[PARAM_CONTENT_LENGTH];
+	return is_named(p, proxy, sizeof(proxy) - 1);
 }
 
 /*
@@ -76,9 +88,16 @@ add_param(struct lua_req *req, lua_State *L, int env, size_t i)
 {
 	const struct param *p = &req->request->params[i];
 	int repeats = env + 1, memo = env + 2;
+	bool repeat = is_repeat(req, L, env, i, lua_memo_push(&req->memo, L,
+	    memo, 2 * i, p->name, p->name_len));
 
-	if (is_repeat(req, L, env, i, lua_memo_push(&req->memo, L, memo, 2 * i,
-		p->name, p->name_len))) {
+	/* The name is in the memo even so: those of the places after it are
+	 * compared with it. */
+	if (is_withheld(req->request, p)) {
+		lua_settop(L, memo);
+		return;
+	}
+	if (repeat) {
 		add_repeat(L, repeats, p);
 		return;
 	}
@@ -134,8 +153,7 @@ lua_env_push(struct lua_req *req, lua_State *L)
 	lua_pushnil(L);
 	lua_memo_open(&req->memo, L);
 	for (i = 0; i < request->nparams; i++)
-		if (!is_withheld(&request->params[i]))
-			add_param(req, L, env, i);
+		add_param(req, L, env, i);
 	join_repeats(L, env, repeats);
 	lua_settop(L, env);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, req);
