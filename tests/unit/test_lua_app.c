@@ -139,7 +139,7 @@ END_TEST
 
 START_TEST(copes_with_every_kind_of_error)
 {
-	assert_fails("error({})", "(error object is a table value)");
+	assert_fails("error({})", ": (error object is a table)\\nstack");
 	assert_fails("error()", "(error object is a nil value)");
 	assert_fails("error(42)", ": 42\\nstack traceback:");
 	assert_fails("error(setmetatable({}, { __tostring = function() "
@@ -155,6 +155,82 @@ START_TEST(copes_with_every_kind_of_error)
 	    "inside");
 	assert_fails("return {}, ('x'):rep(1 << 60)", "too large");
 	assert_fails("nothing()", "global 'nothing'");
+}
+END_TEST
+
+/* Without their metatable, and without end. */
+START_TEST(shows_error_objects)
+{
+	assert_fails("error({ message = 'late', code = 42 })", ": (error "
+	    "object is a table: message = \"late\", code = 42)\\nstack");
+	assert_fails("error({ 'no\\0\\n', 1.5, true, {}, print })", ": (error "
+	    "object is a table: [1] = \"no\\x00\\n\", [2] = 1.5, "
+	    "[3] = true, [4] = a table, [5] = a function)\\nstack");
+	assert_fails("error({ 1, 2, 3, 4, 5, 6, 7, 8, 9 })",
+	    ", [8] = 8, ...)\\nstack");
+	assert_fails("error({ message = ('x'):rep(500) })", "xxx...\")\\nstack");
+	assert_fails("error(setmetatable({ a = 1 }, { __name = 'sql.error', "
+	    "__index = error, __pairs = error }))",
+	    ": (error object is a sql.error: a = 1)\\nstack");
+}
+END_TEST
+
+/* A text is not cut at a NUL, wherever an error is told. */
+START_TEST(shows_nul_bytes)
+{
+	int code;
+
+	assert_fails("error('a\\0b')", ": a\\x00b\\nstack traceback:");
+	assert_fails("error(setmetatable({}, { __tostring = function() "
+	    "return 'a\\0b' end }))", ": a\\x00b\\nstack traceback:");
+	load_hook("stop", "error('a\\0b')");
+	ck_assert(lua_app_stop(scene.app));
+	assert_logged(": a\\x00b\\nstack traceback:");
+	load_hook("start", "error('a\\0b')");
+	ck_assert_int_eq(lua_app_start(scene.app, &code, &why), -1);
+	ck_assert_str_eq(why.text, with_file(":1: a\\x00b"));
+}
+END_TEST
+
+/* An error that is raised on in the one that resumed the coroutine. */
+START_TEST(traces_coroutines)
+{
+	static const char inner[] = "local function deep() error('lost') end\n"
+	    "local function run() deep() end\n";
+	char text[400];
+
+	snprintf(text, sizeof(text), "%scoroutine.wrap(run)()", inner);
+	assert_fails(text, "lost\\nstack traceback:\\n\\t[C]: in function "
+	    "'error'\\n\\t");
+	assert_logged("app.lua:3: in upvalue 'deep'\\n\\t");
+	assert_logged("app.lua:4: in function <");
+	assert_logged("app.lua:5: in ");
+	snprintf(text, sizeof(text), "%sassert(coroutine.resume("
+	    "coroutine.create(function() coroutine.wrap(run)() end)))", inner);
+	assert_fails(text, "app.lua:3: in upvalue 'deep'\\n\\t");
+	assert_logged("app.lua:5: in function <");
+	assert_logged("in function 'assert'");
+	assert_fails("local t = {} local function deep() error(t) end\n"
+	    "local co = coroutine.create(function() deep() end)\n"
+	    "coroutine.resume(co) error(t)", "app.lua:3: in upvalue 'deep'");
+}
+END_TEST
+
+/* Nor one that was caught, nor one of another request. */
+START_TEST(traces_no_other_coroutine)
+{
+	load_accept("if env.ONE then coroutine.wrap(function() "
+	    "error('x', 0) end)() end\n"
+	    "local function deep() error('y') end\n"
+	    "pcall(coroutine.wrap(function() deep() end))\n"
+	    "error('x', 0)");
+	set_param("ONE", "1");
+	serve();
+	new_request();
+	serve();
+	assert_logged(": x\\nstack traceback:\\n\\t[C]: in function 'error'"
+	    "\\n\\t");
+	ck_assert_ptr_null(strstr(logged(), "deep"));
 }
 END_TEST
 
@@ -289,6 +365,10 @@ life_tests(void)
 	tcase_add_test(t, logs_an_error_with_traceback);
 	tcase_add_test(t, names_the_request_whatever_it_is);
 	tcase_add_test(t, copes_with_every_kind_of_error);
+	tcase_add_test(t, shows_error_objects);
+	tcase_add_test(t, shows_nul_bytes);
+	tcase_add_test(t, traces_coroutines);
+	tcase_add_test(t, traces_no_other_coroutine);
 	tcase_add_test(t, goes_on_after_errors);
 	tcase_add_test(t, keeps_its_state);
 	tcase_add_test(t, calls_what_accept_is_now);

@@ -40,7 +40,7 @@ START_TEST(names_the_line_of_a_fault)
 	assert_refused("\n\nlocal x = nil + 1", with_file(
 	    ":3: attempt to perform arithmetic on a nil value"));
 	assert_refused("error({})", with_file(
-	    ": (error object is a table value)"));
+	    ": (error object is a table)"));
 	assert_refused("error('two\\n\\tlines', 0)", with_file(": two lines"));
 	write_file("broken.lua", "\n\nx = = 1");
 	assert_refused("require 'broken'", with_file(

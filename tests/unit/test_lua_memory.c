@@ -85,6 +85,38 @@ START_TEST(exceeding_it_is_a_500)
 }
 END_TEST
 
+/* Lua calls no message handler for want of memory. */
+START_TEST(the_place_is_told)
+{
+	load_eater("fill({}, 100)");
+	serve();
+	assert_logged("memory limit 1M exceeded: not enough memory\\nstack "
+	    "traceback:\\n\\t");
+	assert_logged("app.lua:2: in ");
+	assert_logged("'fill'\\n\\t");
+	assert_logged("app.lua:4: in ");
+	load_eater("local function deep() fill({}, 100) end "
+	    "coroutine.wrap(function() deep() end)()");
+	serve();
+	assert_logged(" 'deep'\\n\\t");
+	load_limited_app("local function eat(t) return eat({ t }) end "
+	    "return { accept = print, stop = eat }");
+	ck_assert(lua_app_stop(scene.app));
+	assert_logged("stop: not enough memory\\nstack traceback:\\n\\t");
+}
+END_TEST
+
+/* One that was caught tells nothing of another that ends the request. */
+START_TEST(another_place_is_not_told)
+{
+	load_eater("pcall(fill, {}, 100)\nerror('own', 0)");
+	serve();
+	assert_logged("memory limit 1M exceeded: own\\nstack traceback:"
+	    "\\n\\t[C]: in function 'error'");
+	ck_assert_ptr_null(strstr(logged(), "fill"));
+}
+END_TEST
+
 START_TEST(the_next_request_is_served)
 {
 	load_eater("if env.EAT then fill({}, 100) end");
@@ -198,6 +230,8 @@ suite(void)
 	tcase_set_timeout(t, 20);
 	tcase_add_loop_test(t, exceeding_it_is_a_500, 0,
 	    sizeof(gluttons) / sizeof(gluttons[0]));
+	tcase_add_test(t, the_place_is_told);
+	tcase_add_test(t, another_place_is_not_told);
 	tcase_add_test(t, the_next_request_is_served);
 	tcase_add_test(t, caught_it_is_the_applications);
 	tcase_add_test(t, within_it_nothing_happens);

@@ -12,11 +12,13 @@
 #include "worker/lua/lib/lua_reply.h"
 #include "worker/lua/lib/lua_req.h"
 #include "worker/lua/lua_deadline.h"
+#include "worker/lua/lua_error.h"
 #include "worker/lua/lua_files.h"
 #include "worker/lua/lua_heap.h"
 #include "worker/lua/lua_process.h"
 #include "worker/lua/lua_sandbox.h"
 #include "worker/lua/lua_state.h"
+#include "worker/lua/lua_trace.h"
 #include "worker/process/forked.h"
 
 #define APP_TABLE (LUA_STATE_HANDLER + 1) /* its slot on the stack */
@@ -27,6 +29,7 @@ struct lua_app {
 	int settled; /* see lua_state_settle */
 	struct lua_heap heap;
 	bool exhausted; /* its limit has been hit at some time */
+	char *trace; /* where it was hit last in this entry, or "" */
 	bool restarts;	/* it had a restart when it was loaded */
 	struct lua_files files;
 	struct lua_app_options options;
@@ -42,6 +45,7 @@ static void
 enter(struct lua_app *app, enum lua_entry entry)
 {
 	lua_heap_begin(&app->heap);
+	*app->trace = '\0';
 	if (entry != LUA_ACCEPT && app->options.enter != NULL)
 		app->options.enter(entry);
 	lua_deadline_begin(app->L, entry);
@@ -59,6 +63,18 @@ leave(struct lua_app *app, enum lua_entry entry)
 		app->options.leave();
 }
 
+/* For lua_heap: Lua does not call the message handler for want of memory, and
+ * the stack is gone when lua_pcall returns, so it is looked at before. */
+static void
+trace_memory(void *arg, bool sound)
+{
+	struct lua_app *app = arg;
+
+	*app->trace = '\0';
+	if (sound)
+		lua_trace_look(app->trace, LUA_TRACE_SIZE);
+}
+
 static enum lua_end
 judge(struct lua_app *app, int result)
 {
@@ -68,6 +84,25 @@ judge(struct lua_app *app, int result)
 	if (lua_deadline_expired())
 		return LUA_END_LATE;
 	return lua_heap_hit(&app->heap) ? LUA_END_NO_MEMORY : LUA_END_RAISED;
+}
+
+/* Append the message on the stack, with a traceback if one is known. */
+static void
+add_message(struct lua_app *app, struct buf *out)
+{
+	size_t n;
+	const char *message = lua_state_message(app->L, &n);
+	char *line = app->trace, *end;
+
+	buf_add(out, message, n);
+	if (lua_state_message_len(message, n) < n || *line == '\0' ||
+	    !lua_heap_hit(&app->heap))
+		return;
+	buf_puts(out, LUA_ERROR_TRACEBACK);
+	for (; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+		buf_puts(out, "\n\t");
+		buf_add(out, line, (size_t)(end - line));
+	}
 }
 
 /* One entry: call the C function with the application's table and `second`.
@@ -192,6 +227,7 @@ lua_app_load(const char *file, const struct lua_app_options *options,
 
 	lua_deadline_init();
 	if (app == NULL || (app->file = strdup(file)) == NULL ||
+	    (app->trace = calloc(1, LUA_TRACE_SIZE)) == NULL ||
 	    (app->L = lua_state_open()) == NULL) {
 		why_set(why, "%s: out of memory", file);
 		lua_app_free(app);
@@ -201,6 +237,8 @@ lua_app_load(const char *file, const struct lua_app_options *options,
 	app->reply.may_complain = options->errors_to_server;
 	app->reply.head_most = options->response_head;
 	app->options = *options;
+	app->heap.raises = trace_memory;
+	app->heap.arg = app;
 	lua_heap_bound(&app->heap, app->L, options->memory);
 	enter(app, LUA_LOAD);
 	result = load(app);
@@ -229,6 +267,7 @@ lua_app_free(struct lua_app *app)
 	lua_reply_free(&app->reply);
 	lua_files_free(&app->files);
 	free(app->file);
+	free(app->trace);
 	free(app);
 }
 
@@ -292,7 +331,14 @@ lua_app_start(struct lua_app *app, int *code, struct why *why)
 static void
 log_hook_error(struct lua_app *app, const char *name)
 {
-	log_error("%s: %s: %s", app->file, name, lua_tostring(app->L, -1));
+	struct buf text = { 0 };
+
+	buf_addf(&text, "%s: %s: ", app->file, name);
+	add_message(app, &text);
+	if (buf_string(&text) == NULL)
+		buf_clear(&text);
+	log_about(LEVEL_ERROR, NULL, NULL, text.data, text.len);
+	buf_free(&text);
 	lua_settop(app->L, APP_TABLE);
 }
 
@@ -383,20 +429,24 @@ fail(struct lua_app *app, enum log_level level, int status, const char *text,
 		lua_reply_error(&app->reply, request, status);
 }
 
-/* The memory limit was hit.  message: that of the error which ended the
- * request; NULL: the application has caught the error, which is only logged. */
+/* The memory limit was hit.  raised: by the error that ended the request, whose
+ * message is on the stack; else the application has caught the error, which is
+ * only logged. */
 static void
-handle_memory(struct lua_app *app, const char *message)
+handle_memory(struct lua_app *app, bool raised)
 {
 	struct buf text = { 0 };
 	char limit[NUM_TEXT];
 
 	num_size_text((int64_t)app->heap.limit, limit);
-	buf_addf(&text, "memory limit %s exceeded: %s", limit, message != NULL ?
-	    message : "caught by the application");
+	buf_addf(&text, "memory limit %s exceeded: ", limit);
+	if (raised)
+		add_message(app, &text);
+	else
+		buf_puts(&text, "caught by the application");
 	if (buf_string(&text) == NULL)
 		buf_clear(&text);
-	if (message != NULL)
+	if (raised)
 		fail(app, LEVEL_ERROR, 500, text.data, text.len);
 	else
 		lua_req_log(&app->req, LEVEL_WARNING, text.data, text.len);
@@ -408,22 +458,20 @@ handle_memory(struct lua_app *app, const char *message)
 static void
 handle_error(struct lua_app *app, enum lua_end end)
 {
-	const char *message = lua_tostring(app->L, -1);
-	int error;
+	size_t n;
+	const char *message = lua_state_message(app->L, &n);
+	int error = lua_input_error(&app->req, message);
 
-	if (message == NULL)
-		message = "error object is not a string";
-	error = lua_input_error(&app->req, message);
 	if (end == LUA_END_LATE)
 		fail(app, LEVEL_ERROR, app->options.timeout_status, message,
-		    strlen(message));
+		    n);
 	else if (end == LUA_END_NO_MEMORY)
-		handle_memory(app, message);
+		handle_memory(app, true);
 	else if (error != 0)
 		fail(app, LEVEL_NOTICE, error == ETIMEDOUT ? 408 : 500,
-		    message, lua_state_message_len(message));
+		    message, lua_state_message_len(message, n));
 	else
-		fail(app, LEVEL_ERROR, 500, message, strlen(message));
+		fail(app, LEVEL_ERROR, 500, message, n);
 }
 
 static void
@@ -460,7 +508,7 @@ lua_app_serve(struct lua_app *app, struct request *request)
 	else
 		handle_end(app);
 	if (end == LUA_END_DONE && lua_heap_hit(&app->heap))
-		handle_memory(app, NULL);
+		handle_memory(app, false);
 	lua_settop(app->L, APP_TABLE);
 	lua_req_end(&app->req);
 	lua_heap_settle(&app->heap, app->L);

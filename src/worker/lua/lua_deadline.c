@@ -6,6 +6,8 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+#include "worker/lua/lua_error.h"
+
 #define STEPS (LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT)
 
 #if LUA_VERSION_RELEASE_NUM < 50406
@@ -154,6 +156,7 @@ resume(lua_State *L, lua_State *co, int nargs)
 	status = lua_resume(co, L, nargs, &n);
 	return_to(L, &runner);
 	if (status != LUA_OK && status != LUA_YIELD) {
+		lua_error_note(L, co);
 		lua_xmove(co, L, 1);
 		return -1;
 	}

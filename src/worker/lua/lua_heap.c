@@ -19,10 +19,12 @@ fits(const struct lua_heap *heap, size_t growth)
  * as well, or is for another size.
  */
 static void *
-refuse(struct lua_heap *heap, size_t size)
+refuse(struct lua_heap *heap, const void *block, size_t size)
 {
 	if (heap->refused != 0)
 		heap->hit = true;
+	if (heap->refused == size && heap->raises != NULL)
+		heap->raises(heap->arg, block == NULL);
 	heap->refused = size;
 	return NULL;
 }
@@ -45,7 +47,7 @@ allocate(void *arg, void *block, size_t old, size_t size)
 	if (block == NULL)
 		old = 0;
 	if (size > old && !fits(heap, size - old))
-		return refuse(heap, size);
+		return refuse(heap, block, size);
 	if (size == 0) {
 		free(block);
 		heap->used -= old;
@@ -66,7 +68,7 @@ lua_heap_bound(struct lua_heap *heap, lua_State *L, size_t limit)
 {
 	if (limit == 0)
 		return;
-	*heap = (struct lua_heap) { .limit = limit };
+	heap->limit = limit;
 	heap->used = (size_t)lua_gc(L, LUA_GCCOUNT) * 1024 +
 	    (size_t)lua_gc(L, LUA_GCCOUNTB);
 	lua_setallocf(L, allocate, heap);

@@ -19,6 +19,11 @@ struct lua_heap { /* all zero: not bounded */
 	size_t settled; /* `used` after the last collection of settle */
 	size_t refused; /* size that was refused and not tried again, 0: none */
 	bool hit;	/* an error was raised for the limit */
+	/* Called when the core of Lua is about to raise one; NULL: not called.
+	 * Nothing may be allocated then.  sound: the state can be looked at,
+	 * as it is not its own stack that was to grow. */
+	void (*raises)(void *arg, bool sound);
+	void *arg;
 };
 
 /* Bound the memory of an existing state to `limit` bytes; 0: do nothing.  heap

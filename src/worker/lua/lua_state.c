@@ -9,8 +9,8 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "worker/lua/lua_error.h"
 
-#define TRACEBACK     "\nstack traceback:\n"
 #define SETTLE_MIN    (32 * 1024) /* KB of heap, below which it is left */
 #define SETTLE_FACTOR 4 /* the collector keeps the heap within 2 by itself */
 
@@ -23,22 +23,6 @@ panic(lua_State *L)
 	log_alert("Lua panics: %s",
 	    message != NULL ? message : "error object is not a string");
 	return 0;
-}
-
-/* The message handler.  Error objects need not be strings.  If a __tostring
- * raises, Lua calls this again with that error. */
-static int
-handle_error(lua_State *L)
-{
-	const char *message = lua_tostring(L, 1);
-
-	if (message == NULL && luaL_callmeta(L, 1, "__tostring"))
-		message = lua_tostring(L, -1);
-	if (message == NULL)
-		message = lua_pushfstring(L, "(error object is a %s value)",
-		    luaL_typename(L, 1));
-	luaL_traceback(L, L, message, 1);
-	return 1;
 }
 
 static int
@@ -57,7 +41,7 @@ lua_state_open(void)
 	if (L == NULL)
 		return NULL;
 	lua_atpanic(L, panic);
-	lua_pushcfunction(L, handle_error);
+	lua_pushcfunction(L, lua_error_handler);
 	lua_pushcfunction(L, open_libraries);
 	if (lua_state_call(L, 0, 0) == -1) {
 		lua_close(L);
@@ -69,8 +53,10 @@ lua_state_open(void)
 int
 lua_state_call(lua_State *L, int nargs, int nresults)
 {
-	int status = lua_pcall(L, nargs, nresults, LUA_STATE_HANDLER);
+	int status;
 
+	lua_error_forget(L);
+	status = lua_pcall(L, nargs, nresults, LUA_STATE_HANDLER);
 	return status == LUA_OK ? 0 : -1;
 }
 
@@ -117,12 +103,26 @@ lua_state_load(lua_State *L, const char *file)
 
 /* ---- messages ------------------------------------------------------------ */
 
-size_t
-lua_state_message_len(const char *message)
+/* It is no string only if Lua could not run the handler. */
+const char *
+lua_state_message(lua_State *L, size_t *n)
 {
-	const char *end = strstr(message, TRACEBACK);
+	static const char other[] = "error object is not a string";
+	const char *message = lua_tolstring(L, -1, n);
 
-	return end != NULL ? (size_t)(end - message) : strlen(message);
+	if (message != NULL)
+		return message;
+	*n = sizeof(other) - 1;
+	return other;
+}
+
+size_t
+lua_state_message_len(const char *message, size_t n)
+{
+	const char *end = memmem(message, n, LUA_ERROR_TRACEBACK,
+	    strlen(LUA_ERROR_TRACEBACK));
+
+	return end != NULL ? (size_t)(end - message) : n;
 }
 
 /* Lua shows a long name as "..." and its last part.  Returns how many bytes
@@ -139,11 +139,11 @@ shortened_len(const char *message, const char *file)
 	return 3 + part;
 }
 
-/* True if the message names its place. */
+/* True if the message, which has n bytes, names its place. */
 static bool
-has_place(const char *message, const char *file)
+has_place(const char *message, size_t n, const char *file)
 {
-	size_t len = lua_state_message_len(message);
+	size_t len = lua_state_message_len(message, n);
 	int line;
 
 	return sscanf(message, "%*[^:]:%d:", &line) == 1 ||
@@ -153,24 +153,30 @@ has_place(const char *message, const char *file)
 /* Append the full name of the file, if the message has it shortened or names no
  * place.  Returns how many bytes of the message that replaces. */
 static size_t
-add_place(struct buf *out, const char *message, const char *file)
+add_place(struct buf *out, const char *message, size_t n, const char *file)
 {
 	size_t skip = shortened_len(message, file);
 
 	if (skip > 0)
 		buf_puts(out, file);
-	else if (!has_place(message, file))
+	else if (!has_place(message, n, file))
 		buf_addf(out, "%s: ", file);
 	return skip;
 }
 
-/* A line break, and the blanks after it, become one blank. */
+/* A line break, and the blanks after it, become one blank.  A NUL, which
+ * would end the text, is shown. */
 static void
 add_one_line(struct buf *out, const char *text, size_t n)
 {
 	size_t i = 0;
 
 	while (i < n) {
+		if (text[i] == '\0') {
+			buf_puts(out, "\\x00");
+			i++;
+			continue;
+		}
 		if (text[i] != '\n') {
 			buf_putc(out, text[i++]);
 			continue;
@@ -194,14 +200,13 @@ line_in(const char *text, const char *file)
 void
 lua_state_why(lua_State *L, const char *file, bool traced, struct why *why)
 {
-	const char *message = lua_tostring(L, -1);
 	struct buf text = { 0 };
 	size_t skip, len;
+	const char *message = lua_state_message(L, &len);
 
-	if (message == NULL)
-		message = "error object is not a string";
-	skip = add_place(&text, message, file);
-	len = traced ? strlen(message) : lua_state_message_len(message);
+	skip = add_place(&text, message, len, file);
+	if (!traced)
+		len = lua_state_message_len(message, len);
 	add_one_line(&text, message + skip, len - skip);
 	if (buf_string(&text) != NULL) {
 		why_set(why, "%s", text.data);

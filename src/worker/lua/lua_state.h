@@ -31,8 +31,12 @@ int lua_state_load(lua_State *L, const char *file);
  */
 int lua_state_call(lua_State *L, int nargs, int nresults);
 
-/* The length of such a message without its traceback. */
-size_t lua_state_message_len(const char *message);
+/* Such a message, which is on the stack and stays there, and its length: it may
+ * have NULs. */
+const char *lua_state_message(lua_State *L, size_t *n);
+
+/* The length of such a message, n bytes, without its traceback. */
+size_t lua_state_message_len(const char *message, size_t n);
 
 /*
  * Pop the message from the stack and put it into why, on one line; `traced`:

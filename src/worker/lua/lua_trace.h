@@ -27,9 +27,9 @@ const char *lua_trace_answer(void);
 /* From any thread: withdraw the question and drop the answer. */
 void lua_trace_forget(void);
 
-/* Write the place to out, n bytes, terminated.  Only in a copy of the process
- * (snapshot.h), where nothing changes.  The length of the text, 0 if no Lua
- * code runs. */
+/* Write the place to out, n bytes, terminated.  Only where nothing changes: in
+ * a copy of the process (snapshot.h), or within a call from the thread that
+ * runs Lua.  The length of the text, 0 if no Lua code runs. */
 size_t lua_trace_look(char *out, size_t n);
 
 #endif
