@@ -82,9 +82,16 @@ go_on(void)
 static void
 announce(void)
 {
+	const char *refusal = reload_refusal();
+	const char *outcome = self.pools.outcome.text;
 	char text[POOLS_TEXT];
 
-	log_notice("ready: %s", pools_text(&self.pools, text));
+	pools_text(&self.pools, text);
+	if (refusal != NULL)
+		log_error("%s; %s", refusal, text);
+	else
+		log_notice("ready: %s%s%s", text, *outcome != '\0' ? "; " : "",
+		    outcome);
 	if (self.verdict != -1 && strcmp(conf_now()->error_log, "stderr") != 0)
 		daemon_silence();
 	daemon_verdict(&self.verdict, EX_OK);

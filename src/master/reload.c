@@ -27,6 +27,7 @@ static struct {
 	bool again;	   /* conf is in force already */
 	bool upgrade;
 	bool committed;
+	bool refused;
 	int64_t until;	    /* end of waiting for busy ones, clock_ms() */
 	int64_t before_max; /* process_max before the reload */
 } self;
@@ -67,9 +68,7 @@ give_up(struct pools *pools)
 	if (!self.again)
 		pools_decide(pools, false);
 	pools_limit(pools, self.before_max);
-	log_error(self.upgrade ? "the configuration cannot be put into "
-	    "effect: what was in force stays, and so do its workers" :
-	    "reload refused: nothing has changed");
+	self.refused = true;
 	if (self.upgrade)
 		outcome_add(&pools->outcome, NULL, "upgraded, but the "
 		    "configuration cannot be put into effect");
@@ -216,6 +215,7 @@ int
 reload_apply(struct pools *pools, struct conf *conf)
 {
 	outcome_clear(&pools->outcome);
+	self.refused = false;
 	self.upgrade = true;
 	self.again = false;
 	if (conf != NULL)
@@ -233,6 +233,7 @@ reload_begin(struct pools *pools, const char *file, bool allow_root)
 	struct conf *conf;
 
 	outcome_clear(&pools->outcome);
+	self.refused = false;
 	self.upgrade = false;
 	self.again = file == NULL;
 	self.committed = false;
@@ -457,6 +458,16 @@ reload_done(struct pools *pools)
 	if (self.committed)
 		note_failed(pools);
 	return true;
+}
+
+const char *
+reload_refusal(void)
+{
+	if (!self.refused)
+		return NULL;
+	return self.upgrade ? "the configuration cannot be put into effect: "
+	    "what was in force stays, and so do its workers" :
+	    "reload refused: nothing has changed";
 }
 
 void

@@ -39,6 +39,9 @@ int reload_apply(struct pools *pools, struct conf *conf);
  * refused, and no worker is waited for any more. */
 bool reload_done(struct pools *pools);
 
+/* What to say of the last reload if it was refused, else NULL. */
+const char *reload_refusal(void);
+
 /* The daemon stops: a reload that is under way is not decided any more. */
 void reload_cancel(void);
 

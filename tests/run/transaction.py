@@ -58,7 +58,9 @@ def refused(d, *said):
     for text in said:
         matches(text, err)
         d.wait_log(text, mark)
-    d.wait_log("reload refused: nothing has changed", mark)
+    d.wait_log(r"reload refused: nothing has changed; \d+ of \d+ pools "
+               "serve$", mark)
+    assert " ready: " not in d.read_log(mark), "refused, and ready"
     until(lambda: present(d) == before, "all is as before: %r, %r" %
           (before, present(d)))
 
