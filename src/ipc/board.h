@@ -24,7 +24,9 @@ enum board_fact {
 	FACT_STARTED,	 /* seconds since 1970 when counting began */
 	FACT_GENERATION, /* number of the newest one; the first is 1 */
 	FACT_FORKED,	 /* workers forked, ever */
-	FACT_CRASHES,	 /* workers that died without an order to leave */
+	FACT_CRASHES,	 /* workers that were up and died without an order to
+			    leave */
+	FACT_LOADS_FAILED, /* workers that died before they were up */
 	FACT_RESTARTS,	 /* workers forked in the place of another */
 	FACT_RECYCLED,	 /* and on, by enum score_cause: workers replaced */
 	FACT_RECYCLED_END = FACT_RECYCLED + SCORE_CAUSES - 1,

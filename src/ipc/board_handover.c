@@ -30,6 +30,7 @@ static const char *const facts[BOARD_FACTS] = {
 	[FACT_GENERATION] = "generation",
 	[FACT_FORKED] = "forked",
 	[FACT_CRASHES] = "crashes",
+	[FACT_LOADS_FAILED] = "loads_failed",
 	[FACT_RESTARTS] = "restarts",
 	[FACT_RECYCLED + CAUSE_REQUESTS] = "recycled_requests",
 	[FACT_RECYCLED + CAUSE_AGE] = "recycled_age",

@@ -509,7 +509,8 @@ lose(struct generation *g, const struct slot *slot)
 		lose_successor(g, slot->succeeds);
 	else
 		g->missing++;
-	board_add_fact(g->board, FACT_CRASHES);
+	board_add_fact(g->board, slot->state == SLOT_STARTING ?
+	    FACT_LOADS_FAILED : FACT_CRASHES);
 	if (backoff_failed(&g->backoff, now, slot->state == SLOT_UP,
 		now - slot->born))
 		log_notice("pool %s: %u failure%s in a row, the next worker "

@@ -148,6 +148,7 @@ put_history(const struct status *status, struct status_writer *writer)
 	integer(writer, "forks", fact(status, FACT_FORKED));
 	integer(writer, "restarts", fact(status, FACT_RESTARTS));
 	integer(writer, "crashes", fact(status, FACT_CRASHES));
+	integer(writer, "failed loads", fact(status, FACT_LOADS_FAILED));
 	open(writer, "recycled", NEST_OBJECT);
 	for (unsigned i = 0; i < SCORE_CAUSES; i++)
 		integer(writer, causes[i],

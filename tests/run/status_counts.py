@@ -363,7 +363,7 @@ def a_status_while_workers_die():
                 assert 1 <= in_hand(got) <= 5, got
         killing.result()
         got = settled(d, idle=3)
-        equal((got["crashes"], got["restarts"]), (5, 5))
+        equal((got["crashes"] + got["failed loads"], got["restarts"]), (5, 5))
 
 
 run()

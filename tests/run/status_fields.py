@@ -25,7 +25,7 @@ POOL = {
     "failed requests": int, "killed requests": int,
     "abandoned requests": int, "bytes in": int, "bytes out": int,
     "latency": list, "latency sum": float, "forks": int, "restarts": int,
-    "crashes": int, "recycled": dict, "backoff": dict}
+    "crashes": int, "failed loads": int, "recycled": dict, "backoff": dict}
 GROUPS = {
     "responses": ["none", "1xx", "2xx", "3xx", "4xx", "5xx"],
     "recycled": ["requests", "age", "rss", "memory", "restart"],
@@ -42,7 +42,7 @@ BOUNDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
           0.1, 0.25, 0.5, 1, 2.5, 5, 10, "+Inf"]
 # What is the same from one look to the next while nobody else asks.
 STEADY = ("pool", "process manager", "start time", "listen queue len",
-          "total processes", "generation", "crashes", "forks",
+          "total processes", "generation", "crashes", "failed loads", "forks",
           "max children reached", "failed requests", "bytes in")
 METRICS = {
     "start_time_seconds": "gauge", "generation": "gauge",
@@ -57,7 +57,8 @@ METRICS = {
     "resident_memory_bytes": "gauge", "workers_limit": "gauge",
     "workers_max_active": "gauge", "max_children_reached_total": "counter",
     "worker_forks_total": "counter", "worker_restarts_total": "counter",
-    "worker_crashes_total": "counter", "backoff_failures": "gauge",
+    "worker_crashes_total": "counter",
+    "worker_failed_loads_total": "counter", "backoff_failures": "gauge",
     "backoff_seconds": "gauge", "workers": "gauge",
     "workers_recycled_total": "counter", "responses_total": "counter",
     "request_duration_seconds": "histogram"}

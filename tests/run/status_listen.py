@@ -191,14 +191,17 @@ def reloads():
 def crash_loop():
     """a pool whose workers all fail shows that"""
     d.expect("broken on purpose", "before it was ready")
-    mark = d.log_mark()
+    mark, before = d.log_mark(), d.status()
     d.write_app("error('broken on purpose')")
     for pid in d.workers("www"):
         os.kill(pid, signal.SIGKILL)
     d.wait_log("the next worker starts in 800 ms", mark)
     until(lambda: d.status()["backoff"]["state"] == "waiting" and
           d.status()["backoff"]["failures"] > 2, "back-off is shown")
-    equal(d.status()["idle processes"], 0)
+    told = d.status()
+    equal(told["idle processes"], 0)
+    equal(told["crashes"] - before["crashes"], 2, "as many as were killed")
+    assert told["failed loads"] - before["failed loads"] >= 3, told
     d.write_app(app_source("eval.lua"))
     until(lambda: d.status()["idle processes"] == 2, "it has recovered",
           PATIENCE * 2)
