@@ -101,6 +101,41 @@ def no_binary_chunks():
 
 
 @test
+def a_refused_chunk_is_told():
+    """the first one that a worker refuses, whichever way, has a line with the
+    place and the key, though the application drops the reason; others have
+    none, nor has one that the application itself wants to be text"""
+    dump = "string.dump(function() end)"
+    line = (r"(?m)^\S+ warning \[pool www\] \[pid \d+\] (\[request \S+\] )?"
+            r"request:2: .*lua\.binary_chunks is false")
+    d = sandboxed()
+    with open(d.dir + "/chunk.lua", "wb") as f:
+        f.write(b"\x1bLua")
+    with d:
+        d.lua("load(%s, 'x', 't') load('no code') return {}" % dump)
+        for way in ("load(%s)" % dump, "load(%s, 'x', 'b')" % dump,
+                    "loadfile(env.DIR .. '/chunk.lua')",
+                    "pcall(dofile, env.DIR .. '/chunk.lua')",
+                    "pcall(require, 'chunk')"):
+            mark = d.log_mark()
+            for _ in range(3):
+                equal(d.lua("\n%s return {}" % way,
+                            params=[("DIR", d.dir)]).status, 200)
+            old = d.wait_workers(1)
+            os.kill(old[0], signal.SIGTERM)
+            until(lambda: d.workers() and d.workers() != old, "a new worker")
+            equal(len(re.findall(line, d.read_log(mark))), 1, way)
+            equal(d.read_log(mark).count("binary_chunks"), 1, way)
+        assert "binary_chunks" not in d.read_log().partition("request:2")[0], \
+            "text was wanted"
+    with sandboxed(binary_chunks=True) as d:
+        d.lua("load(%s) return {}" % dump)
+        equal(d.lua("print('done') return {}").status, 200)
+        d.wait_log("done$")
+        assert "binary_chunks" not in d.read_log()
+
+
+@test
 def module_paths():
     """path comes after the application's directory; ;; is Lua's own"""
     lib = scratch()

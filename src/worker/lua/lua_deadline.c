@@ -33,19 +33,6 @@ static struct {
 	volatile sig_atomic_t expired;
 } self;
 
-/* Push the place of the innermost Lua code: "app.lua:3: ", or "". */
-static void
-push_place(lua_State *L)
-{
-	lua_Debug ar;
-	int level = 0;
-
-	while (lua_getstack(L, level, &ar) && lua_getinfo(L, "l", &ar) &&
-	    ar.currentline <= 0)
-		level++;
-	luaL_where(L, level);
-}
-
 /* The hook.  A coroutine may still have it in a later entry, and drops it
  * then. */
 static void
@@ -56,7 +43,7 @@ raise_expired(lua_State *L, lua_Debug *where)
 		lua_sethook(L, NULL, 0, 0);
 		return;
 	}
-	push_place(L);
+	lua_error_place(L);
 	lua_pushstring(L, lua_deadline_errors[self.entry]);
 	lua_concat(L, 2);
 	lua_error(L);

@@ -152,6 +152,18 @@ push_message(lua_State *L)
 	lua_tostring(L, -1); /* a number becomes a string */
 }
 
+void
+lua_error_place(lua_State *L)
+{
+	lua_Debug ar;
+	int level = 0;
+
+	while (lua_getstack(L, level, &ar) && lua_getinfo(L, "l", &ar) &&
+	    ar.currentline <= 0)
+		level++;
+	luaL_where(L, level);
+}
+
 /* ---- tracebacks ---------------------------------------------------------- */
 
 /* What lua_error_note has kept is in the registry, under these addresses. */

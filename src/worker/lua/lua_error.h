@@ -19,6 +19,9 @@ int lua_error_handler(lua_State *L);
  * keep its traceback for the handler, in case L raises that error on. */
 void lua_error_note(lua_State *L, lua_State *co);
 
+/* Push the place of the innermost Lua code: "app.lua:3: ", or "". */
+void lua_error_place(lua_State *L);
+
 /* Forget what lua_error_note has kept.  Cheap if that is nothing. */
 void lua_error_forget(lua_State *L);
 

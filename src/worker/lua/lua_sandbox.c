@@ -5,7 +5,9 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "conf/conf_lua.h"
+#include "worker/lua/lua_error.h"
 
 #define SEARCHER_LUA   2 /* of package.searchers (Lua manual, 6.3) */
 #define SEARCHER_C     3 /* and the one after it are for C libraries */
@@ -23,6 +25,29 @@ static struct {
 
 /* ---- text only ----------------------------------------------------------- */
 
+#define REFUSED	 "attempt to load a binary chunk" /* Lua's own words */
+#define DISABLED "binary chunks are disabled in this pool"
+
+static bool told; /* of a refused chunk, since lua_sandbox_apply */
+
+/* At the top is why a chunk was not loaded: if it is binary, log the first.
+ * Many programs drop what load returns beside nil. */
+static void
+tell_refused(lua_State *L)
+{
+	const char *message = lua_tostring(L, -1);
+
+	if (told || message == NULL || (strstr(message, REFUSED) == NULL &&
+		strcmp(message, DISABLED) != 0))
+		return;
+	told = true;
+	lua_error_place(L);
+	log_warning("%sprecompiled code (string.dump, luac) is not loaded, as "
+	    "lua.binary_chunks is false; what this worker refuses from here on "
+	    "is not logged", lua_tostring(L, -1));
+	lua_pop(L, 1);
+}
+
 /* Change the mode at index to "t" if it allows text.  False if it allows binary
  * chunks only; then the results of load are on the stack. */
 static bool
@@ -32,7 +57,7 @@ force_text(lua_State *L, int index)
 
 	if (strchr(mode, 't') == NULL && strchr(mode, 'b') != NULL) {
 		lua_pushnil(L);
-		lua_pushliteral(L, "binary chunks are disabled in this pool");
+		lua_pushliteral(L, DISABLED);
 		return false;
 	}
 	if (strchr(mode, 't') != NULL) {
@@ -44,16 +69,29 @@ force_text(lua_State *L, int index)
 	return true;
 }
 
+/* Call load, whose mode is at index.  A chunk that the application itself
+ * wants to be text is its own affair. */
+static int
+load_text(lua_State *L, lua_CFunction load, int index)
+{
+	bool any = strchr(luaL_optstring(L, index, "bt"), 'b') != NULL;
+	int n = force_text(L, index) ? load(L) : 2;
+
+	if (any && n == 2)
+		tell_refused(L);
+	return n;
+}
+
 static int
 text_load(lua_State *L)
 {
-	return force_text(L, 3) ? own.load(L) : 2;
+	return load_text(L, own.load, 3);
 }
 
 static int
 text_loadfile(lua_State *L)
 {
-	return force_text(L, 2) ? own.loadfile(L) : 2;
+	return load_text(L, own.loadfile, 2);
 }
 
 static int
@@ -71,8 +109,10 @@ text_dofile(lua_State *L)
 	const char *file = luaL_optstring(L, 1, NULL);
 
 	lua_settop(L, 1);
-	if (luaL_loadfilex(L, file, "t") != LUA_OK)
+	if (luaL_loadfilex(L, file, "t") != LUA_OK) {
+		tell_refused(L);
 		return lua_error(L);
+	}
 	lua_callk(L, 0, LUA_MULTRET, 0, finish_dofile);
 	return finish_dofile(L, LUA_OK, 0);
 }
@@ -92,9 +132,11 @@ text_search(lua_State *L)
 		return 1; /* a message: the places where it looked */
 	lua_pop(L, 1);
 	file = lua_tostring(L, -1);
-	if (luaL_loadfilex(L, file, "t") != LUA_OK)
+	if (luaL_loadfilex(L, file, "t") != LUA_OK) {
+		tell_refused(L);
 		return luaL_error(L, "error loading module '%s' from file "
 		    "'%s':\n\t%s", name, file, lua_tostring(L, -1));
+	}
 	lua_insert(L, -2);
 	return 2;
 }
@@ -330,6 +372,7 @@ lua_sandbox_apply(lua_State *L, const struct conf_lua *lua, const char *file)
 		lua = &defaults;
 	set_paths(L, lua, file);
 	lua_settop(L, top);
+	told = false;
 	if (!lua->binary_chunks) {
 		lua_getglobal(L, "package");
 		refuse_binary(L);
