@@ -18,5 +18,7 @@ const struct tuning tuning = {
 	.hang = MS(2000),
 	.stuck = MS(2000),
 	.overdue = MS(500),
+	.full = MS(1000),
+	.room = MS(10000),
 	.linger = MS(5000),
 };

@@ -25,6 +25,8 @@ struct tuning {
 	int64_t stuck;	 /* for a worker to end after it said that it will */
 	int64_t overdue; /* for Lua code to stop after its limit, before its
 			    worker ends */
+	int64_t full;	 /* from when a pool is full until it is said */
+	int64_t room;	 /* from when it is not until that is said */
 	int64_t linger;	 /* for a peer to close after its response */
 };
 

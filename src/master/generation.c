@@ -60,6 +60,8 @@ generation_new(const struct conf_pool *conf, const struct conf *source,
 	}
 	if (trial)
 		g->state = GENERATION_TRIAL;
+	if (before != NULL)
+		g->fullness = before->fullness;
 	g->board = board_new(g->nslots,
 	    before == NULL ? NULL : before->board);
 	why_set(why, "%s", strerror(errno));

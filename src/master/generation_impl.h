@@ -8,6 +8,7 @@
 
 #include "ipc/worker_args.h"
 #include "master/backoff.h"
+#include "master/fullness.h"
 #include "master/generation.h"
 #include "master/logs.h"
 #include "master/slot.h"
@@ -40,6 +41,7 @@ struct generation {
 	char reason[320]; /* generation_reason */
 
 	int64_t idle_since; /* as in struct pm_view */
+	struct fullness fullness;
 	bool crowded;	    /* WORD_CROWDED has come since the last step */
 	unsigned asked;	    /* WORD_CROWDED is sent below so many idle ones */
 	int64_t paused;	    /* clock_ms() before which none is asked for it */

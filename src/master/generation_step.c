@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/tuning.h"
 #include "master/generation_impl.h"
 #include "master/pm.h"
@@ -47,8 +48,7 @@ look(struct generation *g, int64_t now, struct score_counts *seen)
 	board_look(g->board, seen);
 	view.busy = seen->busy < up ? seen->busy : up;
 	view.idle = up - view.busy;
-	if (g->workers.mode == MODE_ONDEMAND ||
-	    (g->workers.mode == MODE_DYNAMIC && view.idle == 0))
+	if (g->workers.mode == MODE_ONDEMAND || view.idle == 0)
 		view.queued = listen_set_waiting(&g->listens);
 	if (!pm_spare(&g->workers, view.idle))
 		g->idle_since = -1;
@@ -56,6 +56,33 @@ look(struct generation *g, int64_t now, struct score_counts *seen)
 		g->idle_since = now;
 	view.idle_since = g->idle_since;
 	return view;
+}
+
+/* Tell when the pool begins to be full, and when that is over.  Returns
+ * clock_ms() at which to look again, -1: no need. */
+static int64_t
+tell_fullness(struct generation *g, const struct pm_view *view)
+{
+	struct fullness *f = &g->fullness;
+	unsigned max = (unsigned)g->workers.max;
+
+	switch (fullness_look(f, view->busy >= max, view->queued, view->now)) {
+	case FULLNESS_BEGINS:
+		log_warning("pool %s: full: all %u workers are busy and %u "
+		    "client%s wait%s; consider raising workers.max (%u), or "
+		    "see in the slow log what holds them", g->conf->name, max,
+		    view->queued, view->queued == 1 ? "" : "s",
+		    view->queued == 1 ? "s" : "", max);
+		break;
+	case FULLNESS_ENDS:
+		log_notice("pool %s: is not full any more, after %lld s; at "
+		    "most %u waited", g->conf->name,
+		    (long long)(f->seen - f->first + 999) / 1000, f->longest);
+		break;
+	case FULLNESS_SAME:
+		break;
+	}
+	return fullness_due(f);
 }
 
 /* The youngest idle worker has the least to lose. */
@@ -175,6 +202,7 @@ manage(struct generation *g, int64_t now)
 		retire_one(g);
 	next = clock_sooner(next, ask_to_be_told(g, &seen,
 	    pending ? 0 : step.wake_below, now));
+	next = clock_sooner(next, tell_fullness(g, &view));
 	generation_watch(g, step.watch && !pending && view.queued == 0);
 	if (g->workers.mode == MODE_ONDEMAND && pending &&
 	    !throttled && !g->options->quota->wanted)
