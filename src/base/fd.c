@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,12 +29,15 @@ fd_nonblock(int fd, bool on)
 int
 fd_write_all(int fd, const void *data, size_t n)
 {
+	struct pollfd room = { .fd = fd, .events = POLLOUT };
 	const char *p = data;
 	ssize_t done;
 
 	for (; n > 0; p += done, n -= (size_t)done) {
 		done = write(fd, p, n);
-		if (done == -1 && errno != EINTR)
+		if (done == -1 && errno == EAGAIN)
+			poll(&room, 1, -1);
+		else if (done == -1 && errno != EINTR)
 			return -1;
 		if (done == -1)
 			done = 0;

@@ -15,8 +15,8 @@
 int fd_cloexec(int fd, bool on);
 int fd_nonblock(int fd, bool on);
 
-/* Write all n bytes to a blocking descriptor, going on after EINTR.  0 or
- * -1. */
+/* Write all n bytes, going on after EINTR, and waiting as long as it takes for
+ * room if the descriptor does not block.  0 or -1. */
 int fd_write_all(int fd, const void *data, size_t n);
 
 /* Make a pair of connected, close-on-exec descriptors: a pipe, [0] to read and

@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log_fold.h"
+#include "base/log_pipe.h"
 #include "base/log_target.h"
 #include "base/log_wire.h"
 
@@ -117,6 +118,7 @@ log_to_master(enum log_level min)
 {
 	static bool once;
 
+	log_pipe_keep();
 	log_target_take(&state.target, STDERR_FILENO, FORM_WIRE, NULL);
 	state.min = min;
 	if (!once)
@@ -153,6 +155,8 @@ put(const struct log_entry *entry)
 	struct buf *line = &state.line;
 	int result = -1;
 
+	if (state.target.form == FORM_WIRE)
+		state.target.out.fd = log_pipe();
 	if (make(line, entry) == 0)
 		result = log_target_write(&state.target, line->data,
 		    line->len);

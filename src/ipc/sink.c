@@ -18,6 +18,7 @@
 #include "base/fd.h"
 #include "base/locale.h"
 #include "base/log.h"
+#include "base/log_pipe.h"
 #include "base/log_target.h"
 #include "base/path.h"
 #include "base/user.h"
@@ -127,7 +128,7 @@ sink_open(struct sink *sink, const char *target, struct why *why)
 void
 sink_close(struct sink *sink)
 {
-	if (sink->out.fd > STDERR_FILENO)
+	if (sink->way != SINK_ERROR_LOG && sink->out.fd > STDERR_FILENO)
 		close(sink->out.fd);
 	set(sink, SINK_NONE, -1);
 }
@@ -444,6 +445,8 @@ sink_write_lines(struct sink *sink, const char *lines, size_t n)
 	size_t whole;
 	int error;
 
+	if (sink->way == SINK_ERROR_LOG)
+		sink->out.fd = log_pipe();
 	if (writer_write(&sink->out, lines, n) == 0)
 		return n;
 	error = errno;

@@ -87,9 +87,10 @@ def native(change=lambda text: text, **how):
 
 
 def vital(pid):
-    """What it has besides the standard three and its logs: (number, what)."""
+    """What it has besides the standard three and its logs, of which the error
+    log is a pipe: (number, what)."""
     return [(fd, link) for fd, link in fds(pid) if fd > 2 and
-            not link.startswith("/")]
+            not link.startswith(("/", "pipe:"))]
 
 
 def cpu(pid):

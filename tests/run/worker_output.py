@@ -153,6 +153,93 @@ def faster_than_the_log():
                   list(range(1, 25001)), "order")
 
 
+MODULE = """
+#include <fcntl.h>
+#include <unistd.h>
+static int do_close(lua_State *L) {
+    close((int)luaL_checkinteger(L, 1)); return 0;
+}
+static int from(lua_State *L) {
+    for (int fd = (int)luaL_checkinteger(L, 1); fd < 1024; fd++) close(fd);
+    return 0;
+}
+static int nonblock(lua_State *L) {
+    lua_pushinteger(L, fcntl(1, F_SETFL, fcntl(1, F_GETFL) | O_NONBLOCK));
+    return 1;
+}
+int luaopen_descriptors(lua_State *L) {
+    lua_register(L, "close_fd", do_close);
+    lua_register(L, "close_from", from);
+    lua_register(L, "nonblock", nonblock);
+    return 0;
+}
+"""
+
+
+def with_module(**pool):
+    d = Daemon(workers=ONE, **pool)
+    path = c_module(d.dir, MODULE)
+    d.write_app("package.loadlib('%s', 'luaopen_descriptors')()\n" % path +
+                app_source("eval.lua"))
+    return d
+
+
+@test
+def a_pipe_that_does_not_block():
+    """the application makes its stdout non-blocking: 40,000 lines at once, and
+    every one is there"""
+    with with_module() as d:
+        d.lua("nonblock() for i = 1, 40000 do print('n', i) end "
+              "print('done') return {}")
+        said(d, "done")
+        equal([int(i) for i in re.findall(r"] n\\t(\d+)$", d.read_log(), re.M)],
+              list(range(1, 40001)), "lines")
+
+
+@test
+def closed_descriptors():
+    """an application that closes 0 to 2 and opens files there, as programs do
+    that become daemons: what it prints, its errors, its access and slow log are
+    in the log, and its files have what it wrote to them"""
+    with with_module(logs={"access": "error_log", "access_format": "access %r"},
+                     request_id="HTTP_X_ID") as d:
+        d.expect("complaint", "boom")
+        mark, files = d.log_mark(), d.dir + "/rw/"
+        def ask(code):
+            return d.lua(code, params={"HTTP_X_ID": "id"}, uri="/u").status
+        equal(ask("for fd = 0, 2 do close_fd(fd) end open = {} for i = 1, 3 do "
+                  "open[i] = io.open('%s' .. i, 'w') end print('printed') "
+                  "io.stderr:write('to stderr\\n') io.write('written\\n') "
+                  "env.errors:write('complaint\\n') return {}" % files), 200)
+        equal(ask("error('boom')"), 500)
+        equal(ask("for i = 1, 3 do open[i]:write('file ', i) open[i]:close() end "
+                  "print('after') return {}"), 200)
+        head = r"(?m)^\S+ %s \[pool www\] \[pid %d\] (\[request id\] )?%s"
+        for level, text in (
+                ("notice", "printed$"), ("notice", "to stderr$"),
+                ("notice", "written$"), ("error", "GET /u: complaint$"),
+                ("error", "GET /u: request:1: boom"), ("notice", "after$"),
+                ("notice", "access /u$")):
+            d.wait_log(head % (level, d.workers()[0], text), mark)
+        for i in range(1, 4):
+            with open(files + str(i)) as f:
+                equal(f.read(), "file %d" % i)
+
+
+@test
+def closed_from_three():
+    """an application that closes every descriptor from 3 on (closefrom): the
+    worker says that it leaves, and why"""
+    with with_module() as d:
+        d.expect("has lost its")
+        pid = d.wait_workers(1)[0]
+        with contextlib.suppress(OSError, AssertionError):
+            d.lua("close_from(3) print('last words') return {}")
+        said(d, "last words", pid=pid)
+        d.wait_log(r"error \[pool www\] \[pid %d\] .*has lost its" % pid)
+        until(lambda: d.workers() and d.workers() != [pid], "a new worker")
+
+
 @test
 def without_a_master():
     """alone, a worker writes to stderr as it is, without marks"""

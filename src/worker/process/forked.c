@@ -9,6 +9,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/log_pipe.h"
+
 static volatile bool always = true;
 static volatile bool *here = &always;
 const volatile bool *forked_here = &always;
@@ -63,7 +65,7 @@ forked_init(void)
 _Noreturn void
 forked_end(void)
 {
-	dprintf(STDERR_FILENO, "process %d was forked by the application and "
+	dprintf(log_pipe(), "process %d was forked by the application and "
 	    "has come back from it: it ends, its worker goes on\n",
 	    (int)getpid());
 	_exit(EX_SOFTWARE);

@@ -1,15 +1,14 @@
 #include "worker/process/stdio.h"
 
 #include <pthread.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/types.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/log_pipe.h"
 #include "ipc/output_tag.h"
 
 #define KEEP_MOST 65536 /* bytes of self.out that are kept for the next write */
@@ -62,8 +61,9 @@ static ssize_t
 output_write(void *cookie, const char *data, size_t n)
 {
 	const char *request = log_request_now();
-	int fd = (int)(intptr_t)cookie, result;
+	int fd = log_pipe(), result;
 
+	(void)cookie;
 	pthread_mutex_lock(&self.lock);
 	mark(request != NULL ? request : "", data, n);
 	if (self.out.failed)
@@ -77,10 +77,10 @@ output_write(void *cookie, const char *data, size_t n)
 }
 
 static FILE *
-marked_stream(int fd, FILE *old)
+marked_stream(FILE *old)
 {
 	const cookie_io_functions_t functions = { .write = output_write };
-	FILE *stream = fopencookie((void *)(intptr_t)fd, "w", functions);
+	FILE *stream = fopencookie(NULL, "w", functions);
 
 	if (stream == NULL)
 		stream = old;
@@ -96,6 +96,6 @@ stdio_begin(bool marked)
 		return;
 	}
 	/* The C library (glibc) lets them be assigned. */
-	stdout = marked_stream(STDOUT_FILENO, stdout);
-	stderr = marked_stream(STDERR_FILENO, stderr);
+	stdout = marked_stream(stdout);
+	stderr = marked_stream(stderr);
 }
