@@ -96,13 +96,15 @@ void
 log_target_take(struct log_target *target, int fd, enum log_form form,
     char *path)
 {
-	if (target->out.fd > STDERR_FILENO && target->out.fd != fd)
-		close(target->out.fd);
+	int old = target->out.fd;
+
 	free(target->path);
 	target->path = path;
 	target->form = form;
 	target->away = 0;
 	writer_set(&target->out, fd);
+	if (old > STDERR_FILENO && old != fd)
+		close(old);
 }
 
 void
@@ -161,7 +163,7 @@ int
 log_target_reopen(struct log_target *target, struct why *why)
 {
 	const char *to = socket_of(target);
-	int fd;
+	int fd, old = target->out.fd;
 
 	if (target->path == NULL && to == NULL)
 		return 0;
@@ -169,8 +171,8 @@ log_target_reopen(struct log_target *target, struct why *why)
 	    path_open_log(target->path, why);
 	if (fd == -1)
 		return -1;
-	close(target->out.fd);
 	writer_set(&target->out, fd);
+	close(old);
 	return 0;
 }
 
@@ -215,6 +217,8 @@ log_target_write(struct log_target *target, const char *line, size_t n)
 		n = DATAGRAM_MOST; /* more than most syslog daemons accept */
 	if (writer_write(out, line, n) == 0)
 		return 0;
+	if (target->path != NULL)
+		writer_mend(out);
 	/* Connect this very socket again: other processes may share it. */
 	if (socket_of(target) == NULL || !is_deserted(out->error) ||
 	    connect_to(out->fd, socket_of(target)) == -1)

@@ -7,10 +7,22 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
+
+/* True if both are open, and the same file. */
+static bool
+is_same(int one, int other)
+{
+	struct stat a, b;
+
+	return one != -1 && other != -1 && fstat(one, &a) == 0 &&
+	    fstat(other, &b) == 0 && a.st_dev == b.st_dev &&
+	    a.st_ino == b.st_ino;
+}
 
 void
 writer_set(struct writer *o, int fd)
@@ -18,13 +30,14 @@ writer_set(struct writer *o, int fd)
 	struct stat st = { 0 };
 	int flags = fd == -1 ? -1 : fcntl(fd, F_GETFL);
 
+	if (o->torn > 0 && !is_same(o->fd, fd))
+		o->torn = 0;
 	o->fd = fd;
 	if (flags != -1)
 		fstat(fd, &st);
 	o->socket = S_ISSOCK(st.st_mode);
 	o->blocks = (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)) &&
 	    (flags & O_NONBLOCK) == 0;
-	o->torn = 0;
 }
 
 /* All copies of a descriptor share O_NONBLOCK, the shell's as well: the file
@@ -116,4 +129,37 @@ writer_write(struct writer *o, const char *line, size_t n)
 	o->error = errno;
 	o->lost++;
 	return -1;
+}
+
+/* Overwrite n > 0 bytes with blanks and a newline. */
+static bool
+blank(int fd, off_t at, size_t n)
+{
+	char blanks[256];
+	size_t some;
+
+	memset(blanks, ' ', sizeof(blanks));
+	for (; n > 0; n -= some, at += (off_t)some) {
+		some = n < sizeof(blanks) ? n : sizeof(blanks);
+		if (some == n)
+			blanks[some - 1] = '\n';
+		if (pwrite(fd, blanks, some, at) != (ssize_t)some)
+			return false;
+	}
+	return true;
+}
+
+/* Others may have written behind the line, so it is not cut off. */
+void
+writer_mend(struct writer *o)
+{
+	int flags = fcntl(o->fd, F_GETFL);
+	off_t end = lseek(o->fd, 0, SEEK_CUR);
+
+	if (o->torn == 0 || flags == -1 || end == -1 ||
+	    fcntl(o->fd, F_SETFL, flags & ~O_APPEND) == -1)
+		return;
+	if (blank(o->fd, end - (off_t)o->torn, o->torn))
+		o->torn = 0;
+	fcntl(o->fd, F_SETFL, flags);
 }

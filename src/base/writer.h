@@ -24,8 +24,9 @@ struct writer {
 	int error;     /* errno of the last lost line */
 };
 
-/* Write to fd (-1: none) from now on; the old one is not closed.  `lost` and
- * `stalled` keep their values. */
+/* Write to fd (-1: none) from now on; the old one is not closed, and has to be
+ * open yet.  `lost` and `stalled` keep their values, and `torn` if fd is the
+ * same file. */
 void writer_set(struct writer *o, int fd);
 
 /*
@@ -38,5 +39,10 @@ int writer_own(int fd);
 /* Write one line, which ends with its newline.  0, or -1 with errno: the line,
  * or its end, is lost, and counted. */
 int writer_write(struct writer *o, const char *line, size_t n);
+
+/* Overwrite what a regular file has of a cut line (torn) with blanks and a
+ * newline.  `fd` must be this process's alone: for a moment its writes do not
+ * append. */
+void writer_mend(struct writer *o);
 
 #endif

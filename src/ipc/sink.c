@@ -403,34 +403,6 @@ write_locked(struct sink *sink, const char *line, size_t n)
 	return result;
 }
 
-/* Overwrite the beginning of a cut line with blanks and a newline, because
- * others may have written behind it.  The descriptor is this worker's alone, so
- * no other writer is without O_APPEND meanwhile. */
-static void
-mend(struct sink *sink)
-{
-	int fd = sink->out.fd, flags = fcntl(fd, F_GETFL);
-	size_t n = sink->out.torn;
-	off_t end = lseek(fd, 0, SEEK_CUR);
-	char blanks[256];
-
-	if (flags == -1 || end == -1 || fcntl(fd, F_SETFL, flags & ~O_APPEND) ==
-	    -1)
-		return;
-	memset(blanks, ' ', sizeof(blanks));
-	for (size_t done = 0, some; done < n; done += some) {
-		some = n - done < sizeof(blanks) ? n - done : sizeof(blanks);
-		if (done + some == n)
-			blanks[some - 1] = '\n';
-		if (pwrite(fd, blanks, some, end - (off_t)(n - done)) !=
-		    (ssize_t)some)
-			break;
-		if (done + some == n)
-			sink->out.torn = 0;
-	}
-	fcntl(fd, F_SETFL, flags);
-}
-
 size_t
 sink_whole_lines(const char *text, size_t n)
 {
@@ -454,7 +426,7 @@ sink_write_lines(struct sink *sink, const char *lines, size_t n)
 	if (sink->out.went > 0)
 		sink->out.torn = sink->out.went - whole;
 	if (sink->own && sink->out.torn > 0)
-		mend(sink);
+		writer_mend(&sink->out);
 	errno = error;
 	return whole;
 }

@@ -101,6 +101,50 @@ START_TEST(nor_does_one_that_would_wait)
 }
 END_TEST
 
+/* A line that is cut off in a file has its newline, though the file was opened
+ * anew meanwhile. */
+START_TEST(a_cut_line_is_ended)
+{
+	char path[] = "/tmp/lua-fpm-writer.XXXXXX", text[16] = "";
+	int fd = mkstemp(path), again = open(path, O_RDWR | O_APPEND);
+
+	ck_assert_int_eq(unlink(path), 0);
+	writer_set(&o, fd);
+	ck_assert_int_eq((int)write(fd, "cut", 3), 3);
+	o.torn = 3;
+	writer_set(&o, again);
+	ck_assert_int_eq(writer_write(&o, "line\n", 5), 0);
+	ck_assert_int_eq((int)pread(fd, text, sizeof(text) - 1, 0), 9);
+	ck_assert_str_eq(text, "cut\nline\n");
+	o.torn = 3;
+	writer_set(&o, ends[1]);
+	ck_assert_uint_eq(o.torn, 0);
+	close(fd);
+	close(again);
+}
+END_TEST
+
+START_TEST(a_cut_line_is_taken_out)
+{
+	char path[] = "/tmp/lua-fpm-writer.XXXXXX", text[1024] = "";
+	int fd = mkostemp(path, O_APPEND);
+
+	ck_assert_int_eq(unlink(path), 0);
+	writer_set(&o, fd);
+	ck_assert_int_eq(writer_write(&o, "line\n", 5), 0);
+	memset(text, 'x', 600);
+	ck_assert_int_eq((int)write(fd, text, 600), 600);
+	o.torn = 600;
+	writer_mend(&o);
+	ck_assert_uint_eq(o.torn, 0);
+	ck_assert_int_eq(writer_write(&o, "next\n", 5), 0);
+	ck_assert_int_eq((int)pread(fd, text, sizeof(text), 0), 610);
+	ck_assert_uint_eq(strspn(text + 5, " "), 599);
+	ck_assert_mem_eq(text + 604, "\nnext\n", 6);
+	close(fd);
+}
+END_TEST
+
 START_TEST(nor_a_socket)
 {
 	close(ends[0]);
@@ -188,6 +232,8 @@ suite(void)
 	tcase_add_test(t, a_full_pipe_holds_nobody_up);
 	tcase_add_test(t, nor_does_one_that_would_wait);
 	tcase_add_test(t, nor_a_socket);
+	tcase_add_test(t, a_cut_line_is_ended);
+	tcase_add_test(t, a_cut_line_is_taken_out);
 	tcase_add_test(t, a_reader_that_is_gone_is_an_error);
 	tcase_add_test(t, a_full_disk_is_an_error);
 	tcase_add_test(t, after_a_cut_line_a_new_one_begins);
