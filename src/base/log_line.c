@@ -21,14 +21,37 @@ static const int priorities[] = { LOG_DEBUG, LOG_INFO, LOG_NOTICE, LOG_WARNING,
 /* ---- text ---------------------------------------------------------------- */
 
 static void
+add_subject(struct buf *line, const struct log_entry *e)
+{
+	if (e->method == NULL)
+		return;
+	escape_text(line, e->method, strlen(e->method));
+	buf_putc(line, ' ');
+	escape_text(line, e->uri, strlen(e->uri));
+	buf_puts(line, ": ");
+}
+
+/* Append the text for a person to read.  A further line of it is indented, so
+ * that it cannot be taken for an entry. */
+static void
+add_lines(struct buf *line, const char *text, size_t n)
+{
+	const char *end = text + n, *nl;
+
+	for (; (nl = memchr(text, '\n', (size_t)(end - text))) != NULL;
+	    text = nl + 1) {
+		escape_lines(line, text, (size_t)(nl - text));
+		buf_putc(line, '\n');
+		if (nl + 1 == end || nl[1] != '\t')
+			buf_putc(line, '\t');
+	}
+	escape_lines(line, text, (size_t)(end - text));
+}
+
+static void
 add_message(struct buf *line, const struct log_entry *e)
 {
-	if (e->method != NULL) {
-		escape_text(line, e->method, strlen(e->method));
-		buf_putc(line, ' ');
-		escape_text(line, e->uri, strlen(e->uri));
-		buf_puts(line, ": ");
-	}
+	add_subject(line, e);
 	escape_text(line, e->text, e->len);
 }
 
@@ -47,11 +70,17 @@ add_request(struct buf *line, const struct log_entry *e)
 }
 
 static void
-add_rest(struct buf *line, const struct log_entry *e)
+add_origin(struct buf *line, const struct log_entry *e)
 {
 	add_pool(line, e);
 	buf_addf(line, "[pid %d] ", (int)e->pid);
 	add_request(line, e);
+}
+
+static void
+add_rest(struct buf *line, const struct log_entry *e)
+{
+	add_origin(line, e);
 	add_message(line, e);
 	buf_putc(line, '\n');
 }
@@ -63,6 +92,18 @@ make_text(struct buf *line, const struct log_entry *e)
 
 	buf_addf(line, "%s %s ", clock_text(now), log_level_names[e->level]);
 	add_rest(line, e);
+}
+
+static void
+make_terminal(struct buf *line, const struct log_entry *e)
+{
+	char now[CLOCK_TEXT];
+
+	buf_addf(line, "%s %s ", clock_text(now), log_level_names[e->level]);
+	add_origin(line, e);
+	add_subject(line, e);
+	add_lines(line, e->text, e->len);
+	buf_putc(line, '\n');
 }
 
 static void
@@ -171,7 +212,7 @@ log_line_make(struct buf *line, enum log_form form,
 	    const struct log_entry *) = {
 		[FORM_TEXT] = make_text, [FORM_JSON] = make_json,
 		[FORM_PREFIX] = make_prefix, [FORM_SYSLOG] = make_syslog,
-		[FORM_JOURNAL] = make_journal };
+		[FORM_JOURNAL] = make_journal, [FORM_TERMINAL] = make_terminal };
 	static const char excuse[] = "no memory to say what happened";
 	struct log_entry less = *entry;
 

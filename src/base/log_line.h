@@ -31,6 +31,8 @@ enum log_form {
 	FORM_SYSLOG,  /* a datagram as syslog(3) sends it */
 	FORM_JOURNAL, /* a datagram of fields, systemd.journal-fields(7) */
 	FORM_WIRE,    /* to the master: base/log_wire.h */
+	FORM_TERMINAL, /* as text, with real newlines, after which it is
+			  indented */
 	FORM_COUNT
 };
 

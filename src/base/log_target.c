@@ -139,6 +139,8 @@ log_target_open(struct log_target *target, const char *name,
 		free(path);
 		return -1;
 	}
+	if (form == FORM_TEXT && isatty(fd))
+		form = FORM_TERMINAL;
 	log_target_take(target, fd, form, path);
 	target->away = away;
 	return 0;

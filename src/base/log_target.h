@@ -21,7 +21,8 @@ struct log_target {
 
 /*
  * Open "stderr", "syslog", "journal", or a file (path_open_log), and close what
- * *target had.  stderr and files are written in `form`.  A stderr that systemd
+ * *target had.  stderr and files are written in `form`, text on a terminal as
+ * FORM_TERMINAL.  A stderr that systemd
  * has connected to the journal (JOURNAL_STREAM) means the journal.  A syslog
  * that cannot be reached is no failure: `away` is set.  0, or -1 and why, and
  * *target is unchanged.

@@ -53,6 +53,33 @@ def evil_app(d):
 
 
 @test
+def error_log():
+    """the error log: a traceback has real newlines and tabs, other control
+    characters are shown, and no message can forge an entry"""
+    d = Daemon(workers=ONE)
+    d.write_conf()
+    ours, theirs = pty.openpty()
+    d.spawn(program="/bin/sh", pass_fds=(theirs,), args=(
+        "-c", 'exec "$0" "$@" 2>&%d' % theirs, LUA_FPM, "-c", d.file))
+    os.close(theirs)
+    d.wait_note("READY=1")
+    equal(d.lua("local function deep() error(%s .. '\\n2026-01-01 forged') end "
+                "deep()" % LUA).status, 500)
+    got = b""
+
+    def whole():
+        nonlocal got
+        if select.select([ours], [], [], 0.1)[0]:
+            got += os.read(ours, 65536)
+        return b"in ?\r\n" in got
+    until(whole)
+    quiet(got, ": " + SHOWN + "\r\n\t2026-01-01 forged\r\n"
+          "\tstack traceback:\r\n\t[C]: in function 'error'\r\n\t")
+    d.stop()
+    os.close(ours)
+
+
+@test
 def trial():
     """-t: what an application prints and raises while it is loaded"""
     d = Daemon(workers=ONE)
