@@ -146,6 +146,31 @@ def checked_too():
     matches(r"CapEff:(?:\\t|\s)0{16}", err)
 
 
+@test
+def supplementary_groups():
+    """an account has the groups of the user database, given by name or by
+    number; a number without an account has none but its own"""
+    if not ROOT:
+        raise Skip("not root")
+    who = pwd.getpwnam(pool_user())
+    for user, groups in ((who.pw_name, {who.pw_gid, 54321}),
+                         (str(who.pw_uid), {who.pw_gid, 54321}),
+                         ("54321", {54321})):
+        d = open_to_all(Daemon(workers=ONE, user=user))
+        shutil.copy("/etc/group", d.dir + "/group")
+        with open(d.dir + "/group", "a") as f:
+            f.write("lua-fpm-test:x:54321:%s\n" % who.pw_name)
+        d.write_conf()
+        d.spawn(program="unshare", args=(
+            "-m", "/bin/sh", "-c", 'mount --bind %s/group /etc/group && '
+            'exec "$0" "$@"' % d.dir, LUA_FPM, "-c", d.file))
+        d.wait_note("READY=1")
+        with open("/proc/%d/status" % d.workers()[0]) as f:
+            found = re.search(r"Groups:(.*)", f.read())[1]
+        equal({int(n) for n in found.split()}, groups, user)
+        d.stop()
+
+
 def may_look(pid):
     """Can the pool's user read the environment of that process?"""
     who = pwd.getpwnam(pool_user())
