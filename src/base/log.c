@@ -25,6 +25,7 @@ static struct log_state {
 	const char *request; /* log_request */
 	struct log_fold fold;
 	pid_t owner;	 /* whose repeats fold counts; a forked child differs */
+	bool piped;	 /* written to log_pipe() */
 	struct buf text; /* as formatted */
 	struct buf line; /* as written */
 } state = { .min = LEVEL_NOTICE, .target.out.fd = STDERR_FILENO,
@@ -119,10 +120,18 @@ log_to_master(enum log_level min)
 	static bool once;
 
 	log_pipe_keep();
+	state.piped = true;
 	log_target_take(&state.target, STDERR_FILENO, FORM_WIRE, NULL);
 	state.min = min;
 	if (!once)
 		once = atexit(log_flush) == 0;
+}
+
+void
+log_alone(void)
+{
+	log_pipe_keep();
+	state.piped = true;
 }
 
 void
@@ -155,7 +164,7 @@ put(const struct log_entry *entry)
 	struct buf *line = &state.line;
 	int result = -1;
 
-	if (state.target.form == FORM_WIRE)
+	if (state.piped)
 		state.target.out.fd = log_pipe();
 	if (make(line, entry) == 0)
 		result = log_target_write(&state.target, line->data,

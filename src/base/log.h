@@ -56,6 +56,10 @@ int log_reopen(struct why *why);
  */
 void log_to_master(enum log_level min);
 
+/* The process has no master: write to what stderr is now, as before, even if
+ * the application closes or replaces it (log_pipe.h). */
+void log_alone(void);
+
 /* Get and set the lowest level that is logged. */
 enum log_level log_level_now(void);
 void log_set_level(enum log_level min);

@@ -256,4 +256,32 @@ def without_a_master():
     d.destroy()
 
 
+@test
+def closed_without_a_master():
+    """alone, it writes to what stderr was when it began, though the application
+    has closed 0 to 2 and opened files there"""
+    d = with_module()
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(d.dir + "/alone.sock")
+        s.listen(8)
+        d.spawn(args=(d.dir + "/app.lua",), stdin=s)
+
+        def ask(code):
+            return fetch(d.dir + "/alone.sock", lua=code).status
+        equal(ask("for fd = 0, 2 do close_fd(fd) end open = {} for i = 1, 3 do "
+                  "open[i] = io.open('%s/rw/' .. i, 'w') end print('printed') "
+                  "io.stderr:write('to stderr\\n') return {}" % d.dir), 200)
+        equal(ask("error('boom')"), 500)
+        equal(ask("for i = 1, 3 do open[i]:write('file') open[i]:close() end "
+                  "return {}"), 200)
+        d.wait_log("(?m)^printed\nto stderr\n")
+        d.wait_log("GET /: request:1: boom")
+        for i in range(1, 4):
+            with open("%s/rw/%d" % (d.dir, i)) as f:
+                equal(f.read(), "file")
+    d.kill(signal.SIGTERM)
+    equal(d.wait_exit(), 0)
+    d.destroy()
+
+
 run(120)

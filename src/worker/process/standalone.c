@@ -61,6 +61,7 @@ standalone_main(const char *app)
 			  "spawn-fcgi(1), or an address with -l");
 		exit(EX_USAGE);
 	}
+	log_alone();
 	conf = conf_single(app, "fd:0", 1, NULL, &faults);
 	args.score = score_alone();
 	if (conf == NULL || args.score == NULL ||

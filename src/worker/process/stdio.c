@@ -15,6 +15,7 @@
 
 static struct {
 	pthread_mutex_t lock; /* for both streams and all threads */
+	bool marked;
 	bool open;	      /* the last line written has no newline yet, */
 	char request[OUTPUT_TAG_ID]; /* and is of this request; "": of none */
 	struct buf out;
@@ -65,8 +66,9 @@ output_write(void *cookie, const char *data, size_t n)
 
 	(void)cookie;
 	pthread_mutex_lock(&self.lock);
-	mark(request != NULL ? request : "", data, n);
-	if (self.out.failed)
+	if (self.marked)
+		mark(request != NULL ? request : "", data, n);
+	if (!self.marked || self.out.failed)
 		result = fd_write_all(fd, data, n);
 	else
 		result = fd_write_all(fd, self.out.data, self.out.len);
@@ -77,25 +79,22 @@ output_write(void *cookie, const char *data, size_t n)
 }
 
 static FILE *
-marked_stream(FILE *old)
+own_stream(FILE *old, int buffering)
 {
 	const cookie_io_functions_t functions = { .write = output_write };
 	FILE *stream = fopencookie(NULL, "w", functions);
 
 	if (stream == NULL)
 		stream = old;
-	setvbuf(stream, NULL, _IONBF, 0);
+	setvbuf(stream, NULL, buffering, 0);
 	return stream;
 }
 
+/* The C library (glibc) lets them be assigned. */
 void
 stdio_begin(bool marked)
 {
-	if (!marked) {
-		setvbuf(stdout, NULL, _IOLBF, 0);
-		return;
-	}
-	/* The C library (glibc) lets them be assigned. */
-	stdout = marked_stream(stdout);
-	stderr = marked_stream(stderr);
+	self.marked = marked;
+	stdout = own_stream(stdout, marked ? _IONBF : _IOLBF);
+	stderr = own_stream(stderr, _IONBF);
 }
