@@ -61,6 +61,11 @@ generation_hand_over(const struct generation *g, int64_t source,
 	record_put_number(out, "until", g->backoff.until);
 	record_put_number(out, "wanted", g->wanted);
 	record_put_number(out, "begun", g->begun);
+	if (g->fullness.full) {
+		record_put_number(out, "full_since", g->fullness.first);
+		record_put_number(out, "full_seen", g->fullness.seen);
+		record_put_number(out, "full_longest", g->fullness.longest);
+	}
 	record_put_text(out, "state", generation_state_name(g->state));
 	record_put_number(out, "drained", g->drained);
 	for (unsigned i = 0; i < g->nslots; i++)
@@ -194,6 +199,11 @@ take_state(struct generation *g, const struct record *record, struct why *why)
 	g->backoff.failures = (unsigned)record_number(record, "failures",
 	    0);
 	g->backoff.until = record_number(record, "until", 0);
+	g->fullness.first = record_number(record, "full_since", 0);
+	g->fullness.full = g->fullness.first > 0;
+	g->fullness.seen = record_number(record, "full_seen", 0);
+	g->fullness.longest = (unsigned)record_number(record, "full_longest",
+	    0);
 	g->wanted = (unsigned)record_number(record, "wanted", 0);
 	g->begun = (unsigned)record_number(record, "begun", g->wanted);
 	g->drained = record_number(record, "drained", 0);

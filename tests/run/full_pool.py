@@ -77,4 +77,24 @@ def ondemand():
     check("ondemand")
 
 
+@test
+def over_generations():
+    """a reload that replaces the workers, and an upgrade, while it is full: no
+    other line until it is over"""
+    with Daemon(workers=MODES["static"], timeouts={"stop": "20s"}) as d:
+        mark = d.log_mark()
+        gates, asked = fill(d, 6)
+        d.wait_log(BEGINS % d.pid, mark)
+        d.set_pool("www", workers=MODES["static"], timeouts={"stop": "20s"},
+                   environment={"A": "B"})
+        d.write_conf()
+        d.reload()
+        drain([], asked[2:])
+        d.kill(signal.SIGUSR2)
+        d.wait_log(" upgraded from ", mark)
+        drain(gates, asked[:2])
+        d.wait_log(ENDS % d.pid, mark)
+        equal((lines(d, mark, BEGINS), lines(d, mark, ENDS)), (1, 1))
+
+
 run(120)

@@ -186,6 +186,11 @@ START_TEST(it_holds_while_loading)
 	    "local t = {} for i = 1, math.huge do t[i] = i end", LIMIT));
 	ck_assert_msg(strstr(why.text, "(memory limit 1M)") != NULL, "%s",
 	    why.text);
+	ck_assert_ptr_null(load_limited(
+	    "local t = {}\nfor i = 1, 9e9 do t = { t } end", LIMIT));
+	ck_assert_msg(strstr(why.text, "(memory limit 1M): ") != NULL &&
+	    strstr(why.text, "app.lua:2: in main chunk") != NULL, "%s",
+	    why.text);
 	ck_assert_ptr_null(load_limited("return { accept = print }", 1024));
 	ck_assert_ptr_nonnull(strstr(why.text, "(memory limit 1K)"));
 	load_limited_app("return { accept = print, start = function() "

@@ -171,17 +171,19 @@ check_app(lua_State *L)
 	return 1;
 }
 
-/* Append the limit, as Lua's own message is only "not enough memory". */
+/* Append the limit and the place, if it is known: Lua's own message is only
+ * "not enough memory". */
 static void
 blame_memory(struct lua_app *app, struct why *why)
 {
-	size_t len = strlen(why->text);
+	size_t len = strlen(why->text), frame = strcspn(app->trace, "\n");
 	char limit[NUM_TEXT];
 
 	if (lua_heap_hit(&app->heap))
 		snprintf(why->text + len, sizeof(why->text) - len,
-		    " (memory limit %s)",
-		    num_size_text((int64_t)app->heap.limit, limit));
+		    " (memory limit %s)%s%.*s",
+		    num_size_text((int64_t)app->heap.limit, limit),
+		    frame > 0 ? ": " : "", (int)frame, app->trace);
 }
 
 /* Put the message on the stack into why. */
