@@ -77,13 +77,52 @@ verify() {
 	return "$code"
 }
 
+# The log is moved away, and no word is said about a service that is stopped:
+# systemctl of this test fails as it does then.
+rotates() {
+	mkdir "$scratch/bin" "$scratch/log"
+	chmod 755 "$scratch/log"
+	printf '%s\n' '#!/bin/sh' "echo \"\$*\" >>'$scratch/calls'" \
+	    'echo "Failed to kill unit: No main process to kill" >&2' \
+	    'exit 1' >"$scratch/bin/systemctl"
+	chmod 755 "$scratch/bin/systemctl"
+	echo line >"$scratch/log/www.access.log"
+	sed "s|/var/log/lua-fpm/|$scratch/log/|" \
+	    "$root$sysconfdir/logrotate.d/lua-fpm" >"$scratch/logrotate"
+	chmod 644 "$scratch/logrotate"
+	PATH=$scratch/bin:$PATH:/usr/sbin logrotate -f \
+	    -s "$scratch/logrotate.state" "$scratch/logrotate" \
+	    >"$scratch/said" 2>&1 || { cat "$scratch/said"; return 1; }
+	cat "$scratch/said"
+	[ ! -s "$scratch/said" ] && [ -e "$scratch/log/www.access.log.1" ] &&
+	    [ "$(cat "$scratch/calls")" = \
+	    'kill -s USR1 --kill-whom=main lua-fpm.service' ]
+}
+
+# The block in lua-fpm-logs(7) is what is installed.
+as_the_manual() {
+	sed -n '/^\/var\/log\/lua-fpm\//,/^}/p' \
+	    "$root$mandir/man7/lua-fpm-logs.7" |
+	    diff - "$root$sysconfdir/logrotate.d/lua-fpm"
+}
+
 kept() {
-	[ "$(cat "$root$sysconfdir/lua-fpm/lua-fpm.conf")" = '# mine' ]
+	[ "$(cat "$root$sysconfdir/lua-fpm/lua-fpm.conf")" = '# mine' ] &&
+	    [ "$(cat "$root$sysconfdir/logrotate.d/lua-fpm")" = '# mine' ]
 }
 
 nothing_left() {
+	left=$(find "$root" ! -type d | sort)
+	[ "$left" = "$root$sysconfdir/logrotate.d/lua-fpm
+$root$sysconfdir/lua-fpm/lua-fpm.conf" ] && return
+	printf '%s\n' "$left"
+	return 1
+}
+
+all_gone() {
+	rm -r "$root" && run_make install && run_make uninstall || return 1
 	left=$(find "$root" ! -type d)
-	[ "$left" = "$root$sysconfdir/lua-fpm/lua-fpm.conf" ] && return
+	[ -z "$left" ] && return
 	printf '%s\n' "$left"
 	return 1
 }
@@ -99,6 +138,7 @@ ok 'programs, manuals and configuration are where they belong' has \
     "$sysconfdir/lua-fpm/lua-fpm.conf" "$sysconfdir/lua-fpm/pools.d/shop.conf.example" \
     "$units/lua-fpm.service" "$units/lua-fpm@.socket" \
     "$tmpfiles/lua-fpm.conf" "$sysusers/lua-fpm.conf" \
+    "$sysconfdir/logrotate.d/lua-fpm" \
     "$datadir/lua-fpm/example/app.lua" "$datadir/lua-fpm/example/style.css"
 ok 'the daemon runs' runs "$sbindir/lua-fpm"
 ok 'the client runs' runs "$bindir/lua-fcgi"
@@ -112,10 +152,19 @@ else
 	n=$((n + 1))
 	echo "ok $n # SKIP systemd is not installed"
 fi
+ok 'lua-fpm-logs(7) shows the file for logrotate' as_the_manual
+if PATH=$PATH:/usr/sbin command -v logrotate >/dev/null; then
+	ok 'logrotate moves logs of a stopped service and is silent' rotates
+else
+	n=$((n + 1))
+	echo "ok $n # SKIP logrotate is not installed"
+fi
 echo '# mine' >"$root$sysconfdir/lua-fpm/lua-fpm.conf"
+echo '# mine' >"$root$sysconfdir/logrotate.d/lua-fpm"
 ok 'make install again' run_make install
 ok 'the configuration that was there is as it was' kept
 ok 'make uninstall' run_make uninstall
 ok 'nothing is left but what the administrator changed' nothing_left
+ok 'nothing is left of what nobody changed' all_gone
 echo "1..$n"
 exit "$failed"

@@ -299,4 +299,24 @@ def what_the_service_asks_for():
     assert int(unit_lines("TimeoutStopSec")[0]) > 30, "timeouts.stop"
 
 
+@test
+def what_the_service_lives_with():
+    """nothing stands before the start that one bad application could fail,
+    no fault of the configuration is tried again, no worker that the kernel
+    kills stops the service, and systemd's own measure calls it confined"""
+    if not os.path.exists(UNIT):
+        raise Skip("the service is not built")
+    equal(unit_lines("ExecStartPre"), [])
+    assert {"64", "78"} <= set(unit_lines("RestartPreventExitStatus")[0]
+                               .split())
+    equal(unit_lines("OOMPolicy"), ["continue"])
+    if shutil.which("systemd-analyze") is None:
+        raise Skip("systemd is not installed")
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--no-pager", "--offline=yes",
+         "--threshold=33", UNIT], text=True, timeout=PATIENCE,
+        capture_output=True)
+    equal(done.returncode, 0, done.stdout[-300:] + done.stderr)
+
+
 run(120)
