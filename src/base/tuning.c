@@ -21,4 +21,5 @@ const struct tuning tuning = {
 	.full = MS(1000),
 	.room = MS(10000),
 	.linger = MS(5000),
+	.rate = MS(10000),
 };

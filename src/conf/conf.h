@@ -53,6 +53,7 @@ struct conf_limits {
 	int64_t head; /* bytes of a request's head: all its parameters */
 	int64_t response_head; /* bytes of a response's head, 0: no limit */
 	int64_t memory; /* bytes of the Lua heap, 0: no limit */
+	int64_t min_rate; /* bytes of a body a second, 0: no limit */
 	int64_t rss;	/* bytes of resident memory of a worker, 0: no limit */
 	int64_t files; /* RLIMIT_NOFILE, 0: not changed */
 	int64_t processes; /* RLIMIT_NPROC of the user, 0: not changed */

@@ -133,6 +133,8 @@ const struct conf_key conf_keys[] = {
 	    "64K", 1024, 1024 * 1024, CLASS_REPLACE, NULL },
 	{ GROUP_LIMITS, "response_head", KEY_SIZE, POOL(limits.response_head),
 	    "15K", 0, SIZE_MOST, CLASS_REPLACE, NULL },
+	{ GROUP_LIMITS, "min_rate", KEY_SIZE, POOL(limits.min_rate),
+	    "256", 0, 1024 * 1024, CLASS_REPLACE, NULL },
 	{ GROUP_LIMITS, "memory", KEY_SIZE, POOL(limits.memory),
 	    "0", 0, SIZE_MOST, CLASS_REPLACE, NULL },
 	{ GROUP_LIMITS, "rss", KEY_SIZE, POOL(limits.rss),

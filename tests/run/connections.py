@@ -168,6 +168,64 @@ def slow_body():
             equal(c.response().body, b"0123456789" * 5)
 
 
+def trickle(d, n):
+    """The response to a body of single bytes, 20 in a second until there is
+    one or n have come."""
+    with d.connect() as c:
+        c.send(head("POST", body=b"x" * n, lua="return text("
+                    "env.input:read('a'))"))
+        for _ in range(n):
+            c.send(stream(STDIN, b"x", end=False))
+            if select_readable(c.sock, 0.05):
+                break
+        else:
+            c.send(stream(STDIN, b""))
+        return c.response()
+
+
+def rates(**limits):
+    """A daemon in which a rate is looked at each second, and whose log says
+    what was too slow."""
+    d = Daemon(workers=ONE, timeouts={"read": "20s", "stop": "5s"},
+               limits=limits)
+    d.program = QUICK
+    d.expect("slower than limits.min_rate", "did not send it in time")
+    return d
+
+
+@test
+def least_rate():
+    """a body that comes slower than limits.min_rate is answered 408, though
+    each byte is in time, and the worker serves the next; one that is as fast
+    is read to its end, and so is any without a limit"""
+    with rates() as d:
+        worker = d.workers()
+        began = time.monotonic()
+        equal(trickle(d, 400).status, 408)
+        took = time.monotonic() - began
+        assert 0.9 < took < 10, "after %.2f s" % took
+        d.wait_log("request body slower than limits.min_rate")
+        equal((d.fetch().status, d.workers()), (200, worker))
+    for least in (4, 0):
+        with rates(min_rate=least) as d:
+            equal(trickle(d, 50).body, b"x" * 50)
+            assert "min_rate" not in d.read_log()
+
+
+@test
+def rate_of_waiting_only():
+    """what the application takes before it reads a body does not count"""
+    with rates() as d, d.connect() as c:
+        gate = d.gate()
+        c.send(head("POST", body=b"x" * 3, lua=gate.lua + "return text("
+                    "env.input:read('a'))"))
+        gate.wait()
+        assert not select_readable(c.sock, 1.5)
+        gate.open()
+        c.send(stream(STDIN, b"xxx"))
+        equal(c.response().body, b"xxx")
+
+
 @test
 def write_limit():
     """a client that never reads is ended by timeouts.write, and the worker

@@ -74,6 +74,7 @@ START_TEST(defaults_are_filled_in)
 	    "\t\tlimits: {\n"
 	    "\t\t\thead = \"64K\";\n"
 	    "\t\t\tresponse_head = \"15K\";\n"
+	    "\t\t\tmin_rate = \"256\";\n"
 	    "\t\t\tmemory = \"0\";\n"
 	    "\t\t\trss = \"0\";\n"
 	    "\t\t\tfiles = 0;\n"
@@ -235,6 +236,8 @@ static const struct row {
 	    "expected a size from 0 to 1024G, found \"2048G\"" },
 	{ "limits.memory", "\"128M\"", "\"128M\"", "\"128MB\"",
 	    "expected a size from 0 to 1024G, found \"128MB\"" },
+	{ "limits.min_rate", "\"1K\"", "\"1K\"", "\"2M\"",
+	    "expected a size from 0 to 1M, found \"2M\"" },
 	{ "limits.rss", "\"1G\"", "\"1G\"", "\"1025G\"",
 	    "expected a size from 0 to 1024G, found \"1025G\"" },
 	{ "logs.access", "\"/var/log/x\"", "\"/var/log/x\"", "1",

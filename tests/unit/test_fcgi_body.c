@@ -179,7 +179,7 @@ begin(struct fcgi_body *body)
 	peer.at = 0;
 	while (fcgi_peer_judge(conn, &conn->in, false) != SCAN_HEAD)
 		conn_receive(conn, CONN_FIRST);
-	ck_assert_int_eq(fcgi_body_begin(body, conn), 0);
+	ck_assert_int_eq(fcgi_body_begin(body, conn, 0), 0);
 }
 
 static void

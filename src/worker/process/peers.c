@@ -33,6 +33,7 @@ peers_init(const struct worker_args *args, int wait_set, struct why *why)
 		.scan = { .head = (size_t)pool->limits.head,
 		    .capacity = (unsigned)pool->workers.max },
 		.read_timeout = pool->timeouts.read,
+		.min_rate = pool->limits.min_rate,
 		.write_timeout = pool->timeouts.write,
 		.request_id = pool->request_id,
 	};

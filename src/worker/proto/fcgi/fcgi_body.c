@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/tuning.h"
 #include "net/fcgi_wire.h"
 #include "worker/net/poller.h"
 #include "worker/proto/fcgi/fcgi_peer.h"
@@ -21,13 +22,16 @@
 /* Reserve all memory that the request needs, so that pointers into the head
  * stay valid. */
 int
-fcgi_body_begin(struct fcgi_body *b, struct conn *c)
+fcgi_body_begin(struct fcgi_body *b, struct conn *c, int64_t min_rate)
 {
 	b->conn = c;
 	b->head = fcgi_state(c)->at;
 	b->error = 0;
 	b->taken = 0;
 	b->record = 0;
+	b->min_rate = min_rate;
+	b->waited = 0;
+	b->marked = 0;
 	if (c->in.cap < b->head + ROOM &&
 	    buf_reserve(&c->in, b->head + ROOM - c->in.len) == NULL)
 		return -1;
@@ -46,6 +50,47 @@ make_room(struct fcgi_body *b)
 	scan->at = b->head;
 }
 
+/* All content that has come is taken.  False if it was too little for the time
+ * that was waited for it; that time begins anew after each look. */
+static bool
+keeps_rate(struct fcgi_body *b)
+{
+	uint64_t least = (uint64_t)(b->min_rate * tuning.rate / 1000);
+
+	if (b->waited < tuning.rate)
+		return true;
+	if (b->taken - b->marked < least) {
+		fcgi_peer_blame(b->conn,
+		    "request body slower than limits.min_rate");
+		return false;
+	}
+	b->waited = 0;
+	b->marked = b->taken;
+	return true;
+}
+
+/* 1: readable, 0: too late or too slow, -1: interrupted. */
+static int
+wait_for_bytes(struct fcgi_body *b, int64_t deadline)
+{
+	int64_t now = clock_ms(), began, look;
+	int ready = 0;
+
+	if (b->min_rate == 0)
+		return poller_readable(b->conn->fd, deadline);
+	while (ready == 0 && keeps_rate(b)) {
+		began = now;
+		look = now + tuning.rate - b->waited;
+		ready = poller_readable(b->conn->fd,
+		    look < deadline ? look : deadline);
+		now = clock_ms();
+		b->waited += now - began;
+		if (ready == 0 && now >= deadline)
+			break;
+	}
+	return ready;
+}
+
 /* After a recv(2) that returned n <= 0: true if it is to be tried again, else
  * errno is that of request_ops.read. */
 static bool
@@ -53,7 +98,7 @@ comes_more(struct fcgi_body *b, ssize_t n, int64_t deadline)
 {
 	if (n == 0 || errno != EAGAIN)
 		errno = ECONNRESET;
-	else if (poller_readable(b->conn->fd, deadline) > 0)
+	else if (wait_for_bytes(b, deadline) > 0)
 		return true;
 	else
 		errno = ETIMEDOUT;

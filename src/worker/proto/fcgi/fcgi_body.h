@@ -19,14 +19,20 @@ struct fcgi_body {
 	int error;     /* errno of the first failure, 0: none */
 	uint64_t taken; /* body bytes that were read or drained */
 	size_t record;  /* bytes of content of the longest record so far */
+	int64_t min_rate; /* bytes a second, 0: no limit */
+	int64_t waited;	  /* ms for the peer, since its rate was looked at */
+	uint64_t marked;  /* what `taken` was then */
 };
 
 /* Begin the body whose first bytes follow the head in conn->in.  Until
  * fcgi_body_end the head does not move in memory.  0, or -1 with errno
  * ENOMEM. */
-int fcgi_body_begin(struct fcgi_body *body, struct conn *conn);
+int fcgi_body_begin(struct fcgi_body *body, struct conn *conn,
+    int64_t min_rate);
 
-/* As request_ops.read; waits up to timeout ms for bytes to arrive. */
+/* As request_ops.read; waits up to timeout ms for bytes to arrive.  ETIMEDOUT
+ * too if fewer than min_rate have come in each second of waiting, over
+ * tuning.rate ms of it; time that the application took does not count. */
 ssize_t fcgi_body_read(struct fcgi_body *body, void *data, size_t n,
     int64_t timeout);
 
