@@ -34,7 +34,7 @@ _lua_fpmctl() {
 	:*)	words=$("$tool" commands 2>/dev/null) ;;
 	status:*:-* | workers:*:-*)
 		words=--json ;;
-	status:0:* | workers:0:* | top:0:* | scale:0:* | drain:0:* | resume:0:*)
+	status:0:* | workers:0:* | top:0:* | reload:0:* | scale:0:* | drain:0:* | resume:0:*)
 		words=$("$tool" "${given[@]}" -t 2s pools 2>/dev/null) ;;
 	*)	return ;;
 	esac

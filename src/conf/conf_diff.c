@@ -1,6 +1,7 @@
 #include "conf/conf_diff.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "conf/conf_value.h"
 
@@ -52,4 +53,30 @@ conf_diff(const struct conf *before, const struct conf *after, size_t *n)
 			plan[(*n)++] = (struct diff_step){ DIFF_DROP, old, NULL };
 	}
 	return plan;
+}
+
+const char *
+conf_diff_besides(const struct conf *before, const struct conf *after,
+    const char *pool)
+{
+	const struct conf_key *key;
+	const struct conf_pool *one;
+
+	for (key = conf_keys; key->name != NULL; key++)
+		if (key->group == GROUP_TOP &&
+		    !conf_value_same(key, before, after))
+			return key->name;
+	for (size_t i = 0; i < after->npools; i++) {
+		one = &after->pools[i];
+		if (strcmp(one->name, pool) != 0 &&
+		    step_for(before, one).verb != DIFF_KEEP)
+			return one->name;
+	}
+	for (size_t i = 0; i < before->npools; i++) {
+		one = &before->pools[i];
+		if (strcmp(one->name, pool) != 0 &&
+		    conf_find(after, one->name) == NULL)
+			return one->name;
+	}
+	return NULL;
 }

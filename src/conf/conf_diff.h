@@ -30,4 +30,9 @@ struct diff_step {
 struct diff_step *conf_diff(const struct conf *before,
     const struct conf *after, size_t *n);
 
+/* The name of a pool other than `pool`, or of a key above the pools, that is
+ * not the same in both, or that only one has; NULL if there is none. */
+const char *conf_diff_besides(const struct conf *before,
+    const struct conf *after, const char *pool);
+
 #endif

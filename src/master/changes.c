@@ -22,6 +22,12 @@ present(const struct pools *pools, size_t *n)
 	return copies;
 }
 
+static const char *
+pool_of(const struct diff_step *step)
+{
+	return step->after != NULL ? step->after->name : step->before->name;
+}
+
 /* A pool that is out of service is skipped: no reload brings it back. */
 static void
 add(struct changes *changes, const struct pools *pools,
@@ -42,7 +48,7 @@ add(struct changes *changes, const struct pools *pools,
 
 int
 changes_plan(struct changes *changes, const struct pools *pools,
-    const struct conf *conf, bool all)
+    const struct conf *conf, bool all, const char *only)
 {
 	struct conf before = { 0 };
 	struct diff_step *steps = NULL;
@@ -55,7 +61,8 @@ changes_plan(struct changes *changes, const struct pools *pools,
 	if (steps != NULL)
 		changes->item = calloc(n, sizeof(*changes->item));
 	for (size_t i = 0; changes->item != NULL && i < n; i++)
-		add(changes, pools, &steps[i], all);
+		if (only == NULL || strcmp(pool_of(&steps[i]), only) == 0)
+			add(changes, pools, &steps[i], all);
 	free(steps);
 	free(before.pools);
 	return changes->item == NULL ? -1 : 0;

@@ -23,11 +23,12 @@ struct changes { /* all zero: no changes */
 };
 
 /* Plan the changes from what serves to conf, which has to outlive them; with
- * `all` every pool gets new workers.  A pool that is out of service
- * (pools_park) is left out.  0, or -1 if memory ran out; to be freed with
+ * `all` every pool gets new workers; `only`: the name of the one pool that is
+ * looked at, NULL for all.  A pool that is out of service (pools_park) is left
+ * out.  0, or -1 if memory ran out; to be freed with
  * changes_free. */
 int changes_plan(struct changes *changes, const struct pools *pools,
-    const struct conf *conf, bool all);
+    const struct conf *conf, bool all, const char *only);
 void changes_free(struct changes *changes);
 
 /*

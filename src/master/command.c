@@ -202,14 +202,6 @@ run_status(struct control_client *client, char **word)
 }
 
 static void
-run_reload(struct control_client *client, char **word)
-{
-	(void)word;
-	if (wait_for(client, WISH_RELOAD, ""))
-		self.world->raise(EVENT_HUP);
-}
-
-static void
 run_upgrade(struct control_client *client, char **word)
 {
 	(void)word;
@@ -252,6 +244,17 @@ steerable(struct control_client *client, const char *name)
 	control_answerf(client, false, "the daemon is %s: try again later",
 	    phase_text());
 	return false;
+}
+
+static void
+run_reload(struct control_client *client, char **word)
+{
+	if (word[1] == NULL) {
+		if (wait_for(client, WISH_RELOAD, ""))
+			self.world->raise(EVENT_HUP);
+	} else if (steerable(client, word[1]) &&
+	    wait_for(client, WISH_RELOAD, word[1]))
+		self.world->reload_pool(word[1]);
 }
 
 static void
@@ -302,7 +305,7 @@ run_resume(struct control_client *client, char **word)
 static const struct command commands[] = {
 	{ "status", 1, 2, run_status },
 	{ "ping", 1, 1, run_ping },
-	{ "reload", 1, 1, run_reload },
+	{ "reload", 1, 2, run_reload },
 	{ "upgrade", 1, 1, run_upgrade },
 	{ "reopen", 1, 1, run_reopen },
 	{ "stop", 1, 1, run_stop },

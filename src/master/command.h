@@ -15,6 +15,7 @@ struct command_world {
 	const enum phase *phase;
 	const int64_t *started; /* seconds since 1970 */
 	void (*raise)(enum phase_event event);
+	void (*reload_pool)(const char *name); /* in PHASE_RUNNING only */
 	int (*reopen)(void); /* 0, or -1 and the failure is logged */
 };
 

@@ -40,6 +40,7 @@ static struct {
 	bool succeeds; /* this image goes on after another (master_succeeds) */
 	int verdict;	/* of daemon_detach; -1: none */
 	struct handover_own own;
+	const char *pool; /* whose reload begins; NULL: that of all */
 	struct loop_timer extension;
 	int code; /* to exit with */
 } self = { .verdict = -1, .own = { .pidfile = -1 } };
@@ -51,11 +52,12 @@ conf_now(void)
 }
 
 static void event(enum phase_event what);
+static void reload_pool(const char *name);
 static int reopen_logs(void);
 
 static const struct command_world world = { .pools = &self.pools,
 	.phase = &self.phase, .started = &self.own.started, .raise = event,
-	.reopen = reopen_logs };
+	.reload_pool = reload_pool, .reopen = reopen_logs };
 
 /* ---- phases -------------------------------------------------------------- */
 
@@ -115,10 +117,13 @@ reload(void)
 {
 	notify_send("RELOADING=1\nMONOTONIC_USEC=%lld",
 	    (long long)clock_us());
-	log_notice("reloading");
+	if (self.pool == NULL)
+		log_notice("reloading");
+	else
+		log_notice("reloading pool %s", self.pool);
 	command_begins(EVENT_HUP);
 	reload_begin(&self.pools, self.options->file,
-	    self.options->allow_root);
+	    self.options->allow_root, self.pool);
 }
 
 static void
@@ -180,6 +185,15 @@ event(enum phase_event what)
 
 	self.phase = step.next;
 	act(step.action, what);
+}
+
+/* While the daemon runs, so that the reload begins at once. */
+static void
+reload_pool(const char *name)
+{
+	self.pool = name;
+	event(EVENT_HUP);
+	self.pool = NULL;
 }
 
 /* ---- signals ------------------------------------------------------------- */

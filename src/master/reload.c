@@ -10,6 +10,7 @@
 #include "base/escape.h"
 #include "base/log.h"
 #include "base/tuning.h"
+#include "conf/conf_diff.h"
 #include "conf/conf_read.h"
 #include "conf/conf_root.h"
 #include "ipc/sink.h"
@@ -26,6 +27,7 @@ static struct {
 	struct conf *conf; /* the one on trial */
 	bool again;	   /* conf is in force already */
 	bool upgrade;
+	char *only; /* the pool that it is about, NULL: all */
 	bool committed;
 	bool refused;
 	int64_t until;	    /* end of waiting for busy ones, clock_ms() */
@@ -87,6 +89,20 @@ reload_refuses(const struct conf *conf, bool allow_root,
 	    bad_log;
 }
 
+static bool
+is_about_one(struct pools *pools, const struct conf *conf)
+{
+	const char *other;
+
+	if (self.only == NULL)
+		return true;
+	other = conf_diff_besides(pools->sources->conf, conf, self.only);
+	if (other != NULL)
+		refuse(pools, "not only pool %s has changed: so has %s, which "
+		    "takes a reload of all", self.only, other);
+	return other == NULL;
+}
+
 static struct conf *
 read_new(struct pools *pools, const char *file, bool allow_root)
 {
@@ -97,7 +113,8 @@ read_new(struct pools *pools, const char *file, bool allow_root)
 
 	/* Only a reload refuses for a pool's log: at a start it concerns its
 	 * pool alone. */
-	if (conf != NULL && (sink_check(conf, &faults) || bad)) {
+	if (conf != NULL && (sink_check(conf, &faults) || bad ||
+		!is_about_one(pools, conf))) {
 		conf_free(conf);
 		conf = NULL;
 	}
@@ -118,6 +135,8 @@ prepare_globals(struct pools *pools)
 	const struct conf *conf = self.conf;
 	struct why why;
 
+	if (self.only != NULL)
+		return 0;
 	if (log_prepare(conf->error_log, (enum log_form)conf->log_format,
 		&why) == 0 && control_prepare(conf->control, &why) == 0)
 		return 0;
@@ -128,7 +147,8 @@ prepare_globals(struct pools *pools)
 static int
 plan(struct pools *pools)
 {
-	if (changes_plan(&self.changes, pools, self.conf, self.upgrade) == 0)
+	if (changes_plan(&self.changes, pools, self.conf, self.upgrade,
+		self.only) == 0)
 		return 0;
 	refuse(pools, "out of memory");
 	return -1;
@@ -211,11 +231,19 @@ apply(struct pools *pools, struct conf *conf)
 	return -1;
 }
 
+static void
+forget_only(void)
+{
+	free(self.only);
+	self.only = NULL;
+}
+
 int
 reload_apply(struct pools *pools, struct conf *conf)
 {
 	outcome_clear(&pools->outcome);
 	self.refused = false;
+	forget_only();
 	self.upgrade = true;
 	self.again = false;
 	if (conf != NULL)
@@ -228,18 +256,23 @@ reload_apply(struct pools *pools, struct conf *conf)
 }
 
 int
-reload_begin(struct pools *pools, const char *file, bool allow_root)
+reload_begin(struct pools *pools, const char *file, bool allow_root,
+    const char *only)
 {
-	struct conf *conf;
+	struct conf *conf = NULL;
 
 	outcome_clear(&pools->outcome);
 	self.refused = false;
+	forget_only();
 	self.upgrade = false;
 	self.again = file == NULL;
 	self.committed = false;
 	self.before_max = pools->quota.max;
-	conf = self.again ? pools->sources->conf :
-			    read_new(pools, file, allow_root);
+	if (only != NULL && (self.only = strdup(only)) == NULL)
+		refuse(pools, "out of memory");
+	else
+		conf = self.again ? pools->sources->conf :
+				    read_new(pools, file, allow_root);
 	if (conf != NULL)
 		return apply(pools, conf);
 	give_up(pools);
@@ -326,8 +359,9 @@ commit(struct pools *pools)
 		give_up(pools);
 		return;
 	}
-	if (!self.again) {
+	if (!self.again)
 		pools_decide(pools, true);
+	if (!self.again && self.only == NULL) {
 		log_commit((enum log_level)self.conf->log_level);
 		control_commit();
 	}
@@ -422,7 +456,9 @@ note_failed(struct pools *pools)
 	const char *what;
 
 	for (g = pools->first; g != NULL; g = *generation_link(g)) {
-		if (!generation_serves(generation_state(g)))
+		if (!generation_serves(generation_state(g)) ||
+		    (self.only != NULL &&
+			strcmp(generation_name(g), self.only) != 0))
 			continue;
 		if (generation_state(g) != GENERATION_SERVING)
 			what = NONE;

@@ -25,10 +25,13 @@ bool reload_refuses(const struct conf *conf, bool allow_root,
 
 /*
  * Read `file` and begin a reload; NULL: apply the configuration in force anew.
+ * only: the one pool that it is about, NULL for the daemon as a whole; no other
+ * pool is touched or asked then, and the file may change nothing else.
  * 0: under way; -1: refused, and every fault is logged.  pools->outcome is
  * about this reload from here on.
  */
-int reload_begin(struct pools *pools, const char *file, bool allow_root);
+int reload_begin(struct pools *pools, const char *file, bool allow_root,
+    const char *only);
 
 /* Begin after an upgrade in place, with a configuration that was read and
  * judged, and is taken over (NULL: it cannot be read, and is refused): every

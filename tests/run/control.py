@@ -250,6 +250,156 @@ def reload_new_pool():
         equal(ask(d, "reload")[0], True)
 
 
+def two_pools(**keys):
+    """Pools www and more, each with an application of its own."""
+    d = controlled(workers=ONE)
+    d.write_app(app_source("eval.lua"), "more.lua")
+    d.set_pool("more", app=d.dir + "/more.lua", workers=ONE, **keys)
+    return d
+
+
+def changed(d, name="app.lua"):
+    d.write_app("version = 'new'\n" + app_source("eval.lua"), name)
+
+
+VERSION = "return text(version or 'old')"
+GOOD = (True, "reloaded: 2 of 2 pools serve\n")
+
+
+@test
+def reload_one_pool():
+    """reload of one pool: its new application and its new keys are there, and
+    the workers of the other pool are not asked for anything"""
+    with two_pools() as d:
+        d.wait_ready(2)
+        more, mark = d.workers("more"), d.log_mark()
+        equal(ask(d, "reload www"), GOOD)
+        d.wait_log(r"\[pool www\] \[pid \d+\] restart called", mark)
+        changed(d)
+        changed(d, "more.lua")
+        equal(ask(d, "reload www"), GOOD)
+        equal(d.lua(VERSION).body, b"new")
+        d.set_pool("www", workers=ONE, environment={"CITY": "Rio"})
+        d.write_conf()
+        equal(ask(d, "reload www"), GOOD)
+        equal(d.lua("return text(os.getenv('CITY'))").body, b"Rio")
+        equal((d.workers("more"), d.lua(VERSION, "more").body), (more, b"old"))
+        assert not re.search(r"\[pool more\].*(restart|stop) called",
+                             d.read_log(mark))
+        equal(ask(d, "reload"), GOOD)
+        equal(d.lua(VERSION, "more").body, b"new")
+
+
+@test
+def reload_one_beside_a_broken_one():
+    """an application that does not load refuses the reload of its own pool,
+    and that of all, but not that of another pool"""
+    with two_pools() as d:
+        d.wait_ready(2)
+        d.expect("broken", "before it was ready", "reload refused")
+        more = d.workers("more")
+        changed(d)
+        d.write_app(BROKEN, "more.lua")
+        equal(ask(d, "reload")[0], False)
+        equal(d.lua(VERSION).body, b"old")
+        good, said = ask(d, "reload more")
+        equal(good, False)
+        matches("^pool more: new workers do not come up, the old ones stay",
+                said)
+        equal(ask(d, "reload www"), GOOD)
+        equal((d.lua(VERSION).body, d.lua(VERSION, "more").body),
+              (b"new", b"old"))
+        until(lambda: d.workers("more") == more, "the old ones alone")
+
+
+@test
+def reload_one_beside_one_that_is_down():
+    """the reload of one pool goes well beside one that never came up"""
+    d = two_pools()
+    d.expect("broken", "before it was ready", "no worker")
+    d.write_app(BROKEN, "more.lua")
+    with d:
+        changed(d)
+        equal(ask(d, "reload www"),
+              (True, "reloaded: 1 of 2 pools serve\n"))
+        equal(d.lua(VERSION).body, b"new")
+
+
+@test
+def reload_one_and_no_more():
+    """the reload of one pool is refused, and nothing has changed, if the
+    configuration has a change of another pool or above the pools, or if there
+    is no such pool"""
+    with two_pools() as d:
+        d.wait_ready(2)
+        d.expect("reload refused", "not only pool www has changed")
+        workers, good = d.workers(), d.configuration()
+        changed(d)
+        for other in ("more", "third"):
+            d.set_pool(other, app=d.dir + "/more.lua", umask="077")
+            d.write_conf()
+            equal(ask(d, "reload www"), (
+                False, "not only pool www has changed: so has %s, which takes "
+                "a reload of all\n" % other))
+            d.write_conf(good)
+            if other == "more":
+                d.set_pool("more", app=d.dir + "/more.lua", workers=ONE)
+        d.write_conf("log_level = \"debug\";\n" + good)
+        matches("so has log_level,", ask(d, "reload www")[1])
+        d.drop_pool("third")
+        d.drop_pool("more")
+        d.write_conf()
+        matches("so has more,", ask(d, "reload www")[1])
+        d.write_conf(good)
+        equal(ask(d, "reload nothing"),
+              (False, "there is no pool nothing\n"))
+        equal((d.workers(), d.lua(VERSION).body), (workers, b"old"))
+        equal(ask(d, "reload www"), GOOD)
+        equal(d.lua(VERSION).body, b"new")
+
+
+@test
+def reload_one_that_is_gone():
+    """the reload of a pool that the configuration has no more drops it"""
+    with two_pools() as d:
+        d.wait_ready(2)
+        d.drop_pool("more")
+        d.write_conf()
+        equal(ask(d, "reload more"),
+              (True, "reloaded: 1 of 1 pools serve\n"))
+        until(lambda: not d.workers("more"), "its workers leave")
+        equal(d.fetch().status, 200)
+
+
+@test
+def reload_one_during_a_reload():
+    """the reload of one pool is not taken while another reload is under way; a
+    reload of all that is asked for meanwhile follows, and an upgrade, over
+    pools whose configurations are of different ages"""
+    with two_pools() as d:
+        d.wait_ready(2)
+        fifo = d.dir + "/rw/fifo"
+        os.mkfifo(fifo)
+        os.chmod(fifo, 0o666)
+        d.write_app("local f = io.open('%s') f:close() " % fifo +
+                    app_source("eval.lua"), "more.lua")
+        with Asker(d) as first:
+            first.send(b"reload more\n")
+            d.wait_log("reloading pool more")
+            equal(ask(d, "reload www"), (
+                False, "the daemon is reloading: try again later\n"))
+            second = Background(ask, d, "reload")
+            os.close(os.open(fifo, os.O_WRONLY))
+            equal(first.answer(), GOOD)
+        equal(second.result(), GOOD)
+        d.write_app(app_source("eval.lua"), "more.lua")
+        changed(d)
+        equal(ask(d, "reload www"), GOOD)
+        equal(ask(d, "upgrade")[0], True)
+        equal((d.lua(VERSION).body, d.lua(VERSION, "more").body),
+              (b"new", b"old"))
+
+
 @test
 def reload_twice():
     """two at the same time both get an answer, each of a reload that began

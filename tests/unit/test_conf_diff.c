@@ -114,6 +114,36 @@ START_TEST(the_daemons_own_keys_touch_no_pool)
 }
 END_TEST
 
+/* What differs besides pool www, "" if nothing does. */
+static void
+assert_besides(const char *before, const char *after, const char *expected)
+{
+	struct conf *old = read_text(before), *new = read_text(after);
+	const char *found = conf_diff_besides(old, new, "www");
+
+	ck_assert_str_eq(found == NULL ? "" : found, expected);
+	conf_free(old);
+	conf_free(new);
+}
+
+START_TEST(one_pool_alone)
+{
+	const char *two = POOLS(TEXT("www", "") TEXT("b", ""));
+
+	assert_besides(two, two, "");
+	assert_besides(two, POOLS(TEXT("b", "") TEXT("www", "backlog = 5;")),
+	    "");
+	assert_besides(two, POOLS(TEXT("b", "")), "");
+	assert_besides(POOLS(TEXT("b", "")), two, "");
+	assert_besides(two, WWW(""), "b");
+	assert_besides(WWW(""), two, "b");
+	assert_besides(two, POOLS(TEXT("www", "") TEXT("b",
+	    "timeouts: { stop = 5; };")), "b");
+	assert_besides(WWW(""), "log_level = \"debug\";" WWW(""), "log_level");
+	assert_besides(WWW(""), "process_max = 9;" WWW(""), "process_max");
+}
+END_TEST
+
 /* What lua-fpm.conf(5) promises for every key of a pool. */
 static const struct {
 	const char *keys;
@@ -247,6 +277,7 @@ suite(void)
 	tcase_add_test(tc, pools_come_and_go);
 	tcase_add_test(tc, no_pool_on_one_side_or_both);
 	tcase_add_test(tc, the_daemons_own_keys_touch_no_pool);
+	tcase_add_test(tc, one_pool_alone);
 	tcase_add_loop_test(tc, a_key_changed, 0,
 	    sizeof(changes) / sizeof(changes[0]));
 	tcase_add_test(tc, application_and_addresses);
