@@ -74,6 +74,34 @@ sock_parse_host(const char *host, struct sock_address *address)
 	return inet_pton(AF_INET, host, &in->sin_addr) == 1 ? 0 : -1;
 }
 
+/* Why a text is no address, for those who know other daemons: they take a port
+ * alone, a name, and unix: before a path. */
+static void
+sock_explain(const char *text, struct why *why)
+{
+	size_t digits = strspn(text, "0123456789");
+
+	if (digits > 0 && text[digits] == '\0')
+		why_set(why, "not an address: %s (a port alone; write "
+		    "127.0.0.1:%s, or *:%s for all interfaces)", text, text,
+		    text);
+	else if (strncmp(text, "unix:", 5) == 0)
+		why_set(why, "not an address: %s (a path stands alone: %s)",
+		    text, text + 5);
+	else if (strncmp(text, "localhost:", 10) == 0)
+		why_set(why, "not a numeric address: %s (write 127.0.0.1%s or "
+		    "[::1]%s)", text, text + 9, text + 9);
+	else if (*text != '[' && strchr(text, ':') != strrchr(text, ':'))
+		why_set(why, "not an address: %s (IPv6 stands in brackets, as "
+		    "[::1]:9000)", text);
+	else if (strchr(text, ':') == NULL || *text == ':')
+		why_set(why, "not an address: %s (a path, 127.0.0.1:9000, "
+		    "[::1]:9000, *:9000, fd:3 or systemd:www)", text);
+	else
+		why_set(why, "not a numeric address: %s (names are not looked "
+		    "up; as 127.0.0.1:9000 or [::1]:9000)", text);
+}
+
 static int
 sock_parse_inet(const char *text, struct sock_address *address,
     struct why *why)
@@ -84,13 +112,12 @@ sock_parse_inet(const char *text, struct sock_address *address,
 
 	if (colon == NULL || colon == text ||
 	    (size_t)(colon - text) >= sizeof(host)) {
-		why_set(why, "not an address: %s (a path, 127.0.0.1:9000, "
-		    "[::1]:9000, *:9000, fd:3 or systemd:www)", text);
+		sock_explain(text, why);
 		return -1;
 	}
 	memcpy(host, text, (size_t)(colon - text));
 	if (sock_parse_host(host, address) == -1) {
-		why_set(why, "not a numeric address: %s", text);
+		sock_explain(text, why);
 		return -1;
 	}
 	if (num_integer(colon + 1, 1, 65535, &port) == -1) {

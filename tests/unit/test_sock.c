@@ -103,6 +103,33 @@ START_TEST(refuses_what_is_no_address)
 }
 END_TEST
 
+/* What php-fpm, nginx and others take. */
+START_TEST(explains_what_others_take)
+{
+	static const char *const texts[][2] = {
+		{ "9000", "not an address: 9000 (a port alone; write "
+		    "127.0.0.1:9000, or *:9000 for all interfaces)" },
+		{ "unix:/x.sock", "not an address: unix:/x.sock (a path stands "
+		    "alone: /x.sock)" },
+		{ "localhost:9000", "not a numeric address: localhost:9000 "
+		    "(write 127.0.0.1:9000 or [::1]:9000)" },
+		{ "www.example:80", "not a numeric address: www.example:80 "
+		    "(names are not looked up; as 127.0.0.1:9000 or "
+		    "[::1]:9000)" },
+		{ "::1:9000", "not an address: ::1:9000 (IPv6 stands in "
+		    "brackets, as [::1]:9000)" },
+		{ "x.sock", "not an address: x.sock (a path, 127.0.0.1:9000, "
+		    "[::1]:9000, *:9000, fd:3 or systemd:www)" },
+	};
+	struct sock_address a;
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		ck_assert_int_eq(sock_parse(texts[i][0], &a, &why), -1);
+		ck_assert_str_eq(why.text, texts[i][1]);
+	}
+}
+END_TEST
+
 START_TEST(knows_the_same_address)
 {
 	static const char *const texts[] = { "/a", "/ab", "127.0.0.1:1",
@@ -758,6 +785,7 @@ suite(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, reads_addresses);
 	tcase_add_test(t, refuses_what_is_no_address);
+	tcase_add_test(t, explains_what_others_take);
 	tcase_add_test(t, knows_the_same_address);
 	tcase_add_test(t, a_path_fits_or_is_too_long);
 	tcase_add_test(t, a_unix_socket_has_its_mode);
