@@ -20,26 +20,40 @@ shown(const char *text)
 }
 
 void
-conf_fault(struct conf_faults *faults, const char *file, int line,
-    const char *fmt, ...)
+conf_faultv(struct conf_faults *faults, const char *file, int line,
+    const char *fmt, va_list ap)
 {
 	struct conf_fault *grown, *fault;
-	char text[sizeof(fault->text)];
-	va_list ap;
+	char *text;
 
 	grown = reallocarray(faults->item, faults->n + 1, sizeof(*grown));
 	if (grown == NULL)
 		return;
 	faults->item = grown;
-	fault = &grown[faults->n];
-	if ((fault->file = shown(file)) == NULL)
+	if (vasprintf(&text, fmt, ap) == -1)
 		return;
+	fault = &grown[faults->n];
 	fault->line = line;
+	fault->file = shown(file);
+	fault->text = shown(text);
+	free(text);
+	if (fault->file != NULL && fault->text != NULL) {
+		faults->n++;
+		return;
+	}
+	free(fault->file);
+	free(fault->text);
+}
+
+void
+conf_fault(struct conf_faults *faults, const char *file, int line,
+    const char *fmt, ...)
+{
+	va_list ap;
+
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	conf_faultv(faults, file, line, fmt, ap);
 	va_end(ap);
-	escape_cut(text, strlen(text), fault->text, sizeof(fault->text));
-	faults->n++;
 }
 
 void
@@ -55,19 +69,24 @@ conf_fault_text(const struct conf_fault *fault, char *out, size_t size)
 void
 conf_faults_print(const struct conf_faults *faults, FILE *out)
 {
-	char text[CONF_FAULT_TEXT];
+	const struct conf_fault *fault;
 
-	for (size_t i = 0; i < faults->n; i++) {
-		conf_fault_text(&faults->item[i], text, sizeof(text));
-		fprintf(out, "%s\n", text);
+	for (fault = faults->item; fault < faults->item + faults->n; fault++) {
+		if (fault->line > 0)
+			fprintf(out, "%s:%d: %s\n", fault->file, fault->line,
+			    fault->text);
+		else
+			fprintf(out, "%s: %s\n", fault->file, fault->text);
 	}
 }
 
 void
 conf_faults_free(struct conf_faults *faults)
 {
-	for (size_t i = 0; i < faults->n; i++)
+	for (size_t i = 0; i < faults->n; i++) {
 		free(faults->item[i].file);
+		free(faults->item[i].text);
+	}
 	free(faults->item);
 	*faults = (struct conf_faults){ 0 };
 }
@@ -135,6 +154,7 @@ conf_free(struct conf *conf)
 	for (size_t i = 0; i < conf->npools; i++)
 		pool_clear(&conf->pools[i]);
 	free(conf->pools);
+	conf_faults_free(&conf->notes);
 	free(conf->pid_file);
 	free(conf->control);
 	free(conf->error_log);

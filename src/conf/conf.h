@@ -8,6 +8,7 @@
  * struct worker_args and never change it.
  */
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -112,6 +113,19 @@ struct conf_pool {
 	struct conf_lua lua;
 };
 
+/* One fault of a configuration, escaped for display (base/escape.h).  The list
+ * owns `file` and `text`. */
+struct conf_fault {
+	char *file;
+	int line; /* 0: not known */
+	char *text;
+};
+
+struct conf_faults {
+	struct conf_fault *item;
+	size_t n;
+};
+
 struct conf {
 	char *pid_file; /* NULL: none */
 	char *control; /* NULL: none */
@@ -122,32 +136,22 @@ struct conf {
 	char *include;	   /* NULL: none, or its files have been read */
 	struct conf_pool *pools;
 	size_t npools;
+	struct conf_faults notes; /* what is no fault but looks like one */
 };
 
-/* One fault of a configuration, escaped for display (base/escape.h).  The list
- * owns `file`. */
-struct conf_fault {
-	char *file;
-	int line; /* 0: not known */
-	char text[320];
-};
-
-struct conf_faults {
-	struct conf_fault *item;
-	size_t n;
-};
-
-/* Append a fault; its text is cut to fit.  A fault for which there is no memory
- * is dropped, so an empty list does not mean that there was no fault: the
- * result of conf_read does. */
+/* Append a fault, at its full length.  One for which there is no memory is
+ * dropped, so an empty list does not mean that there was no fault: the result
+ * of conf_read does. */
+void conf_faultv(struct conf_faults *faults, const char *file, int line,
+    const char *fmt, va_list ap) __attribute__((format(printf, 4, 0)));
 void conf_fault(struct conf_faults *faults, const char *file, int line,
     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 void conf_faults_free(struct conf_faults *faults);
 
-#define CONF_FAULT_TEXT 4608 /* a path, and what a fault says */
+#define CONF_FAULT_TEXT 9216 /* two paths, and what a fault says */
 
-/* Format a fault as "FILE:LINE: what", or "FILE: what" if no line is known;
- * print all faults, one line each. */
+/* Format a fault as "FILE:LINE: what", or "FILE: what" if no line is known, cut
+ * to fit; print all faults, one line each, at full length. */
 void conf_fault_text(const struct conf_fault *fault, char *out, size_t size);
 void conf_faults_print(const struct conf_faults *faults, FILE *out);
 

@@ -1,10 +1,15 @@
 #include "conf/conf_check.h"
 
+#include <sys/stat.h>
+
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/cidr.h"
 #include "base/num.h"
 #include "base/user.h"
@@ -12,6 +17,8 @@
 
 #define NAME_MOST 32
 #define FILES_LEAST 64
+#define VARIABLE "ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz" \
+    "0123456789"
 #define SPARE	  3 /* the default of workers.max_spare, if max allows */
 
 struct judge { /* of one pool */
@@ -46,16 +53,17 @@ blame(struct judge *judge, enum key_group group, const char *name,
     const char *fmt, ...)
 {
 	int line = name != NULL ? abs(line_of(judge, group, name)) : 0;
-	char text[256];
+	struct buf text = { 0 };
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	buf_addv(&text, fmt, ap);
 	va_end(ap);
 	judge->verdict = -1;
 	conf_fault(judge->faults, judge->pool->file,
-	    line != 0 ? line : judge->pool->line, "pool %s: %s",
-	    judge->pool->name, text);
+	    line != 0 ? line : judge->pool->line, "pool %s: %.*s",
+	    judge->pool->name, (int)text.len, text.len > 0 ? text.data : "");
+	buf_free(&text);
 }
 
 /* ---- names, users and groups -------------------------------------------- */
@@ -128,7 +136,7 @@ check_absolute(struct judge *judge, const char *key, const char *path)
 {
 	if (path != NULL && *path != '/')
 		blame(judge, GROUP_POOL, key,
-		    "%s: \"%.128s\" does not begin with '/'", key, path);
+		    "%s: \"%s\" does not begin with '/'", key, path);
 }
 
 static void
@@ -204,20 +212,28 @@ check_order(struct judge *judge, const char *name, int64_t value,
 	return false;
 }
 
-/* min_spare <= start <= max_spare <= max; one fault for each mistake */
+/* min_spare <= start <= max_spare <= max.  All that is set is judged, by the
+ * closest bound that holds itself, so that each mistake is told once and none
+ * hides another. */
 static void
 check_workers(struct judge *judge)
 {
 	const struct conf_workers *w = &judge->pool->workers;
+	const char *bound = "max";
+	int64_t most = w->max;
+	bool good;
 
 	if (!is_judgeable(judge))
 		return;
-	if (!check_order(judge, "max_spare", w->max_spare, "max", w->max) ||
-	    !check_order(judge, "min_spare", w->min_spare, "max", w->max) ||
-	    !check_order(judge, "min_spare", w->min_spare,
-		"max_spare", w->max_spare))
+	if (check_order(judge, "max_spare", w->max_spare, "max", w->max) &&
+	    w->max_spare < w->max) {
+		bound = "max_spare";
+		most = w->max_spare;
+	}
+	good = check_order(judge, "min_spare", w->min_spare, bound, most);
+	if (line_of(judge, GROUP_WORKERS, "start") == 0 ||
+	    !check_order(judge, "start", w->start, bound, most) || !good)
 		return;
-	check_order(judge, "start", w->start, "max_spare", w->max_spare);
 	if (w->start < w->min_spare)
 		blame(judge, GROUP_WORKERS, "start", "workers.start (%" PRId64
 		    ") is below workers.min_spare (%" PRId64 ")", w->start,
@@ -318,11 +334,11 @@ check_address(struct judge *judge, const struct conf *conf, size_t item)
 
 	if (count_address(own, item, address) > 0)
 		blame(judge, GROUP_POOL, "listen",
-		    "listen: \"%.128s\" is there twice", address);
+		    "listen: \"%s\" is there twice", address);
 	for (other = conf->pools; other < judge->pool; other++) {
 		if (count_address(&other->listen, other->listen.n, address))
 			blame(judge, GROUP_POOL, "listen", "listen: "
-			    "\"%.128s\" belongs to pool %.32s already",
+			    "\"%s\" belongs to pool %s already",
 			    address, other->name);
 	}
 }
@@ -334,7 +350,7 @@ check_across(struct judge *judge, const struct conf *conf)
 
 	if (first != judge->pool)
 		blame(judge, GROUP_POOL, NULL,
-		    "defined already at %.200s:%d", first->file, first->line);
+		    "defined already at %s:%d", first->file, first->line);
 	for (size_t i = 0; i < judge->pool->listen.n; i++)
 		check_address(judge, conf, i);
 }
@@ -373,7 +389,7 @@ check_processes(struct judge *judge, const struct conf *conf)
 	if (pool->limits.processes < least)
 		blame(judge, GROUP_LIMITS, "processes", "limits.processes "
 		    "(%" PRId64 ") is below the %" PRId64 " threads that the "
-		    "processes of user %.32s may have during a reload",
+		    "processes of user %s may have during a reload",
 		    pool->limits.processes, least, pool->user);
 }
 
@@ -403,6 +419,73 @@ conf_check(const struct conf *conf, const struct conf_origin *origins,
 	return judge.verdict;
 }
 
+/* ---- beside faults ------------------------------------------------------- */
+
+void
+conf_check_apps(const struct conf *conf, const struct conf_origin *origins,
+    struct conf_faults *faults)
+{
+	static const struct conf_origin none;
+	struct judge judge = { .faults = faults };
+	struct stat st;
+	char *path;
+
+	for (size_t i = 0; i < conf->npools; i++) {
+		const struct conf_pool *pool = &conf->pools[i];
+		const char *root = pool->chroot != NULL ? pool->chroot : "";
+
+		judge.pool = pool;
+		judge.origin = origins != NULL ? &origins[i] : &none;
+
+		if (pool->app == NULL || (*root != '\0' && *root != '/') ||
+		    asprintf(&path, "%s%s", root, pool->app) == -1)
+			continue;
+		if (stat(path, &st) == -1 &&
+		    (errno == ENOENT || errno == ENOTDIR))
+			blame(&judge, GROUP_POOL, "app", "app: %s: %s", path,
+			    strerror(errno));
+		free(path);
+	}
+}
+
+/* True if the value of "NAME=value" looks as if it would be replaced: "$NAME"
+ * alone, as in php-fpm, or "${NAME}" in a longer text. */
+static bool
+has_variable(const char *item)
+{
+	const char *value = strchr(item, '=') + 1;
+	const char *brace = strstr(value, "${");
+	size_t n = *value == '$' ? strspn(value + 1, VARIABLE) : 0;
+
+	if (brace == NULL)
+		return n > 0 && value[1 + n] == '\0';
+	n = strspn(brace + 2, VARIABLE);
+	return n > 0 && brace[2 + n] == '}' &&
+	    (brace > value || brace[3 + n] != '\0');
+}
+
+void
+conf_check_notes(struct conf *conf, const struct conf_origin *origins)
+{
+	const struct conf_key *key = conf_key_find(GROUP_POOL, "environment");
+
+	for (size_t i = 0; i < conf->npools; i++) {
+		const struct conf_pool *pool = &conf->pools[i];
+		const struct conf_list *list = &pool->environment;
+
+		for (size_t k = 0; k < list->n; k++) {
+			if (has_variable(list->item[k]))
+				conf_fault(&conf->notes, pool->file,
+				    abs(origins[i].line[key - conf_keys]),
+				    "warning: pool %s: environment.%.*s is "
+				    "taken as it stands: only \"${NAME}\" "
+				    "alone is replaced", pool->name,
+				    (int)strcspn(list->item[k], "="),
+				    list->item[k]);
+		}
+	}
+}
+
 int
 conf_check_control(const struct conf *conf, const char *file, int line,
     struct conf_faults *faults)
@@ -423,7 +506,7 @@ conf_check_control(const struct conf *conf, const char *file, int line,
 		    count_address(&pool->status_listen,
 			pool->status_listen.n, path) == 0)
 			continue;
-		conf_fault(faults, file, line, "control: pool %.32s listens "
+		conf_fault(faults, file, line, "control: pool %s listens "
 		    "on \"%s\" already", pool->name, path);
 		return -1;
 	}

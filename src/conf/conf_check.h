@@ -43,4 +43,13 @@ int conf_check_control(const struct conf *conf, const char *file, int line,
 int conf_check_total(const struct conf *conf, const char *file, int line,
     struct conf_faults *faults);
 
+/* Append a fault for each application whose file is missing: to be told in the
+ * same round as faults that keep it from being loaded.  origins may be NULL. */
+void conf_check_apps(const struct conf *conf,
+    const struct conf_origin *origins, struct conf_faults *faults);
+
+/* Append to the notes of conf, as warnings, what is right but not what it looks
+ * like. */
+void conf_check_notes(struct conf *conf, const struct conf_origin *origins);
+
 #endif

@@ -69,8 +69,8 @@ add_literally(struct buf *pattern, const char *directory)
 	return buf_putc(pattern, '/');
 }
 
-/* A missing directory has no match.  One that cannot be read may have some, and
- * their pools must not be lost without a message. */
+/* A directory that cannot be read may have matches, and their pools must not be
+ * lost without a message. */
 static int
 is_serious(const char *path, int error)
 {
@@ -113,10 +113,29 @@ expand_literal(const char *directory, const char *name,
 	return result;
 }
 
+/* 0 if the directory in which the wildcards begin is there, or -1. */
+static int
+look_for_directory(const char *directory, const char *pattern)
+{
+	size_t n = strcspn(pattern, WILDCARDS);
+	char *name, *path;
+	int result;
+
+	while (n > 0 && pattern[n - 1] != '/')
+		n--;
+	name = strndup(pattern, n);
+	path = name != NULL ? conf_file_join(directory, name) : NULL;
+	result = path != NULL ? access(path, F_OK) : -1;
+	free(name);
+	free(path);
+	return result;
+}
+
 int
 conf_file_expand(const char *directory, const char *pattern,
     struct conf_list *files)
 {
+	const size_t before = files->n;
 	struct buf whole = { 0 };
 	const char *text;
 	int result;
@@ -129,6 +148,8 @@ conf_file_expand(const char *directory, const char *pattern,
 	text = buf_string(&whole);
 	result = text == NULL ? -1 : expand(text, files);
 	buf_free(&whole);
+	if (result == 0 && files->n == before)
+		return look_for_directory(directory, pattern);
 	return result;
 }
 

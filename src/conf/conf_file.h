@@ -20,7 +20,8 @@ char *conf_file_join(const char *directory, const char *name);
 /*
  * Append the files that a glob(7) pattern names relative to a directory,
  * sorted.  Without a wildcard it is that one name, whether the file exists or
- * not.  0 or -1; the caller frees the list with conf_list_free in either case.
+ * not.  0, or -1, also if the directory before the first wildcard is missing;
+ * the caller frees the list with conf_list_free in either case.
  */
 int conf_file_expand(const char *directory, const char *pattern,
     struct conf_list *files);

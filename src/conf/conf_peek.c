@@ -43,7 +43,8 @@ conf_peek(const char *file, const char *name)
 	char *value = NULL;
 	struct why why;
 
-	if (conf_file_load(file, &text) == 0 &&
+	/* libconfig wants a newline after a comment, at the end too */
+	if (conf_file_load(file, &text) == 0 && buf_putc(&text, '\n') == 0 &&
 	    (string = buf_string(&text)) != NULL) {
 		if (conf_scan(string, text.len, &why) == -1)
 			cut(text.data, why.line);

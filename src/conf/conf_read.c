@@ -10,6 +10,7 @@
 #include "conf/conf_file.h"
 #include "conf/conf_reader.h"
 #include "conf/conf_scan.h"
+#include "conf/conf_syntax.h"
 #include "conf/conf_value.h"
 
 /* ---- pools -------------------------------------------------------------- */
@@ -122,9 +123,11 @@ read_text(struct reader *r, struct buf *text)
 {
 	config_t config;
 	struct why why;
-	const char *string = buf_string(text);
+	const char *string;
 
-	if (string == NULL) {
+	/* libconfig wants a newline after a comment, at the end too */
+	if (buf_putc(text, '\n') == -1 ||
+	    (string = buf_string(text)) == NULL) {
 		reader_fault_memory(r);
 		return;
 	}
@@ -135,6 +138,8 @@ read_text(struct reader *r, struct buf *text)
 	config_init(&config);
 	if (config_read_string(&config, string) == CONFIG_TRUE)
 		read_top(r, config_root_setting(&config));
+	else if (conf_syntax(string, text->len, &why) == -1)
+		reader_fault(r, why.line, "%s", why.text);
 	else
 		reader_fault(r, config_error_line(&config), "%s",
 		    config_error_text(&config));
@@ -167,12 +172,21 @@ static void
 read_included(struct reader *r, const char *main_file)
 {
 	const char *pattern = r->conf->include;
+	const int line = top_line(r, "include");
 	struct conf_list files = { 0 };
 
 	if (pattern == NULL)
 		return;
 	if (conf_file_expand(r->base, pattern, &files) == -1)
-		reader_fault(r, top_line(r, "include"), "include: %s: %s", pattern, strerror(errno));
+		reader_fault(r, line, "include: %s: %s", pattern,
+		    errno == ENOENT ? "the directory is missing" :
+		    strerror(errno));
+	else if (files.n == 0 && r->conf->npools == 0)
+		reader_fault(r, line, "there is no pool: include: no file "
+		    "matches %s", pattern);
+	else if (files.n == 0)
+		conf_fault(&r->conf->notes, main_file, line, "warning: "
+		    "include: no file matches %s", pattern);
 	r->included = true;
 	for (size_t i = 0; i < files.n; i++)
 		read_file(r, files.item[i]);
@@ -205,6 +219,9 @@ read_all(struct reader *r, const char *file)
 	if (!r->failed && conf_check_total(r->conf, file,
 		top_line(r, "process_max"), r->faults) == -1)
 		r->failed = true;
+	if (r->failed)
+		conf_check_apps(r->conf, r->origins, r->faults);
+	conf_check_notes(r->conf, r->origins);
 }
 
 struct conf *

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "conf/conf_near.h"
 #include "conf/conf_setting.h"
 #include "conf/conf_value.h"
 
@@ -15,14 +16,12 @@
 void
 reader_fault(struct reader *r, int line, const char *fmt, ...)
 {
-	char text[320];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	conf_faultv(r->faults, r->file, line, fmt, ap);
 	va_end(ap);
 	r->failed = true;
-	conf_fault(r->faults, r->file, line, "%s", text);
 }
 
 void
@@ -158,14 +157,27 @@ reader_key(struct reader *r, const struct target *target,
 
 /* ---- groups ------------------------------------------------------------- */
 
+/* True if the group has what a pool must have. */
+static bool
+is_pool(const config_setting_t *setting)
+{
+	return config_setting_is_group(setting) &&
+	    (config_setting_get_member(setting, "app") != NULL ||
+		config_setting_get_member(setting, "listen") != NULL);
+}
+
 void
 reader_fault_unknown(struct reader *r, const struct target *target,
     enum key_group group, const config_setting_t *setting)
 {
-	char name[128];
+	const char *key = config_setting_name(setting);
+	char name[128], near[NEAR_TEXT];
 
-	reader_fault(r, (int)config_setting_source_line(setting), "%s: unknown key",
-	    full_name(target, group, config_setting_name(setting), name));
+	reader_fault(r, (int)config_setting_source_line(setting),
+	    "%s: unknown key%s", full_name(target, group, key, name),
+	    group == GROUP_TOP && is_pool(setting) ?
+	    "; a pool stands within pools: { ... };" :
+	    conf_near(group, key, near));
 }
 
 bool

@@ -16,7 +16,7 @@ static void __attribute__((format(printf, 4, 5)))
 blame(const struct judge *judge, enum key_group group, const char *key,
     const char *fmt, ...)
 {
-	char text[224];
+	char text[4352]; /* a path, and what is wrong with it */
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -38,7 +38,7 @@ check_target(const struct judge *judge, const char *key, const char *target)
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (strcmp(target, words[i]) == 0)
 			return;
-	blame(judge, GROUP_LOGS, key, "\"%.100s\" is neither an absolute path "
+	blame(judge, GROUP_LOGS, key, "\"%s\" is neither an absolute path "
 	    "nor \"stdout\", \"stderr\", \"syslog\" or \"error_log\"", target);
 }
 
@@ -61,7 +61,7 @@ check_paths(const struct judge *judge, const struct conf_list *list)
 	for (size_t i = 0; i < list->n; i++)
 		if (*list->item[i] != '/')
 			blame(judge, GROUP_LOGS, "access_suppress",
-			    "\"%.128s\" does not begin with '/'",
+			    "\"%s\" does not begin with '/'",
 			    list->item[i]);
 }
 
@@ -73,7 +73,7 @@ check_disable(const struct judge *judge, const struct conf_list *list)
 	for (size_t i = 0; i < list->n; i++) {
 		if (!conf_lua_is(conf_lua_functions, list->item[i]) &&
 		    !conf_lua_is(conf_lua_libraries, list->item[i]))
-			blame(judge, GROUP_LUA, "disable", "\"%.128s\" is no "
+			blame(judge, GROUP_LUA, "disable", "\"%s\" is no "
 			    "function and no library of Lua", list->item[i]);
 	}
 }
@@ -88,7 +88,7 @@ check_libraries(const struct judge *judge, const struct conf_list *list)
 				    "\"all\" stands alone");
 		} else if (!conf_lua_is(conf_lua_libraries, list->item[i])) {
 			blame(judge, GROUP_LUA, "libraries",
-			    "\"%.128s\" is no library of Lua", list->item[i]);
+			    "\"%s\" is no library of Lua", list->item[i]);
 		}
 	}
 }

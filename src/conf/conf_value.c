@@ -202,15 +202,48 @@ conf_value_pool_defaults(struct conf_pool *pool)
 	return defaults_set(pool, false);
 }
 
+/* "a size as "128M", from 0 to 1024G".  The example is the default, or what is
+ * usual where that turns something off. */
 static const char *
 range_text(const struct conf_key *key, char out[VALUE_TEXT], const char *noun,
-    const char *(*show)(int64_t, char *))
+    const char *usual, const char *(*show)(int64_t, char *))
 {
+	bool off = key->initial == NULL || strcmp(key->initial, "0") == 0;
+	const char *quote = key->type == KEY_INTEGER ? "" : "\"";
 	char min[NUM_TEXT], max[NUM_TEXT];
 
-	snprintf(out, VALUE_TEXT, "%s from %s to %s", noun, show(key->min, min),
+	snprintf(out, VALUE_TEXT, "%s as %s%s%s, from %s to %s", noun, quote,
+	    off ? usual : key->initial, quote, show(key->min, min),
 	    show(key->max, max));
 	return out;
+}
+
+static const char *
+string_text(const struct conf_key *key, char out[VALUE_TEXT])
+{
+	snprintf(out, VALUE_TEXT, "a string in double quotes, of %" PRId64
+	    " to %" PRId64 " bytes", key->min, key->max);
+	return out;
+}
+
+static const char *
+mode_text(const struct conf_key *key, char out[VALUE_TEXT])
+{
+	snprintf(out, VALUE_TEXT, "an octal mode in quotes as \"%s\", up to "
+	    "\"0777\"", *key->initial != '\0' ? key->initial : "0022");
+	return out;
+}
+
+static const char *
+strings_text(const struct conf_key *key, char out[VALUE_TEXT])
+{
+	if (strcmp(key->name, "listen") == 0 ||
+	    strcmp(key->name, "status_listen") == 0)
+		return strcpy(out, "an address as \"/run/www.sock\" or "
+		    "\"127.0.0.1:9000\", or a list of them, ( \"...\", "
+		    "\"...\" )");
+	return strcpy(out, "a string in double quotes or a list of them, "
+	    "( \"...\", \"...\" ), none empty");
 }
 
 static const char *
@@ -236,25 +269,27 @@ conf_value_expects(const struct conf_key *key, char out[VALUE_TEXT])
 {
 	switch (key->type) {
 	case KEY_STRING:
-		snprintf(out, VALUE_TEXT, "a string of %" PRId64 " to %" PRId64
-		    " bytes", key->min, key->max);
-		return out;
+		return string_text(key, out);
 	case KEY_STRINGS:
-		return strcpy(out, "a string or a list of strings, none empty");
+		return strings_text(key, out);
 	case KEY_VARIABLES:
-		return strcpy(out, "a group of variables, NAME = \"value\"");
+		return strcpy(out, "a group of variables, { NAME = \"value\"; "
+		    "}");
 	case KEY_BOOL:
-		return strcpy(out, "true or false");
+		return strcpy(out, "true or false, without quotes");
 	case KEY_INTEGER:
-		return range_text(key, out, "an integer", integer_text);
+		return range_text(key, out, "an integer",
+		    key->max < 1000000 ? "8" : "1000", integer_text);
 	case KEY_DURATION:
-		return range_text(key, out, "a duration", num_duration_text);
+		return range_text(key, out, "a duration", "30s",
+		    num_duration_text);
 	case KEY_SIZE:
 		if (key->max == CONF_UNLIMITED)
-			return strcpy(out, "a size or \"unlimited\"");
-		return range_text(key, out, "a size", num_size_text);
+			return strcpy(out, "a size as \"128M\", or "
+			    "\"unlimited\"");
+		return range_text(key, out, "a size", "128M", num_size_text);
 	case KEY_FILEMODE:
-		return strcpy(out, "an octal mode in quotes, up to \"0777\"");
+		return mode_text(key, out);
 	case KEY_WORD:
 		return words_text(key, out);
 	}

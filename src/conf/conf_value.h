@@ -12,7 +12,7 @@
 
 #include "conf/conf_key.h"
 
-#define VALUE_TEXT 128
+#define VALUE_TEXT 160
 
 /*
  * Set the key in its struct conf or struct conf_pool from text; append it as

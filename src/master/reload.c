@@ -10,6 +10,7 @@
 #include "base/escape.h"
 #include "base/log.h"
 #include "base/tuning.h"
+#include "conf/conf_check.h"
 #include "conf/conf_diff.h"
 #include "conf/conf_read.h"
 #include "conf/conf_root.h"
@@ -84,9 +85,12 @@ reload_refuses(const struct conf *conf, bool allow_root,
 {
 	bool bad_socket = sock_check(conf, faults);
 	bool bad_log = sink_check_error_log(conf, faults);
-
-	return conf_refuse_root(conf, allow_root, faults) || bad_socket ||
+	bool bad = conf_refuse_root(conf, allow_root, faults) || bad_socket ||
 	    bad_log;
+
+	if (bad)
+		conf_check_apps(conf, NULL, faults);
+	return bad;
 }
 
 static bool

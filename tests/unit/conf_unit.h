@@ -6,6 +6,7 @@
 
 #include "unit.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,6 +26,7 @@ setup(void)
 	strcpy(scratch + strlen(scratch) - 6, "XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(scratch));
 	ck_assert_int_eq(chdir(scratch), 0);
+	close(open("a", O_WRONLY | O_CREAT, 0600)); /* an application */
 }
 
 static inline void
@@ -111,7 +113,7 @@ dump(void)
 	return text;
 }
 
-#define MINIMAL	   "pools: { www: { app = \"/a\"; listen = \"/s\"; "
+#define MINIMAL	   "pools: { www: { app = \"/dev/null\"; listen = \"/s\"; "
 #define END	   "}; };\n"
 #define POOL(text) MINIMAL text END
 

@@ -25,7 +25,7 @@ START_TEST(defaults_are_filled_in)
 	    "\n"
 	    "pools: {\n"
 	    "\twww: {\n"
-	    "\t\tapp = \"/a\";\n"
+	    "\t\tapp = \"/dev/null\";\n"
 	    "\t\tlisten = \"/s\";\n"
 	    "\t\tlisten_owner = \"\";\n"
 	    "\t\tlisten_group = \"\";\n"
@@ -115,150 +115,174 @@ static const struct row {
 	const char *said;
 } rows[] = {
 	{ "pid_file", "\"/run/x.pid\"", "\"/run/x.pid\"", "1",
-	    "expected a string of 0 to 4095 bytes, found 1" },
+	    "expected a string in double quotes, of 0 to 4095 bytes, found 1" },
 	{ "control", "\"/run/x.sock\"", "\"/run/x.sock\"", "1",
-	    "expected a string of 0 to 107 bytes, found 1" },
+	    "expected a string in double quotes, of 0 to 107 bytes, found 1" },
 	{ "error_log", "\"/var/x.log\"", "\"/var/x.log\"", "\"\"",
-	    "expected a string of 1 to 4095 bytes, found \"\"" },
+	    "expected a string in double quotes, of 1 to 4095 bytes, found "
+	    "\"\"" },
 	{ "log_level", "\"debug\"", "\"debug\"", "\"Debug\"",
 	    "expected one of \"debug\", \"info\", \"notice\", \"warning\", "
 	    "\"error\", \"alert\", found \"Debug\"" },
 	{ "log_format", "\"json\"", "\"json\"", "\"JSON\"",
 	    "expected one of \"text\", \"json\", found \"JSON\"" },
 	{ "include", "\"*.none\"", "\"\"", "true",
-	    "expected a string of 0 to 4095 bytes, found true" },
+	    "expected a string in double quotes, of 0 to 4095 bytes, found "
+	    "true" },
 	{ "app", "\"/x/\\\"\\\\\\x07\\xc3\\xa9\"", "\"/x/\\\"\\\\\\x07é\"",
 	    "( \"/x\" )",
-	    "expected a string of 1 to 4095 bytes, found a list" },
+	    "expected a string in double quotes, of 1 to 4095 bytes, found "
+	    "a list" },
 	{ "listen", "[ \"/a\", \"/b\" ]", "( \"/a\", \"/b\" )", "( )",
-	    "expected a string or a list of strings, none empty, found a list" },
+	    "expected an address as \"/run/www.sock\" or "
+	    "\"127.0.0.1:9000\", or a list of them, ( \"...\", \"...\" ), "
+	    "found a list" },
 	{ "listen_owner", "\"root\"", "\"root\"", "0",
-	    "expected a string of 0 to 255 bytes, found 0" },
+	    "expected a string in double quotes, of 0 to 255 bytes, found 0" },
 	{ "listen_group", "\"0\"", "\"0\"", "{ }",
-	    "expected a string of 0 to 255 bytes, found a group" },
+	    "expected a string in double quotes, of 0 to 255 bytes, found a "
+	    "group" },
 	{ "listen_mode", "\"66\"", "\"0066\"", "0660",
-	    "expected an octal mode in quotes, up to \"0777\", found a number" },
+	    "expected an octal mode in quotes as \"0660\", up to \"0777\", "
+	    "found a number" },
 	{ "listen_acl_users", "( \"root\", \"7\" )", "( \"root\", \"7\" )",
-	    "7", "expected a string or a list of strings, none empty, found 7" },
+	    "7", "expected a string in double quotes or a list of them, ( "
+	    "\"...\", \"...\" ), none empty, found 7" },
 	{ "listen_acl_groups", "\"root\"", "\"root\"", "( 7 )",
-	    "expected a string or a list of strings, none empty, found 7" },
+	    "expected a string in double quotes or a list of them, ( "
+	    "\"...\", \"...\" ), none empty, found 7" },
 	{ "backlog", "65535", "65535", "65536",
-	    "expected an integer from 1 to 65535, found 65536" },
+	    "expected an integer as 4096, from 1 to 65535, found 65536" },
 	{ "allowed_clients", "( \"10.0.0.0/8\", \"::1\" )",
 	    "( \"10.0.0.0/8\", \"::1\" )", "( \"\" )",
-	    "expected a string or a list of strings, none empty, found \"\"" },
+	    "expected a string in double quotes or a list of them, ( "
+	    "\"...\", \"...\" ), none empty, found \"\"" },
 	{ "user", "\"12345\"", "\"12345\"", "1.5",
-	    "expected a string of 0 to 255 bytes, found a number with a "
-	    "fraction" },
+	    "expected a string in double quotes, of 0 to 255 bytes, found a "
+	    "number with a fraction" },
 	{ "group", "\"root\"", "\"root\"", "false",
-	    "expected a string of 0 to 255 bytes, found false" },
+	    "expected a string in double quotes, of 0 to 255 bytes, found "
+	    "false" },
 	{ "process_max", "1000000", "1000000", "1000001",
-	    "expected an integer from 0 to 1000000, found 1000001" },
+	    "expected an integer as 1000, from 0 to 1000000, found 1000001" },
 	{ "chroot", "\"/x\"", "\"/x\"", "5",
-	    "expected a string of 0 to 4095 bytes, found 5" },
+	    "expected a string in double quotes, of 0 to 4095 bytes, found 5" },
 	{ "directory", "\"/x\"", "\"/x\"", "5",
-	    "expected a string of 0 to 4095 bytes, found 5" },
+	    "expected a string in double quotes, of 0 to 4095 bytes, found 5" },
 	{ "umask", "\"022\"", "\"0022\"", "\"1777\"",
-	    "expected an octal mode in quotes, up to \"0777\", found "
-	    "\"1777\"" },
+	    "expected an octal mode in quotes as \"0022\", up to \"0777\", "
+	    "found \"1777\"" },
 	{ "priority", "-20", "-20", "20",
-	    "expected an integer from -20 to 19, found 20" },
+	    "expected an integer as 8, from -20 to 19, found 20" },
 	{ "dumpable", "true", "true", "\"yes\"",
-	    "expected true or false, found \"yes\"" },
+	    "expected true or false, without quotes, found \"yes\"" },
 	{ "environment", "{ A1_b = \"x=\\\"y\"; B = \"${A}\"; e = \"\"; }",
 	    "{ A1_b = \"x=\\\"y\"; B = \"${A}\"; e = \"\"; }", "( \"A=x\" )",
-	    "expected a group of variables, NAME = \"value\", found a list" },
+	    "expected a group of variables, { NAME = \"value\"; }, found a "
+	    "list" },
 	{ "clear_environment", "false", "false", "1",
-	    "expected true or false, found 1" },
+	    "expected true or false, without quotes, found 1" },
 	{ "errors_to_server", "true", "true", "\"true\"",
-	    "expected true or false, found \"true\"" },
+	    "expected true or false, without quotes, found \"true\"" },
 	{ "request_id", "\"HTTP_X_REQUEST_ID\"", "\"HTTP_X_REQUEST_ID\"", "7",
-	    "expected a string of 0 to 255 bytes, found 7" },
+	    "expected a string in double quotes, of 0 to 255 bytes, found 7" },
 	{ "status_path", "\"/fpm-status\"", "\"/fpm-status\"", "true",
-	    "expected a string of 0 to 255 bytes, found true" },
+	    "expected a string in double quotes, of 0 to 255 bytes, found "
+	    "true" },
 	{ "status_listen", "( \"/s\", \"127.0.0.1:9\" )",
 	    "( \"/s\", \"127.0.0.1:9\" )", "true",
-	    "expected a string or a list of strings, none empty, found true" },
+	    "expected an address as \"/run/www.sock\" or "
+	    "\"127.0.0.1:9000\", or a list of them, ( \"...\", \"...\" ), "
+	    "found true" },
 	{ "ping_path", "\"/fpm-ping\"", "\"/fpm-ping\"", "7",
-	    "expected a string of 0 to 255 bytes, found 7" },
+	    "expected a string in double quotes, of 0 to 255 bytes, found 7" },
 	{ "ping_response", "\"yes\"", "\"yes\"", "\"\"",
-	    "expected a string of 1 to 255 bytes, found \"\"" },
+	    "expected a string in double quotes, of 1 to 255 bytes, found "
+	    "\"\"" },
 	{ "timeout_status", "503", "503", "600",
-	    "expected an integer from 408 to 504, found 600" },
+	    "expected an integer as 408, from 408 to 504, found 600" },
 	{ "workers.mode", "\"static\"", "\"static\"", "\"statics\"",
 	    "expected one of \"static\", \"dynamic\", \"ondemand\", found "
 	    "\"statics\"" },
 	{ "workers.max", "10000", "10000", "\"20\"",
-	    "expected an integer from 1 to 10000, found \"20\"" },
+	    "expected an integer as 8, from 1 to 10000, found \"20\"" },
 	{ "workers.start", "3", "3", "0",
-	    "expected an integer from 1 to 10000, found 0" },
+	    "expected an integer as 8, from 1 to 10000, found 0" },
 	{ "workers.min_spare", "2", "2", "-2147483648",
-	    "expected an integer from 1 to 10000, found -2147483648" },
+	    "expected an integer as 1, from 1 to 10000, found -2147483648" },
 	{ "workers.max_spare", "8", "8", "4294967299L",
-	    "expected an integer from 1 to 10000, found 4294967299" },
+	    "expected an integer as 8, from 1 to 10000, found 4294967299" },
 	{ "workers.spawn_rate", "0x10", "16", "2000",
-	    "expected an integer from 1 to 1024, found 2000" },
+	    "expected an integer as 32, from 1 to 1024, found 2000" },
 	{ "workers.loading", "4", "4", "-1",
-	    "expected an integer from 0 to 10000, found -1" },
+	    "expected an integer as 8, from 0 to 10000, found -1" },
 	{ "workers.idle_timeout", "\"1500ms\"", "\"1500ms\"", "\"1.5s\"",
-	    "expected a duration from 10ms to 1d, found \"1.5s\"" },
+	    "expected a duration as \"10s\", from 10ms to 1d, found \"1.5s\"" },
 	{ "workers.max_requests", "10000", "10000", "-1",
-	    "expected an integer from 0 to 2147483647, found -1" },
+	    "expected an integer as 1000, from 0 to 2147483647, found -1" },
 	{ "workers.max_age", "\"36h\"", "\"36h\"", "\"2y\"",
-	    "expected a duration from 0 to 365d, found \"2y\"" },
+	    "expected a duration as \"30s\", from 0 to 365d, found \"2y\"" },
 	{ "timeouts.start", "90", "\"90s\"", "-1",
-	    "expected a duration from 10ms to 1d, found -1" },
+	    "expected a duration as \"30s\", from 10ms to 1d, found -1" },
 	{ "timeouts.request", "\"30s\"", "\"30s\"", "\"2d\"",
-	    "expected a duration from 0 to 1d, found \"2d\"" },
+	    "expected a duration as \"30s\", from 0 to 1d, found \"2d\"" },
 	{ "timeouts.slow", "\"2s\"", "\"2s\"", "\"25h\"",
-	    "expected a duration from 0 to 1d, found \"25h\"" },
+	    "expected a duration as \"30s\", from 0 to 1d, found \"25h\"" },
 	{ "timeouts.read", "\"10ms\"", "\"10ms\"", "\"9ms\"",
-	    "expected a duration from 10ms to 1d, found \"9ms\"" },
+	    "expected a duration as \"60s\", from 10ms to 1d, found \"9ms\"" },
 	{ "timeouts.write", "\"1d\"", "\"1d\"", "86401",
-	    "expected a duration from 10ms to 1d, found 86401" },
+	    "expected a duration as \"60s\", from 10ms to 1d, found 86401" },
 	{ "timeouts.keepalive", "\"5m\"", "\"5m\"", "\"10 s\"",
-	    "expected a duration from 10ms to 1d, found \"10 s\"" },
+	    "expected a duration as \"75s\", from 10ms to 1d, found \"10 s\"" },
 	{ "timeouts.stop", "\"2h\"", "\"2h\"", "9223372036854775807L",
-	    "expected a duration from 10ms to 1d, found 9223372036854775807" },
+	    "expected a duration as \"30s\", from 10ms to 1d, found "
+	    "9223372036854775807" },
 	{ "logs.slow", "\"/l\"", "\"/l\"", "1",
-	    "expected a string of 0 to 4095 bytes, found 1" },
+	    "expected a string in double quotes, of 0 to 4095 bytes, found 1" },
 	{ "logs.slow_depth", "100", "100", "101",
-	    "expected an integer from 1 to 100, found 101" },
+	    "expected an integer as 20, from 1 to 100, found 101" },
 	{ "limits.files", "64", "64", "\"1K\"",
-	    "expected an integer from 0 to 1073741824, found \"1K\"" },
+	    "expected an integer as 1000, from 0 to 1073741824, found \"1K\"" },
 	{ "limits.processes", "4096", "4096", "5000000",
-	    "expected an integer from 0 to 4194304, found 5000000" },
+	    "expected an integer as 1000, from 0 to 4194304, found 5000000" },
 	{ "limits.core", "\"unlimited\"", "\"unlimited\"", "\"infinite\"",
-	    "expected a size or \"unlimited\", found \"infinite\"" },
+	    "expected a size as \"128M\", or \"unlimited\", found "
+	    "\"infinite\"" },
 	{ "limits.head", "4096", "\"4K\"", "\"2M\"",
-	    "expected a size from 1K to 1M, found \"2M\"" },
+	    "expected a size as \"64K\", from 1K to 1M, found \"2M\"" },
 	{ "limits.response_head", "8192", "\"8K\"", "\"2048G\"",
-	    "expected a size from 0 to 1024G, found \"2048G\"" },
+	    "expected a size as \"15K\", from 0 to 1024G, found \"2048G\"" },
 	{ "limits.memory", "\"128M\"", "\"128M\"", "\"128MB\"",
-	    "expected a size from 0 to 1024G, found \"128MB\"" },
+	    "expected a size as \"128M\", from 0 to 1024G, found \"128MB\"" },
 	{ "limits.min_rate", "\"1K\"", "\"1K\"", "\"2M\"",
-	    "expected a size from 0 to 1M, found \"2M\"" },
+	    "expected a size as \"256\", from 0 to 1M, found \"2M\"" },
 	{ "limits.rss", "\"1G\"", "\"1G\"", "\"1025G\"",
-	    "expected a size from 0 to 1024G, found \"1025G\"" },
+	    "expected a size as \"128M\", from 0 to 1024G, found \"1025G\"" },
 	{ "logs.access", "\"/var/log/x\"", "\"/var/log/x\"", "1",
-	    "expected a string of 0 to 4095 bytes, found 1" },
+	    "expected a string in double quotes, of 0 to 4095 bytes, found 1" },
 	{ "logs.access_format", "\"%R %{%s}t\"", "\"%R %{%s}t\"", "\"\"",
-	    "expected a string of 1 to 4095 bytes, found \"\"" },
+	    "expected a string in double quotes, of 1 to 4095 bytes, found "
+	    "\"\"" },
 	{ "logs.access_suppress", "[ \"/a\", \"/b\" ]", "( \"/a\", \"/b\" )",
-	    "1", "expected a string or a list of strings, none empty, found 1" },
+	    "1", "expected a string in double quotes or a list of them, ( "
+	    "\"...\", \"...\" ), none empty, found 1" },
 	{ "lua.path", "\"/srv/lib/?.lua;;\"", "\"/srv/lib/?.lua;;\"",
 	    "( \"/a\" )",
-	    "expected a string of 0 to 4095 bytes, found a list" },
+	    "expected a string in double quotes, of 0 to 4095 bytes, found "
+	    "a list" },
 	{ "lua.cpath", "\"\"", "\"\"", "false",
-	    "expected a string of 0 to 4095 bytes, found false" },
+	    "expected a string in double quotes, of 0 to 4095 bytes, found "
+	    "false" },
 	{ "lua.disable", "( \"os.execute\", \"debug\" )",
 	    "( \"os.execute\", \"debug\" )", "( \"os\", \"\" )",
-	    "expected a string or a list of strings, none empty, found \"\"" },
+	    "expected a string in double quotes or a list of them, ( "
+	    "\"...\", \"...\" ), none empty, found \"\"" },
 	{ "lua.libraries", "[ \"base\", \"string\" ]",
 	    "( \"base\", \"string\" )", "( )",
-	    "expected a string or a list of strings, none empty, found a list" },
+	    "expected a string in double quotes or a list of them, ( "
+	    "\"...\", \"...\" ), none empty, found a list" },
 	{ "lua.binary_chunks", "true", "true", "\"yes\"",
-	    "expected true or false, found \"yes\"" },
+	    "expected true or false, without quotes, found \"yes\"" },
 };
 
 /* A whole configuration in which `key` has `value` on line 2. */
@@ -273,7 +297,7 @@ with(const char *key, const char *value)
 	    top ? "" : "pools: { www: {", dot != NULL ? (int)(dot - key) : 0,
 	    key, dot != NULL ? ": { " : "", dot != NULL ? dot + 1 : key, value,
 	    dot != NULL ? " };" : "", top ? "pools: { www: {" : "",
-	    strcmp(key, "app") == 0 ? "" : "app = \"/a\";",
+	    strcmp(key, "app") == 0 ? "" : "app = \"/dev/null\";",
 	    strcmp(key, "listen") == 0 ? "" : "listen = \"/s\";");
 	if (strcmp(key, "group") == 0)
 		strcpy(text + strlen(text) - strlen(END),
@@ -334,15 +358,15 @@ END_TEST
  * none any more, a user who is gone. */
 START_TEST(a_dump_of_another_build_is_recalled)
 {
-	static const char text[] = "from_the_future = 1;\npools: { www: { "
-	    "app = \"/a\"; listen = \"/s\"; user = \"nobody-of-that-name\"; "
-	    "backlog = 99; umask = \"sky-blue\"; later: { a = ( ); }; "
-	    "timeouts: { stop = \"7s\"; }; }; };\n";
+	static const char text[] = "from_the_future = 1;\n"
+	    "pools: { www: { app = \"/dev/null\"; listen = \"/s\"; user = "
+	    "\"nobody-of-that-name\"; backlog = 99; umask = \"sky-blue\"; "
+	    "later: { a = ( ); }; timeouts: { stop = \"7s\"; }; }; };\n";
 	struct conf *recalled = conf_recall(text, sizeof(text) - 1);
 	const struct conf_pool *pool = conf_find(recalled, "www");
 
 	ck_assert_ptr_nonnull(pool);
-	ck_assert_str_eq(pool->app, "/a");
+	ck_assert_str_eq(pool->app, "/dev/null");
 	ck_assert_str_eq(pool->user, "nobody-of-that-name");
 	ck_assert_int_eq(pool->backlog, 99);
 	ck_assert_int_eq(pool->umask, CONF_UNSET);
@@ -448,8 +472,8 @@ START_TEST(two_hundred_pools)
 
 	for (int i = 0; i < 200; i++)
 		used += (size_t)snprintf(text + used, sizeof(text) - used,
-		    "p%d: { app = \"/a\"; listen = \"/s%d\"; "
-		    "workers: { max = %d; }; };\n", i, i, i + 1);
+		    "p%d: { app = \"/dev/null\"; listen = \"/s%d\"; "
+	    "workers: { max = %d; }; };\n", i, i, i + 1);
 	snprintf(text + used, sizeof(text) - used, "};");
 	read_text(text);
 	assert_good();
@@ -487,12 +511,13 @@ END_TEST
 START_TEST(a_single_pool_at_fault)
 {
 	conf = conf_single("", "", 0, "no such", &faults);
-	assert_faults("command line: app: expected a string of 1 to 4095 "
-	    "bytes, found \"\"\n"
-	    "command line: listen: expected a string or a list of strings, "
-	    "none empty, found \"\"\n"
-	    "command line: max: expected an integer from 1 to 10000, found "
-	    "\"0\"\n");
+	assert_faults("command line: app: expected a string in double "
+	    "quotes, of 1 to 4095 bytes, found \"\"\n"
+	    "command line: listen: expected an address as "
+	    "\"/run/www.sock\" or \"127.0.0.1:9000\", or a list of them, ( "
+	    "\"...\", \"...\" ), found \"\"\n"
+	    "command line: max: expected an integer as 8, from 1 to 10000, "
+	    "found \"0\"\n");
 	conf_faults_free(&faults);
 	conf = conf_single("a", "/s", 1, "no such", &faults);
 	assert_faults("command line: pool main: user: there is no user "
@@ -528,6 +553,7 @@ START_TEST(the_example_shows_the_defaults)
 	uncomment(in, out);
 	fclose(in);
 	ck_assert_int_eq(fclose(out), 0);
+	ck_assert_int_eq(mkdir("pools.d", 0755), 0);
 	read_file(path);
 	assert_good();
 	quiet = strdup(dump());

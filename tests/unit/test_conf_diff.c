@@ -110,7 +110,7 @@ END_TEST
 START_TEST(the_daemons_own_keys_touch_no_pool)
 {
 	assert_plan(WWW(""), "pid_file = \"/p\"; error_log = \"/e\"; "
-	    "log_level = \"debug\"; include = \"none.d/*\";" WWW(""), "keep www");
+	    "log_level = \"debug\"; include = \"*.none\";" WWW(""), "keep www");
 }
 END_TEST
 

@@ -19,10 +19,21 @@ static const struct {
 	{ "\n\npools: { www: { }; };",
 	    "c:3: pool www: app is missing\n"
 	    "c:3: pool www: listen is missing\n" },
+	/* all that is set is judged at once */
+	{ POOL("workers: {\nmax = 4;\nmin_spare = 5;\nmax_spare = 2;\n"
+	    "start = 9; };"),
+	    "c:3: pool www: workers.min_spare (5) is above "
+	    "workers.max_spare (2)\n"
+	    "c:5: pool www: workers.start (9) is above "
+	    "workers.max_spare (2)\n" },
+	{ POOL("workers: {\nmax_spare = 9;\nmin_spare = 10; };"),
+	    "c:2: pool www: workers.max_spare (9) is above workers.max (8)\n"
+	    "c:3: pool www: workers.min_spare (10) is above workers.max "
+	    "(8)\n" },
 	{ POOL("\nx = 1;\n") "y = \"\n\";\npools2: { };",
 	    "c:2: pool www: x: unknown key\n"
 	    "c:4: y: unknown key\n"
-	    "c:6: pools2: unknown key\n" },
+	    "c:6: pools2: unknown key; did you mean \"pools\"?\n" },
 	{ POOL("workers: { q = 1; }; timeouts: { q = 1; }; "
 	    "limits: { q = 1; }; q: { };"),
 	    "c:1: pool www: workers.q: unknown key\n"
@@ -36,17 +47,20 @@ static const struct {
 	/* a key at fault is not also missing, or compared as its default */
 	{ "pools: { www: {\napp = 1;\nlisten = ( );\n"
 	    "workers: { max = 0; start = 9; }; }; };",
-	    "c:2: pool www: app: expected a string of 1 to 4095 bytes, "
-	    "found 1\n"
-	    "c:3: pool www: listen: expected a string or a list of strings, "
-	    "none empty, found a list\n"
-	    "c:4: pool www: workers.max: expected an integer from 1 to "
-	    "10000, found 0\n" },
+	    "c:2: pool www: app: expected a string in double quotes, of 1 "
+	    "to 4095 bytes, found 1\n"
+	    "c:3: pool www: listen: expected an address as "
+	    "\"/run/www.sock\" or \"127.0.0.1:9000\", or a list of them, ( "
+	    "\"...\", \"...\" ), found a list\n"
+	    "c:4: pool www: workers.max: expected an integer as 8, from 1 "
+	    "to 10000, found 0\n" },
 	{ "pools: { www: { app = \"a\"; listen = ( \"/a\",\n\"\",\n3 ); }; };",
-	    "c:2: pool www: listen: expected a string or a list of strings, "
-	    "none empty, found \"\"\n"
-	    "c:3: pool www: listen: expected a string or a list of strings, "
-	    "none empty, found 3\n" },
+	    "c:2: pool www: listen: expected an address as "
+	    "\"/run/www.sock\" or \"127.0.0.1:9000\", or a list of them, ( "
+	    "\"...\", \"...\" ), found \"\"\n"
+	    "c:3: pool www: listen: expected an address as "
+	    "\"/run/www.sock\" or \"127.0.0.1:9000\", or a list of them, ( "
+	    "\"...\", \"...\" ), found 3\n" },
 	{ POOL("workers: {\nmax_spare = 9; };"),
 	    "c:2: pool www: workers.max_spare (9) is above workers.max (8)\n" },
 	{ POOL("workers: {\nmin_spare = 9; };"),
@@ -95,9 +109,9 @@ static const struct {
 	    "c:3: control: pool www listens on \"/s\" already\n" },
 	{ "\nprocess_max = 3;\npools: {\n"
 	    "a: { app = \"a\"; listen = \"/a\"; }; "
-	    "b: { app = \"b\"; listen = \"/b\"; workers: { "
+	    "b: { app = \"a\"; listen = \"/b\"; workers: { "
 	    "mode = \"static\"; max = 2; }; }; "
-	    "c: { app = \"c\"; listen = \"/c\"; workers: { "
+	    "c: { app = \"a\"; listen = \"/c\"; workers: { "
 	    "mode = \"ondemand\"; max = 9; }; }; };",
 	    "c:2: process_max (3) is below the 4 workers that the pools start "
 	    "with\n" },
@@ -133,11 +147,12 @@ static const struct {
 	    "listen = \"/x\"; }; };",
 	    "c:1: pool a23456789012345678901234567890123: the name must be "
 	    "1 to 32 letters, digits, '_' or '-'\n" },
-	{ "a = 1;\nb = ;\n", "c:2: syntax error\n" },
-	{ MINIMAL, "c:1: syntax error\n" },
 	{ POOL("\nbacklog = 5;\nbacklog = 6;"),
-	    "c:3: duplicate setting name\n" },
-	{ "pools: { a: { };\na: { }; };", "c:2: duplicate setting name\n" },
+	    "c:3: \"backlog\" is there twice, first in line 2\n" },
+	{ "pools: { a: { };\na: { }; };",
+	    "c:2: \"a\" is there twice, first in line 1\n" },
+	{ "pools: { a: { user: { }; };\nb: { user: { }; user = 1; }; };",
+	    "c:2: \"user\" is there twice, first in line 2\n" },
 	{ POOL("\nbacklog = 4294967297;"),
 	    "c:2: an integer that is too large\n" },
 	{ POOL("\nbacklog = 0x1000000ff;"),
@@ -152,7 +167,142 @@ static const struct {
 	{ POOL("") "/* // \n", "c:2: a comment without an end\n" },
 	{ POOL("\nuser = \"\\x1b[2J\\n\";"),
 	    "c:2: pool www: user: there is no user \"\\x1b[2J\\n\"\n" },
+	/* did you mean */
+	{ "\npid_fil = \"x\";\nuser = \"x\";\npool: { };\n" POOL(""),
+	    "c:2: pid_fil: unknown key; did you mean \"pid_file\"?\n"
+	    "c:3: user: unknown key; did you mean \"user\" of a pool?\n"
+	    "c:4: pool: unknown key; did you mean \"pools\"?\n" },
+	{ "shop: { app = \"a\"; };\n" POOL(""),
+	    "c:1: shop: unknown key; a pool stands within pools: { ... };\n" },
+	{ POOL("\nlisten_onwer = 1;\nlog_level = 1;\nmax = 1;\n"
+	    "worker: { };\npm = 1;\nchdir = 1;\nlistener_modes = 1;\n"
+	    "workers: {\nmax_children = 1;\nstrat = 1;\nrequest = 1; };"),
+	    "c:2: pool www: listen_onwer: unknown key; did you mean "
+	    "\"listen_owner\"?\n"
+	    "c:3: pool www: log_level: unknown key; did you mean "
+	    "\"log_level\" at the top, outside of pools?\n"
+	    "c:4: pool www: max: unknown key; did you mean \"workers.max\"?\n"
+	    "c:5: pool www: worker: unknown key; did you mean \"workers\"?\n"
+	    "c:6: pool www: pm: unknown key; did you mean \"workers.mode\"?\n"
+	    "c:7: pool www: chdir: unknown key; did you mean \"directory\"?\n"
+	    "c:8: pool www: listener_modes: unknown key; did you mean "
+	    "\"listen_mode\"?\n"
+	    "c:10: pool www: workers.max_children: unknown key; did you mean "
+	    "\"max\"?\n"
+	    "c:11: pool www: workers.strat: unknown key; did you mean "
+	    "\"start\"?\n"
+	    "c:12: pool www: workers.request: unknown key; did you mean "
+	    "\"timeouts.request\"?\n" },
+	/* an application that is missing is told beside other faults */
+	{ "pools: { www: { x = 1; listen = \"/s\";\napp = \"/no/app\"; }; };",
+	    "c:1: pool www: x: unknown key\n"
+	    "c:2: pool www: app: /no/app: No such file or directory\n" },
+	{ "pools: { www: { x = 1; listen = \"/s\";\nchroot = \"/no\";\n"
+	    "app = \"app\"; }; };",
+	    "c:1: pool www: x: unknown key\n"
+	    "c:3: pool www: app: /no/app: No such file or directory\n" },
+	/* what is no syntax of libconfig */
+	{ "a = 1;\nb = ;\n", "c:2: b: expected a value, found \";\"\n" },
+	{ "a = 1;\nb =\n\n", "c:2: b: expected a value, found the end of the "
+	    "file\n" },
+	{ MINIMAL, "c:1: a '}' is missing for \"www\", which begins here\n" },
+	{ "pools:\n{\n\twww:\n\t{\n\t\tworkers: {\n\t\t\tmax = 3;\n"
+	    "\t};\n};\n",
+	    "c:5: a '}' is missing for \"workers\", which begins here\n" },
+	{ "a = ( 1,\n2;\n", "c:2: expected ',' or ')', found \";\"\n" },
+	{ "a = ( 1,\n2", "c:1: a ')' is missing for \"a\", which begins "
+	    "here\n" },
+	{ "a = 1;\n};\n", "c:2: a '}' that closes nothing, or not what is "
+	    "open\n" },
+	{ POOL("\nworkers: { mode = static; };"),
+	    "c:2: mode: a string stands in double quotes: write "
+	    "\"static\"\n" },
+	{ POOL("\ntimeouts: { request = 10s; };"),
+	    "c:2: request: a string stands in double quotes: write "
+	    "\"10s\"\n" },
+	{ POOL("\nlisten = /run/x.sock;"),
+	    "c:2: \"listen\" is there twice, first in line 1\n" },
+	{ "a = /run/x.sock;\n", "c:1: a: a string stands in double quotes: "
+	    "write \"/run/x.sock\"\n" },
+	{ "a = 127.0.0.1:9000;\n", "c:1: a: a string stands in double "
+	    "quotes: write \"127.0.0.1:9000\"\n" },
+	{ POOL("\nuser = 'root';"),
+	    "c:2: user: strings stand in double quotes, as \"text\"\n" },
+	{ POOL("\ndumpable = Yes;"),
+	    "c:2: dumpable: expected true or false, found \"Yes\": did you "
+	    "mean true?\n" },
+	{ POOL("\nuser \"root\";"),
+	    "c:2: expected '=' after \"user\", found \"root\"\n" },
+	{ "pools: {\nexample.org: { };\n};",
+	    "c:2: \"example.org\" is no name: names begin with a letter and "
+	    "have letters, digits, '_' and '-'\n" },
+	{ "pools: {\n2shop: { };\n};",
+	    "c:2: \"2shop\" is no name: names begin with a letter and "
+	    "have letters, digits, '_' and '-'\n" },
+	{ "# php\n[www]\nuser = www-data\n",
+	    "c:2: found \"[www]\", which is the syntax of php-fpm: a pool is "
+	    "written pools: { www: { ... }; };\n" },
+	{ "a = 1;\n; comment\n", "c:2: a ';' where a key was expected; "
+	    "comments begin with '#'\n" },
+	{ "a = \"x\" # { ( \"\n\"y\"; /* ' \n */ b = [ 1, 2 ]; // {\n"
+	    "c = ( { }, ( 0x1F, -1.5e3, 7L, true ) )\n d: { } e: { }, $",
+	    "c:5: expected the name of a key, found \"$\"\n" },
 };
+
+START_TEST(a_list_may_not_end_in_a_comma)
+{
+	read_text("a = ( 1,\n);\n" POOL(""));
+	ck_assert_ptr_null(conf);
+	/* libconfig 1.7 reads it */
+	ck_assert_msg(strcmp(faults_text(), "c:2: a ',' after the last item of "
+	    "a list\n") == 0 || strcmp(faults_text(), "c:1: a: unknown "
+	    "key\n") == 0, "%s", faults_text());
+}
+END_TEST
+
+START_TEST(a_comment_may_end_without_a_newline)
+{
+	read_text(POOL("") "# the end");
+	assert_good();
+	read_text(POOL("") "// the end");
+	assert_good();
+}
+END_TEST
+
+/* Check itself takes no more than 4096 bytes. */
+START_TEST(a_path_is_shown_whole)
+{
+	static char text[4096], path[900], expected[4096];
+
+	memset(path, 'p', sizeof(path) - 1);
+	snprintf(text, sizeof(text), POOL("chroot = \"%1$s\"; logs: { access "
+	    "= \"%1$s\"; }; status_listen = \"/s\"; listen_owner = "
+	    "\"root\";"), path);
+	snprintf(expected, sizeof(expected), "c:1: pool www: chroot: \"%1$s\" "
+	    "does not begin with '/'\n"
+	    "c:1: pool www: logs.access: \"%1$s\" is neither an absolute path "
+	    "nor \"stdout\", \"stderr\", \"syslog\" or \"error_log\"\n",
+	    path);
+	read_text(text);
+	assert_faults(expected);
+}
+END_TEST
+
+START_TEST(variables_in_the_environment_are_noted)
+{
+	read_text(POOL("\nenvironment: { A = \"$PATH\";\nB = \"x${HOME}y\"; "
+	    "C = \"$\"; D = \"a$b\"; E = \"${\"; F = \"${}\";\n"
+	    "G = \"${HOME}\"; H = \"${HOME}y\"; };"));
+	assert_good();
+	ck_assert_uint_eq(conf->notes.n, 3);
+	ck_assert_str_eq(conf->notes.item[0].text, "warning: pool www: "
+	    "environment.A is taken as it stands: only \"${NAME}\" alone "
+	    "is replaced");
+	ck_assert_ptr_nonnull(strstr(conf->notes.item[1].text, "environment.B"));
+	ck_assert_ptr_nonnull(strstr(conf->notes.item[2].text, "environment.H"));
+	ck_assert_int_eq(conf->notes.item[0].line, 2);
+}
+END_TEST
 
 START_TEST(a_fault_is_reported)
 {
@@ -185,7 +335,8 @@ START_TEST(a_file_that_is_no_configuration)
 	assert_faults("c:2: a NUL byte: this is no text\n");
 	write_bytes("c", "\xff\xfe\x01\x80", 4);
 	read_file("c");
-	assert_faults("c:1: syntax error\n");
+	assert_faults("c:1: expected the name of a key, found \"\\xff\\xfe"
+	    "\\x01\\x80\"\n");
 }
 END_TEST
 
@@ -217,6 +368,7 @@ make_parts(void)
 	write_text("d[1]/2.conf", PART("c", "/c"));
 	write_text("d[1]/1.conf", PART("b", "/b"));
 	write_text("d[1]/3.conf~", "rubbish");
+	write_text("d[1]/a", "");
 }
 
 START_TEST(included_pools_come_in_order)
@@ -252,7 +404,7 @@ START_TEST(faults_of_included_files_name_them)
 	    "%1$s/d[1]/2.conf:2: include: an included file may hold nothing "
 	    "but pools\n"
 	    "%1$s/d[1]/2.conf:3: z: unknown key\n"
-	    "%1$s/d[1]/4.conf:1: syntax error\n"
+	    "%1$s/d[1]/4.conf:1: expected the name of a key, found \"{\"\n"
 	    "%1$s/d[1]/2.conf:4: pool a: defined already at d[1]/main:2\n"
 	    "%1$s/d[1]/2.conf:4: pool a: listen: \"/b\" belongs to pool b "
 	    "already\n", scratch);
@@ -264,8 +416,19 @@ START_TEST(an_include_may_match_nothing_but_not_miss)
 {
 	char expected[128];
 
-	read_text("include = \"none.d/*.conf\";" POOL(""));
+	read_text("\ninclude = \"none.d/*.conf\";" POOL(""));
+	assert_faults("c:2: include: none.d/*.conf: the directory is "
+	    "missing\n");
+	ck_assert_int_eq(mkdir("none.d", 0755), 0);
+	read_text("\ninclude = \"none.d/*.conf\";" POOL(""));
 	assert_good();
+	ck_assert_uint_eq(conf->notes.n, 1);
+	ck_assert_int_eq(conf->notes.item[0].line, 2);
+	ck_assert_str_eq(conf->notes.item[0].text,
+	    "warning: include: no file matches none.d/*.conf");
+	read_text("\ninclude = \"none.d/*.conf\";");
+	assert_faults("c:2: there is no pool: include: no file matches "
+	    "none.d/*.conf\n");
 	read_text("include = \"none.conf\";" POOL(""));
 	snprintf(expected, sizeof(expected), "%s/none.conf: cannot be read: "
 	    "No such file or directory\n", scratch);
@@ -304,6 +467,10 @@ suite(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, a_fault_is_reported, 0,
 	    sizeof(wrong) / sizeof(wrong[0]));
+	tcase_add_test(tc, a_list_may_not_end_in_a_comma);
+	tcase_add_test(tc, a_comment_may_end_without_a_newline);
+	tcase_add_test(tc, a_path_is_shown_whole);
+	tcase_add_test(tc, variables_in_the_environment_are_noted);
 	tcase_add_test(tc, numbers_elsewhere_are_no_numbers);
 	tcase_add_test(tc, a_file_that_is_no_configuration);
 	tcase_add_test(tc, a_file_that_may_not_be_read);
