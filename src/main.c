@@ -52,6 +52,7 @@ static const char usage_text[] =
     "usage: lua-fpm [-D] [-R] [-c file]\n"
     "       lua-fpm -l address [-n workers] [-u user] [-D] [-R] app.lua\n"
     "       lua-fpm -t | -T, and what else the daemon is started with\n"
+    "       lua-fpm -t app.lua      (does the application load?)\n"
     "       lua-fpm app.lua         (listening socket on descriptor 0)\n"
     "       lua-fpm -h | -V\n";
 
@@ -118,18 +119,17 @@ static void
 parse(int argc, char **argv, struct arguments *a)
 {
 	int option;
-	bool testing, standalone;
+	bool standalone;
 
 	opterr = 0;
 	while ((option = getopt(argc, argv, ":c:l:n:u:tTDRhV")) != -1)
 		parse_option(option, argv, a);
 	a->app = argv[optind];
-	testing = a->test || a->dump;
 	standalone = a->app != NULL && a->address == NULL;
 	if (argc - optind > 1 || (a->address != NULL && a->app == NULL) ||
 	    (a->file != NULL && a->app != NULL) ||
 	    (a->address == NULL && (a->workers != 0 || a->user != NULL)) ||
-	    (standalone && (testing || a->daemonize || a->allow_root)))
+	    (standalone && (a->dump || a->daemonize || a->allow_root)))
 		usage();
 	if (a->file == NULL)
 		a->file = DEFAULT_FILE;
@@ -172,6 +172,43 @@ configure(const struct arguments *a, bool succeeds)
 	return conf;
 }
 
+/* Print how many pools came from which file: files follow each other. */
+static void
+tell_pools(const struct conf *conf)
+{
+	size_t n;
+
+	for (size_t i = 0; i < conf->npools; i += n) {
+		const char *file = conf->pools[i].file;
+
+		n = 1;
+		while (i + n < conf->npools &&
+		    strcmp(conf->pools[i + n].file, file) == 0)
+			n++;
+		say_line(stderr, "%s: %zu %s", file, n,
+		    n == 1 ? "pool" : "pools");
+	}
+}
+
+/* The mode -t with an application and no address. */
+static int
+test_app(const struct arguments *a)
+{
+	struct conf_faults faults = { 0 };
+	struct conf *conf = conf_single(a->app, "fd:0", 1, NULL, &faults);
+	int code = EX_CONFIG;
+
+	conf_faults_print(&faults, stderr);
+	conf_faults_free(&faults);
+	if (conf != NULL && trial_run(conf, stderr) == 0) {
+		say_line(stderr, "%s: the application loads",
+		    conf->pools[0].app);
+		code = EX_OK;
+	}
+	conf_free(conf);
+	return code;
+}
+
 /* The modes -t and -T.  Every fault is found in one run: those of the
  * configuration do not hide those of the applications. */
 static int
@@ -190,10 +227,12 @@ test(const struct conf *conf, const char *file, bool dump)
 	if (trial_run(conf, stderr) > 0 || bad)
 		return EX_CONFIG;
 	sink_warn(conf, &warnings);
+	conf_faults_print(&conf->notes, stderr);
 	conf_faults_print(&warnings, stderr);
 	conf_faults_free(&warnings);
 	if (dump && conf_dump(conf, stdout) == -1)
 		return EX_IOERR;
+	tell_pools(conf);
 	fprintf(stderr, "configuration is good, every application loads\n");
 	return EX_OK;
 }
@@ -240,6 +279,8 @@ main(int argc, char **argv)
 	if (succeeds == -1)
 		die(EX_USAGE, "%s", why.text);
 	parse(argc, argv, &a);
+	if (a.app != NULL && a.address == NULL && a.test)
+		return test_app(&a);
 	if (a.app != NULL && a.address == NULL)
 		standalone_main(a.app);
 	conf = configure(&a, succeeds == 1);

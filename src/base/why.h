@@ -9,7 +9,7 @@
 
 struct why {
 	int line;	 /* line of the file in question; 0: not known */
-	char text[320]; /* one line, no newline at its end */
+	char text[4608]; /* one line, no newline at its end; a path fits */
 };
 
 /* Fill why (may be NULL) with a text, cut if it is too long; line becomes 0. */

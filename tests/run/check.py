@@ -74,6 +74,77 @@ def bad_application_too():
 
 
 @test
+def missing_applications():
+    """applications that are missing, in the same round as faults of keys and
+    of what keys say together; one that its user may not read"""
+    d = Daemon(workers=ONE)
+    d.set_pool("www", workers=ONE, nonsense=1, app=d.dir + "/none.lua")
+    d.set_pool("two", workers=ONE, app="gone.lua")
+    err = check(d, 78)
+    for said in (r":\d+: pool www: nonsense: unknown key\n",
+                 r":\d+: pool www: app: .*/none.lua: No such file",
+                 r":\d+: pool two: app: .*/gone.lua: No such file"):
+        matches(said, err)
+    d.set_pool("www", workers=ONE)
+    d.set_pool("two", workers=ONE, app="gone.lua", listen="9000")
+    err = check(d, 78)
+    matches("listen: not an address: 9000 .a port alone", err)
+    matches("pool two: app: .*/gone.lua: No such file", err)
+    d.set_pool("two", workers=ONE, app="shut.lua", user="nobody")
+    d.write_app(app_source("eval.lua"), "shut.lua")
+    os.chmod(d.dir + "/shut.lua", 0)
+    if ROOT:
+        matches(r"cannot open .*/shut.lua: Permission denied to the user "
+                "nobody\n", check(d, 78))
+    d.destroy()
+
+
+@test
+def one_application():
+    """-t with an application alone: does it load?  The error of Lua with its
+    line, and an exit code; no address is needed"""
+    d = Daemon(workers=ONE)
+    d.write_app(app_source("eval.lua"))
+    d.write_app("return {\n\n)", "bad.lua")
+    d.write_app("os.exit(3)", "leaves.lua")
+    for app, code, said in (
+            ("app.lua", 0, "^%s/app.lua: the application loads\n$" % d.dir),
+            ("bad.lua", 78, "^%s/bad.lua:3: unexpected symbol" % d.dir),
+            ("none.lua", 78, "^cannot open %s/none.lua: No such" % d.dir),
+            ("leaves.lua", 78, "^%s/leaves.lua: left with exit code 3"
+             % d.dir)):
+        got, out, err = tool("-t", app, cwd=d.dir)
+        equal((got, out), (code, ""), err)
+        matches(said, err)
+    d.destroy()
+
+
+@test
+def pools_of_files():
+    """how many pools came from which files, and that a pattern of include has
+    no match; a path in a message of Lua is never cut"""
+    d = Daemon(workers=ONE)
+    os.mkdir(d.dir + "/pools.d")
+    d.top["include"] = "pools.d/*.conf"
+    d.set_pool("two", workers=ONE)
+    equal(check(d), "%s:%d: warning: include: no file matches pools.d/*.conf\n"
+          "%s: 2 pools\nconfiguration is good, every application loads\n"
+          % (d.file, len(d.top), d.file))
+    write(d.dir + "/pools.d/3.conf", "pools = %s;\n" % libconfig(
+        {"three": {**d.pools["two"], "listen": d.dir + "/three.sock"}}))
+    equal(check(d), "%s: 2 pools\n%s/pools.d/3.conf: 1 pool\nconfiguration is "
+          "good, every application loads\n" % (d.file, d.dir))
+    d.top["include"] = "pool.d/*.conf"
+    matches(r"include: pool.d/\*.conf: the directory is missing\n",
+            check(d, 78))
+    del d.top["include"]
+    d.write_app("require 'not_there'")
+    matches(r"module 'not_there' not found.*/loadall.so' no file "
+            r"'./not_there.so'\n", check(d, 78))
+    d.destroy()
+
+
+@test
 def no_permission():
     """a directory that the daemon's user may not write to"""
     if not ROOT:

@@ -167,7 +167,8 @@ def warnings():
     needs_root()
     d = Daemon(workers=ONE)
     logs = home(d)
-    good = "configuration is good, every application loads\n"
+    good = d.file + ": 1 pool\n" \
+        "configuration is good, every application loads\n"
     d.pools["www"]["logs"] = {"access": logs + "/access"}
     equal(check(d), (0, good))
     d.pools["www"]["logs"] = {"access": d.dir + "/rw/access",

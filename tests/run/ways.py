@@ -42,7 +42,8 @@ def usage():
     """wrong usage: 64, and how to do it on standard error"""
     for args in (("-x",), ("-c",), ("a.lua", "b.lua"),
                  ("-l", "/x.sock"), ("-n", "3"), ("-n", "0", "-l", "/x", "a"),
-                 ("-t", "a.lua"), ("-l", "/x", "-c", "f", "a.lua"),
+                 ("-T", "a.lua"), ("-t", "-R", "a.lua"),
+                 ("-l", "/x", "-c", "f", "a.lua"),
                  ("-n", "x", "-l", "/x", "a.lua")):
         equal(says(64, r"lua-fpm", *args)[0], "", "standard output")
 

@@ -321,19 +321,36 @@ trial_pool(const struct conf_pool *pool, FILE *out, struct why *why)
 	return result;
 }
 
+/* True if the user of the pool may not do what root could. */
+static bool
+is_denied(const struct conf_pool *pool, const char *text)
+{
+	const char *denied = strerror(EACCES);
+	size_t n = strlen(text), len = strlen(denied);
+
+	return pool->user != NULL && n >= len &&
+	    strcmp(text + n - len, denied) == 0;
+}
+
 /* A text of Lua begins with its place, "app.lua:3: ..."; others get the place
- * of the pool. */
+ * of the pool, or the application's name if that is all there is. */
 static void
 report(const struct conf_pool *pool, const struct why *why, FILE *out)
 {
+	bool denied = is_denied(pool, why->text);
 	size_t n = strlen(pool->app);
 
 	if (strncmp(why->text, pool->app, n) == 0 && why->text[n] == ':' &&
 	    isdigit((unsigned char)why->text[n + 1]))
 		say_line(out, "%s", why->text);
+	else if (pool->line == 0 && strstr(why->text, pool->app) != NULL)
+		say_line(out, "%s", why->text);
+	else if (pool->line == 0)
+		say_line(out, "%s: %s", pool->app, why->text);
 	else
-		say_line(out, "%s:%d: pool %s: %s", pool->file,
-		    pool->line, pool->name, why->text);
+		say_line(out, "%s:%d: pool %s: %s%s%s", pool->file,
+		    pool->line, pool->name, why->text,
+		    denied ? " to the user " : "", denied ? pool->user : "");
 }
 
 unsigned
