@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 
 #include <errno.h>
+#include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@
 #include "conf/conf_dump.h"
 #include "conf/conf_read.h"
 #include "conf/conf_single.h"
+#include "conf/php_print.h"
 #include "ipc/inherit.h"
 #include "ipc/sink.h"
 #include "ipc/worker_args.h"
@@ -44,6 +46,7 @@ struct arguments {
 	const char *address; /* -l */
 	const char *user;    /* -u */
 	const char *app;
+	const char *php; /* --from-php-fpm */
 	int workers; /* -n */
 	bool test, dump, daemonize, allow_root;
 };
@@ -54,7 +57,10 @@ static const char usage_text[] =
     "       lua-fpm -t | -T, and what else the daemon is started with\n"
     "       lua-fpm -t app.lua      (does the application load?)\n"
     "       lua-fpm app.lua         (listening socket on descriptor 0)\n"
+    "       lua-fpm --from-php-fpm file\n"
     "       lua-fpm -h | -V\n";
+
+#define FROM_PHP_FPM 256 /* as an option: no character */
 
 static _Noreturn void
 usage(void)
@@ -102,6 +108,9 @@ parse_option(int option, char *const *argv, struct arguments *a)
 	case 'R':
 		a->allow_root = true;
 		break;
+	case FROM_PHP_FPM:
+		a->php = optarg;
+		break;
 	case 'h':
 		fputs(usage_text, stdout);
 		exit(EX_OK);
@@ -118,13 +127,20 @@ parse_option(int option, char *const *argv, struct arguments *a)
 static void
 parse(int argc, char **argv, struct arguments *a)
 {
+	static const struct option longs[] = {
+		{ "from-php-fpm", required_argument, NULL, FROM_PHP_FPM },
+		{ NULL, 0, NULL, 0 }
+	};
 	int option;
 	bool standalone;
 
 	opterr = 0;
-	while ((option = getopt(argc, argv, ":c:l:n:u:tTDRhV")) != -1)
+	while ((option = getopt_long(argc, argv, ":c:l:n:u:tTDRhV", longs,
+		    NULL)) != -1)
 		parse_option(option, argv, a);
 	a->app = argv[optind];
+	if (a->php != NULL && argc > 3)
+		usage();
 	standalone = a->app != NULL && a->address == NULL;
 	if (argc - optind > 1 || (a->address != NULL && a->app == NULL) ||
 	    (a->file != NULL && a->app != NULL) ||
@@ -188,6 +204,25 @@ tell_pools(const struct conf *conf)
 		say_line(stderr, "%s: %zu %s", file, n,
 		    n == 1 ? "pool" : "pools");
 	}
+}
+
+/* The mode --from-php-fpm. */
+static int
+translate(const char *file)
+{
+	struct php php = { 0 };
+	struct why why;
+	int code = EX_OK;
+
+	if (php_read(file, &php, &why) == -1) {
+		say_line(stderr, "%s", why.text);
+		code = EX_CONFIG;
+	} else if (php_print(&php, file, stdout) == -1) {
+		say("%s", strerror(errno));
+		code = EX_IOERR;
+	}
+	php_free(&php);
+	return code;
 }
 
 /* The mode -t with an application and no address. */
@@ -279,6 +314,8 @@ main(int argc, char **argv)
 	if (succeeds == -1)
 		die(EX_USAGE, "%s", why.text);
 	parse(argc, argv, &a);
+	if (a.php != NULL)
+		return translate(a.php);
 	if (a.app != NULL && a.address == NULL && a.test)
 		return test_app(&a);
 	if (a.app != NULL && a.address == NULL)

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,7 +71,9 @@ say_lines(FILE *out, const char *text, size_t n)
 void
 say_option(int option, char *const *argv)
 {
-	if (option == ':')
+	if (option == ':' && optopt > UCHAR_MAX)
+		say("option %s needs an argument", argv[optind - 1]);
+	else if (option == ':')
 		say("option -%c needs an argument", optopt);
 	else if (optopt == 0)
 		say("unknown option %s", argv[optind - 1]);

@@ -283,8 +283,8 @@ fault_name(struct syntax *s)
 		word++;
 	if (*s->p == '[' && s->depth == 0)
 		return fault(s, s->line, "found %s, which is the syntax of "
-		    "php-fpm: a pool is written pools: { www: { ... }; };",
-		    found(s, text));
+		    "php-fpm: a pool is written pools: { www: { ... }; }; "
+		    "lua-fpm --from-php-fpm translates a file", found(s, text));
 	if (*s->p == ';')
 		return fault(s, s->line, "a ';' where a key was expected; "
 		    "comments begin with '#'");

@@ -241,7 +241,8 @@ static const struct {
 	    "have letters, digits, '_' and '-'\n" },
 	{ "# php\n[www]\nuser = www-data\n",
 	    "c:2: found \"[www]\", which is the syntax of php-fpm: a pool is "
-	    "written pools: { www: { ... }; };\n" },
+	    "written pools: { www: { ... }; }; lua-fpm --from-php-fpm "
+	    "translates a file\n" },
 	{ "a = 1;\n; comment\n", "c:2: a ';' where a key was expected; "
 	    "comments begin with '#'\n" },
 	{ "a = \"x\" # { ( \"\n\"y\"; /* ' \n */ b = [ 1, 2 ]; // {\n"
