@@ -83,7 +83,8 @@ START_TEST(what_is_given_is_taken)
 	ck_assert_int_eq(args->exchange[1], exchange[1]);
 	ck_assert_int_eq(fcntl(exchange[1], F_GETFD), FD_CLOEXEC);
 	ck_assert_ptr_nonnull(args->score);
-	ck_assert_int_eq(fcntl(memory, F_GETFD), -1);
+	/* The log's copy of stderr (log_pipe.h) may have its number. */
+	ck_assert(fcntl(memory, F_GET_SEALS) == -1);
 }
 END_TEST
 
