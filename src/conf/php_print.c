@@ -32,11 +32,14 @@ has_group(const struct php_part *part, enum key_group group)
 static void
 print_notes(const struct buf *notes, const char *indent, FILE *out)
 {
-	const char *line = notes->data, *end = line + notes->len, *next;
+	const char *next;
 	struct buf shown = { 0 };
 
-	for (; notes->len > 0 && line < end; line = next + 1) {
-		next = memchr(line, '\n', (size_t)(end - line));
+	for (size_t at = 0; at < notes->len; at = (size_t)(next -
+	    notes->data) + 1) {
+		const char *line = notes->data + at;
+
+		next = memchr(line, '\n', notes->len - at);
 		buf_clear(&shown);
 		escape_text(&shown, line, (size_t)(next - line));
 		fprintf(out, "%s# %.*s\n", indent, (int)shown.len,

@@ -15,8 +15,9 @@ FUZZ(stash)
 	spool_salvage(stash, -1, &out);
 	must(out.len <= sizeof(stash));
 	for (size_t i = 0; i < out.len; i++)
-		must(out.data[i] == '\n' || ((unsigned char)out.data[i] >= ' ' &&
-		    out.data[i] != 0x7f));
+		must(out.data[i] == '\n' || out.data[i] == '\t' ||
+		    ((unsigned char)out.data[i] >= ' ' &&
+			out.data[i] != 0x7f));
 	must(out.len == 0 || out.data[out.len - 1] == '\n');
 	buf_free(&out);
 }
