@@ -546,8 +546,13 @@ class Daemon:
     def count_fds(self):
         """Descriptors of the master that are not a worker's channel, pipe
         or slot of the scoreboard."""
-        n = len(self.workers())
-        return len(fds(self.pid)) - 3 * n, n
+        def look():
+            workers = self.workers()
+            n = len(fds(self.pid)) - 3 * len(workers)
+            still = workers == self.workers() and "Z" not in [
+                (process_stat(p) or "Z")[0] for p in workers]
+            return (n, len(workers)) if still else None
+        return until(look, "a moment without births and deaths")
 
     def check_leaks(self):
         until(lambda: self.count_fds()[0] <= self.fds_before,
