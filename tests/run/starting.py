@@ -46,7 +46,7 @@ def many():
             young = set(d.workers()) - ready
             ready.update(filter(listens, young))
             most = max(most, len(young - ready))
-            assert time.monotonic() - began < MANY * EACH * 4
+            assert time.monotonic() - began < MANY * EACH * 10
             time.sleep(0.1)  # looking costs the workers processor time
         assert most <= 8, "%d loaded at once" % most
         until(lambda: "not ready within" not in d.read_log())
