@@ -81,6 +81,11 @@ def group():
     d.destroy()
 
 
+def is_listening(port):
+    with open("/proc/net/tcp") as f:
+        return " 0100007F:%04X 00000000:0000 0A " % port in f.read()
+
+
 @test
 def successor():
     """a new daemon starts at the same addresses while the old worker still
@@ -103,6 +108,7 @@ def successor():
     equal(d.wait_exit(), -9)
     old = session(d.pid)
     equal(len(old), 2)
+    until(lambda: not is_listening(port), "they have let go of the sockets")
     d.start()
     equal(d.fetch().status, 200)
     equal(fetch("127.0.0.1:%d" % port).status, 200)
