@@ -2,12 +2,14 @@
 
 #include <string.h>
 
+#include "base/num.h"
+
 #define MOST 64
 
 static unsigned
 least(unsigned a, unsigned b)
 {
-	return a < b ? a : b;
+	return (unsigned)num_least(a, b);
 }
 
 /* By rows: row[0] is the one of this letter of a, row[1] and row[2] those of

@@ -68,7 +68,7 @@ generation_new(const struct conf_pool *conf, const struct conf *source,
 	if (g->board != NULL &&
 	    identity_find(&g->identity, conf, why) == 0 &&
 	    listen_set_open(&g->listens, conf,
-		before == NULL ? NULL : &before->listens, why) == 0 &&
+		before == NULL ? NULL : &before->listens, false, why) == 0 &&
 	    status_server_open(&g->status_server, conf, why) == 0 &&
 	    logs_open(&g->logs, conf, g->nslots, why) == 0)
 		return g;

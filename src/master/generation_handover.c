@@ -111,14 +111,14 @@ take_listens(struct generation *g, const struct record *record, struct why *why)
 	    record_fd(record, "exchange_in"),
 	    record_fd(record, "exchange_out") } };
 	bool same = record_number(record, "handoff", 0) == HANDOFF_VERSION;
+	bool leaving = generation_leaves(g->state);
 	int result;
 
 	if (!same)
 		shutdown(before.exchange[1], SHUT_WR);
-	result = (generation_leaves(g->state) ? listen_set_open_leaving :
-						listen_set_open)(&g->listens,
-	    g->conf, same ? &before : NULL, why);
-	if (result == 0 && generation_leaves(g->state))
+	result = listen_set_open(&g->listens, g->conf, same ? &before : NULL,
+	    leaving, why);
+	if (result == 0 && leaving)
 		listen_set_shut(&g->listens, g->options->loop);
 	fd_close(&before.exchange[0]);
 	fd_close(&before.exchange[1]);

@@ -107,8 +107,8 @@ make(const char *text, const struct sock_address *address,
 	return l;
 }
 
-static struct listener *
-get(const struct conf_pool *pool, const char *text, bool leaving,
+struct listener *
+listen_get(const struct conf_pool *pool, const char *text, bool leaving,
     struct why *why)
 {
 	struct sock_options options;
@@ -125,28 +125,13 @@ get(const struct conf_pool *pool, const char *text, bool leaving,
 		if (l == NULL)
 			l = make(text, &address, &options, why);
 	}
-	if (l == NULL)
+	if (l == NULL) {
 		name_address(pool, text, why);
-	else
-		l->users++;
+		return NULL;
+	}
+	l->users++;
+	l->takers += !leaving;
 	return l;
-}
-
-struct listener *
-listen_get(const struct conf_pool *pool, const char *text, struct why *why)
-{
-	struct listener *l = get(pool, text, false, why);
-
-	if (l != NULL)
-		l->takers++;
-	return l;
-}
-
-struct listener *
-listen_get_leaving(const struct conf_pool *pool, const char *text,
-    struct why *why)
-{
-	return get(pool, text, true, why);
 }
 
 /* ---- adjusting ----------------------------------------------------------- */

@@ -39,15 +39,12 @@ struct listener {
  * any pool have there already, unchanged.  One that refuses is not used again:
  * its address gets a new one.  NULL and why.  To be given back by listen_leave,
  * then listen_put.
+ * leaving: for a generation that was leaving already at an upgrade in place, a
+ * socket that refuses comes before any other, and is given back by listen_put
+ * alone.
  */
 struct listener *listen_get(const struct conf_pool *pool, const char *text,
-    struct why *why);
-
-/* The same for a generation that was leaving already at an upgrade in place: a
- * socket that refuses comes before any other.  To be given back by listen_put
- * alone. */
-struct listener *listen_get_leaving(const struct conf_pool *pool,
-    const char *text, struct why *why);
+    bool leaving, struct why *why);
 
 /*
  * A reload comes into force: give the socket the backlog and the rights of that

@@ -59,10 +59,8 @@ get_all(struct listen_set *set, const struct conf_pool *conf,
 		return -1;
 	}
 	for (; set->n < list->n; set->n++) {
-		const char *text = list->item[set->n];
-		struct listener *l = leaving ?
-		    listen_get_leaving(conf, text, why) :
-		    listen_get(conf, text, why);
+		struct listener *l = listen_get(conf, list->item[set->n],
+		    leaving, why);
 
 		if (l == NULL)
 			return -1;
@@ -79,8 +77,8 @@ listen_set_bind(struct listen_set *set, const struct conf_pool *conf,
 	return get_all(set, conf, list, false, why);
 }
 
-static int
-open_all(struct listen_set *set, const struct conf_pool *conf,
+int
+listen_set_open(struct listen_set *set, const struct conf_pool *conf,
     const struct listen_set *before, bool leaving, struct why *why)
 {
 	if (get_all(set, conf, &conf->listen, leaving, why) == -1)
@@ -89,20 +87,6 @@ open_all(struct listen_set *set, const struct conf_pool *conf,
 		return 0;
 	why_set(why, "%s", strerror(errno));
 	return -1;
-}
-
-int
-listen_set_open(struct listen_set *set, const struct conf_pool *conf,
-    const struct listen_set *before, struct why *why)
-{
-	return open_all(set, conf, before, false, why);
-}
-
-int
-listen_set_open_leaving(struct listen_set *set, const struct conf_pool *conf,
-    const struct listen_set *before, struct why *why)
-{
-	return open_all(set, conf, before, true, why);
 }
 
 int

@@ -35,18 +35,12 @@ struct listen_set {
 				    exchange; -1 */
 };
 
-/* Get a listener for each address of conf->listen (listen_get), and the
- * exchange of `before` if that still works, or a new one (`before` may be
- * NULL).  0, or -1 and why; listen_set_close has to follow in either case, and
- * may be called on a set that is all zero. */
+/* Get a listener for each address of conf->listen (`leaving` as for
+ * listen_get), and the exchange of `before` if that still works, or a new one
+ * (`before` may be NULL).  0, or -1 and why; listen_set_close has to follow in
+ * either case, and may be called on a set that is all zero. */
 int listen_set_open(struct listen_set *set, const struct conf_pool *conf,
-    const struct listen_set *before, struct why *why);
-
-/* The same for a generation that was leaving already at an upgrade in place
- * (listen_get_leaving). */
-int listen_set_open_leaving(struct listen_set *set,
-    const struct conf_pool *conf, const struct listen_set *before,
-    struct why *why);
+    const struct listen_set *before, bool leaving, struct why *why);
 void listen_set_close(struct listen_set *set);
 
 /* Take the exchange of another set instead (NULL, or it was shut down: a new

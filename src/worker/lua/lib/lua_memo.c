@@ -9,10 +9,6 @@ void
 lua_memo_setup(struct lua_memo *memo, lua_State *L)
 {
 	lua_createtable(L, LUA_MEMO_PLACES, 0);
-	for (int i = 1; i <= LUA_MEMO_PLACES; i++) {
-		lua_pushboolean(L, 0);
-		lua_rawseti(L, -2, i);
-	}
 	lua_rawsetp(L, LUA_REGISTRYINDEX, memo);
 }
 

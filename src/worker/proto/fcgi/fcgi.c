@@ -303,7 +303,8 @@ fcgi_begin(struct conn *c)
 	r->base.ops = &fcgi_ops;
 	r->base.begun = clock_us();
 	errno = 0;
-	if (fcgi_body_begin(&r->body, c, self.options.min_rate) == -1 || params_parse(r) == -1) {
+	if (fcgi_body_begin(&r->body, c, self.options.min_rate) == -1 ||
+	    params_parse(r) == -1) {
 		fcgi_peer_blame(c, errno == ENOMEM ?
 		    "no memory for its request: closed" :
 		    "malformed parameters");

@@ -184,7 +184,7 @@ body_taken(struct fcgi_body *b, size_t n)
  * since go into the connection's buffer, as if they had been received there.
  */
 struct plan {
-	struct iovec piece[2 * RECORDS + 1]; /* content and header in turns */
+	struct iovec piece[2 * RECORDS]; /* content and header in turns */
 	int n;
 	unsigned char header[RECORDS][FCGI_HEADER_LEN + PADDING_MOST];
 };
