@@ -806,7 +806,8 @@ def parse_address(address):
 class Conn:
     """A connection to a FastCGI server."""
 
-    def __init__(self, address, timeout=None):
+    def __init__(self, address, timeout=None, options=()):
+        """options: (level, name, value), set before it connects."""
         family, where = parse_address(address)
         self.sock = socket.socket(family, socket.SOCK_STREAM)
         self.buffer = b""
@@ -814,6 +815,8 @@ class Conn:
             # Blocking, so that a full queue makes us wait (unix(7): EAGAIN).
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO,
                                  struct.pack("ll", timeout or PATIENCE, 0))
+            for option in options:
+                self.sock.setsockopt(*option)
             self.sock.connect(where)
             self.sock.settimeout(timeout or PATIENCE)
         except Exception:

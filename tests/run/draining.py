@@ -56,6 +56,17 @@ def tcp(family=socket.AF_INET):
     return "%s:%d" % (host, free_port(family))
 
 
+def unix():
+    return "/tmp/lua-fpm-%d.sock" % os.getpid()
+
+
+def listens(d, addresses):
+    """The pool www is reloaded, and listens there."""
+    d.set_pool("www", workers=ONE, listen=addresses)
+    d.write_conf()
+    d.reload()
+
+
 @test
 def dropped():
     """a pool that a reload drops, IPv4 and IPv6"""
@@ -93,15 +104,8 @@ def address_dropped():
     address = tcp()
     with Daemon(workers=ONE) as d:
         first = d.address()
-        d.set_pool("www", workers=ONE, listen=[first, address])
-        d.write_conf()
-        d.reload()
-
-        def drop():
-            d.set_pool("www", workers=ONE, listen=first)
-            d.write_conf()
-            d.reload()
-        leaves(d, address, drop, 20)
+        listens(d, [first, address])
+        leaves(d, address, lambda: listens(d, first), 20)
         equal(fetch(first).status, 200)
         d.wait_workers(1)
         d.fds_before = d.count_fds()[0]
@@ -129,14 +133,8 @@ def half_open(address):
     """A connection whose handshake is over for the client, but not for the
     server: its last packet comes up to 200 ms later (TCP_DEFER_ACCEPT at a
     client's side)."""
-    family, where = parse_address(address)
-    c = Conn.__new__(Conn)
-    c.buffer = b""
-    c.sock = socket.socket(family)
-    c.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 1)
-    c.sock.settimeout(PATIENCE)
-    c.sock.connect(where)
-    return c
+    return Conn(address, options=[(socket.IPPROTO_TCP,
+                                   socket.TCP_DEFER_ACCEPT, 1)])
 
 
 def half_open_for_good(address):
@@ -188,23 +186,15 @@ def half_open_reload():
     with Daemon(workers=ONE) as d:
         first = d.address()
         for _ in range(5):
-            d.set_pool("www", workers=ONE, listen=[first, address])
-            d.write_conf()
-            d.reload()
+            listens(d, [first, address])
             late = half_open(address)
-            d.set_pool("www", workers=ONE, listen=first)
-            d.write_conf()
-            d.reload()
+            listens(d, first)
             refused_at_once(address)
             late.send(request(lua="return text('late')"))
             equal(late.response().body, b"late")
             late.close()
         d.wait_workers(1)
         d.fds_before = d.count_fds()[0]
-
-
-def unix():
-    return "/tmp/lua-fpm-%d.sock" % os.getpid()
 
 
 @test
@@ -267,9 +257,7 @@ def two_before():
     for address in (tcp(), unix()):
         with Daemon(workers=ONE) as d:
             first = d.address()
-            d.set_pool("www", workers=ONE, listen=[first, address])
-            d.write_conf()
-            d.reload()
+            listens(d, [first, address])
             held = []
             for mask in ("0027", "0022"):
                 gate = d.gate()
@@ -280,9 +268,7 @@ def two_before():
                 d.pools["www"]["umask"] = mask
                 d.write_conf()
                 d.reload()
-            d.set_pool("www", workers=ONE, listen=first)
-            d.write_conf()
-            d.reload()
+            listens(d, first)
             refused_at_once(address)
             for gate, asked in held:
                 gate.open()
@@ -297,8 +283,7 @@ def not_allowed():
     address = tcp()
     with Daemon(pools={"www": {"workers": ONE},
                        "old": {"workers": ONE,
-                               "listen": [address, "/tmp/lua-fpm-%d.sock" %
-                                          os.getpid()],
+                               "listen": [address, unix()],
                                "allowed_clients": ["192.0.2.1"]}}) as d:
         gate, other = d.gate(), d.pools["old"]["listen"][1]
         held = Background(fetch, other, lua=gate.lua + "return text('held')")
