@@ -116,7 +116,8 @@ def lost():
         for call in ("close_fd", "replace_fd"):
             for n in range(count):
                 worker = d.wait_ready(1)[0]
-                equal(len(vital(worker)), count)
+                until(lambda: len(vital(worker)) == count,
+                      "the last connection is closed")
                 fd, link = vital(worker)[n]
                 mark = d.log_mark()
                 got = d.lua("%s(%d) return text('done')" % (call, fd))

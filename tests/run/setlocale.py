@@ -25,7 +25,7 @@ def access_log():
     dir = scratch()
     atexit.register(shutil.rmtree, dir, True)
     if tool("-i", "fi_FI", "-f", "UTF-8", dir + "/" + NAME,
-            program="localedef")[0] != 0:
+            program="localedef", timeout=100)[0] != 0:
         raise Skip("no sources of locales")
     d = Daemon(app=APP)
     d.set_pool("www", workers={"mode": "static", "max": 1},
