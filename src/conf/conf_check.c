@@ -283,6 +283,10 @@ check_request(struct judge *judge)
 	if (limit > 0 && limit < 100)
 		blame(judge, GROUP_TIMEOUTS, "request",
 		    "timeouts.request is below 100ms");
+	if (judge->pool->timeouts.queue > 0 &&
+	    judge->pool->timeouts.queue < 100)
+		blame(judge, GROUP_TIMEOUTS, "queue",
+		    "timeouts.queue is below 100ms");
 	if (status != 408 && status != 503 && status != 504)
 		blame(judge, GROUP_POOL, "timeout_status",
 		    "timeout_status is none of 408, 503 and 504");

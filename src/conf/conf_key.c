@@ -118,6 +118,8 @@ const struct conf_key conf_keys[] = {
 	    "30s", SHORTEST, DAY, CLASS_TUNE, NULL },
 	{ GROUP_TIMEOUTS, "request", KEY_DURATION, POOL(timeouts.request),
 	    "0", 0, DAY, CLASS_REPLACE, NULL },
+	{ GROUP_TIMEOUTS, "queue", KEY_DURATION, POOL(timeouts.queue),
+	    "0", 0, DAY, CLASS_REPLACE, NULL },
 	{ GROUP_TIMEOUTS, "slow", KEY_DURATION, POOL(timeouts.slow),
 	    "0", 0, DAY, CLASS_REPLACE, NULL },
 	{ GROUP_TIMEOUTS, "read", KEY_DURATION, POOL(timeouts.read),

@@ -279,6 +279,8 @@ board_dead(struct board *board, unsigned slot)
 		return true;
 	if (place->memory != NULL)
 		board_count_place(board, place);
+	for (size_t i = 0; place->memory != NULL && i < SCORE_LISTENERS; i++)
+		board->accepted[i] += GET(place->memory->page.accepted[i]);
 	keep_lost(board->sums, place);
 	fold(board, place);
 	untrue = place->untrue;

@@ -166,6 +166,11 @@ uint64_t board_forget_lost(struct board *board, unsigned log);
  * and FACT_MAX_CHILDREN. */
 void board_look(struct board *board, struct score_counts *counts);
 
+/* The number of connections that workers of this generation have accepted from
+ * the listener of that number, or, from SCORE_LISTENERS - 1 on, from all of
+ * those together.  It falls only if a worker forges it. */
+uint64_t board_accepted(const struct board *board, size_t listener);
+
 /* Take a snapshot of one worker; its state is STARTING until it has set one.
  * False: the slot is free or of another build, or its worker was writing at
  * each try. */

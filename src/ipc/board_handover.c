@@ -18,6 +18,7 @@ static const char *const counters[SCORE_SERVED] = {
 	[SCORE_KILLED] = "killed",
 	[SCORE_ERRORS] = "errors",
 	[SCORE_TIMEOUTS] = "timeouts",
+	[SCORE_QUEUED] = "queued",
 	[SCORE_SLOW] = "slow",
 	[SCORE_ABANDONED] = "abandoned",
 	[SCORE_BYTES_IN] = "bytes_in",

@@ -47,6 +47,7 @@ struct board {
 	unsigned nslots;
 	unsigned limit; /* of active workers; 0: none */
 	bool full; /* the active workers have reached the limit */
+	uint64_t accepted[SCORE_LISTENERS]; /* by workers that have died */
 	struct rest *rests; /* room for nslots */
 	struct place place[];
 };

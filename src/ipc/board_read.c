@@ -62,6 +62,7 @@ can_be_true(const struct place *place, const uint64_t n[SCORE_COUNTERS])
 	    n[SCORE_BEGUN] <= passed * REQUESTS_PER_US &&
 	    n[SCORE_KILLED] == 0 && n[SCORE_ERRORS] <= n[SCORE_BEGUN] &&
 	    n[SCORE_TIMEOUTS] <= n[SCORE_BEGUN] &&
+	    n[SCORE_QUEUED] <= n[SCORE_BEGUN] &&
 	    n[SCORE_SLOW] <= n[SCORE_BEGUN] &&
 	    n[SCORE_ABANDONED] <= passed * REQUESTS_PER_US &&
 	    n[SCORE_LATENCY] <= passed &&
@@ -83,6 +84,18 @@ board_count_place(struct board *board, struct place *place)
 		memcpy(place->counts, n, sizeof(n));
 	else
 		place->untrue = true;
+}
+
+uint64_t
+board_accepted(const struct board *board, size_t listener)
+{
+	size_t i = score_listener(listener);
+	uint64_t sum = board->accepted[i];
+
+	for (unsigned slot = 0; slot < board->nslots; slot++)
+		if (board->place[slot].memory != NULL)
+			sum += GET(board->place[slot].memory->page.accepted[i]);
+	return sum;
 }
 
 /* ---- a snapshot ---------------------------------------------------------- */

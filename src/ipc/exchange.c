@@ -1,14 +1,22 @@
 #include "ipc/exchange.h"
 
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "ipc/record.h"
 
-#define WIDE (1 << 26) /* bytes; unused room costs nothing */
+#define WIDE   (1 << 26) /* bytes; unused room costs nothing */
+#define NUMBER 64	 /* bytes of a record that holds one, at most */
+#define ROUND  64	 /* messages in one call of exchange_note_waiting */
+#define TRIES  20	 /* to put one back, 1 ms apart */
 
 void
 exchange_widen(int exchange)
@@ -21,6 +29,89 @@ exchange_widen(int exchange)
 		    sizeof(size));
 }
 
+/* As forward.c: a message that is taken out must not be lost. */
+static bool
+has_descriptor(int exchange)
+{
+	int fd = fcntl(exchange, F_DUPFD_CLOEXEC, 0);
+
+	if (fd == -1)
+		return false;
+	close(fd);
+	return true;
+}
+
+static bool
+is_readable(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 1;
+}
+
+/* Append the time to the n bytes of a message that has none.  Returns the new
+ * length. */
+static size_t
+note_time(char *message, size_t n, int64_t now)
+{
+	const struct record whole = { .value = message, .len = n };
+	struct buf time = { 0 };
+	struct record since;
+
+	if (n < 2 || record_find(&whole, "since", &since))
+		return n;
+	record_put_number(&time, "since", now);
+	if (!time.failed && time.len <= NUMBER) {
+		memcpy(message + n, time.data, time.len);
+		n += time.len;
+	}
+	buf_free(&time);
+	return n;
+}
+
+static void
+put_back(int exchange, int fd, const char *message, size_t n)
+{
+	for (int i = 0; fd_send(exchange, fd, message, n) == -1; i++) {
+		if (i == TRIES) {
+			log_warning("a connection is lost on its way to "
+			    "another worker: %s", strerror(errno));
+			return;
+		}
+		poll(NULL, 0, 1);
+	}
+}
+
+void
+exchange_note_waiting(const int exchange[2], int64_t now)
+{
+	static char message[EXCHANGE_MESSAGE + NUMBER];
+	struct stat first = { 0 }, st = { 0 };
+	bool again = false;
+	size_t n;
+	long got;
+	int fd;
+
+	for (int i = 0; i < ROUND && !again && has_descriptor(exchange[0]);
+	    i++) {
+		got = fd_receive(exchange[0], &fd, message, EXCHANGE_MESSAGE);
+		if (got <= 0)
+			return;
+		n = (size_t)got;
+		if (fd != -1 && is_readable(fd))
+			n = note_time(message, n, now);
+		put_back(exchange[1], fd, message, n);
+		if (fd == -1)
+			continue;
+		fstat(fd, &st);
+		if (i == 0)
+			first = st;
+		else
+			again = st.st_ino == first.st_ino;
+		close(fd);
+	}
+}
+
 bool
 exchange_has_room(int exchange)
 {
@@ -30,7 +121,7 @@ exchange_has_room(int exchange)
 }
 
 int
-exchange_give_fresh(int exchange, int fd)
+exchange_give_fresh(int exchange, int fd, int64_t since)
 {
 	struct buf message = { 0 };
 	long sent = -1;
@@ -39,6 +130,8 @@ exchange_give_fresh(int exchange, int fd)
 	record_put_number(&message, "handoff", HANDOFF_VERSION);
 	record_put_text(&message, "protocol", "fcgi");
 	record_put_number(&message, "fresh", 1);
+	if (since > 0)
+		record_put_number(&message, "since", since);
 	if (!message.failed) {
 		sent = fd_send(exchange, fd, message.data, message.len);
 		error = errno;

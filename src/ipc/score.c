@@ -281,6 +281,12 @@ score_more(struct score *score, enum score_counter counter)
 }
 
 void
+score_accepted(struct score *score, size_t listener)
+{
+	add(&score->mine->page.accepted[score_listener(listener)], 1);
+}
+
+void
 score_gauge(struct score *score, enum score_gauge gauge, int64_t value)
 {
 	struct score_page *page = &score->mine->page;

@@ -41,6 +41,7 @@ enum score_counter {
 	SCORE_ERRORS, /* requests that failed: an error of the application, or
 			 its response was malformed or incomplete */
 	SCORE_TIMEOUTS, /* requests beyond timeouts.request */
+	SCORE_QUEUED,	/* requests beyond timeouts.queue */
 	SCORE_SLOW,	/* requests beyond timeouts.slow */
 	SCORE_ABANDONED, /* requests whose client left before they began */
 	SCORE_BYTES_IN,	 /* of bodies */
@@ -82,6 +83,7 @@ enum score_gauge { /* of a worker, as last measured */
 #define SCORE_NO_LINE INT64_MIN
 #define SCORE_LOGS    2
 #define SCORE_STASH   16384 /* bytes */
+#define SCORE_LISTENERS 8 /* that are counted apart */
 
 struct score_request { /* what a worker is about to serve */
 	int64_t begun;	/* clock_us() */
@@ -138,7 +140,11 @@ void score_served(struct score *score, const struct score_outcome *outcome);
 void score_answer(struct score *score, int status);
 void score_line(struct score *score, int64_t mark);
 
-/* Add 1 to a counter that score_served leaves alone: SCORE_SLOW,
+/* Count a connection that was accepted from the pool's listener of that
+ * number. */
+void score_accepted(struct score *score, size_t listener);
+
+/* Add 1 to a counter that score_served leaves alone: SCORE_QUEUED, SCORE_SLOW,
  * SCORE_ABANDONED.  One thread only may call this for each. */
 void score_more(struct score *score, enum score_counter counter);
 

@@ -13,7 +13,7 @@
 #include "ipc/score.h"
 
 /* To be raised when struct score_page changes; its first member never does. */
-#define SCORE_VERSION 5
+#define SCORE_VERSION 6
 
 /* Relaxed access: for fields under the sequence counter, and for numbers that
  * do not depend on others. */
@@ -70,6 +70,7 @@ struct score_page {
 	_Atomic int64_t gauge[SCORE_GAUGES];
 	_Atomic int64_t peak; /* of GAUGE_HEAP */
 	_Atomic uint64_t repeats;
+	_Atomic uint64_t accepted[SCORE_LISTENERS];
 	_Atomic uint64_t n[SCORE_COUNTERS];
 	_Atomic uint16_t text_len[SCORE_TEXTS];
 	_Atomic uint64_t text[TEXT_WORDS];
@@ -94,6 +95,13 @@ static const struct score_place score_places[SCORE_TEXTS] = {
 };
 
 _Static_assert(112 + 8 == TEXT_WORDS, "the texts fill their place");
+
+/* The listeners beyond the others share the last count. */
+static inline size_t
+score_listener(size_t listener)
+{
+	return listener < SCORE_LISTENERS ? listener : SCORE_LISTENERS - 1;
+}
 
 static inline size_t
 score_head_size(unsigned nslots)

@@ -10,11 +10,11 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "ipc/exchange.h"
 #include "net/sock.h"
 
-#define MESSAGE_MOST 262144 /* bytes, more than a socket's buffer holds */
-#define TURN	     64	    /* messages in one turn of the loop */
-#define PAUSE	     5	    /* ms until a full exchange is tried again */
+#define TURN  64 /* messages in one turn of the loop */
+#define PAUSE 5	 /* ms until a full exchange is tried again */
 
 struct forward {
 	struct loop *loop;
@@ -25,7 +25,7 @@ struct forward {
 	size_t n;
 };
 
-static char message[MESSAGE_MOST];
+static char message[EXCHANGE_MESSAGE];
 
 static void ready(void *arg, int fd, short revents);
 

@@ -40,8 +40,11 @@ generation_make(const struct conf_pool *conf, const struct conf *source,
 	g->timer.arg = g;
 	g->nslots = nslots;
 	g->slots = calloc(nslots, sizeof(*g->slots));
-	if (g->slots != NULL)
+	g->queues = calloc(conf->listen.n, sizeof(*g->queues));
+	if (g->slots != NULL && g->queues != NULL)
 		return g;
+	free(g->slots);
+	free(g->queues);
 	free(g);
 	return NULL;
 }
@@ -88,6 +91,7 @@ generation_free(struct generation *g)
 	for (unsigned i = 0; i < g->nslots; i++)
 		buf_free(&g->slots[i].output.line);
 	free(g->slots);
+	free(g->queues);
 	free(g);
 }
 

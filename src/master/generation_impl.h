@@ -11,6 +11,7 @@
 #include "master/fullness.h"
 #include "master/generation.h"
 #include "master/logs.h"
+#include "master/queue_age.h"
 #include "master/slot.h"
 #include "master/status_server.h"
 
@@ -42,6 +43,11 @@ struct generation {
 
 	int64_t idle_since; /* as in struct pm_view */
 	struct fullness fullness;
+	struct queue { /* of a listener */
+		struct queue_age age;
+		uint64_t handed_on; /* accepted by the master */
+	} *queues;
+	int64_t looked; /* clock_ms() of the last look at them */
 	bool crowded;	    /* WORD_CROWDED has come since the last step */
 	unsigned asked;	    /* WORD_CROWDED is sent below so many idle ones */
 	int64_t paused;	    /* clock_ms() before which none is asked for it */

@@ -85,6 +85,37 @@ tell_fullness(struct generation *g, const struct pm_view *view)
 	return fullness_due(f);
 }
 
+/*
+ * While no worker is idle, put what has waited for timeouts.queue at a listener
+ * into the exchange, with the time, and give the time to what is there: the
+ * next worker that is free answers it (serve.c).  Returns clock_ms() at which to
+ * look again, -1: no need.
+ */
+static int64_t
+turn_away(struct generation *g, const struct pm_view *view)
+{
+	int64_t limit = g->conf->timeouts.queue, since;
+	int64_t apart = limit / QUEUE_AGE_PARTS;
+
+	if (limit == 0 || view->idle > 0)
+		return -1;
+	if (view->now < g->looked + apart)
+		return g->looked + apart;
+	g->looked = view->now;
+	for (size_t i = 0; i < g->listens.n; i++) {
+		struct queue *queue = &g->queues[i];
+		uint64_t accepted = board_accepted(g->board, i) +
+		    queue->handed_on;
+		unsigned late = queue_age_look(&queue->age, view->now, limit,
+		    listen_set_waiting_at(&g->listens, i), accepted, &since);
+
+		queue->handed_on += listen_set_hand_on(&g->listens, i, late,
+		    since);
+	}
+	listen_set_note_waiting(&g->listens, view->now);
+	return view->now + apart;
+}
+
 /* The youngest idle worker has the least to lose. */
 static void
 retire_one(struct generation *g)
@@ -203,6 +234,7 @@ manage(struct generation *g, int64_t now)
 	next = clock_sooner(next, ask_to_be_told(g, &seen,
 	    pending ? 0 : step.wake_below, now));
 	next = clock_sooner(next, tell_fullness(g, &view));
+	next = clock_sooner(next, turn_away(g, &view));
 	generation_watch(g, step.watch && !pending && view.queued == 0);
 	if (g->workers.mode == MODE_ONDEMAND && pending &&
 	    !throttled && !g->options->quota->wanted)

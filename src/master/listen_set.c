@@ -50,7 +50,7 @@ static int
 get_all(struct listen_set *set, const struct conf_pool *conf,
     const struct conf_list *list, bool leaving, struct why *why)
 {
-	set->exchange[0] = set->exchange[1] = -1;
+	set->exchange[0] = set->exchange[1] = set->held = -1;
 	set->left = leaving;
 	set->listeners = calloc(list->n, sizeof(*set->listeners));
 	set->fds = calloc(list->n, sizeof(*set->fds));
@@ -191,7 +191,7 @@ listen_set_close(struct listen_set *set)
 	}
 	for (int i = 0; i < 2 && set->fds != NULL; i++)
 		fd_close(&set->exchange[i]);
-	if (set->timers != NULL)
+	if (set->fds != NULL)
 		fd_close(&set->held);
 	free(set->listeners);
 	free(set->fds);
@@ -247,19 +247,24 @@ is_handed(struct listen_set *set)
 }
 
 unsigned
+listen_set_waiting_at(const struct listen_set *set, size_t listener)
+{
+	int n = sock_queue_length(set->fds[listener]);
+
+	return n > 0 ? (unsigned)n : 0;
+}
+
+unsigned
 listen_set_waiting(struct listen_set *set)
 {
 	unsigned sum = is_handed(set);
-	int n;
 
-	for (size_t i = 0; i < set->n; i++) {
-		n = sock_queue_length(set->fds[i]);
-		sum += n > 0 ? (unsigned)n : 0;
-	}
+	for (size_t i = 0; i < set->n; i++)
+		sum += listen_set_waiting_at(set, i);
 	return sum;
 }
 
-/* ---- refusing ------------------------------------------------------------ */
+/* ---- handing on ---------------------------------------------------------- */
 
 /* Put the held connection into the exchange; it is closed if the exchange was
  * shut down.  False if there is no room: it stays held. */
@@ -268,11 +273,39 @@ give(struct listen_set *set)
 {
 	if (set->held != -1 && !has_ended(set) &&
 	    (!exchange_has_room(set->exchange[1]) ||
-		exchange_give_fresh(set->exchange[1], set->held) == -1))
+		exchange_give_fresh(set->exchange[1], set->held,
+		    set->held_since) == -1))
 		return false;
 	fd_close(&set->held);
 	return true;
 }
+
+unsigned
+listen_set_hand_on(struct listen_set *set, size_t listener, unsigned n,
+    int64_t since)
+{
+	unsigned accepted = 0;
+
+	while (!has_ended(set) && give(set) && accepted < n &&
+	    exchange_has_room(set->exchange[1])) {
+		set->held = accept4(set->fds[listener], NULL, NULL,
+		    SOCK_CLOEXEC);
+		set->held_since = since;
+		if (set->held == -1)
+			break;
+		accepted++;
+	}
+	return accepted;
+}
+
+void
+listen_set_note_waiting(struct listen_set *set, int64_t now)
+{
+	if (!set->ended && !has_ended(set))
+		exchange_note_waiting(set->exchange, now);
+}
+
+/* ---- refusing ------------------------------------------------------------ */
 
 /* Put what waits at a listener into the exchange, as workers do with what they
  * cannot serve.  True if its queue is empty. */
@@ -281,6 +314,7 @@ empty(struct listen_set *set, int listener)
 {
 	while (give(set)) {
 		set->held = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		set->held_since = 0;
 		if (set->held != -1)
 			sock_hear(set->held);
 		else if (errno != ECONNABORTED && errno != EINTR)
@@ -327,8 +361,6 @@ shut_listeners(void *arg)
 void
 listen_set_shut(struct listen_set *set, struct loop *loop)
 {
-	if (set->timers == NULL)
-		set->held = -1;
 	set->timers = loop;
 	set->timer.fire = shut_listeners;
 	set->timer.arg = set;

@@ -33,6 +33,7 @@ struct listen_set {
 				    called */
 	int held;		 /* accepted, and waits for room in the
 				    exchange; -1 */
+	int64_t held_since;	 /* as for exchange_give_fresh */
 };
 
 /* Get a listener for each address of conf->listen (`leaving` as for
@@ -92,6 +93,19 @@ void listen_set_unwatch(struct listen_set *set);
  * in the exchange.  If a worker has shut the exchange down, it is given up,
  * which is logged: the next generation gets a new one. */
 unsigned listen_set_waiting(struct listen_set *set);
+
+/* The number of connections that wait at one of the listeners. */
+unsigned listen_set_waiting_at(const struct listen_set *set, size_t listener);
+
+/* Accept at most n connections, which have waited at this listener since then
+ * (clock_ms()) at least, and put them into the exchange.  Returns how many were
+ * accepted: fewer, if the exchange is full or no more wait. */
+unsigned listen_set_hand_on(struct listen_set *set, size_t listener,
+    unsigned n, int64_t since);
+
+/* exchange_note_waiting for its exchange, unless a worker has shut that
+ * down. */
+void listen_set_note_waiting(struct listen_set *set, int64_t now);
 
 /*
  * Stop listening: a socket at which no other generation listens takes no new

@@ -100,6 +100,7 @@ put_requests(const struct score_sum *sum, struct status_writer *writer)
 	integer(writer, "requests", n);
 	put_responses(sum, writer);
 	integer(writer, "timeouts", sum->n[SCORE_TIMEOUTS]);
+	integer(writer, "queue timeouts", sum->n[SCORE_QUEUED]);
 	integer(writer, "failed requests", sum->n[SCORE_ERRORS]);
 	integer(writer, "killed requests", sum->n[SCORE_KILLED]);
 	integer(writer, "abandoned requests", sum->n[SCORE_ABANDONED]);

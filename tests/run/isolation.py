@@ -142,7 +142,7 @@ class Mayhem:
 
 def storm(**a):
     need_users()
-    with two(**a) as d:
+    with two(**{"timeouts": {"queue": "100ms"}, **a}) as d:
         d.expect("was killed by signal", "hangs beyond", "exited with code",
                  "while it served this", "does not leave in time",
                  "last message repeated",

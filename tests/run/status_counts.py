@@ -20,7 +20,7 @@ STATUS = {"status_path": "/s"}
 ONE = {"workers": {"mode": "static", "max": 1}}
 # Counters of the pool: they never fall.
 GROWING = ("accepted conn", "requests", "slow requests", "timeouts",
-           "failed requests", "killed requests", "abandoned requests",
+           "queue timeouts", "failed requests", "killed requests", "abandoned requests",
            "bytes in", "bytes out", "latency sum", "forks", "restarts",
            "crashes", "max children reached", "generation")
 

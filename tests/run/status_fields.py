@@ -22,7 +22,7 @@ POOL = {
     "slow requests": int, "memory peak": int, "generation": int,
     "idle connections": int, "lua heap": int, "resident memory": int,
     "requests": int, "responses": dict, "timeouts": int,
-    "failed requests": int, "killed requests": int,
+    "queue timeouts": int, "failed requests": int, "killed requests": int,
     "abandoned requests": int, "bytes in": int, "bytes out": int,
     "latency": list, "latency sum": float, "forks": int, "restarts": int,
     "crashes": int, "failed loads": int, "recycled": dict, "backoff": dict}
@@ -47,7 +47,8 @@ STEADY = ("pool", "process manager", "start time", "listen queue len",
 METRICS = {
     "start_time_seconds": "gauge", "generation": "gauge",
     "accepted_requests_total": "counter",
-    "request_timeouts_total": "counter", "slow_requests_total": "counter",
+    "request_timeouts_total": "counter", "queue_timeouts_total": "counter",
+    "slow_requests_total": "counter",
     "failed_requests_total": "counter", "killed_requests_total": "counter",
     "abandoned_requests_total": "counter", "received_bytes_total": "counter",
     "sent_bytes_total": "counter", "listen_queue_connections": "gauge",

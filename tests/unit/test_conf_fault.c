@@ -86,6 +86,8 @@ static const struct {
 	    "c:3: pool www: ping_path is the same as status_path\n" },
 	{ POOL("timeouts: {\nslow = \"90ms\"; };"),
 	    "c:2: pool www: timeouts.slow is below 100ms\n" },
+	{ POOL("timeouts: {\nqueue = \"90ms\"; };"),
+	    "c:2: pool www: timeouts.queue is below 100ms\n" },
 	{ POOL("timeouts: {\nslow = \"5s\";\nrequest = \"5s\"; };"),
 	    "c:2: pool www: timeouts.slow is not below timeouts.request\n" },
 	{ POOL("logs: {\naccess = \"sdterr\";\naccess_format = \"%m %y\";\n"

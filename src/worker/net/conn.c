@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #define RECEIVE_KEEP  (2 * CONN_RECEIVE) /* a larger buffer is freed */
 #define LINGER_CHUNK  (64 * 1024)
 #define HELD_MOST     (32 << 20) /* bytes of all heads that are not complete */
+#define NOTE_BATCH    64
 #define SETTLED	      1000 /* ms in a state before conn_make_room may close */
 
 struct queue { /* oldest first; every member has the same patience, so the
@@ -226,6 +228,7 @@ fits(const struct conn *c)
 int
 conn_park(struct conn *c, enum conn_state state)
 {
+	c->since = 0;
 	if (c->in.len == 0)
 		buffer_give(c);
 	else if (buffer_leave(c) == -1) {
@@ -249,6 +252,34 @@ conn_park(struct conn *c, enum conn_state state)
 	}
 	c->waited = true;
 	return fits(c) ? 0 : -1;
+}
+
+static void
+note_waiting(enum conn_state state, int64_t now)
+{
+	struct conn *seen[NOTE_BATCH];
+	struct pollfd p[NOTE_BATCH];
+	nfds_t n = 0;
+
+	for (struct conn *c = conn_oldest(state); c != NULL; c = c->next) {
+		if (c->since == 0) {
+			p[n] = (struct pollfd){ c->fd, POLLIN, 0 };
+			seen[n++] = c;
+		}
+		if (n < NOTE_BATCH && c->next != NULL)
+			continue;
+		poll(p, n, 0);
+		while (n > 0)
+			if (p[--n].revents != 0)
+				seen[n]->since = now;
+	}
+}
+
+void
+conn_note_waiting(int64_t now)
+{
+	note_waiting(CONN_IDLE, now);
+	note_waiting(CONN_HEAD, now);
 }
 
 void

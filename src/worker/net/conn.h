@@ -33,6 +33,8 @@ struct conn {
 	bool waited;	 /* is in the wait set */
 	uint32_t serial; /* changes with every use of this place */
 	int64_t due;	 /* clock_ms() of its deadline, 0: not in a queue */
+	int64_t since;	 /* clock_ms() at which a request was waiting unread
+			    already; 0: not known */
 	struct buf in;	 /* received, not yet consumed; the worker's one
 			    large buffer until the connection is parked */
 	size_t held;	 /* in.cap while it is parked, else 0 */
@@ -76,6 +78,10 @@ bool conn_make_room(void);
  * are closed, which may be c itself.  0, or -1 if c has been closed.
  */
 int conn_park(struct conn *c, enum conn_state state);
+
+/* Set conn.since to now for parked connections that have something to be
+ * received, unless it is known. */
+void conn_note_waiting(int64_t now);
 
 /* Take it out of its queue and stop its deadline, since it is to be served. */
 void conn_take(struct conn *c);

@@ -41,6 +41,8 @@ write_message(const struct conn *c, struct buf *out)
 	record_put_number(out, "handoff", HANDOFF_VERSION);
 	record_put_text(out, "protocol", self.protocol);
 	record_put_number(out, "idle", c->state == CONN_IDLE);
+	if (c->since > 0)
+		record_put_number(out, "since", c->since);
 	record_put(out, "bytes", bytes.data, bytes.len);
 	buf_free(&bytes);
 	errno = fits ? ENOMEM : EMSGSIZE;
@@ -192,6 +194,7 @@ is_connection(int fd)
 struct parcel { /* points into the message */
 	bool idle;
 	bool fresh;
+	int64_t since;
 	struct record bytes;
 };
 
@@ -215,6 +218,7 @@ parse(const char *message, size_t n, struct parcel *out)
 		out->bytes.len = 0;
 	out->idle = record_number(&whole, "idle", 0) != 0;
 	out->fresh = record_number(&whole, "fresh", 0) != 0;
+	out->since = record_number(&whole, "since", 0);
 	if (out->bytes.len > HANDOFF_BYTES ||
 	    (out->idle && out->bytes.len > 0))
 		return "a length that cannot be";
@@ -250,6 +254,7 @@ adopt(int fd, const struct parcel *parcel)
 	c = conn_add(fd);
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &never, sizeof(never));
 	c->written = CONN_WRITTEN_UNKNOWN;
+	c->since = parcel->since;
 	if (parcel->idle)
 		c->state = CONN_IDLE;
 	if (conn_put_back(c, parcel->bytes.value, parcel->bytes.len) == 0)

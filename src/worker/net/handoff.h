@@ -11,6 +11,7 @@
  *   protocol  its name: "fcgi"
  *   idle      1: kept alive between two requests, and nothing has come
  *   fresh     1: allowed_clients has not been applied to its peer
+ *   since     conn.since, if it is known
  *   bytes     those that lead the receiver's protocol to the state that the
  *             giver's has
  *

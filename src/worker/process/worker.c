@@ -221,7 +221,7 @@ take_over(void)
 		acceptor_failed();
 	else
 		for (size_t i = 0; i < self.args->nlisteners; i++)
-			serve_accept(self.args->listeners[i]);
+			serve_accept(i);
 }
 
 static void
@@ -240,7 +240,7 @@ handle(uint64_t key)
 	} else if (key == KEY_EXCHANGE) {
 		take_over();
 	} else {
-		serve_accept(self.args->listeners[key - KEY_LISTENER]);
+		serve_accept(key - KEY_LISTENER);
 	}
 }
 
@@ -301,7 +301,7 @@ empty_queues(void)
 	struct conn *c;
 
 	for (size_t i = 0; i < b->nlisteners; i++)
-		serve_queue(b->listeners[i]);
+		serve_queue(i);
 	while (b->exchange[0] != -1 &&
 	    ((c = handoff_take(b->exchange[0])) != NULL || errno == ENOMSG ||
 	    errno == EPROTO))

@@ -107,6 +107,8 @@ end_of(const struct request *request, enum access_late late)
 		return "aborted";
 	if (request->app_status != 0)
 		return "cut";
+	if (late == LATE_QUEUED)
+		return "queued";
 	return request->failed ? "error" : "ok";
 }
 

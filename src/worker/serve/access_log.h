@@ -24,10 +24,11 @@ int access_log_init(const struct worker_args *args, const struct lua_app *app);
  * request->timed if the line has the time of the head. */
 void access_log_begin(struct request *request);
 
-enum access_late { /* was the request stopped by timeouts.request? */
+enum access_late { /* was the request beyond a limit? */
 	LATE_NOT,
-	LATE_STOPPED,
-	LATE_STUCK /* it cannot be stopped: the process ends with it */
+	LATE_QUEUED,  /* timeouts.queue: it did not run */
+	LATE_STOPPED, /* timeouts.request */
+	LATE_STUCK    /* it cannot be stopped: the process ends with it */
 };
 
 /* The request is over, at clock_us() now: add its line.  Its parameters must

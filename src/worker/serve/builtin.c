@@ -161,6 +161,14 @@ nothing_here(struct request *request)
 	send(request, 404, status_type(STATUS_TEXT));
 }
 
+void
+builtin_turn_away(struct request *request)
+{
+	buf_puts(&self.body, "Service Unavailable\n");
+	send(request, 503, status_type(STATUS_TEXT));
+	buf_free(&self.body);
+}
+
 bool
 builtin_serve(struct request *request)
 {

@@ -56,6 +56,7 @@ static struct {
 	struct lua_app *app;
 	struct watchdog_watch watch; /* of requests */
 	struct request *request; /* the present one */
+	int64_t turn;	 /* clock_ms() when this turn began, if wanted */
 	int64_t cpu;	 /* clock_cpu_us() at its beginning; -1: not measured */
 	int64_t sampled; /* clock_us() of the last such measurement */
 	bool waited; /* in this turn; see above */
@@ -76,6 +77,8 @@ static void
 late(void)
 {
 	access_log_push();
+	if (self.args->pool->timeouts.queue > 0)
+		conn_note_waiting(clock_ms());
 	if (shared())
 		handoff_give_all(self.args->exchange[1], 0);
 }
@@ -133,7 +136,7 @@ over(const struct request *request, int64_t now, enum access_late late)
 		.took = now - request->begun,
 		.status = request->status,
 		.failed = request->failed || request->app_status != 0,
-		.late = late != LATE_NOT,
+		.late = late == LATE_STOPPED || late == LATE_STUCK,
 		.bytes_in = request->bytes_in,
 		.bytes_out = request->bytes_out,
 	};
@@ -205,6 +208,31 @@ is_abandoned(struct request *request)
 	return true;
 }
 
+/* True if it is known to have waited for longer than timeouts.queue. */
+static bool
+has_queued(const struct request *request, int64_t since)
+{
+	int64_t limit = self.args->pool->timeouts.queue;
+
+	return limit > 0 && since > 0 &&
+	    request->begun / 1000 - since >= limit;
+}
+
+/* Let the request be answered, by the application if need be. */
+static enum access_late
+answer(struct request *request, int64_t since)
+{
+	if (has_queued(request, since)) {
+		score_more(self.args->score, SCORE_QUEUED);
+		builtin_turn_away(request);
+		return LATE_QUEUED;
+	}
+	if (builtin_serve(request))
+		return LATE_NOT;
+	lua_app_serve(self.app, request);
+	return lua_deadline_expired() ? LATE_STOPPED : LATE_NOT;
+}
+
 static void
 enter(struct request *request)
 {
@@ -235,9 +263,10 @@ serve(struct conn *c)
 {
 	struct request *request;
 	enum proto_end end;
-	int64_t now;
-	bool ours;
+	enum access_late late;
+	int64_t now, since = c->since;
 
+	c->since = 0;
 	conn_take(c);
 	request = self.proto->begin(c);
 	if (request == NULL) {
@@ -251,17 +280,14 @@ serve(struct conn *c)
 		return false;
 	}
 	enter(request);
-	ours = builtin_serve(request);
-	if (!ours)
-		lua_app_serve(self.app, request);
+	late = answer(request, since);
 	watchdog_leave();
 	note_answer(request);
 	end = self.proto->end(request);
 	now = clock_us();
 	if (now - request->begun >= LONG_US)
 		self.waited = self.behind = true;
-	over(request, now, !ours && lua_deadline_expired() ? LATE_STOPPED :
-							  LATE_NOT);
+	over(request, now, late);
 	release(request);
 	if (self.app != NULL)
 		score_gauge(self.args->score, GAUGE_HEAP,
@@ -311,6 +337,8 @@ serve_turn(int64_t before)
 {
 	self.waited = self.behind && clock_ms() - before <= NAP;
 	self.behind = false;
+	if (self.args->pool->timeouts.queue > 0)
+		self.turn = clock_ms();
 }
 
 /* connect(2) wakes a worker, often on the processor that its peer needs to send
@@ -348,8 +376,8 @@ serve_adopted(struct conn *c)
 	receive(c, 0);
 }
 
-void
-serve_receive(struct conn *c)
+static void
+hear(struct conn *c)
 {
 	/* A request that comes after a reload is reported as done is for the
 	 * new workers. */
@@ -360,6 +388,14 @@ serve_receive(struct conn *c)
 		receive(c, c->in.len);
 	else if (!conn_discard(c))
 		conn_close(c);
+}
+
+void
+serve_receive(struct conn *c)
+{
+	if (c->since == 0)
+		c->since = self.turn;
+	hear(c);
 }
 
 /* ---- accepting ----------------------------------------------------------- */
@@ -378,16 +414,17 @@ make_room(int listener)
 
 /* -1 with errno: no client waits, or none can be accepted now. */
 static int
-accept_one(int listener)
+accept_one(size_t listener)
 {
-	int fd;
+	int from = self.args->listeners[listener], fd;
 
 	do
-		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		fd = accept4(from, NULL, NULL, SOCK_CLOEXEC);
 	while (fd == -1 && (errno == ECONNABORTED || errno == EINTR ||
-	    ((errno == EMFILE || errno == ENFILE) && make_room(listener))));
+	    ((errno == EMFILE || errno == ENFILE) && make_room(from))));
 	if (fd == -1)
 		return -1;
+	score_accepted(self.args->score, listener);
 	acceptor_passed();
 	if (score_is_leaving(self.args->score))
 		sock_hear(fd);
@@ -398,7 +435,7 @@ static void
 welcome(int fd)
 {
 	if (allow_admit(fd))
-		serve_receive(conn_add(fd));
+		hear(conn_add(fd));
 	else
 		close(fd);
 }
@@ -408,7 +445,7 @@ welcome(int fd)
  * for a while, so that signals and kept connections have their turn.
  */
 void
-serve_accept(int listener)
+serve_accept(size_t listener)
 {
 	int64_t until = clock_ms() + BURST_MS;
 	int fd;
@@ -417,7 +454,7 @@ serve_accept(int listener)
 		fd = accept_one(listener);
 		if (fd == -1) {
 			if (errno == EINVAL) /* it has been shut down */
-				acceptor_lose(listener);
+				acceptor_lose(self.args->listeners[listener]);
 			else
 				acceptor_failed();
 			return;
@@ -432,11 +469,11 @@ serve_accept(int listener)
 /* Only what is in the queue now: others keep the socket, and new clients might
  * come without end. */
 void
-serve_queue(int listener)
+serve_queue(size_t listener)
 {
-	int fd, n;
+	int fd, n = sock_queue_length(self.args->listeners[listener]);
 
-	for (n = sock_queue_length(listener); n != 0; n--) {
+	for (; n != 0; n--) {
 		fd = accept_one(listener);
 		if (fd == -1)
 			break;

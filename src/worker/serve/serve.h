@@ -19,20 +19,21 @@ int serve_init(const struct worker_args *args, const struct proto *proto,
  * `before`. */
 void serve_turn(int64_t before);
 
-/* A connection is readable or has ended: receive, and serve what is complete.
- * Afterwards it is parked, handed over or closed. */
+/* A parked connection is readable or has ended, since this turn began at the
+ * latest: receive, and serve what is complete.  Afterwards it is parked, handed
+ * over or closed. */
 void serve_receive(struct conn *c);
 
 /* The same for a connection of handoff_take. */
 void serve_adopted(struct conn *c);
 
-/* Accept connections from a listener (a descriptor) and serve them, until its
- * queue is empty or it is time for other events. */
-void serve_accept(int listener);
+/* Accept connections from a listener, by its number in worker_args, and serve
+ * them, until its queue is empty or it is time for other events. */
+void serve_accept(size_t listener);
 
 /* Accept and serve what is in the queue of a listener at this moment, however
  * long that takes. */
-void serve_queue(int listener);
+void serve_queue(size_t listener);
 
 /* The head of a request did not come in time (for conn_expire). */
 void serve_late(struct conn *c);
