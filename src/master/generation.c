@@ -182,6 +182,16 @@ leave(struct generation *g, enum generation_action action, int64_t limit)
 }
 
 void
+generation_tell_room(struct generation *g)
+{
+	const struct fullness *f = &g->fullness;
+
+	log_notice("pool %s: is not full any more, after %lld s; at most %u "
+	    "waited", g->conf->name,
+	    (long long)(f->seen - f->first + 999) / 1000, f->longest);
+}
+
+void
 generation_leave(struct generation *g, enum generation_event how,
     int64_t limit)
 {
@@ -198,6 +208,11 @@ generation_leave(struct generation *g, enum generation_event how,
 		leave(g, action, limit);
 		break;
 	case GENERATION_SERVE:
+		if (g->fullness.full)
+			generation_tell_room(g);
+		g->fullness.full = false;
+		leave(g, action, limit);
+		break;
 	case GENERATION_DISCARD:
 		leave(g, action, limit);
 		break;

@@ -91,6 +91,9 @@ struct slot *generation_fork(struct generation *g);
  * Returns clock_ms() at which to call it again, -1: no need. */
 int64_t generation_send_successors(struct generation *g, int64_t now);
 
+/* Log that the pool is not full any more. */
+void generation_tell_room(struct generation *g);
+
 /* Ondemand: make a step due as soon as a client waits (on), or no longer. */
 void generation_watch(struct generation *g, bool on);
 

@@ -75,9 +75,7 @@ tell_fullness(struct generation *g, const struct pm_view *view)
 		    view->queued == 1 ? "s" : "", max);
 		break;
 	case FULLNESS_ENDS:
-		log_notice("pool %s: is not full any more, after %lld s; at "
-		    "most %u waited", g->conf->name,
-		    (long long)(f->seen - f->first + 999) / 1000, f->longest);
+		generation_tell_room(g);
 		break;
 	case FULLNESS_SAME:
 		break;

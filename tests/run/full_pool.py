@@ -78,6 +78,35 @@ def ondemand():
 
 
 @test
+def until_the_end():
+    """a pool that is dropped, or a daemon that stops, while it is full: the
+    line that it is over all the same"""
+    d = Daemon(pools={"www": {"workers": MODES["static"]}, "b": {}})
+    d.start()
+    mark = d.log_mark()
+    full = fill(d, 6)
+    d.wait_log(BEGINS % d.pid, mark)
+    conf = d.pools.pop("www")
+    d.write_conf()
+    d.kill(signal.SIGHUP)
+    d.wait_log(ENDS % d.pid, mark)
+    drain(*full)
+    d.pools["www"] = conf
+    d.write_conf()
+    d.reload()
+    mark = d.log_mark()
+    full = fill(d, 6)
+    d.wait_log(BEGINS % d.pid, mark)
+    d.kill(signal.SIGTERM)
+    d.wait_log(ENDS % d.pid, mark)
+    drain(*full)
+    equal(d.wait_exit(), 0)
+    equal((lines(d, mark, BEGINS), lines(d, mark, ENDS)), (1, 1))
+    d.check_gone()
+    d.destroy()
+
+
+@test
 def over_generations():
     """a reload that replaces the workers, and an upgrade, while it is full: no
     other line until it is over"""
