@@ -85,7 +85,8 @@ concerns(const struct order *o, int fd)
 
 /* libconfig does not survive a failing allocation; whoever calls it sees
  * beforehand that there is memory.  Nor do glibc's look-ups of users, when
- * they set themselves up.  Theirs do not fail. */
+ * they set themselves up, and the sanitizer's looks at a thread.  Theirs do not
+ * fail. */
 static __thread int spared;
 
 /* Whether this call is to fail, with errno set. */
@@ -239,6 +240,8 @@ SPARE(struct passwd *, getpwnam, (const char *name), (name))
 SPARE(struct passwd *, getpwuid, (uid_t id), (id))
 SPARE(struct group *, getgrnam, (const char *name), (name))
 SPARE(int, initgroups, (const char *user, gid_t group), (user, group))
+SPARE(int, pthread_getattr_np, (pthread_t thread, pthread_attr_t *attributes),
+    (thread, attributes))
 
 HIDDEN(config_init);
 void config_init(void *config);

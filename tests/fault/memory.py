@@ -5,6 +5,7 @@ environment: no n is left out, which takes minutes."""
 
 from faults import *
 
+Daemon.program = QUICK  # which forks again sooner
 FULL = "FULL" in os.environ
 ONE = {"mode": "static", "max": 1}
 APP = """
@@ -138,8 +139,9 @@ def worker_start():
 
         most = counted(faults, another, WORKERS)
         mark = d.log_mark()
-        # each costs a wait of up to a second
-        for n in sorted(random.sample(range(1, most), 200 if FULL else 8)):
+        # each costs a wait of up to a tenth of a second
+        for n in range(1, most) if FULL else \
+                sorted(random.sample(range(1, most), 40)):
             faults.fail("alloc", errno.ENOMEM, WORKERS, skip=n - 1, times=1)
             another()
             faults.end("alloc")

@@ -83,6 +83,14 @@ put_user(struct variables *vars, const struct identity *who)
 	    put_pair(vars, "HOME", who->home);
 }
 
+static void
+discard(struct variables *vars)
+{
+	for (size_t i = 0; i < vars->n; i++)
+		free(vars->item[i]);
+	free(vars->item);
+}
+
 int
 env_setup(const struct conf_pool *pool,
     const struct conf_list *inherited, const struct identity *who,
@@ -96,6 +104,7 @@ env_setup(const struct conf_pool *pool,
 	for (size_t i = 0; i < pool->environment.n; i++)
 		result |= put(&vars, pool->environment.item[i]);
 	if (result != 0) {
+		discard(&vars);
 		why_set(why, "no memory for the environment");
 		return -1;
 	}
