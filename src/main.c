@@ -43,24 +43,27 @@
 
 struct arguments {
 	const char *file;
-	const char *address; /* -l */
-	const char *user;    /* -u */
-	const char *app;
 	const char *php; /* --from-php-fpm */
-	int workers; /* -n */
+	struct conf_single single; /* -l, -n, -u, settings, the application */
 	bool test, dump, daemonize, allow_root;
+	bool alone; /* an application and no address */
 };
 
 static const char usage_text[] =
     "usage: lua-fpm [-D] [-R] [-c file]\n"
-    "       lua-fpm -l address [-n workers] [-u user] [-D] [-R] app.lua\n"
+    "       lua-fpm -l address [-n workers] [-u user] [-D] [-R] [settings] "
+    "app.lua\n"
     "       lua-fpm -t | -T, and what else the daemon is started with\n"
     "       lua-fpm -t app.lua      (does the application load?)\n"
-    "       lua-fpm app.lua         (listening socket on descriptor 0)\n"
+    "       lua-fpm [settings] app.lua  (listening socket on descriptor 0)\n"
     "       lua-fpm --from-php-fpm file\n"
-    "       lua-fpm -h | -V\n";
+    "       lua-fpm -h | -V\n"
+    "settings: --timeout time, --slow time, --memory size, --max-requests n,\n"
+    "          --error-log file; or LUA_FPM_TIMEOUT=time and so on in the "
+    "environment\n";
 
-#define FROM_PHP_FPM 256 /* as an option: no character */
+/* Options that are no character. */
+enum { FROM_PHP_FPM = 256, SETTING };
 
 static _Noreturn void
 usage(void)
@@ -88,13 +91,13 @@ parse_option(int option, char *const *argv, struct arguments *a)
 		a->file = optarg;
 		break;
 	case 'l':
-		a->address = optarg;
+		a->single.address = optarg;
 		break;
 	case 'n':
-		a->workers = parse_workers(optarg);
+		a->single.workers = parse_workers(optarg);
 		break;
 	case 'u':
-		a->user = optarg;
+		a->single.user = optarg;
 		break;
 	case 't':
 		a->test = true;
@@ -118,39 +121,67 @@ parse_option(int option, char *const *argv, struct arguments *a)
 		puts(PACKAGE_STRING);
 		exit(EX_OK);
 	default:
+		if (option >= SETTING) {
+			a->single.set[option - SETTING] = optarg;
+			break;
+		}
 		say_option(option, argv);
 		usage();
 	}
+}
+
+static void
+parse_options(int argc, char **argv, struct arguments *a)
+{
+	struct option longs[SINGLE_SETTINGS + 2] = {
+		[SINGLE_SETTINGS] = { "from-php-fpm", required_argument, NULL,
+		    FROM_PHP_FPM }
+	};
+	int option;
+
+	for (int i = 0; i < SINGLE_SETTINGS; i++)
+		longs[i] = (struct option){ single_settings[i].option,
+			required_argument, NULL, SETTING + i };
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, ":c:l:n:u:tTDRhV", longs,
+		    NULL)) != -1)
+		parse_option(option, argv, a);
+}
+
+static bool
+is_set(const struct conf_single *single)
+{
+	for (int i = 0; i < SINGLE_SETTINGS; i++)
+		if (single->set[i] != NULL)
+			return true;
+	return false;
 }
 
 /* Options that do not go together are refused rather than ignored. */
 static void
 parse(int argc, char **argv, struct arguments *a)
 {
-	static const struct option longs[] = {
-		{ "from-php-fpm", required_argument, NULL, FROM_PHP_FPM },
-		{ NULL, 0, NULL, 0 }
-	};
-	int option;
-	bool standalone;
+	struct conf_single *s = &a->single;
+	bool alone;
 
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, ":c:l:n:u:tTDRhV", longs,
-		    NULL)) != -1)
-		parse_option(option, argv, a);
-	a->app = argv[optind];
+	parse_options(argc, argv, a);
+	s->app = argv[optind];
 	if (a->php != NULL && argc > 3)
 		usage();
-	standalone = a->app != NULL && a->address == NULL;
-	if (argc - optind > 1 || (a->address != NULL && a->app == NULL) ||
-	    (a->file != NULL && a->app != NULL) ||
-	    (a->address == NULL && (a->workers != 0 || a->user != NULL)) ||
-	    (standalone && (a->dump || a->daemonize || a->allow_root)))
+	alone = s->app != NULL && s->address == NULL;
+	if (argc - optind > 1 || (s->address != NULL && s->app == NULL) ||
+	    (a->file != NULL && s->app != NULL) ||
+	    (s->address == NULL && (s->workers != 0 || s->user != NULL)) ||
+	    (s->app == NULL && is_set(s)) ||
+	    (alone && (a->dump || a->daemonize || a->allow_root)))
 		usage();
 	if (a->file == NULL)
 		a->file = DEFAULT_FILE;
-	if (a->workers == 0)
-		a->workers = 2;
+	if (s->workers == 0)
+		s->workers = alone ? 1 : 2;
+	if (alone)
+		s->address = "fd:0";
+	a->alone = alone;
 }
 
 /* Print the faults on stderr; or log them, if this image succeeds another one
@@ -175,9 +206,8 @@ configure(const struct arguments *a, bool succeeds)
 	struct conf_faults faults = { 0 };
 	struct conf *conf;
 
-	conf = a->address != NULL ?
-	    conf_single(a->app, a->address, a->workers, a->user, &faults) :
-	    conf_read(a->file, &faults);
+	conf = a->single.app != NULL ? conf_single(&a->single, &faults) :
+				       conf_read(a->file, &faults);
 	if (conf != NULL && reload_refuses(conf, a->allow_root, &faults)) {
 		conf_free(conf);
 		conf = NULL;
@@ -230,7 +260,7 @@ static int
 test_app(const struct arguments *a)
 {
 	struct conf_faults faults = { 0 };
-	struct conf *conf = conf_single(a->app, "fd:0", 1, NULL, &faults);
+	struct conf *conf = conf_single(&a->single, &faults);
 	int code = EX_CONFIG;
 
 	conf_faults_print(&faults, stderr);
@@ -316,20 +346,21 @@ main(int argc, char **argv)
 	parse(argc, argv, &a);
 	if (a.php != NULL)
 		return translate(a.php);
-	if (a.app != NULL && a.address == NULL && a.test)
+	if (a.alone && a.test)
 		return test_app(&a);
-	if (a.app != NULL && a.address == NULL)
-		standalone_main(a.app);
+	if (a.alone)
+		standalone_main(&a.single, argv);
 	conf = configure(&a, succeeds == 1);
 	if (conf == NULL && succeeds == 0)
 		return EX_CONFIG;
 	if (a.test || a.dump) {
-		code = test(conf, a.address == NULL ? a.file : "command line",
+		code = test(conf, a.single.app == NULL ? a.file :
+							 "command line",
 		    a.dump);
 		conf_free(conf);
 		return code;
 	}
-	options.file = a.address == NULL ? a.file : NULL;
+	options.file = a.single.app == NULL ? a.file : NULL;
 	options.daemonize = a.daemonize;
 	options.allow_root = a.allow_root;
 	options.argv = argv;

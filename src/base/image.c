@@ -55,12 +55,23 @@ fail(const char *what)
 	_exit(EX_OSERR);
 }
 
+static int
+keep_standard(void)
+{
+	return close_range(STDERR_FILENO + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC);
+}
+
+static void
+execute(char *const *argv, char *const *variables)
+{
+	syscall(SYS_execveat, image, "", argv, variables, AT_EMPTY_PATH);
+}
+
 /* Mark every descriptor close-on-exec but 0 to 2, fds and orders. */
 static void
 keep(int orders, const int *fds, size_t n)
 {
-	if (close_range(STDERR_FILENO + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC) ==
-	    -1)
+	if (keep_standard() == -1)
 		fail("close_range");
 	for (size_t i = 0; i < n; i++)
 		if (fds[i] != -1 && fd_cloexec(fds[i], false) == -1)
@@ -84,8 +95,15 @@ image_become(const char *title, int orders, const int *fds, size_t n)
 	kept[nkept++] = variable;
 	kept[nkept] = NULL;
 	keep(orders, fds, n);
-	syscall(SYS_execveat, image, "", argv, kept, AT_EMPTY_PATH);
+	execute(argv, kept);
 	fail("execveat");
+}
+
+void
+image_again(char *const *argv, char *const *variables)
+{
+	if (keep_standard() == 0)
+		execute(argv, variables);
 }
 
 bool

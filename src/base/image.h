@@ -2,9 +2,10 @@
 #define BASE_IMAGE_H
 
 /*
- * Execute this program again in a child process.  The child runs the same
- * file as its parent, even if another one has taken its path, and starts with
- * empty memory: no page of the parent is in it.  Runs in the master and in -t.
+ * Execute this program again, in a child process or in place.  It runs the same
+ * file, even if another one has taken its path, and starts with empty memory:
+ * no page of before is in it.  Runs in the master, in -t and in a worker
+ * without a master.
  */
 
 #include <stdbool.h>
@@ -23,6 +24,11 @@ int image_open(void);
  */
 void image_become(const char *title, int orders, const int *fds, size_t n)
     __attribute__((noreturn));
+
+/* Execute the image in this process, with these arguments and this environment,
+ * and with no descriptors but 0 to 2; signals that are blocked or ignored stay
+ * so.  Returns on failure, with errno. */
+void image_again(char *const *argv, char *const *variables);
 
 /* True if image_become started this process: a variable in the environment
  * says so, and is removed, so call it once.  *orders becomes the descriptor

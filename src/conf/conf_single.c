@@ -1,9 +1,11 @@
 #include "conf/conf_single.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log_target.h"
 #include "base/num.h"
 #include "conf/conf_check.h"
 #include "conf/conf_file.h"
@@ -11,47 +13,101 @@
 
 #define PLACE "command line"
 
+const struct single_setting single_settings[SINGLE_SETTINGS] = {
+	{ "timeout", "LUA_FPM_TIMEOUT", GROUP_TIMEOUTS, "request" },
+	{ "slow", "LUA_FPM_SLOW", GROUP_TIMEOUTS, "slow" },
+	{ "memory", "LUA_FPM_MEMORY", GROUP_LIMITS, "memory" },
+	{ "max-requests", "LUA_FPM_MAX_REQUESTS", GROUP_WORKERS,
+	    "max_requests" },
+	{ "error-log", "LUA_FPM_ERROR_LOG", GROUP_TOP, "error_log" },
+};
+
+/* Set a key from text (NULL: leave it), for which the user wrote `name` on the
+ * command line or in the environment. */
 static int
-set(struct conf_pool *pool, enum key_group group, const char *name,
-    const char *text, struct conf_faults *faults)
+set(const struct conf_key *key, void *object, const char *place,
+    const char *name, const char *text, struct conf_faults *faults)
 {
-	const struct conf_key *key = conf_key_find(group, name);
 	char expects[VALUE_TEXT];
 
-	if (text == NULL || conf_value_set(key, pool, text) == 0)
+	if (text == NULL || conf_value_set(key, object, text) == 0)
 		return 0;
-	conf_fault(faults, PLACE, 0, "%s: expected %s, found \"%.80s\"", name,
+	conf_fault(faults, place, 0, "%s: expected %s, found \"%.80s\"", name,
 	    conf_value_expects(key, expects), text);
 	return -1;
 }
 
-/* The absolute path of the application: the daemon changes its directory. */
+static int
+set_own(struct conf_pool *pool, enum key_group group, const char *name,
+    const char *text, struct conf_faults *faults)
+{
+	return set(conf_key_find(group, name), pool, PLACE, name, text,
+	    faults);
+}
+
+/* The absolute path of a file: the daemon changes its directory. */
 static char *
-full_path(const char *app)
+full_path(const char *file)
 {
 	char *cwd = conf_file_directory("");
-	char *path = cwd != NULL ? conf_file_join(cwd, app) : NULL;
+	char *path = cwd != NULL ? conf_file_join(cwd, file) : NULL;
 
 	free(cwd);
 	return path;
 }
 
+/* The option wins over the variable. */
 static int
-fill(struct conf_pool *pool, const char *app, const char *address,
-    int workers, const char *user, struct conf_faults *faults)
+set_setting(struct conf *conf, const struct single_setting *setting,
+    const char *given, struct conf_faults *faults)
 {
+	const struct conf_key *key = conf_key_find(setting->group,
+	    setting->key);
+	void *object = setting->group == GROUP_TOP ? (void *)conf : conf->pools;
+	char option[32];
+
+	if (given == NULL)
+		return set(key, object, "environment", setting->variable,
+		    getenv(setting->variable), faults);
+	snprintf(option, sizeof(option), "--%s", setting->option);
+	return set(key, object, PLACE, option, given, faults);
+}
+
+static void
+complete_error_log(struct conf *conf)
+{
+	const char *file = log_target_path(conf->error_log);
+	char *path = file != NULL ? full_path(file) : NULL;
+
+	if (path == NULL)
+		return;
+	free(conf->error_log);
+	conf->error_log = path;
+}
+
+static int
+fill(struct conf *conf, const struct conf_single *single,
+    struct conf_faults *faults)
+{
+	struct conf_pool *pool = conf->pools;
+	const char *app = single->app;
 	char max[NUM_TEXT];
 	char *path = *app != '\0' ? full_path(app) : NULL;
 	int result;
 
-	snprintf(max, sizeof(max), "%d", workers);
-	result = set(pool, GROUP_POOL, "app", path != NULL ? path : app,
+	snprintf(max, sizeof(max), "%d", single->workers);
+	result = set_own(pool, GROUP_POOL, "app", path != NULL ? path : app,
 	    faults);
-	result |= set(pool, GROUP_POOL, "listen", address, faults);
-	result |= set(pool, GROUP_POOL, "user", user, faults);
-	result |= set(pool, GROUP_POOL, "clear_environment", "false", faults);
-	result |= set(pool, GROUP_WORKERS, "mode", "static", faults);
-	result |= set(pool, GROUP_WORKERS, "max", max, faults);
+	result |= set_own(pool, GROUP_POOL, "listen", single->address, faults);
+	result |= set_own(pool, GROUP_POOL, "user", single->user, faults);
+	result |= set_own(pool, GROUP_POOL, "clear_environment", "false",
+	    faults);
+	result |= set_own(pool, GROUP_WORKERS, "mode", "static", faults);
+	result |= set_own(pool, GROUP_WORKERS, "max", max, faults);
+	for (int i = 0; i < SINGLE_SETTINGS; i++)
+		result |= set_setting(conf, &single_settings[i],
+		    single->set[i], faults);
+	complete_error_log(conf);
 	conf_complete(pool);
 	free(path);
 	return result;
@@ -82,8 +138,7 @@ bare(void)
 }
 
 struct conf *
-conf_single(const char *app, const char *address, int workers,
-    const char *user, struct conf_faults *faults)
+conf_single(const struct conf_single *single, struct conf_faults *faults)
 {
 	const struct conf_origin origin = { 0 };
 	struct conf *conf = bare();
@@ -92,7 +147,7 @@ conf_single(const char *app, const char *address, int workers,
 		conf_fault(faults, PLACE, 0, "%s", strerror(ENOMEM));
 		return NULL;
 	}
-	if (fill(&conf->pools[0], app, address, workers, user, faults) == 0 &&
+	if (fill(conf, single, faults) == 0 &&
 	    conf_check(conf, &origin, faults) == 0)
 		return conf;
 	conf_free(conf);

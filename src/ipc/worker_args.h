@@ -40,6 +40,8 @@ struct worker_args {
 	struct score *score; /* NULL in a trial */
 	bool shut; /* its generation is on trial: accept no connection before
 		      ORDER_OPEN */
+	void (*again)(void); /* without a master: let a fresh worker have this
+				process and its listeners; returns on failure */
 };
 
 /* The same on the master's side: what worker_args_prepare makes records of. */

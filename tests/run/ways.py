@@ -44,7 +44,9 @@ def usage():
                  ("-l", "/x.sock"), ("-n", "3"), ("-n", "0", "-l", "/x", "a"),
                  ("-T", "a.lua"), ("-t", "-R", "a.lua"),
                  ("-l", "/x", "-c", "f", "a.lua"),
-                 ("-n", "x", "-l", "/x", "a.lua")):
+                 ("-n", "x", "-l", "/x", "a.lua"),
+                 ("--timeout", "3s"), ("--timeout", "3s", "-c", "f"),
+                 ("a.lua", "--timeout"), ("--tempo", "3s", "a.lua")):
         equal(says(64, r"lua-fpm", *args)[0], "", "standard output")
 
 
@@ -219,6 +221,54 @@ def command_line_pool():
 
 
 @test
+def command_line_settings():
+    """settings stand for keys where there is no file; the option wins over the
+    variable, and the variable means nothing beside a file"""
+    write(dir + "/app.lua", HELLO)
+    own = {**os.environ, "LUA_FPM_TIMEOUT": "20s", "LUA_FPM_SLOW": "3s"}
+    args = ("-T", "-l", dir + "/line.sock", *USER, "--timeout", "1m",
+            "--memory", "64M", "--max-requests", "500", "--error-log",
+            "line.log", dir + "/app.lua")
+    out, _ = says(0, "", *args, env=own, cwd=dir)
+    for line in ('request = "1m"', 'slow = "3s"', 'memory = "64M"',
+                 "max_requests = 500", 'error_log = "%s/line.log"' % dir):
+        matches(r"(?m)^\s*%s;" % line, out)
+    out, _ = says(0, "", "-T", "-c", conf(), env=own)
+    matches(r'(?m)^\s*request = "0"', out)
+
+
+@test
+def command_line_settings_at_fault():
+    """a bad value of a setting: 78, the range, and a good example"""
+    for way in (("-l", dir + "/line.sock", *USER), ("-t",), ()):
+        where = (*way, dir + "/app.lua")
+        says(78, r'command line: --timeout: expected a duration as "30s", '
+             r'from 0 to 1d, found "5sec"', "--timeout", "5sec", *where)
+        says(78, r'environment: LUA_FPM_MEMORY: expected a size as "128M", '
+             r'from 0 to 1024G, found "much"', *where,
+             env={**os.environ, "LUA_FPM_MEMORY": "much"})
+        says(78, r"timeouts.request is below 100ms", "--timeout", "99ms",
+             *where)
+
+
+@test
+def command_line_time_limit():
+    """a pool without a file obeys --timeout, and has its log"""
+    d = Daemon(listen="")
+    d.top["pid_file"] = d.dir + "/none"
+    address = d.dir + "/line.sock"
+    d.sockets = {address}
+    d.start(args=("-l", address, "-n", "1", *USER, "--timeout", "300ms",
+                  "--error-log", "line.log", d.dir + "/app.lua"))
+    equal(fetch(address, lua="while true do end").status, 408)
+    equal(fetch(address).body, b"hello")
+    with open(d.dir + "/line.log") as f:
+        matches(r"error \[pool main\] .*GET /.*exceeds timeouts\.request",
+                f.read())
+    d.stop()
+
+
+@test
 def command_line_needs_no_root():
     """a pool does not run as root unless one insists"""
     if not ROOT:
@@ -234,102 +284,12 @@ def command_line_needs_no_root():
         equal(d.fetch().body, b"0")
 
 
-@contextlib.contextmanager
-def standalone(program=LUA_FPM, app=None, family=socket.AF_UNIX):
-    """One worker with its listener on descriptor 0, as spawn-fcgi does."""
-    d = Daemon(app=app)
-    with socket.socket(family) as s:
-        s.bind(d.dir + "/zero.sock" if family == socket.AF_UNIX
-               else ("127.0.0.1", 0))
-        s.listen(128)
-        d.spawn(args=(d.dir + "/app.lua",), program=program, stdin=s)
-        d.zero = (d.dir + "/zero.sock" if family == socket.AF_UNIX
-                  else "127.0.0.1:%d" % s.getsockname()[1])
-    with contextlib.ExitStack() as stack:
-        stack.callback(d.destroy)
-        yield d
-        if d.process.poll() is None:
-            d.kill(signal.SIGTERM)
-            equal(d.wait_exit(), 0, "exit code")
-        assert not session(d.pid)
-        d.check_log()
-
-
-@test
-def descriptor_zero():
-    """lua-fpm app.lua serves the listening socket on descriptor 0"""
-    for family in (socket.AF_UNIX, socket.AF_INET):
-        with standalone(family=family) as d:
-            equal([fetch(d.zero, lua="return text(tostring(requests))").body
-                   for _ in range(3)], [b"1", b"2", b"3"])
-            equal(fetch(d.zero, lua="return text(io.read('a'))").body, b"",
-                  "standard input is empty, not the socket")
-
-
-@test
-def second_name():
-    """lua-simple-fcgi is a second name of the program"""
-    name = dir + "/lua-simple-fcgi"
-    os.symlink(LUA_FPM, name)
-    with standalone(program=name) as d:
-        equal(fetch(d.zero).body, b"hello")
-
-
 @test
 def descriptor_zero_is_none():
     """descriptor 0 is no listening socket: 64 and an explanation"""
     write(dir + "/app.lua", HELLO)
     for stdin in (subprocess.DEVNULL, subprocess.PIPE):
         says(64, "descriptor 0.*socket", dir + "/app.lua", stdin=stdin)
-
-
-@test
-def alone_restart():
-    """alone, HUP calls restart"""
-    with standalone() as d:
-        equal(fetch(d.zero).status, 200)
-        d.kill(signal.SIGHUP)
-        d.wait_log("restart called")
-        equal(fetch(d.zero, lua="return text(tostring(restarts))").body, b"1")
-
-
-@test
-def alone_veto():
-    """alone, a worker whose stop declines stays"""
-    app = """
-        local app, veto = {}, 1
-        function app.accept(env)
-            if env.QUERY_STRING == "leave" then veto = 0 end
-            return {}, "still here"
-        end
-        function app.stop() print("asked") return veto end
-        return app"""
-    with standalone(app=app) as d:
-        for n in range(2):
-            equal(fetch(d.zero).body, b"still here")
-            mark = d.log_mark()
-            d.kill(signal.SIGTERM)
-            d.wait_log("asked", mark)
-            equal(fetch(d.zero).body, b"still here")
-        equal(fetch(d.zero, uri="/?leave").body, b"still here")
-
-
-@test
-def alone_term_in_a_request():
-    """alone, TERM in the middle of a request: it is finished, and what waits
-    in the queue too"""
-    with standalone() as d:
-        gate = d.gate()
-        busy = Background(fetch, d.zero, lua=gate.lua + "return text('whole')")
-        gate.wait()
-        d.kill(signal.SIGTERM)
-        waiting = [Conn(d.zero) for _ in range(100)]
-        for c in waiting:
-            c.send(request(lua="return text('waited')"))
-        gate.open()
-        equal(busy.result().body, b"whole")
-        equal([c.response().body for c in waiting], [b"waited"] * 100)
-        equal(d.wait_exit(), 0)
 
 
 @test

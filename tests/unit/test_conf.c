@@ -494,7 +494,8 @@ START_TEST(a_single_pool_is_static)
 {
 	char expected[64];
 
-	conf = conf_single("app.lua", "127.0.0.1:9000", 5, NULL, &faults);
+	conf = conf_single(&(struct conf_single){ "app.lua", "127.0.0.1:9000",
+	    5, NULL, { NULL } }, &faults);
 	assert_good();
 	snprintf(expected, sizeof(expected), "%s/app.lua", scratch);
 	ck_assert_uint_eq(conf->npools, 1);
@@ -513,7 +514,8 @@ END_TEST
 
 START_TEST(a_single_pool_at_fault)
 {
-	conf = conf_single("", "", 0, "no such", &faults);
+	conf = conf_single(&(struct conf_single){ "", "", 0, "no such",
+	    { NULL } }, &faults);
 	assert_faults("command line: app: expected a string in double "
 	    "quotes, of 1 to 4095 bytes, found \"\"\n"
 	    "command line: listen: expected an address as "
@@ -522,7 +524,8 @@ START_TEST(a_single_pool_at_fault)
 	    "command line: max: expected an integer as 8, from 1 to 10000, "
 	    "found \"0\"\n");
 	conf_faults_free(&faults);
-	conf = conf_single("a", "/s", 1, "no such", &faults);
+	conf = conf_single(&(struct conf_single){ "a", "/s", 1, "no such",
+	    { NULL } }, &faults);
 	assert_faults("command line: pool main: user: there is no user "
 	    "\"no such\"\n");
 }

@@ -12,16 +12,18 @@ PROGRAM = shutil.which("spawn-fcgi") or "/usr/bin/spawn-fcgi"
 
 
 @contextlib.contextmanager
-def spawned(*args, app=None):
-    """(directory, pid) of `spawn-fcgi ARGS -- lua-simple-fcgi app.lua`."""
+def spawned(*args, app=None, settings=()):
+    """(directory, pid) of `spawn-fcgi ARGS -- lua-simple-fcgi SETTINGS
+    app.lua`."""
     dir = scratch()
     write(dir + "/app.lua", app or app_source("eval.lua"))
     os.symlink(program_in(dir), dir + "/lua-simple-fcgi")
     where = [a % {"dir": dir} for a in args]
     user = ("-u", pool_user(), "-U", pool_user()) if ROOT else ()
     code, out, err = tool(*where, *user, "-P", dir + "/pid", "--",
-                          dir + "/lua-simple-fcgi", dir + "/app.lua",
-                          program=PROGRAM, cwd=dir)
+                          dir + "/lua-simple-fcgi",
+                          *(s % {"dir": dir} for s in settings),
+                          dir + "/app.lua", program=PROGRAM, cwd=dir)
     pid = None
     try:
         equal(code, 0, out + err)
@@ -67,6 +69,38 @@ def tcp():
             for _ in range(10):
                 equal(http(nginx.port)[2], b"hello")
         leaves(pid)
+
+
+@test
+def time_limit():
+    """--timeout: what takes too long is answered, in Lua and in C, and the log
+    that spawn-fcgi would throw away has the traceback"""
+    with spawned("-s", "%(dir)s/s.sock", settings=(
+            "--timeout", "300ms", "--error-log", "%(dir)s/rw/log")) as (
+            dir, pid), Nginx(dir + "/s.sock") as nginx:
+        equal(http(nginx.port, lua="while true do end")[0], 408)
+        equal(http(nginx.port, lua="return text(tostring(requests))")[2],
+              b"2", "the same worker")
+        equal(http(nginx.port, lua="os.execute('exec sleep 1000')")[0], 408)
+        until(lambda: not alive(pid), "it ends")
+        for left in session(pid):
+            kill(left, signal.SIGKILL)
+        with open(dir + "/rw/log") as f:
+            matches(r"(?s)timeouts.request.*traceback.*timeouts.request.*"
+                    r"\[C\]: in ", f.read())
+
+
+@test
+def a_bad_setting():
+    """a bad value: spawn-fcgi says that the child exited with 78"""
+    dir = scratch()
+    atexit.register(shutil.rmtree, dir, True)
+    write(dir + "/app.lua", "return { accept = print }")
+    code, out, err = tool("-s", dir + "/s.sock", "-n", "--", LUA_FPM,
+                          "--timeout", "soon", dir + "/app.lua",
+                          program=PROGRAM)
+    equal(code, 78, out + err)
+    matches(r'--timeout: expected a duration as "30s".*found "soon"', err)
 
 
 @test

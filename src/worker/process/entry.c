@@ -1,12 +1,9 @@
 #include "worker/process/entry.h"
 
-#include <string.h>
-
 #include "base/buf.h"
 #include "base/clock.h"
 #include "worker/lua/lua_deadline.h"
-#include "worker/lua/lua_trace.h"
-#include "worker/serve/snapshot.h"
+#include "worker/serve/place.h"
 #include "worker/serve/watchdog.h"
 
 #define MARGIN_MOST 1000 /* ms of timeouts.stop that are kept, see margin */
@@ -16,24 +13,7 @@ static struct {
 	void (*stuck)(const char *text);
 	enum lua_entry entry; /* the present one */
 	int64_t begun;	/* clock_us() of it, or of the one it goes on from */
-	char place[LUA_TRACE_SIZE];
 } self;
-
-/* Append the frames of the running code on one line, innermost first. */
-static void
-add_place(struct buf *text)
-{
-	ssize_t n = snapshot_look(lua_trace_look, self.place,
-	    LUA_TRACE_SIZE - 1);
-	char *line, *rest = self.place;
-
-	if (n <= 0)
-		buf_puts(text, ": not in Lua code");
-	for (char before = ':'; n > 0 &&
-	    (line = strsep(&rest, "\n")) != NULL && *line != '\0';
-	    before = ';')
-		buf_addf(text, "%c %s", before, line);
-}
 
 static void
 stuck(void)
@@ -42,7 +22,7 @@ stuck(void)
 	struct buf text = { 0 };
 
 	buf_addf(&text, "%s and does not let itself be stopped", what);
-	add_place(&text);
+	place_add(&text);
 	self.stuck(buf_string(&text) != NULL ? text.data : what);
 }
 

@@ -47,6 +47,7 @@ static struct {
 	bool orphaned; /* the master is gone */
 	bool keeps;    /* ORDER_KEEP has come, */
 	bool gave;     /* and the silent connections have been given away */
+	bool renews;   /* leaves to a fresh worker in this process */
 } self;
 
 static _Noreturn void
@@ -293,13 +294,15 @@ turn(int64_t until)
 /* ---- leaving ------------------------------------------------------------- */
 
 /* No other worker stays: serve what waits at the listeners, and what workers
- * that have left before have handed over. */
+ * that have left before have handed over.  A fresh worker finds it there. */
 static void
 empty_queues(void)
 {
 	const struct worker_args *b = self.args;
 	struct conn *c;
 
+	if (self.renews)
+		return;
 	for (size_t i = 0; i < b->nlisteners; i++)
 		serve_queue(i);
 	while (b->exchange[0] != -1 &&
@@ -341,12 +344,17 @@ end(int code)
 	log_flush();
 	if (self.app != NULL)
 		lua_app_free(self.app);
+	if (self.renews) {
+		fflush(NULL);
+		self.args->again();
+		log_error("a fresh worker cannot begin: %s", strerror(errno));
+	}
 	entry_begin(LUA_CLOSE);
 	exit(code);
 }
 
 /* Take no more, finish what has begun, ask the application.  Returns only if
- * it declines. */
+ * it declines.  TERM or QUIT wins over a fresh worker. */
 static void
 leave(void)
 {
@@ -365,6 +373,11 @@ leave(void)
 	else
 		handoff_give_all(self.args->exchange[1], LEAVE_PATIENCE);
 	finish();
+	if (self.renews && self.told) {
+		self.renews = false;
+		empty_queues();
+		finish();
+	}
 	if (give && self.keeps) /* those that were served meanwhile */
 		handoff_give_silent(self.args->exchange[1], LEAVE_PATIENCE);
 	if (self.app != NULL && !lua_app_stop(self.app) && !self.orphaned) {
@@ -374,6 +387,15 @@ leave(void)
 	}
 	worker_say(self.args, WORD_LEAVING);
 	end(EX_OK);
+}
+
+/* The worker has done enough, and no master sends a successor. */
+static void
+renew(void)
+{
+	self.renews = true;
+	leave();
+	self.renews = false;
 }
 
 /* Events may no longer be noticed: give all connections to other workers and
@@ -516,6 +538,8 @@ worker_main(const struct worker_args *args)
 		if (self.told)
 			leave();
 		retire_consider();
+		if (retire_renews())
+			renew();
 	}
 }
 

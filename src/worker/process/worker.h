@@ -9,11 +9,11 @@
 
 #include "ipc/worker_args.h"
 
-/* Exit codes: 0 if it left in good order or ended after answering a request
- * that hung; 70 (EX_SOFTWARE) if the application could not be loaded, failed in
- * start, hung elsewhere or closed a vital descriptor, or if the worker outlived
- * the master by timeouts.stop; 71 (EX_OSERR) if the system refused privileges
- * or resources; the integer that start returned. */
+/* Exit codes: 0 if it left in good order or, under a master, ended after
+ * answering a request that hung; 70 (EX_SOFTWARE) if the application could not
+ * be loaded, failed in start, hung elsewhere or closed a vital descriptor, or if
+ * the worker outlived the master by timeouts.stop; 71 (EX_OSERR) if the system
+ * refused privileges or resources; the integer that start returned. */
 void worker_main(const struct worker_args *args) __attribute__((noreturn));
 
 #endif

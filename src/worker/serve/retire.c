@@ -22,6 +22,7 @@ static struct {
 	int statm; /* /proc/self/statm, -1: not there */
 	int64_t shown; /* clock_ms() of the last update for the status */
 	bool told; /* that it asks for a successor has been logged */
+	bool renews; /* retire_renews */
 } self = { .recycle = { .again = -1 }, .statm = -1 };
 
 void
@@ -76,12 +77,10 @@ void
 retire_begin(void)
 {
 	const struct conf_pool *pool = self.args->pool;
-	struct recycle_limits limits = { 0 };
+	const struct recycle_limits limits = { pool->workers.max_requests,
+		pool->workers.max_age, rss_limit() };
 	uint64_t seed;
 
-	if (self.args->channel != -1)
-		limits = (struct recycle_limits) { pool->workers.max_requests,
-			pool->workers.max_age, rss_limit() };
 	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) !=
 	    (ssize_t)sizeof(seed))
 		seed = (uint64_t)clock_us() * (uint64_t)getpid();
@@ -110,6 +109,7 @@ ask(int64_t now)
 	else
 		log_info("asks for a successor: %s", text);
 	self.told = true;
+	self.renews = self.args->channel == -1;
 	worker_say(self.args, WORD_REPLACE);
 }
 
@@ -118,8 +118,6 @@ retire_served(int64_t now, bool exhausted)
 {
 	struct recycle *r = &self.recycle;
 
-	if (self.args->channel == -1)
-		return;
 	recycle_requests(r, ++self.served);
 	if (exhausted)
 		recycle_memory(r);
@@ -135,6 +133,15 @@ void
 retire_consider(void)
 {
 	ask(clock_ms());
+}
+
+bool
+retire_renews(void)
+{
+	bool renews = self.renews;
+
+	self.renews = false;
+	return renews;
 }
 
 int64_t

@@ -4,7 +4,7 @@
 /*
  * Asks the master to send a successor when the worker has done enough
  * (recycle.h); the worker goes on serving until it is told to leave.  Without a
- * master nothing here has an effect.
+ * master a fresh worker takes its place in the same process.
  */
 
 #include <stdbool.h>
@@ -24,6 +24,10 @@ void retire_served(int64_t now, bool exhausted);
 
 /* The same when only time has passed. */
 void retire_consider(void);
+
+/* True, once at a time, if the worker has no master and a fresh one is to take
+ * its place.  If the application declines, it is true again later. */
+bool retire_renews(void);
 
 /* clock_ms() at which to call retire_consider even if nothing happens, -1:
  * never. */

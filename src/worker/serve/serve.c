@@ -19,6 +19,7 @@
 #include "worker/process/end.h"
 #include "worker/serve/access_log.h"
 #include "worker/serve/builtin.h"
+#include "worker/serve/place.h"
 #include "worker/serve/retire.h"
 #include "worker/serve/slow.h"
 #include "worker/serve/watchdog.h"
@@ -156,17 +157,45 @@ look(void)
 	return slow_look(self.request);
 }
 
+/* As the master does for WORD_STUCK.  answer: the status, 0 if a response had
+ * begun. */
+static void
+log_stuck(const struct request *request, int answer)
+{
+	static const char what[] = "exceeded timeouts.request and did not let "
+	    "itself be stopped";
+	char method[REQUEST_METHOD], uri[REQUEST_URI];
+	struct buf text = { 0 };
+
+	buf_puts(&text, what);
+	if (answer == 0)
+		buf_puts(&text, ": its response is cut");
+	else
+		buf_addf(&text, ": answered with %d", answer);
+	buf_puts(&text, ", the worker ends");
+	place_add(&text);
+	log_about(LEVEL_ERROR, request_method(request, method),
+	    request_uri(request, uri), text.len > 0 ? text.data : what,
+	    text.len > 0 ? text.len : sizeof(what) - 1);
+}
+
 /* watchdog_watch.stuck: the request hangs outside of Lua code.  Answer the
  * client, tell the master and end; late has given the parked connections to
- * other workers. */
+ * other workers.  Without a master the exit code tells the supervisor that this
+ * was no ordinary end. */
 static void
 stuck(void)
 {
-	self.request->ops->abandon(self.request,
-	    (int)self.args->pool->timeout_status);
+	int status = (int)self.args->pool->timeout_status;
+	int answer = self.request->sent ? 0 : status;
+
+	self.request->ops->abandon(self.request, status);
 	over(self.request, clock_us(), LATE_STUCK);
 	worker_say(self.args, WORD_STUCK);
-	end_now(EX_OK);
+	if (self.args->channel != -1)
+		end_now(EX_OK);
+	log_stuck(self.request, answer);
+	end_now(EX_SOFTWARE);
 }
 
 int
