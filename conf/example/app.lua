@@ -169,6 +169,11 @@ local function stylesheet()
         ["Cache-Control"] = "max-age=60" }, style
 end
 
+-- Browsers ask for an icon; this site has none.
+local function icon()
+    return { Status = 204, ["Cache-Control"] = "max-age=86400" }
+end
+
 -- ---- routes ------------------------------------------------------------------
 
 local routes = {
@@ -179,6 +184,7 @@ local routes = {
     ["/worker"] = { GET = show_worker },
     ["/error"] = { GET = fail },
     ["/style.css"] = { GET = stylesheet },
+    ["/favicon.ico"] = { GET = icon },
 }
 
 -- A path that is there, asked in a way it does not know: which ways it knows.

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The example application as ./bootstrap serve runs it, behind a real nginx:
-every page answers, a note that is posted is seen by every worker, and one
-TERM leaves no process and no file behind."""
+every page answers, a note that is posted is seen by every worker, an edited
+file counts after a reload, and one TERM leaves no process and no file
+behind."""
 
 import http.client
 import os
@@ -24,6 +25,7 @@ PAGES = {
     "/request?a=%3Cb%3E": (200, "&lt;b&gt;"),
     "/worker": (200, "Requests served"),
     "/style.css": (200, "color-scheme"),
+    "/favicon.ico": (204, ""),
     "/no/such/page": (404, "There is nothing here"),
 }
 
@@ -39,11 +41,19 @@ class Tap:
             print("#", line)
         self.failed = self.failed or not good
 
+    def skip(self, what, why):
+        self.count += 1
+        print("ok", self.count, "-", what, "# SKIP", why)
+
 
 class Site:
+    """serve as it runs in a checkout: a copy of ours, since files of the
+    application are changed."""
+
     def __init__(self, scratch):
+        self.scratch = scratch
         self.process = subprocess.Popen(
-            [TOP / "conf/serve", BUILD], stdout=subprocess.PIPE, text=True,
+            [scratch / "conf/serve", BUILD], stdout=subprocess.PIPE, text=True,
             stderr=open(scratch / "stderr", "w"),
             env={**os.environ, "TMPDIR": str(scratch)})
         self.said = ""
@@ -51,6 +61,10 @@ class Site:
             self.said += line
             if "stop " in line:
                 break
+
+    def stop(self):
+        self.process.terminate()
+        return self.process.wait(timeout=60)
 
     def value(self, pattern):
         found = re.search(pattern, self.said)
@@ -92,6 +106,14 @@ def pages(tap, site):
     got, _, text = site.ask("/error")
     tap.ok(got == 500 and "always fails" not in text,
            "/error answers 500 and tells a stranger nothing", got, text)
+    error = r"GET /error: .*app\.lua:\d+: this page always fails"
+    deadline = time.monotonic() + 20
+    log = ""
+    while not re.search(error, log) and time.monotonic() < deadline:
+        log = (site.scratch / "stderr").read_text()
+    tap.ok(re.search(r"errors +appear here", site.said) and
+           re.search(error, log),
+           "the terminal has the error, as serve says", site.said, log)
     got, headers, _ = site.ask("/worker", "DELETE")
     tap.ok(got == 405 and headers["Allow"] == "GET",
            "a method that is not there is answered 405", got, headers)
@@ -138,6 +160,21 @@ def reload(tap, site):
     tap.ok("fresh &lt;words&gt;" in text, "a reload shows new words", text)
 
 
+def home(tap, scratch):
+    """A checkout that the user of the pool cannot read."""
+    if os.getuid() != 0:
+        tap.skip("another user's checkout", "not root")
+        return
+    (scratch / "conf").chmod(0o700)
+    site = Site(scratch)
+    files = site.value(r"its files +(\S+)")
+    tap.ok(files.startswith(str(scratch / "lua-fpm-serve.")) and
+           "a copy" in site.said and site.ask("/")[0] == 200,
+           "where the pool's user cannot read them, files are a copy",
+           site.said)
+    site.stop()
+
+
 def processes(scratch):
     """Those that have the scratch directory in their command line."""
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
@@ -149,11 +186,10 @@ def processes(scratch):
 
 
 def stop(tap, site, scratch):
-    site.process.terminate()
-    code = site.process.wait(timeout=60)
+    code = site.stop()
     tap.ok(code == 0, "TERM stops it", code)
     left = list(processes(scratch)) + [
-        str(p) for p in scratch.iterdir() if p.name != "stderr"]
+        str(p) for p in scratch.iterdir() if p.name not in ("stderr", "conf")]
     tap.ok(not left, "nothing is left", *left)
 
 
@@ -165,6 +201,10 @@ def main():
     with tempfile.TemporaryDirectory(prefix="lua-fpm-test.") as name:
         scratch = Path(name)
         scratch.chmod(0o711)
+        shutil.copytree(TOP / "conf", scratch / "conf",
+                        copy_function=shutil.copyfile)
+        for path in (scratch / "conf", *(scratch / "conf").rglob("*")):
+            path.chmod(0o755)
         site = Site(scratch)
         try:
             up = site.value(r"http://127\.0\.0\.1:(\d+)/") is not None
@@ -175,6 +215,7 @@ def main():
                 guest_book(tap, site)
                 reload(tap, site)
                 stop(tap, site, scratch)
+                home(tap, scratch)
         finally:
             site.process.terminate()
             site.process.wait()
