@@ -53,6 +53,10 @@ runs() {
 	"$root$1" -V | grep '^lua-f'
 }
 
+loads() {
+	"$root$sbindir/lua-fpm" -t "$root$datadir/lua-fpm/$1"
+}
+
 second_name() {
 	target=$(readlink "$root$bindir/lua-simple-fcgi") &&
 	    test -x "$root$target"
@@ -139,8 +143,11 @@ ok 'programs, manuals and configuration are where they belong' has \
     "$units/lua-fpm.service" "$units/lua-fpm@.socket" \
     "$tmpfiles/lua-fpm.conf" "$sysusers/lua-fpm.conf" \
     "$sysconfdir/logrotate.d/lua-fpm" \
+    "$datadir/lua-fpm/hello.lua" \
     "$datadir/lua-fpm/example/app.lua" "$datadir/lua-fpm/example/style.css"
 ok 'the daemon runs' runs "$sbindir/lua-fpm"
+ok 'what the installed configuration serves loads' loads hello.lua
+ok 'the example application loads' loads example/app.lua
 ok 'the client runs' runs "$bindir/lua-fcgi"
 ok 'the control tool runs' runs "$sbindir/lua-fpmctl"
 ok 'lua-simple-fcgi is the daemon by a second name' second_name

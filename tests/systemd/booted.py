@@ -84,12 +84,12 @@ def booted(fn):
 
 @booted
 def as_installed():
-    """as make install leaves it, it starts and serves the example"""
+    """as make install leaves it, it starts and serves a page that says so"""
     m.good("systemctl", "enable", "--now", UNIT)
     equal(m.show("StatusText"), "1 of 1 pools serve")
     r = fetch(address())
     equal(r.status, 200)
-    assert b"<html" in r.body, r.body[:200]
+    assert b"lua-fpm works" in r.body, r.body[:200]
     m.good("lua-fpmctl", "status")
 
 

@@ -531,36 +531,43 @@ START_TEST(a_single_pool_at_fault)
 }
 END_TEST
 
-/* Turn "#key = value;" into "key = value;"; "# words" stay. */
+/* Copy the example, with a user that is there before anything is installed.
+ * uncomment: turn "#key = value;" into "key = value;"; "# words" stay. */
 static void
-uncomment(FILE *in, FILE *out)
+copy_example(FILE *in, const char *to, bool uncomment)
 {
-	char line[512];
+	FILE *out = fopen(to, "w");
+	char line[512], *user;
 
+	ck_assert_ptr_nonnull(out);
+	rewind(in);
 	while (fgets(line, sizeof(line), in) != NULL) {
 		size_t blank = strspn(line, "\t");
 
+		user = strstr(line, "user = \"lua-fpm\";");
+		if (user != NULL)
+			strcpy(user, "user = \"root\";\n");
 		fprintf(out, "%.*s%s", (int)blank, line, line + blank +
-		    (line[blank] == '#' && strchr(" \t\n", line[blank + 1]) ==
-		    NULL));
+		    (uncomment && line[blank] == '#' &&
+		    strchr(" \t\n", line[blank + 1]) == NULL));
 	}
+	ck_assert_int_eq(fclose(out), 0);
 }
 
 START_TEST(the_example_shows_the_defaults)
 {
 	const char *top = getenv("TOP_SRCDIR");
 	char path[4200], *quiet;
-	FILE *in, *out = fopen("c", "w");
+	FILE *in;
 
 	ck_assert_msg(top != NULL, "TOP_SRCDIR is not set");
 	snprintf(path, sizeof(path), "%s/conf/lua-fpm.conf", top);
 	ck_assert_ptr_nonnull(in = fopen(path, "r"));
-	ck_assert_ptr_nonnull(out);
-	uncomment(in, out);
+	copy_example(in, "plain", false);
+	copy_example(in, "c", true);
 	fclose(in);
-	ck_assert_int_eq(fclose(out), 0);
 	ck_assert_int_eq(mkdir("pools.d", 0755), 0);
-	read_file(path);
+	read_file("plain");
 	assert_good();
 	quiet = strdup(dump());
 	read_file("c");
