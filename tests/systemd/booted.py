@@ -355,7 +355,8 @@ def sockets_of_systemd():
 @booted
 def socket_of_a_bad_configuration():
     """clients of a service whose configuration is bad are refused in the end;
-    a start of the service starts the socket, too, that is enabled"""
+    a start of the service starts the socket, too, that is enabled, whose file
+    is gone when it is closed"""
     path = "/run/lua-fpm-www.sock"
     begin(www=pool(listen="systemd:www", nonsense=1))
     m.good("systemctl", "enable", "--now", SOCKET)
@@ -367,6 +368,7 @@ def socket_of_a_bad_configuration():
     m.good("systemctl", "start", UNIT)
     equal(lua("return text('b')", path).body, b"b")
     m.good("systemctl", "disable", "--now", SOCKET)
+    assert m.call("test", "-e", path) == 1, "a socket nobody listens on"
 
 
 EAT = "local t = {} while true do t[#t + 1] = ('x'):rep(2^20) end"
