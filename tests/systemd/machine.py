@@ -1,5 +1,5 @@
 """A Debian that systemd-nspawn boots, with lua-fpm installed as make install
-does it; what it leaves on the machine outside is nothing.
+does it, or bare; what it leaves on the machine outside is nothing.
 
 SUITE names the release, by default that of this machine.  What debootstrap
 has made is kept where DEBIAN_CACHE says (tests/full/tree)."""
@@ -39,7 +39,8 @@ def release():
 
 
 SUITE = os.environ.get("SUITE") or release()
-PACKAGES = "systemd-sysv,dbus"
+# With the libraries of lua-fpm that have one name everywhere.
+PACKAGES = "systemd-sysv,dbus,liblua5.4-0,libacl1,libjansson4,libncurses6"
 
 
 def is_kept():
@@ -104,12 +105,20 @@ class Machine:
 
     # -- making
 
-    def make(self):
+    def make_bare(self):
+        """What Debian's own packages need and find."""
         if self.run("unshare", "--mount", "--pid", "--fork", "--kill-child",
                     SRC + "/tests/full/tree", SUITE, self.tree,
                     PACKAGES) != 0:
             raise Skip("no tree of %s can be made: %s" %
                        (SUITE, (self.tail().splitlines() or [""])[-1]))
+        self.installed = {"sbin": "/usr/sbin", "bin": "/usr/bin",
+                          "etc": "/etc"}
+        os.makedirs(self.tree + "/srv/rw")
+        os.chmod(self.tree + "/srv/rw", 0o777)
+
+    def make(self):
+        self.make_bare()
         environment = {k: v for k, v in os.environ.items()
                        if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
         equal(self.run("make", "-C", BUILD, "install", "DESTDIR=" + self.tree,
@@ -117,8 +126,6 @@ class Machine:
         self.installed = {name: self.inside(path) for name, path in
                           self.directories().items()}
         self.take_libraries()
-        os.makedirs(self.tree + "/srv/rw")
-        os.chmod(self.tree + "/srv/rw", 0o777)
 
     def directories(self):
         out = subprocess.run(
