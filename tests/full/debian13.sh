@@ -2,7 +2,7 @@
 # ./bootstrap check on a fresh Debian 13, in root's home: in a tree that
 # debootstrap makes, with namespaces of its own for mounts and processes.
 #
-# usage: tests/full/debian13 [SUITE]
+# usage: tests/full/debian13.sh [SUITE]
 #
 # As root.  SUITE is another release of Debian.  What debootstrap has made is
 # kept in the directory that DEBIAN_CACHE names, and taken from there.
