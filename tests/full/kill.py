@@ -19,7 +19,7 @@ def in_hands(pid, idle):
     """Kill a worker, wherever it is, and return how many connections it
     held.  Stopped first, it takes no more while they are counted."""
     kill(pid, signal.SIGSTOP)
-    until(lambda: process_stat(pid) is None or process_stat(pid)[0] in "TZ",
+    until(lambda: (process_stat(pid) or "Z")[0] in "TZ",
           "it is stopped")
     try:
         held = max(0, connections(pid) - idle)  # it may be starting
