@@ -318,6 +318,7 @@ take_over_socket(const struct record *record)
 	self.address.ino = (ino_t)record_number(record, "ino", 0);
 	self.listener = fd;
 	self.path = path;
+	watch_listener(true);
 }
 
 /* Its time limit begins anew. */

@@ -502,6 +502,23 @@ def upgrade_good():
 
 
 @test
+def upgrade_takes_long():
+    """while the workers of the new image load, it answers as ever"""
+    with upgradable(workers=ONE) as d:
+        d.wait_ready(1)
+        gate = d.gate()
+        d.write_app("io.open('%s.in', 'w'):close() io.open('%s'):close() %s" %
+                    (gate.path, gate.path, app_source("eval.lua")))
+        upgrade = Background(ask, d, "upgrade")
+        gate.wait()  # the new binary's -t
+        gate.open()
+        gate.wait()
+        equal(ask(d, "ping")[0], True)
+        gate.open()
+        equal(upgrade.result()[0], True)
+
+
+@test
 def upgrade_keeps_drained():
     """a pool that is out of service stays so over an upgrade"""
     with upgradable(pools={"www": {"workers": ONE}, "b": {"workers": ONE}}) \
