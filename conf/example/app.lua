@@ -203,15 +203,23 @@ end
 
 local app = {}
 
--- Once, before the first request.  An error here, or another value than 0,
--- ends the worker: better than one that answers every request with an error.
+-- Once for all workers, in a process of its own, before any of them starts: the
+-- place to bring the tables of a database up to date.  An error here, or another
+-- value than 0, and no worker starts.
+function app.setup()
+    if not notes.open(os.getenv("GUEST_BOOK")) then
+        print("no directory in GUEST_BOOK: notes are kept in memory")
+    end
+end
+
+-- Once in each worker, in all at the same time, before its first request.  An
+-- error here, or another value than 0, ends the worker: better than one that
+-- answers every request with an error.
 function app.start()
     local stat <close> = assert(io.open("/proc/self/stat"))
     worker.pid = stat:read("n")
     read_files()
-    if not notes.open(os.getenv("GUEST_BOOK")) then
-        print("no directory in GUEST_BOOK: notes are kept in memory")
-    end
+    notes.open(os.getenv("GUEST_BOOK"))
     return 0
 end
 

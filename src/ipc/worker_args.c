@@ -61,6 +61,7 @@ put(const struct worker_orders *o, struct buf *out)
 	record_put_number(&all, "kind", o->kind);
 	record_put_number(&all, "level", o->level);
 	record_put_number(&all, "shut", o->shut);
+	record_put_number(&all, "setup", o->setup);
 	for (size_t i = 0; i < o->nlisteners; i++)
 		record_put_number(&all, "listener", o->listeners[i]);
 	record_put_number(&all, "channel", o->channel);
@@ -169,6 +170,7 @@ take(const struct record *all, struct worker_args *args)
 	args->kind = (enum worker_kind)record_number(all, "kind",
 	    WORKER_KIND_APP);
 	args->shut = record_number(all, "shut", 0) != 0;
+	args->setup = record_number(all, "setup", 0) != 0;
 	args->channel = record_fd(all, "channel");
 	args->exchange[0] = record_fd(all, "exchange_in");
 	args->exchange[1] = record_fd(all, "exchange_out");
@@ -228,6 +230,8 @@ bool
 worker_is_word(char byte)
 {
 	switch ((enum worker_word)byte) {
+	case WORD_NO_SETUP:
+	case WORD_SET_UP:
 	case WORD_READY:
 	case WORD_CROWDED:
 	case WORD_REPLACE:

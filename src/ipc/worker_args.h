@@ -40,6 +40,8 @@ struct worker_args {
 	struct score *score; /* NULL in a trial */
 	bool shut; /* its generation is on trial: accept no connection before
 		      ORDER_OPEN */
+	bool setup; /* nothing is known of app.setup in its generation: say
+		       WORD_NO_SETUP, or call it, say WORD_SET_UP and end */
 	void (*again)(void); /* without a master: let a fresh worker have this
 				process and its listeners; returns on failure */
 };
@@ -57,7 +59,7 @@ struct worker_orders {
 	int head, slot;		  /* board_lease; -1 in a trial */
 	unsigned number;	  /* of the slot */
 	enum log_level level;
-	bool shut;
+	bool shut, setup;
 };
 
 /*
@@ -97,6 +99,9 @@ enum worker_order {
 /* Words of a worker on its channel, one byte each. */
 enum worker_word {
 	WORD_CLOSED = 0,      /* never sent: the worker closed its channel */
+	WORD_NO_SETUP = 'N',  /* the application is loaded and has no setup:
+				 the worker goes on to start */
+	WORD_SET_UP = 'P',    /* app.setup has succeeded: the worker ends */
 	WORD_READY = 'R',     /* the application is loaded and started */
 	WORD_CROWDED = 'C',   /* score_busy returned true */
 	WORD_REPLACE = 'X',   /* fork a successor, then send TERM: after a HUP,

@@ -30,6 +30,7 @@ generation_make(const struct conf_pool *conf, const struct conf *source,
 	if (g == NULL)
 		return NULL;
 	g->state = GENERATION_STARTING;
+	g->setup = SETUP_DUE;
 	g->conf = conf;
 	g->source = source;
 	g->workers = conf->workers;
@@ -353,6 +354,8 @@ generation_is_tried(const struct generation *g)
 		return false;
 	case GENERATION_BROKEN:
 		return generation_count(g, SLOT_STARTING) == 0;
+	case GENERATION_SERVING: /* the first one was forked alone */
+		return g->begun > 1 || g->begun == g->wanted;
 	default:
 		return true;
 	}

@@ -83,9 +83,16 @@ bool generation_reap(struct generation *g, pid_t pid, int status);
 void generation_wake(struct generation *g);
 bool generation_is_due(const struct generation *g);
 
+/* generation_is_set_up: true once app.setup has succeeded, or is known not to
+ * be there.  generation_sets_up: true while it is not, but a process of the
+ * generation loads the application for that. */
+bool generation_is_set_up(const struct generation *g);
+bool generation_sets_up(const struct generation *g);
+
 /* Kill workers that are overdue, let the policy (pm.h) decide, carry that out,
- * and set the timer for what is due next. */
-void generation_step(struct generation *g);
+ * and set the timer for what is due next.  held: another generation of its pool
+ * sets up, so that this one must not begin to. */
+void generation_step(struct generation *g, bool held);
 
 /* ---- over a reload that it lives through --------------------------------- */
 
@@ -152,8 +159,9 @@ const struct conf_pool *generation_conf(const struct generation *g);
 const struct conf *generation_source(const struct generation *g);
 enum generation_state generation_state(const struct generation *g);
 
-/* True once it is known how its first workers have fared: some are up, or some
- * have failed and none is starting any more.  On trial: READY or FAILED. */
+/* True once it is known how its first workers have fared: some are up, and the
+ * next are forked, or some have failed and none is starting any more.  On trial:
+ * READY or FAILED. */
 bool generation_is_tried(const struct generation *g);
 
 /* Why its first workers failed, or "".  May be a worker's own text: to be

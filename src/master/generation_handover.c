@@ -67,6 +67,7 @@ generation_hand_over(const struct generation *g, int64_t source,
 		record_put_number(out, "full_longest", g->fullness.longest);
 	}
 	record_put_text(out, "state", generation_state_name(g->state));
+	record_put_number(out, "setup", g->setup);
 	record_put_number(out, "drained", g->drained);
 	for (unsigned i = 0; i < g->nslots; i++)
 		if (g->slots[i].state != SLOT_FREE)
@@ -181,6 +182,20 @@ take_slots(struct generation *g, const struct record *record)
 			    g->options->loop, g->conf->name);
 }
 
+/* A build that knows no setup needs none. */
+static enum generation_setup
+take_setup(const struct record *record)
+{
+	switch (record_number(record, "setup", SETUP_OVER)) {
+	case SETUP_DUE:
+		return SETUP_DUE;
+	case SETUP_PASSED:
+		return SETUP_PASSED;
+	default:
+		return SETUP_OVER;
+	}
+}
+
 /* A generation on trial is refused: no upgrade begins during a reload. */
 static int
 take_state(struct generation *g, const struct record *record, struct why *why)
@@ -206,6 +221,7 @@ take_state(struct generation *g, const struct record *record, struct why *why)
 	    0);
 	g->wanted = (unsigned)record_number(record, "wanted", 0);
 	g->begun = (unsigned)record_number(record, "begun", g->wanted);
+	g->setup = take_setup(record);
 	g->drained = record_number(record, "drained", 0);
 	g->attention = true;
 	return 0;

@@ -15,8 +15,18 @@
 #include "master/slot.h"
 #include "master/status_server.h"
 
+/* Before its setup is over a generation has one process at the most, which
+ * loads the application and so finds out whether there is a setup to call. */
+enum generation_setup {
+	SETUP_OVER,  /* app.setup has succeeded, or there is none */
+	SETUP_DUE,   /* there may be one, which has not succeeded yet */
+	SETUP_PASSED /* it has succeeded, and its process ends */
+};
+
 struct generation {
 	enum generation_state state;
+	enum generation_setup setup;
+	bool held; /* DUE: another generation of the pool may be in setup */
 	bool attention;		      /* a step is due */
 	const struct conf_pool *conf; /* points into source */
 	const struct conf *source;
@@ -76,8 +86,11 @@ unsigned generation_number(const struct generation *g,
 void generation_heard(void *arg, struct slot *slot, enum worker_word word);
 void generation_send_status(void *arg, struct slot *slot);
 
-/* True if one more worker may load the application (workers.loading). */
+/* True if one more worker may load the application: as many may at a time as
+ * workers.loading says, but only one before setup is over.  generation_look_on:
+ * clock_ms() at which to ask again, -1: after the next step that is due. */
 bool generation_may_load(struct generation *g, int64_t now);
+int64_t generation_look_on(struct generation *g, int64_t now);
 
 /* Fork first workers, as far as they may load.  False if more of them are to be
  * forked later. */

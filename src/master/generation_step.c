@@ -180,9 +180,7 @@ ask_to_be_told(struct generation *g, const struct score_counts *seen,
 static int64_t
 start_on(struct generation *g, int64_t now)
 {
-	if (generation_go_on(g, now))
-		return -1;
-	return generation_may_load(g, now) ? now : now + SLOT_LOOK;
+	return generation_go_on(g, now) ? -1 : generation_look_on(g, now);
 }
 
 /* Fork first workers, then successors, then n workers for the policy, as far as
@@ -198,7 +196,7 @@ fork_wanted(struct generation *g, unsigned n, int64_t now)
 	next = generation_send_successors(g, now);
 	for (; n > 0; n--) {
 		if (!generation_may_load(g, now))
-			return now + SLOT_LOOK;
+			return generation_look_on(g, now);
 		if (generation_fork(g) == NULL)
 			break;
 	}
@@ -234,8 +232,8 @@ manage(struct generation *g, int64_t now)
 	next = clock_sooner(next, tell_fullness(g, &view));
 	next = clock_sooner(next, turn_away(g, &view));
 	generation_watch(g, step.watch && !pending && view.queued == 0);
-	if (g->workers.mode == MODE_ONDEMAND && pending &&
-	    !throttled && !g->options->quota->wanted)
+	if (g->workers.mode == MODE_ONDEMAND && pending && !throttled &&
+	    !generation_sets_up(g) && !g->options->quota->wanted)
 		return clock_sooner(next, now + LOOK_AGAIN);
 	return clock_sooner(next, step.again);
 }
@@ -351,11 +349,12 @@ work(struct generation *g, int64_t now)
 }
 
 void
-generation_step(struct generation *g)
+generation_step(struct generation *g, bool held)
 {
 	int64_t now = clock_ms(), due;
 
 	g->attention = false;
+	g->held = held;
 	kill_overdue(g, now);
 	due = work(g, now);
 	due = clock_sooner(due, kill_hanging(g, now));

@@ -47,6 +47,19 @@ generation_count(const struct generation *g, enum slot_state state)
 	return n;
 }
 
+bool
+generation_is_set_up(const struct generation *g)
+{
+	return g->setup == SETUP_OVER;
+}
+
+bool
+generation_sets_up(const struct generation *g)
+{
+	return !generation_is_set_up(g) &&
+	    generation_count(g, SLOT_FREE) < g->nslots;
+}
+
 /* At most twice workers.max slots are used, unless an operator has scaled the
  * pool to more than workers.max. */
 static struct slot *
@@ -97,7 +110,8 @@ fork_worker(struct generation *g)
 		    .identity = &g->identity,
 		    .listeners = set->fds, .nlisteners = set->n,
 		    .exchange = { set->exchange[0], set->exchange[1] },
-		    .sinks = sinks, .shut = generation_on_trial(g->state) },
+		    .sinks = sinks, .shut = generation_on_trial(g->state),
+		    .setup = g->setup == SETUP_DUE },
 		.board = g->board,
 	};
 
@@ -182,7 +196,7 @@ look_complete(struct generation *g)
 static void
 became_ready(struct generation *g, struct slot *slot)
 {
-	if (slot->state != SLOT_STARTING)
+	if (slot->state != SLOT_STARTING || g->setup != SETUP_OVER)
 		return;
 	slot->state = SLOT_UP;
 	slot->up = clock_ms();
@@ -200,6 +214,29 @@ became_ready(struct generation *g, struct slot *slot)
 	}
 	generation_event(g, GENERATION_UP);
 	look_complete(g);
+}
+
+/* Its process is the only one, so that the word comes from no other. */
+static void
+has_set_up(struct generation *g, struct slot *slot)
+{
+	if (g->setup != SETUP_DUE)
+		return;
+	g->setup = SETUP_PASSED;
+	if (slot->state == SLOT_STARTING)
+		slot->due = clock_ms() + g->conf->timeouts.stop;
+	slot->state = SLOT_LEAVING;
+}
+
+/* The process that was to set up is gone.  If it has, all first workers are
+ * forked, be it the first attempt or not. */
+static void
+end_setup(struct generation *g)
+{
+	if (g->setup != SETUP_PASSED)
+		return;
+	g->setup = SETUP_OVER;
+	g->begun = 0;
 }
 
 static bool
@@ -361,6 +398,13 @@ generation_heard(void *arg, struct slot *slot, enum worker_word word)
 		return;
 	g->attention = true;
 	switch (word) {
+	case WORD_NO_SETUP:
+		if (g->setup == SETUP_DUE)
+			g->setup = SETUP_OVER;
+		break;
+	case WORD_SET_UP:
+		has_set_up(g, slot);
+		break;
 	case WORD_READY:
 		became_ready(g, slot);
 		break;
@@ -402,11 +446,22 @@ generation_may_load(struct generation *g, int64_t now)
 	int64_t most = g->workers.loading;
 	unsigned n = 0;
 
+	if (g->setup != SETUP_OVER)
+		return !g->held && !generation_sets_up(g);
 	if (most == 0)
 		most = 2 * sysconf(_SC_NPROCESSORS_ONLN);
 	for (unsigned i = 0; i < g->nslots && n < most; i++)
 		n += slot_loads(&g->slots[i], now);
 	return n < most;
+}
+
+/* The end of the own process, or its word, makes a step due. */
+int64_t
+generation_look_on(struct generation *g, int64_t now)
+{
+	if (generation_sets_up(g))
+		return -1;
+	return generation_may_load(g, now) ? now : now + SLOT_LOOK;
 }
 
 /* process_max is reached: go on with the workers that are forked, or fail if
@@ -448,6 +503,7 @@ bool
 generation_lacks_last(struct generation *g, int64_t now)
 {
 	return g->state == GENERATION_LAST && now < g->drained &&
+	    g->setup == SETUP_OVER &&
 	    generation_count(g, SLOT_FREE) == g->nslots &&
 	    listen_set_waiting(&g->listens) > 0;
 }
@@ -590,6 +646,7 @@ bury(struct generation *g, struct slot *slot, int status)
 	judge(g, slot, status);
 	left = slot->state == SLOT_LEAVING && status == 0;
 	slot_bury(slot);
+	end_setup(g);
 	logs_account(&g->logs, number, g->conf, g->board);
 	logs_return(&g->logs, number);
 	quota_remove(g->options->quota);

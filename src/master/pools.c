@@ -143,6 +143,22 @@ pools_reap(struct pools *pools)
 	tell_room(pools);
 }
 
+/* True if it is to be set up, but another generation of its pool is at that. */
+static bool
+is_held(const struct pools *pools, const struct generation *g)
+{
+	struct generation *other;
+
+	if (generation_is_set_up(g))
+		return false;
+	for (other = pools->first; other != NULL;
+	    other = *generation_link(other))
+		if (other != g && strcmp(generation_name(other),
+			generation_name(g)) == 0 && generation_sets_up(other))
+			return true;
+	return false;
+}
+
 void
 pools_step(struct pools *pools)
 {
@@ -150,7 +166,7 @@ pools_step(struct pools *pools)
 
 	for (g = pools->first; g != NULL; g = *generation_link(g))
 		if (generation_is_due(g))
-			generation_step(g);
+			generation_step(g, is_held(pools, g));
 }
 
 bool

@@ -312,6 +312,8 @@ worker_main(const struct worker_args *args)
 
 	born = args;
 	shut = args->shut;
+	if (args->setup)
+		say(WORD_NO_SETUP);
 	worker_prepare();
 	fds[0] = (struct pollfd){ args->channel, POLLIN, 0 };
 	fds[1] = (struct pollfd){ worker_signals(), POLLIN, 0 };

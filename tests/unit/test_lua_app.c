@@ -2,7 +2,7 @@
 
 static struct why why;
 
-/* ---- start, restart, stop ------------------------------------------------ */
+/* ---- setup, start, restart, stop ------------------------------------------------ */
 
 static void
 load_hook(const char *name, const char *statements)
@@ -15,25 +15,35 @@ load_hook(const char *name, const char *statements)
 	load_app(source);
 }
 
-START_TEST(starts)
+typedef int hook_call(struct lua_app *app, int *code, struct why *why);
+
+static const struct {
+	const char *name;
+	hook_call *call;
+} hooks[] = { { "setup", lua_app_setup }, { "start", lua_app_start } };
+
+START_TEST(sets_up_and_starts)
 {
 	static const struct {
 		const char *statements;
 		int result, code;
 	} cases[] = { { "", 0, 0 }, { "return nil", 0, 0 },
 		{ "return 0", 0, 0 }, { "return 0.0", 0, 0 },
-		{ "return 1", 1, 1 },
-		{ "return 101", 1, 101 }, { "return 255", 1, 255 },
-		{ "return 256", 1, 1 }, { "return -1", 1, 1 },
-		{ "return math.mininteger", 1, 1 } };
+		{ "return 1", -1, 1 },
+		{ "return 101", -1, 101 }, { "return 255", -1, 255 },
+		{ "return 256", -1, 1 }, { "return -1", -1, 1 },
+		{ "return math.mininteger", -1, 1 } };
+	hook_call *call = hooks[_i].call;
 	size_t i;
 	int code;
 
 	load_app("return { accept = print }");
-	ck_assert_int_eq(lua_app_start(scene.app, &code, &why), 0);
+	ck_assert(!lua_app_sets_up(scene.app));
+	ck_assert_int_eq(call(scene.app, &code, &why), 0);
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		load_hook("start", cases[i].statements);
-		ck_assert_int_eq(lua_app_start(scene.app, &code, &why),
+		load_hook(hooks[_i].name, cases[i].statements);
+		ck_assert_int_eq(lua_app_sets_up(scene.app), _i == 0);
+		ck_assert_int_eq(call(scene.app, &code, &why),
 		    cases[i].result);
 		ck_assert_int_eq(code, cases[i].code);
 	}
@@ -42,19 +52,27 @@ END_TEST
 
 START_TEST(does_not_start_with_nonsense)
 {
-	int code;
+	hook_call *call = hooks[_i].call;
+	char text[128];
+	int code = 70;
 
-	load_hook("start", "error('no database')");
-	ck_assert_int_eq(lua_app_start(scene.app, &code, &why), -1);
+	load_hook(hooks[_i].name, "error('no database')");
+	ck_assert_int_eq(call(scene.app, &code, &why), -1);
 	ck_assert_str_eq(why.text, with_file(":1: no database"));
-	load_hook("start", "return true");
-	ck_assert_int_eq(lua_app_start(scene.app, &code, &why), -1);
-	ck_assert_str_eq(why.text, with_file(": start returned a boolean, "
-	    "expected nothing or an integer"));
-	load_hook("start", "return '0'");
-	ck_assert_int_eq(lua_app_start(scene.app, &code, &why), -1);
-	load_hook("start", "return 1.5");
-	ck_assert_int_eq(lua_app_start(scene.app, &code, &why), -1);
+	snprintf(text, sizeof(text), ": %s: ", hooks[_i].name);
+	assert_logged(with_file(text));
+	assert_logged("no database\\nstack traceback:");
+	load_hook(hooks[_i].name, "return true");
+	ck_assert_int_eq(call(scene.app, &code, &why), -1);
+	snprintf(text, sizeof(text), ": %s returned a boolean, expected "
+	    "nothing or an integer", hooks[_i].name);
+	ck_assert_str_eq(why.text, with_file(text));
+	assert_logged(with_file(text));
+	load_hook(hooks[_i].name, "return '0'");
+	ck_assert_int_eq(call(scene.app, &code, &why), -1);
+	load_hook(hooks[_i].name, "return 1.5");
+	ck_assert_int_eq(call(scene.app, &code, &why), -1);
+	ck_assert_int_eq(code, 70);
 }
 END_TEST
 
@@ -358,8 +376,8 @@ life_tests(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 300);
-	tcase_add_test(t, starts);
-	tcase_add_test(t, does_not_start_with_nonsense);
+	tcase_add_loop_test(t, sets_up_and_starts, 0, 2);
+	tcase_add_loop_test(t, does_not_start_with_nonsense, 0, 2);
 	tcase_add_test(t, restarts);
 	tcase_add_test(t, stops_or_declines);
 	tcase_add_test(t, logs_an_error_with_traceback);

@@ -57,6 +57,8 @@ START_TEST(refuses_what_is_no_application)
 	    "function"));
 	assert_refused("return { accept = 'x' }", with_file(": accept is a "
 	    "string, expected a function"));
+	assert_refused("return { accept = print, setup = 'x' }",
+	    with_file(": setup is a string"));
 	assert_refused("return { accept = print, start = 1 }",
 	    with_file(": start is a number"));
 	assert_refused("return { accept = print, restart = {} }",

@@ -40,7 +40,8 @@ setup(void)
 		.identity = &identity, .listeners = &listener,
 		.nlisteners = 1, .channel = channel[1],
 		.exchange = { exchange[0], exchange[1] },
-		.head = lease.head, .slot = lease.slot, .number = 1 };
+		.head = lease.head, .slot = lease.slot, .number = 1,
+		.setup = true };
 }
 
 /* As image_become leaves them open. */
@@ -83,6 +84,8 @@ START_TEST(what_is_given_is_taken)
 	ck_assert_int_eq(args->exchange[1], exchange[1]);
 	ck_assert_int_eq(fcntl(exchange[1], F_GETFD), FD_CLOEXEC);
 	ck_assert_ptr_nonnull(args->score);
+	ck_assert(args->setup);
+	ck_assert(!args->shut);
 	/* The log's copy of stderr (log_pipe.h) may have its number. */
 	ck_assert(fcntl(memory, F_GET_SEALS) == -1);
 }

@@ -30,7 +30,8 @@ struct lua_app {
 	struct lua_heap heap;
 	bool exhausted; /* its limit has been hit at some time */
 	char *trace; /* where it was hit last in this entry, or "" */
-	bool restarts;	/* it had a restart when it was loaded */
+	bool sets_up;	/* it had a setup when it was loaded */
+	bool restarts;	/* and a restart */
 	struct lua_files files;
 	struct lua_app_options options;
 	struct lua_req req;
@@ -152,7 +153,7 @@ check_function(lua_State *L, const char *file, const char *name,
 }
 
 /* Called with what the file returned and the file's name.  Raises if that is
- * not an application; returns its restart. */
+ * not an application; returns its setup and its restart. */
 static int
 check_app(lua_State *L)
 {
@@ -163,12 +164,15 @@ check_app(lua_State *L)
 		    "functions", file, lua_isnil(L, 1) ? "" : "a ",
 		    luaL_typename(L, 1));
 	check_function(L, file, "accept", true);
+	check_function(L, file, "setup", false);
 	check_function(L, file, "start", false);
 	check_function(L, file, "restart", false);
 	check_function(L, file, "stop", false);
+	lua_pushliteral(L, "setup");
+	lua_rawget(L, 1);
 	lua_pushliteral(L, "restart");
 	lua_rawget(L, 1);
-	return 1;
+	return 2;
 }
 
 /* Append the limit and the place, if it is known: Lua's own message is only
@@ -212,8 +216,9 @@ load(struct lua_app *app)
 	lua_pushcfunction(L, check_app);
 	lua_pushvalue(L, APP_TABLE);
 	lua_pushlightuserdata(L, app->file);
-	if (lua_state_call(L, 2, 1) == -1)
+	if (lua_state_call(L, 2, 2) == -1)
 		return -1;
+	app->sets_up = !lua_isnil(L, -2);
 	app->restarts = !lua_isnil(L, -1);
 	lua_settop(L, APP_TABLE);
 	return 0;
@@ -273,7 +278,7 @@ lua_app_free(struct lua_app *app)
 	free(app);
 }
 
-/* ---- start, restart, stop ------------------------------------------------ */
+/* ---- setup, start, restart, stop ----------------------------------------- */
 
 /* Called with the application's table and a name: call its function of that
  * name.  Returns whether there is one, and what it returned. */
@@ -306,30 +311,7 @@ hook_result(lua_State *L, lua_Integer *result)
 	return integral;
 }
 
-int
-lua_app_start(struct lua_app *app, int *code, struct why *why)
-{
-	lua_State *L = app->L;
-	lua_Integer result;
-	enum lua_end end;
-	bool sane;
-
-	end = run(app, LUA_START, call_hook, "start", 2);
-	if (end != LUA_END_DONE) {
-		explain(app, end, why);
-		return -1;
-	}
-	sane = hook_result(L, &result);
-	if (!sane)
-		why_set(why, "%s: start returned a %s, expected nothing or an "
-		    "integer", app->file, luaL_typename(L, -1));
-	lua_settop(L, APP_TABLE);
-	if (!sane)
-		return -1;
-	*code = result >= 0 && result <= 255 ? (int)result : 1;
-	return result != 0;
-}
-
+/* The message stays on the stack. */
 static void
 log_hook_error(struct lua_app *app, const char *name)
 {
@@ -341,7 +323,49 @@ log_hook_error(struct lua_app *app, const char *name)
 		buf_clear(&text);
 	log_about(LEVEL_ERROR, NULL, NULL, text.data, text.len);
 	buf_free(&text);
-	lua_settop(app->L, APP_TABLE);
+}
+
+/* What lua_app_setup and lua_app_start promise. */
+static int
+begin(struct lua_app *app, enum lua_entry entry, const char *name, int *code,
+    struct why *why)
+{
+	lua_State *L = app->L;
+	enum lua_end end = run(app, entry, call_hook, name, 2);
+	lua_Integer result;
+	bool sane;
+
+	if (end != LUA_END_DONE) {
+		log_hook_error(app, name);
+		explain(app, end, why);
+		return -1;
+	}
+	sane = hook_result(L, &result);
+	if (sane)
+		*code = result >= 0 && result <= 255 ? (int)result : 1;
+	if (sane && result != 0)
+		why_set(why, "%s: %s returned %d: leaving with it", app->file,
+		    name, *code);
+	else if (!sane)
+		why_set(why, "%s: %s returned a %s, expected nothing or an "
+		    "integer", app->file, name, luaL_typename(L, -1));
+	lua_settop(L, APP_TABLE);
+	if (sane && result == 0)
+		return 0;
+	log_error("%s", why->text);
+	return -1;
+}
+
+int
+lua_app_setup(struct lua_app *app, int *code, struct why *why)
+{
+	return begin(app, LUA_SETUP, "setup", code, why);
+}
+
+int
+lua_app_start(struct lua_app *app, int *code, struct why *why)
+{
+	return begin(app, LUA_START, "start", code, why);
 }
 
 enum lua_end
@@ -351,6 +375,7 @@ lua_app_restart(struct lua_app *app)
 
 	if (end != LUA_END_DONE) {
 		log_hook_error(app, "restart");
+		lua_settop(app->L, APP_TABLE);
 		return end;
 	}
 	if (!lua_toboolean(app->L, -2))
@@ -363,6 +388,12 @@ bool
 lua_app_changed(const struct lua_app *app)
 {
 	return lua_files_changed(&app->files);
+}
+
+bool
+lua_app_sets_up(const struct lua_app *app)
+{
+	return app->sets_up;
 }
 
 bool
@@ -392,6 +423,7 @@ lua_app_stop(struct lua_app *app)
 
 	if (run(app, LUA_STOP, call_hook, "stop", 2) != LUA_END_DONE) {
 		log_hook_error(app, "stop");
+		lua_settop(app->L, APP_TABLE);
 		return true;
 	}
 	sane = hook_result(app->L, &result);

@@ -2,7 +2,7 @@
 #define WORKER_LUA_LUA_APP_H
 
 /*
- * An application: a Lua state with the file loaded, and its four functions
+ * An application: a Lua state with the file loaded, and its five functions
  * called under protection.  Runs in the worker (and in the throw-away
  * process of -t).  Knows requests, not FastCGI.
  */
@@ -48,11 +48,13 @@ struct lua_app *lua_app_load(const char *file,
 void lua_app_free(struct lua_app *app);
 
 /*
- * Call app.start.  0: ready; also if there is no such function, or it returned
- * nil or 0.  1: it returned another integer, *code (0..255, as for exit(3);
- * others become 1), and the process is to exit with it.  -1 and why: it raised,
- * was late or returned something else.
+ * Call app.setup, or app.start.  0: it succeeded; also if there is no such
+ * function, or it returned nil or 0.  -1 and why, which is also logged: it
+ * raised or was late, then logged with its traceback, or returned something
+ * else; if that is an integer, it is in *code (0..255, as for exit(3); others
+ * become 1), to exit with.
  */
+int lua_app_setup(struct lua_app *app, int *code, struct why *why);
 int lua_app_start(struct lua_app *app, int *code, struct why *why);
 
 /* Call app.restart.  An error is logged, and the application stays usable as it
@@ -63,7 +65,8 @@ enum lua_end lua_app_restart(struct lua_app *app);
  * require found) has changed on disk.  Then restart is not enough. */
 bool lua_app_changed(const struct lua_app *app);
 
-/* True if it had a function restart when it was loaded. */
+/* True if it had a function setup, or restart, when it was loaded. */
+bool lua_app_sets_up(const struct lua_app *app);
 bool lua_app_restarts(const struct lua_app *app);
 
 /* True if the memory limit has ever been hit: the application may be in any

@@ -18,6 +18,7 @@
 
 const char *const lua_deadline_errors[] = {
 	[LUA_LOAD] = "loading exceeds timeouts.start",
+	[LUA_SETUP] = "setup exceeds timeouts.start",
 	[LUA_START] = "start exceeds timeouts.start",
 	[LUA_ACCEPT] = "the request exceeds timeouts.request",
 	[LUA_RESTART] = "restart exceeds timeouts.start",

@@ -8,6 +8,7 @@
 
 enum lua_entry {
 	LUA_LOAD, /* the application's file */
+	LUA_SETUP,
 	LUA_START,
 	LUA_ACCEPT,
 	LUA_RESTART,

@@ -41,6 +41,7 @@ entry_init(const struct conf_pool *pool, void (*end)(const char *))
 {
 	const int64_t limits[LUA_ENTRIES] = {
 		[LUA_LOAD] = pool->timeouts.start,
+		[LUA_SETUP] = pool->timeouts.start,
 		[LUA_START] = pool->timeouts.start,
 		[LUA_RESTART] = pool->timeouts.start,
 		[LUA_STOP] = pool->timeouts.stop - margin(pool),
@@ -57,7 +58,8 @@ entry_init(const struct conf_pool *pool, void (*end)(const char *))
 static bool
 goes_on(enum lua_entry entry)
 {
-	return (entry == LUA_START && self.entry == LUA_LOAD) ||
+	return ((entry == LUA_SETUP || entry == LUA_START) &&
+		   self.entry == LUA_LOAD) ||
 	    (entry == LUA_CLOSE && self.entry == LUA_STOP);
 }
 

@@ -444,7 +444,7 @@ ignore_signals(void)
 }
 
 static void
-start_application(void)
+load_application(void)
 {
 	const struct conf_pool *pool = self.args->pool;
 	const struct lua_app_options options = {
@@ -457,21 +457,65 @@ start_application(void)
 		.leave = entry_end,
 	};
 	struct why why;
-	int code = EX_SOFTWARE;
 
 	self.app = lua_app_load(pool->app, &options, &why);
-	switch (self.app == NULL ? -1 :
-		lua_app_start(self.app, &code, &why)) {
-	case 0:
+	if (self.app == NULL)
+		fail(EX_SOFTWARE, why.text);
+}
+
+/* Call lua_app_setup or lua_app_start, and exit if it fails. */
+static void
+call(int (*hook)(struct lua_app *app, int *code, struct why *why))
+{
+	int code = EX_SOFTWARE;
+	struct why why;
+
+	if (hook(self.app, &code, &why) == 0)
 		return;
-	case 1:
-		why_set(&why, "%s: start returned %d: leaving with it",
-		    pool->app, code);
-		break;
-	default:
-		break;
+	worker_fail(self.args, why.text);
+	exit(code);
+}
+
+/* A vital descriptor that was closed while the application started is a failed
+ * start: each successor would close it too. */
+static void
+check_vitals(void)
+{
+	const char *lost = vitals_lost();
+
+	if (lost == NULL)
+		return;
+	log_error("has lost its %s while the application started", lost);
+	exit(EX_SOFTWARE);
+}
+
+/* The first process of a generation.  It ends, so that nothing of setup is
+ * left when workers start; without a setup it is itself a worker. */
+static void
+set_up_pool(void)
+{
+	int64_t begun = clock_ms();
+
+	if (!lua_app_sets_up(self.app)) {
+		worker_say(self.args, WORD_NO_SETUP);
+		return;
 	}
-	fail(code, why.text);
+	log_notice("calls setup");
+	call(lua_app_setup);
+	check_vitals();
+	log_notice("setup is done, after %lld ms",
+	    (long long)(clock_ms() - begun));
+	worker_say(self.args, WORD_SET_UP);
+	end(EX_OK);
+}
+
+static void
+start_application(void)
+{
+	load_application();
+	if (self.args->setup)
+		set_up_pool();
+	call(lua_app_start);
 }
 
 /* The application is loaded: its age and memory count from here. */
@@ -483,18 +527,10 @@ begin_to_count(void)
 	    (int64_t)lua_app_memory(self.app));
 }
 
-/* A vital descriptor that was closed while the application started is a failed
- * start: each successor would close it too. */
 static void
 begin_to_serve(void)
 {
-	const char *lost = vitals_lost();
-
-	if (lost != NULL) {
-		log_error("has lost its %s while the application started",
-		    lost);
-		exit(EX_SOFTWARE);
-	}
+	check_vitals();
 	if (!self.args->shut)
 		acceptor_open();
 	score_idle(self.args->score);
