@@ -1039,6 +1039,8 @@ class Server:
         if self in _live:
             self.process.send_signal(self.stop_signal)
             code = self.process.wait(PATIENCE)
+            until(lambda: not session(self.process.pid),
+                  "the web server leaves no process")
             self.destroy()
             equal(code, 0, "the web server's exit code")
 

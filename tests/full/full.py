@@ -103,7 +103,7 @@ def under_storm(d, way, event, what):
 
 def http_client(port, n, tally):
     """n requests over one connection."""
-    conn = None
+    conn, text = None, b""
     for _ in range(n):
         try:
             if conn is None:

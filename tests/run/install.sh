@@ -138,7 +138,7 @@ ok 'programs, manuals and configuration are where they belong' has \
     "$completions/lua-fpmctl" "$mandir/man8/lua-fpmctl.8" \
     "$mandir/man8/lua-fpm.8" "$mandir/man8/lua-simple-fcgi.8" \
     "$mandir/man5/lua-fpm.conf.5" "$mandir/man1/lua-fcgi.1" \
-    "$mandir/man7/lua-fpm-logs.7" \
+    "$mandir/man7/lua-fpm-logs.7" "$mandir/man7/lua-fpm-servers.7" \
     "$sysconfdir/lua-fpm/lua-fpm.conf" "$sysconfdir/lua-fpm/pools.d/shop.conf.example" \
     "$units/lua-fpm.service" "$units/lua-fpm@.socket" \
     "$tmpfiles/lua-fpm.conf" "$sysusers/lua-fpm.conf" \

@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+"""nginx with the block of lua-fpm-servers(7), with that of README.md and with
+conf/nginx.conf.example."""
+
+from matrix import *
+
+MAIN = """%s worker_processes 1; daemon off; pid %%(dir)s/nginx.pid;
+worker_rlimit_nofile 4096;
+events { worker_connections 4096; }
+http {
+    access_log off;
+    client_body_temp_path %%(dir)s/body; fastcgi_temp_path %%(dir)s/fastcgi;
+    proxy_temp_path %%(dir)s/proxy; scgi_temp_path %%(dir)s/scgi;
+    uwsgi_temp_path %%(dir)s/uwsgi;
+    include shop.conf;
+}
+""" % ("user %(user)s;" if ROOT else "")
+
+
+class Nginx(Front):
+    title = "nginx"
+    section = "NGINX"
+    stop_signal = signal.SIGQUIT
+    asks = AT_ONCE
+    places = {"listen 80;": "listen 127.0.0.1:%(port)d;",
+              "/run/lua-fpm/shop.sock": "%(socket)s"}
+
+    def configure(self):
+        os.symlink("/etc/nginx/fastcgi_params", self.dir + "/fastcgi_params")
+        write(self.dir + "/shop.conf", self.block())
+        self.write("nginx.conf", MAIN)
+        self.launch(["/usr/sbin/nginx", "-p", self.dir, "-c",
+                     self.dir + "/nginx.conf", "-e", self.dir + "/error.log"])
+
+    @staticmethod
+    def version():
+        return matches(r"nginx/([\d.]+)", tool("-v", program="/usr/sbin/nginx")
+                       [2])[1]
+
+
+class Readme(Nginx):
+    """A location, in a server of somebody's own."""
+    title = "README.md"
+    places = {"/run/lua-fpm/shop.sock": "%(socket)s"}
+
+    def block(self):
+        return "server {\nlisten 127.0.0.1:%d;\n%s}\n" % (self.port,
+                                                         super().block())
+
+    @staticmethod
+    def shown():
+        return page.readme("nginx")
+
+
+class Example(Nginx):
+    title = "nginx.conf.example"
+    places = {"listen 80;": "listen 127.0.0.1:%(port)d;",
+              "\tlisten [::]:80;\n": "",
+              "/run/lua-fpm/www.sock": "%(socket)s",
+              "/srv/www/public": "%(dir)s/rw"}
+
+    @staticmethod
+    def shown():
+        return page.example()
+
+
+DIFFERS = {
+    "POST of 80 MB": ("413", "client_max_body_size"),
+    "  40 KB, no limit": ("502", "more than fastcgi_buffer_size"),
+    "               computes": ("seen", "nginx closes the connection as soon "
+                                "as its client has gone"),
+}
+
+
+def killed(b):
+    """the client notices that a worker was killed: seen"""
+    for length in None, 4096:
+        equal(CURL[curl(b, "short", "os.execute('kill -9 ' .. pid())", length,
+                        False)], "seen")
+
+
+wants("/etc/nginx/fastcgi_params")
+check(Nginx, DIFFERS, more=[killed])
+check(Readme, DIFFERS, some=[r for r in ROWS if "cut" in r or "later" in r])
+check(Example, DIFFERS, some=[])
+run(180, needs=("/usr/sbin/nginx", "curl"))

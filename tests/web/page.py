@@ -1,0 +1,42 @@
+"""What lua-fpm-servers(7), README.md and conf/ show to be copied."""
+
+import re
+
+from harness import SRC
+
+PAGE = SRC + "/man/lua-fpm-servers.7"
+
+
+def _read(path):
+    with open(path) as f:
+        return f.read()
+
+
+def literals(section):
+    """The texts of the literal displays of a section of the page."""
+    text = _read(PAGE).partition(".Sh %s\n" % section)[2]
+    assert text, "no section " + section
+    shown = re.findall(r"^\.Bd -literal.*\n((?:(?!\.Ed).*\n)*)\.Ed$",
+                       text.partition("\n.Sh ")[0], re.M)
+    return [re.sub(r"\\(&|e|-)", lambda m: {"e": "\\", "-": "-", "&": ""}[
+        m[1]], t) for t in shown]
+
+
+def block(section):
+    """What a web server is configured with: the first display."""
+    return literals(section)[0]
+
+
+def readme(language):
+    """The first block of that language in README.md."""
+    return re.search(r"^```%s\n(.*?)^```$" % language,
+                     _read(SRC + "/README.md"), re.M | re.S)[1]
+
+
+def example():
+    return _read(SRC + "/conf/nginx.conf.example")
+
+
+def matrix():
+    """The table as it stands in the page."""
+    return literals("MATRIX")[0]
