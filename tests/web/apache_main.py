@@ -26,6 +26,7 @@ ACCESS = """<Directory />
 
 
 class Apache(Front):
+    program = "/usr/sbin/apache2", "-v", r"Apache/([\d.]+)"
     asks = 300  # that many connections are taken before one is answered
     modules = ()
     main = ""
@@ -51,8 +52,3 @@ class Apache(Front):
                          "APACHE_LOG_DIR": self.dir,
                          "APACHE_LOCK_DIR": self.dir,
                          "APACHE_PID_FILE": self.dir + "/apache.pid"})
-
-    @staticmethod
-    def version():
-        return matches(r"Apache/([\d.]+)", tool(
-            "-v", program="/usr/sbin/apache2")[1])[1]

@@ -6,6 +6,7 @@ from matrix import *
 
 class Caddy(Front):
     title = "Caddy"
+    program = "/usr/bin/caddy", "version", r"([\d.]+)"
     section = "CADDY"
     asks = AT_ONCE
     places = {"shop.example.org {": ":%(port)d {\n\tbind 127.0.0.1",
@@ -18,11 +19,6 @@ class Caddy(Front):
                     env={**os.environ, "HOME": self.dir,
                          "XDG_CONFIG_HOME": self.dir,
                          "XDG_DATA_HOME": self.dir})
-
-    @staticmethod
-    def version():
-        return matches(r"([\d.]+)", tool("version", program="/usr/bin/caddy")
-                       [1])[1]
 
 
 check(Caddy, {

@@ -27,8 +27,8 @@ FcgidZombieScanInterval 1
               "/srv/shop/app.lua": "%(app)s",
               "/srv/shop/public": "%(dir)s/rw"}
 
-    @staticmethod
-    def version():
+    @classmethod
+    def version(cls):
         with open(MODULE, "rb") as f:
             return matches(r"mod_fcgid/([\d.]+)",
                            f.read().decode("latin-1"))[1]

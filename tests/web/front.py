@@ -18,7 +18,8 @@ class Front(Server):
     """A web server with its block of lua-fpm-servers(7), in a scratch
     directory.
 
-    title: its column.  section: where the block stands.  shown: the block, if
+    title: its column.  program: with how it is asked for its version, and what
+    it says.  section: where the block stands.  shown: the block, if
     it is from elsewhere.  places: what in it is another here, with %(port)d,
     %(dir)s, %(socket)s, %(app)s, %(program)s and %(workers)d.  alone: it
     starts the workers itself, which have no master.  asks: how many clients
@@ -38,6 +39,11 @@ class Front(Server):
         if self.alone:
             self.facts["program"] = program_in(self.dir)
         self.configure()
+
+    @classmethod
+    def version(cls):
+        program, option, says = cls.program
+        return matches(says, "".join(tool(option, program=program)[1:]))[1]
 
     def block(self):
         text = self.shown() if self.shown else page.block(self.section)

@@ -6,6 +6,7 @@ from matrix import *
 
 class HAProxy(Front):
     title = "HAProxy"
+    program = "/usr/sbin/haproxy", "-v", r"version ([\d.]+)"
     section = "HAPROXY"
     asks = AT_ONCE
     stop_signal = signal.SIGUSR1
@@ -22,15 +23,11 @@ class HAProxy(Front):
         self.launch(["/usr/sbin/haproxy", "-db", "-f",
                      self.dir + "/haproxy.cfg"])
 
-    @staticmethod
-    def version():
-        return matches(r"version ([\d.]+)", tool(
-            "-v", program="/usr/sbin/haproxy")[1])[1]
-
 
 check(HAProxy, {
     "/a/../b": ("as is", "HAProxy does not normalize paths"),
     "//a//b": ("as is", "HAProxy does not normalize paths"),
+    "204, 304": ("closes", "HAProxy ends the connection after a 204", "3.0"),
     "QUERY_STRING without ?": ("nil", "HAProxy sends none"),
     "POST that is not read": ("stalls", "HAProxy forgets the client whose "
                               "request is over before its body"),

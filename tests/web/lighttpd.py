@@ -8,6 +8,7 @@ from matrix import *
 class Lighttpd(Front):
     """Configured as by Debian."""
     title = "lighty"
+    program = "/usr/sbin/lighttpd", "-v", r"lighttpd/([\d.]+)"
     section = "LIGHTTPD"
     asks = AT_ONCE
     stop_signal = signal.SIGINT
@@ -34,11 +35,6 @@ class Lighttpd(Front):
               self.block())
         self.launch(["/usr/sbin/lighttpd", "-D", "-f",
                      self.dir + "/lighttpd.conf"])
-
-    @staticmethod
-    def version():
-        return matches(r"lighttpd/([\d.]+)", tool(
-            "-v", program="/usr/sbin/lighttpd")[1])[1]
 
 
 class BinPath(Lighttpd):

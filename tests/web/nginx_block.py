@@ -19,6 +19,7 @@ http {
 
 class Nginx(Front):
     title = "nginx"
+    program = "/usr/sbin/nginx", "-v", r"nginx/([\d.]+)"
     section = "NGINX"
     stop_signal = signal.SIGQUIT
     asks = AT_ONCE
@@ -31,11 +32,6 @@ class Nginx(Front):
         self.write("nginx.conf", MAIN)
         self.launch(["/usr/sbin/nginx", "-p", self.dir, "-c",
                      self.dir + "/nginx.conf", "-e", self.dir + "/error.log"])
-
-    @staticmethod
-    def version():
-        return matches(r"nginx/([\d.]+)", tool("-v", program="/usr/sbin/nginx")
-                       [2])[1]
 
 
 class Readme(Nginx):
