@@ -21,5 +21,9 @@ check(Proxy, {
     "  40 KB, no limit": ("500", "Apache takes 8 KB"),
     "slow upload: 1 KB": ("held", "Apache streams the body"),
     "             1 MB": ("held", "Apache streams the body"),
-})
+}, needs=[
+    ("CGIPassAuth On", "Authorization", "nil"),
+    ("AllowEncodedSlashes NoDecode", "/a%2Fb", "404"),
+    (" flushpackets=on", "pieces come as made", "late"),
+])
 run(180, needs=("/usr/sbin/apache2", "curl"))

@@ -30,5 +30,9 @@ check(Caddy, {
     "  its CONTENT_LENGTH": ("nil", "Caddy sends -1, which is no number"),
     "cut, no length known": ("unseen", "Caddy ends the response"),
     "  later": ("unseen", "Caddy ends the response"),
-})
+}, needs=[
+    ("flush_interval -1", "pieces come as made", "late"),
+    ("flush_interval -1", "client leaves: 20 B", "never"),
+    ("buffer_requests", "slow upload: 1 KB", "held"),
+])
 run(180, needs=("/usr/bin/caddy", "curl"))

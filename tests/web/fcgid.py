@@ -43,5 +43,10 @@ check(Fcgid, {
     "                  14 KB": ("500", "mod_fcgid takes 8 KB"),
     "cut, no length known": ("unseen", "mod_fcgid ends the response"),
     "  later": ("unseen", "mod_fcgid ends the response"),
-})
+}, needs=[
+    ("FcgidPassHeader Authorization", "Authorization", "nil"),
+    ("AllowEncodedSlashes NoDecode", "/a%2Fb", "404"),
+    ("FcgidMaxRequestLen 67108864", "POST of 50 MB", "500"),
+    ("FcgidOutputBufferSize 0", "pieces come as made", "late"),
+])
 run(180, needs=("/usr/sbin/apache2", "curl"))

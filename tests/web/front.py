@@ -23,11 +23,13 @@ class Front(Server):
     it is from elsewhere.  places: what in it is another here, with %(port)d,
     %(dir)s, %(socket)s, %(app)s, %(program)s and %(workers)d.  alone: it
     starts the workers itself, which have no master.  asks: how many clients
-    can have asked before one is answered."""
+    can have asked before one is answered.  lacks: what is left out of the
+    block."""
 
     alone = False
     workers = 2
     shown = None
+    lacks = ""
     stop_signal = signal.SIGTERM
 
     def __init__(self, address, pool="www", app=None, workers=1):
@@ -47,6 +49,8 @@ class Front(Server):
 
     def block(self):
         text = self.shown() if self.shown else page.block(self.section)
+        assert self.lacks in text, self.lacks
+        text = text.replace(self.lacks, "")
         for shown, here in self.places.items():
             assert shown in text, "%r is not in the block" % shown
             text = text.replace(shown, here % self.facts)
@@ -131,14 +135,26 @@ class Bench:
         equal(status, 200, lua)
         return body.decode()
 
-    def stop(self):
+    @contextlib.contextmanager
+    def without(self, line):
+        """The same with that left out of the block."""
+        b = Bench(type("Lacking", (self.front,), {"lacks": line}))
+        if not self.alone:
+            b.d = self.daemon()
+        yield b
+        b.stop_sites()
+
+    def stop_sites(self):
         for site in self.sites.values():
             site.stop()
+        if self.dir:
+            shutil.rmtree(self.dir, ignore_errors=True)
+
+    def stop(self):
+        self.stop_sites()
         for d in (self.d, self.busy):
             if d:
                 d.stop()
-        if self.dir:
-            shutil.rmtree(self.dir, ignore_errors=True)
 
 
 class Talk:

@@ -55,6 +55,9 @@ DIFFERS = {
     "/a/b: PATH_INFO": ("/a/b", "fix-root-scriptname"),
 }
 wants("/etc/lighttpd/lighttpd.conf")
-check(Lighttpd, DIFFERS)
+check(Lighttpd, DIFFERS, needs=[
+    ("server.stream-response-body = 1", "pieces come as made", "late"),
+    ("server.stream-response-body = 1", "client leaves: 20 B", "never"),
+])
 check(BinPath, DIFFERS)
 run(180, needs=("/usr/sbin/lighttpd", "curl"))

@@ -167,7 +167,9 @@ def large_post(b, word):
     data = random.Random(1).randbytes(3 * MB)
     status, _, body = b.get("return text(env.input:read('a'))", method="POST",
                             body=data)
-    equal((status, body == data), (200, True))
+    if status != 200:
+        return str(status)
+    assert body == data, len(body)
     status, _, body = b.get(COUNT % "tostring(n)", method="POST",
                             body=b"x" * UPLOAD)
     return "ok" if body == b"%d" % UPLOAD else str(status)
@@ -693,11 +695,12 @@ def expected(front, differs, version):
     return words
 
 
-def check(front, differs, some=None, more=()):
+def check(front, differs, some=None, more=(), needs=()):
     """Tests: every row for that server, where differs has {row: (word, why)}
     for those that are not as with most; a third says since which version.
     some: what is quick and these rows alone, of which the page says nothing.
-    more: tests of that server, which are given its Bench."""
+    more: tests of that server, which are given its Bench.  needs: (part of the
+    block, row, word without it)."""
     assert not set(differs) - set(ROWS), set(differs) - set(ROWS)
     if not shutil.which(front.program[0]):
         return  # as run() will say
@@ -719,6 +722,11 @@ def check(front, differs, some=None, more=()):
     for fn in more:
         point(lambda fn=fn: fn(b), fn.__name__,
               "%s: %s" % (front.title, fn.__doc__))
+    for line, title, word in needs:
+        point(lambda line=line, title=title, word=word:
+              lacking(b, line, title, word), "lacking",
+              "%s: without %s, %s: %s" % (front.title, line.strip(),
+                                          ROWS[title].__doc__, word))
     if some is None:
         point(lambda: in_page(front, differs, seen), "in_page",
               "%s: lua-fpm-servers(7) has this column" % front.title)
@@ -728,6 +736,11 @@ def check(front, differs, some=None, more=()):
 def point(fn, name, what):
     fn.__name__, fn.__doc__ = name, what
     test(fn)
+
+
+def lacking(b, line, title, word):
+    with b.without(line) as other:
+        equal(ROWS[title](other, word), word, title)
 
 
 def in_page(front, differs, seen):

@@ -76,7 +76,10 @@ def killed(b):
 
 
 wants("/etc/nginx/fastcgi_params")
-check(Nginx, DIFFERS, more=[killed])
+check(Nginx, DIFFERS, more=[killed], needs=[
+    ("client_max_body_size 64m;", "POST of 50 MB", "413"),
+    ("fastcgi_buffer_size 16k;", "response header of 7 KB", "502"),
+])
 check(Readme, DIFFERS, some=[r for r in ROWS if "cut" in r or "later" in r])
 check(Example, DIFFERS, some=[])
 run(180, needs=("/usr/sbin/nginx", "curl"))
