@@ -13,7 +13,6 @@ MAIN = """ServerRoot %(dir)s
 PidFile %(dir)s/apache.pid
 ErrorLog %(dir)s/error.log
 DefaultRuntimeDir %(dir)s
-Mutex file:%(dir)s default
 ServerName localhost
 Listen 127.0.0.1:%(port)d
 """

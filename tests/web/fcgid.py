@@ -24,6 +24,7 @@ FcgidZombieScanInterval 1
 """
     places = {"*:80": "127.0.0.1:%(port)d",
               "/usr/sbin/lua-fpm": "%(program)s",
+              "60s": "%(timeout)s",
               "/srv/shop/app.lua": "%(app)s",
               "/srv/shop/public": "%(dir)s/rw"}
 

@@ -21,10 +21,10 @@ class Front(Server):
     title: its column.  program: with how it is asked for its version, and what
     it says.  section: where the block stands.  shown: the block, if
     it is from elsewhere.  places: what in it is another here, with %(port)d,
-    %(dir)s, %(socket)s, %(app)s, %(program)s and %(workers)d.  alone: it
-    starts the workers itself, which have no master.  asks: how many clients
-    can have asked before one is answered.  lacks: what is left out of the
-    block."""
+    %(dir)s, %(socket)s, %(app)s, %(program)s, %(workers)d and
+    %(timeout)s.  alone: it starts the workers itself, which have no master.
+    asks: how many clients can have asked before one is answered.  lacks: what
+    is left out of the block."""
 
     alone = False
     workers = 2
@@ -37,7 +37,9 @@ class Front(Server):
         self.pool = pool
         self.facts = {"port": self.port, "dir": self.dir, "socket": address,
                       "user": pool_user(), "group": ROOT and pool_group(),
-                      "app": app, "workers": workers}
+                      "app": app, "workers": workers,
+                      "timeout": "300ms" if pool.startswith("short")
+                      else "60s"}
         if self.alone:
             self.facts["program"] = program_in(self.dir)
         self.configure()

@@ -44,6 +44,7 @@ class BinPath(Lighttpd):
     workers = 4
     places = {"/run/lighttpd/shop.sock": "%(dir)s/rw/shop.sock",
               "/usr/sbin/lua-fpm": "%(program)s",
+              '"60s"': '"%(timeout)s"',
               "/srv/shop/app.lua": "%(app)s",
               '"max-procs" => 4': '"max-procs" => %(workers)d'}
 
