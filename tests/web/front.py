@@ -10,8 +10,10 @@ from harness import *
 from upgraded import Upgraded
 import page
 
-resource.setrlimit(resource.RLIMIT_NOFILE,
-                   (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+# For a thousand clients, and for a server that has two descriptors for each;
+# HAProxy takes memory for as many as there may be.
+LIMIT = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 16384)
+resource.setrlimit(resource.RLIMIT_NOFILE, (LIMIT, LIMIT))
 
 
 class Front(Server):
