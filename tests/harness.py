@@ -198,6 +198,13 @@ def rss(pid):
         return int(re.search(r"VmRSS:\s+(\d+) kB", f.read())[1]) * 1024
 
 
+def unix_connections(path):
+    """How many there are to a unix socket, those that wait included."""
+    with open("/proc/net/unix") as f:
+        return sum(line.rstrip().endswith(" " + path) and
+                   line.split()[5] in ("02", "03") for line in f)
+
+
 def listens(pid):
     """Does a worker wait for more than time, signals and the master?"""
     with contextlib.suppress(OSError):

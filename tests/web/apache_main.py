@@ -26,7 +26,7 @@ ACCESS = """<Directory />
 
 class Apache(Front):
     program = "/usr/sbin/apache2", "-v", r"Apache/([\d.]+)"
-    asks = 300  # that many connections are taken before one is answered
+    waiting = 100  # of MaxRequestWorkers, which are 150
     modules = ()
     main = ""
 

@@ -8,7 +8,7 @@ class Caddy(Front):
     title = "Caddy"
     program = "/usr/bin/caddy", "version", r"([\d.]+)"
     section = "CADDY"
-    asks = AT_ONCE
+    waiting = AT_ONCE
     places = {"shop.example.org {": ":%(port)d {\n\tbind 127.0.0.1",
               "/run/lua-fpm/shop.sock": "%(socket)s"}
 

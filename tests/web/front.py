@@ -25,8 +25,8 @@ class Front(Server):
     it is from elsewhere.  places: what in it is another here, with %(port)d,
     %(dir)s, %(socket)s, %(app)s, %(program)s, %(workers)d and
     %(timeout)s.  alone: it starts the workers itself, which have no master.
-    asks: how many clients can have asked before one is answered.  lacks: what
-    is left out of the block."""
+    waiting: how many clients it lets wait for workers at once.  lacks: what is
+    left out of the block."""
 
     alone = False
     workers = 2

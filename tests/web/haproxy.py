@@ -8,7 +8,7 @@ class HAProxy(Front):
     title = "HAProxy"
     program = "/usr/sbin/haproxy", "-v", r"version ([\d.]+)"
     section = "HAPROXY"
-    asks = AT_ONCE
+    waiting = AT_ONCE
     stop_signal = signal.SIGUSR1
     places = {"bind :80": "bind 127.0.0.1:%(port)d",
               "/run/lua-fpm/shop.sock": "%(socket)s"}

@@ -10,7 +10,7 @@ class Lighttpd(Front):
     title = "lighty"
     program = "/usr/sbin/lighttpd", "-v", r"lighttpd/([\d.]+)"
     section = "LIGHTTPD"
-    asks = AT_ONCE
+    waiting = AT_ONCE
     stop_signal = signal.SIGINT
     places = {"/run/lua-fpm/shop.sock": "%(socket)s"}
     paths = {"server.document-root": '"%(dir)s"',

@@ -22,7 +22,7 @@ class Nginx(Front):
     program = "/usr/sbin/nginx", "-v", r"nginx/([\d.]+)"
     section = "NGINX"
     stop_signal = signal.SIGQUIT
-    asks = AT_ONCE
+    waiting = AT_ONCE
     places = {"listen 80;": "listen 127.0.0.1:%(port)d;",
               "/run/lua-fpm/shop.sock": "%(socket)s"}
 
