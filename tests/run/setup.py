@@ -71,8 +71,9 @@ def setups(d):
 
 
 def then(d, text):
-    """What setup does from now on."""
-    write(d.dir + "/then.lua", text)
+    """What setup does from now on, be it called at this moment."""
+    write(d.dir + "/then.lua.new", text)
+    os.rename(d.dir + "/then.lua.new", d.dir + "/then.lua")
 
 
 def prepare(kind=Daemon, text="", **how):
