@@ -262,9 +262,9 @@ def command_line_time_limit():
                   "--error-log", "line.log", d.dir + "/app.lua"))
     equal(fetch(address, lua="while true do end").status, 408)
     equal(fetch(address).body, b"hello")
-    with open(d.dir + "/line.log") as f:
-        matches(r"error \[pool main\] .*GET /.*exceeds timeouts\.request",
-                f.read())
+    standard, d.log = d.log, d.dir + "/line.log"
+    d.wait_log(r"error \[pool main\] .*GET /.*exceeds timeouts\.request")
+    d.log = standard
     d.stop()
 
 
