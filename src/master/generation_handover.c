@@ -57,6 +57,8 @@ generation_hand_over(const struct generation *g, int64_t source,
 	record_put_number(out, "handoff", HANDOFF_VERSION);
 	record_put_fd(out, "exchange_in", g->listens.exchange[0]);
 	record_put_fd(out, "exchange_out", g->listens.exchange[1]);
+	record_put_fd(out, "held", g->listens.held);
+	record_put_number(out, "held_since", g->listens.held_since);
 	record_put_number(out, "failures", g->backoff.failures);
 	record_put_number(out, "until", g->backoff.until);
 	record_put_number(out, "wanted", g->wanted);
@@ -119,6 +121,11 @@ take_listens(struct generation *g, const struct record *record, struct why *why)
 		shutdown(before.exchange[1], SHUT_WR);
 	result = listen_set_open(&g->listens, g->conf, same ? &before : NULL,
 	    leaving, why);
+	if (result == 0) {
+		g->listens.held = record_fd(record, "held");
+		g->listens.held_since = record_number(record, "held_since",
+		    0);
+	}
 	if (result == 0 && leaving)
 		listen_set_shut(&g->listens, g->options->loop);
 	fd_close(&before.exchange[0]);

@@ -95,7 +95,8 @@ turn_away(struct generation *g, const struct pm_view *view)
 	int64_t limit = g->conf->timeouts.queue, since;
 	int64_t apart = limit / QUEUE_AGE_PARTS;
 
-	if (limit == 0 || view->idle > 0)
+	if (limit == 0 ||
+	    (view->idle > 0 && listen_set_release(&g->listens)))
 		return -1;
 	if (view->now < g->looked + apart)
 		return g->looked + apart;

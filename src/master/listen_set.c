@@ -280,6 +280,12 @@ give(struct listen_set *set)
 	return true;
 }
 
+bool
+listen_set_release(struct listen_set *set)
+{
+	return give(set);
+}
+
 unsigned
 listen_set_hand_on(struct listen_set *set, size_t listener, unsigned n,
     int64_t since)
@@ -348,7 +354,7 @@ static void
 shut_listeners(void *arg)
 {
 	struct listen_set *set = arg;
-	int64_t pause = -1;
+	int64_t pause = give(set) ? -1 : FULL_PAUSE;
 
 	for (size_t i = 0; i < set->n; i++)
 		pause = clock_sooner(pause,

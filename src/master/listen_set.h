@@ -103,6 +103,10 @@ unsigned listen_set_waiting_at(const struct listen_set *set, size_t listener);
 unsigned listen_set_hand_on(struct listen_set *set, size_t listener,
     unsigned n, int64_t since);
 
+/* Put a connection that listen_set_hand_on has accepted and the exchange has not
+ * taken there now.  False: it still waits for room; try again. */
+bool listen_set_release(struct listen_set *set);
+
 /* exchange_note_waiting for its exchange, unless a worker has shut that
  * down. */
 void listen_set_note_waiting(struct listen_set *set, int64_t now);

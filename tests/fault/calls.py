@@ -124,4 +124,54 @@ def responses():
         equal(d.workers(), [worker])
 
 
+def turned_away(faults, begin, ends=False):
+    """A client that waits too long while the exchange takes nothing: it is
+    accepted, and answered once there is room, after begin(daemon)."""
+    d = preloaded(faults, app=app_source("eval.lua"),
+                  workers={"mode": "static", "max": 1},
+                  timeouts={"queue": "100ms", "stop": "10s"})
+    gate = d.gate()
+    held = Background(d.lua, gate.lua + "return text('held')")
+    gate.wait()
+    faults.fail("sendmsg", errno.ETOOMANYREFS, MASTER)
+    late = Background(d.fetch)
+    faults.wait("sendmsg")
+    begin(d)
+    faults.end("sendmsg")
+    gate.open()
+    equal(held.result().body, b"held")
+    equal(late.result().status, 503)
+    if ends:
+        d.ended(0)
+        d.destroy()
+    else:
+        serves(d)
+        d.stop()
+
+
+@test
+def exchange():
+    """sendmsg: ETOOMANYREFS while the master hands on who waited too long:
+    the client is answered once a worker is idle"""
+    turned_away(Faults(), lambda d: None)
+
+
+@test
+def exchange_stop():
+    """the same if the daemon stops meanwhile"""
+    def stop(d):
+        d.kill(signal.SIGTERM)
+        d.wait_log("stopping")
+    turned_away(Faults(), stop, ends=True)
+
+
+@test
+def exchange_upgrade():
+    """the same if the daemon is upgraded meanwhile"""
+    def upgrade(d):
+        d.kill(signal.SIGUSR2)
+        d.wait_log(" upgraded from ")
+    turned_away(Faults(), upgrade)
+
+
 run(120)

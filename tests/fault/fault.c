@@ -40,7 +40,8 @@ struct order {
 };
 
 enum { FORK, ACCEPT4, ALLOC, MMAP, MEMFD_CREATE, SOCKETPAIR, PIPE2, SOCKET,
-	OPEN, EPOLL_CTL, PTHREAD_CREATE, WRITE, SEND, PPOLL, CLOCK, CALLS };
+	OPEN, EPOLL_CTL, PTHREAD_CREATE, WRITE, SEND, SENDMSG, PPOLL, CLOCK,
+	CALLS };
 
 static struct order none[CALLS], *orders = none;
 static pid_t master;
@@ -214,6 +215,8 @@ CALL(ssize_t, -1, WRITE, fd, write, (int fd, const void *data, size_t n),
     (fd, data, n))
 CALL(ssize_t, -1, SEND, fd, send,
     (int fd, const void *data, size_t n, int flags), (fd, data, n, flags))
+CALL(ssize_t, -1, SENDMSG, fd, sendmsg,
+    (int fd, const struct msghdr *message, int flags), (fd, message, flags))
 CALL(int, -1, PPOLL, -1, ppoll,
     (struct pollfd *fds, nfds_t n, const struct timespec *limit,
      const sigset_t *mask), (fds, n, limit, mask))

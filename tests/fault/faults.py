@@ -15,7 +15,7 @@ from harness import *
 LIBRARY = os.path.join(BUILD, "tests", "fault", "fault.so")
 CALLS = ("fork", "accept4", "alloc", "mmap", "memfd_create", "socketpair",
          "pipe2", "socket", "open", "epoll_ctl", "pthread_create", "write",
-         "send", "ppoll", "clock")
+         "send", "sendmsg", "ppoll", "clock")
 FIELDS = ("error", "who", "fd", "skip", "left", "seen", "failed")
 ALL, MASTER, WORKERS = 0, 1, 2  # else: a pid
 SIZE = 8 * len(FIELDS)
