@@ -151,8 +151,8 @@ def turned_away(faults, begin, ends=False):
 
 @test
 def exchange():
-    """sendmsg: ETOOMANYREFS while the master hands on who waited too long:
-    the client is answered once a worker is idle"""
+    """sendmsg of descriptors: ETOOMANYREFS while the master hands on who waited
+    too long: the client is answered once a worker is idle"""
     turned_away(Faults(), lambda d: None)
 
 

@@ -215,8 +215,6 @@ CALL(ssize_t, -1, WRITE, fd, write, (int fd, const void *data, size_t n),
     (fd, data, n))
 CALL(ssize_t, -1, SEND, fd, send,
     (int fd, const void *data, size_t n, int flags), (fd, data, n, flags))
-CALL(ssize_t, -1, SENDMSG, fd, sendmsg,
-    (int fd, const struct msghdr *message, int flags), (fd, message, flags))
 CALL(int, -1, PPOLL, -1, ppoll,
     (struct pollfd *fds, nfds_t n, const struct timespec *limit,
      const sigset_t *mask), (fds, n, limit, mask))
@@ -255,6 +253,16 @@ config_init(void *config)
 	spared++;
 	REAL(config_init)(config);
 	spared--;
+}
+
+HIDDEN(sendmsg);
+
+/* Only those with descriptors, of which there can be too many in transit. */
+ssize_t
+sendmsg(int fd, const struct msghdr *message, int flags)
+{
+	return message->msg_controllen > 0 && fails(SENDMSG, fd) ? -1 :
+	    REAL(sendmsg)(fd, message, flags);
 }
 
 HIDDEN(open);
