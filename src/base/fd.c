@@ -155,6 +155,17 @@ fd_receive(int sock, int *fd, void *data, size_t n)
 	return -1;
 }
 
+bool
+fd_has_room(int fd)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	if (copy == -1)
+		return false;
+	close(copy);
+	return true;
+}
+
 long
 fd_receive_bytes(int sock, void *data, size_t n)
 {

@@ -36,6 +36,10 @@ int fd_pair(int fds[2]);
 long fd_send(int sock, int fd, const void *data, size_t n);
 long fd_receive(int sock, int *fd, void *data, size_t n);
 
+/* True if this process has room for one more descriptor, like `fd`, so that the
+ * next fd_receive loses none.  False with errno. */
+bool fd_has_room(int fd);
+
 /* As fd_receive, for a peer that has no descriptor to send: if one arrives, it
  * is closed. */
 long fd_receive_bytes(int sock, void *data, size_t n);

@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
@@ -27,18 +26,6 @@ exchange_widen(int exchange)
 	    sizeof(size)) == -1)
 		setsockopt(exchange, SOL_SOCKET, SO_SNDBUF, &size,
 		    sizeof(size));
-}
-
-/* As forward.c: a message that is taken out must not be lost. */
-static bool
-has_descriptor(int exchange)
-{
-	int fd = fcntl(exchange, F_DUPFD_CLOEXEC, 0);
-
-	if (fd == -1)
-		return false;
-	close(fd);
-	return true;
 }
 
 static bool
@@ -86,13 +73,15 @@ void
 exchange_note_waiting(const int exchange[2], int64_t now)
 {
 	static char message[EXCHANGE_MESSAGE + NUMBER];
-	struct stat first = { 0 }, st = { 0 };
+	ino_t first = 0; /* of the first connection: it marks the end of a
+			    round */
+	struct stat st = { 0 };
 	bool again = false;
 	size_t n;
 	long got;
 	int fd;
 
-	for (int i = 0; i < ROUND && !again && has_descriptor(exchange[0]);
+	for (int i = 0; i < ROUND && !again && fd_has_room(exchange[0]);
 	    i++) {
 		got = fd_receive(exchange[0], &fd, message, EXCHANGE_MESSAGE);
 		if (got <= 0)
@@ -104,10 +93,9 @@ exchange_note_waiting(const int exchange[2], int64_t now)
 		if (fd == -1)
 			continue;
 		fstat(fd, &st);
-		if (i == 0)
-			first = st;
-		else
-			again = st.st_ino == first.st_ino;
+		again = st.st_ino == first;
+		if (first == 0)
+			first = st.st_ino;
 		close(fd);
 	}
 }

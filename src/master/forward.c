@@ -50,18 +50,10 @@ pause_over(void *arg)
 static bool
 has_room(const struct forward *f)
 {
-	struct pollfd to;
-	int fd;
-
-	for (size_t i = 0; i < f->n; i++) {
-		to = (struct pollfd){ f->to[i], POLLOUT, 0 };
-		if (poll(&to, 1, 0) != 1)
+	for (size_t i = 0; i < f->n; i++)
+		if (!exchange_has_room(f->to[i]))
 			return false;
-	}
-	if ((fd = fcntl(f->from, F_DUPFD_CLOEXEC, 0)) == -1)
-		return false;
-	close(fd);
-	return true;
+	return fd_has_room(f->from);
 }
 
 /* A message without a descriptor is a nudge to look at the listeners: it is for

@@ -3,7 +3,6 @@
 #include <sys/socket.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
@@ -150,15 +149,12 @@ handoff_nudge(int exchange)
 static bool
 room(int exchange)
 {
-	int fd;
+	bool has;
 
 	do
-		fd = fcntl(exchange, F_DUPFD_CLOEXEC, 0);
-	while (fd == -1 && conn_make_room());
-	if (fd == -1)
-		return false;
-	close(fd);
-	return true;
+		has = fd_has_room(exchange);
+	while (!has && conn_make_room());
+	return has;
 }
 
 /* recv(2) returns 0 for an empty message as well, so the state is asked for. */
