@@ -142,6 +142,13 @@ def until(fn, what="", timeout=None):
         time.sleep(0.005)
 
 
+def lasts(seconds):
+    """Let time pass where it is what a test is about, with no event to wait
+    for."""
+    end = time.monotonic() + seconds
+    until(lambda: time.monotonic() >= end, timeout=seconds + PATIENCE)
+
+
 def equal(got, expected, what=""):
     assert got == expected, "%s: got %r, expected %r" % (what, got, expected)
 

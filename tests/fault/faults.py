@@ -103,12 +103,6 @@ class Quiet:
                 "%.3f s of processor time in %.3f s" % (used, passed)
 
 
-def lasts(seconds):
-    """A fault with nothing to wait for: let it last."""
-    end = time.monotonic() + seconds
-    until(lambda: time.monotonic() >= end)
-
-
 def count(d, regex, since=0):
     return len(re.findall(regex, d.read_log(since), re.M))
 

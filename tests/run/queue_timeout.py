@@ -51,12 +51,6 @@ def drain(gates, asked):
         equal(a.result().body, b"held")
 
 
-def lasts(seconds):
-    """Time is what this is about."""
-    end = time.monotonic() + seconds
-    until(lambda: time.monotonic() >= end)
-
-
 def read_lines(path):
     with open(path) as f:
         return f.read().splitlines()
