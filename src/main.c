@@ -58,9 +58,10 @@ static const char usage_text[] =
     "       lua-fpm [settings] app.lua  (listening socket on descriptor 0)\n"
     "       lua-fpm --from-php-fpm file\n"
     "       lua-fpm -h | -V\n"
-    "settings: --timeout time, --slow time, --memory size, --max-requests n,\n"
-    "          --error-log file; or LUA_FPM_TIMEOUT=time and so on in the "
-    "environment\n";
+    "settings: -i interface, --timeout time, --slow time, --memory size,\n"
+    "          --max-requests n, --error-log file; or LUA_FPM_TIMEOUT=time "
+    "and so\n"
+    "          on in the environment\n";
 
 /* Options that are no character. */
 enum { FROM_PHP_FPM = 256, SETTING };
@@ -98,6 +99,9 @@ parse_option(int option, char *const *argv, struct arguments *a)
 		break;
 	case 'u':
 		a->single.user = optarg;
+		break;
+	case 'i':
+		a->single.set[SINGLE_INTERFACE] = optarg;
 		break;
 	case 't':
 		a->test = true;
@@ -143,7 +147,7 @@ parse_options(int argc, char **argv, struct arguments *a)
 		longs[i] = (struct option){ single_settings[i].option,
 			required_argument, NULL, SETTING + i };
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, ":c:l:n:u:tTDRhV", longs,
+	while ((option = getopt_long(argc, argv, ":c:i:l:n:u:tTDRhV", longs,
 		    NULL)) != -1)
 		parse_option(option, argv, a);
 }

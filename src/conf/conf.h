@@ -19,6 +19,16 @@
 
 enum conf_mode { MODE_STATIC, MODE_DYNAMIC, MODE_ONDEMAND };
 
+enum conf_interface { /* what an application is written for */
+	INTERFACE_NATIVE,
+	INTERFACE_WSAPI,
+	INTERFACE_LAPIS,
+	INTERFACE_MOONBRIDGE,
+	INTERFACE_FUNCTIONS,
+	INTERFACE_FILES,
+	INTERFACE_CGI
+};
+
 #define CONF_UNSET     ((int64_t)-1) /* a mode or size that is not changed */
 #define CONF_UNLIMITED INT64_MAX     /* a size without limit */
 
@@ -83,6 +93,8 @@ struct conf_pool {
 	char *file; /* in which the pool is defined */
 	int line;
 	char *app; /* absolute, or relative to the working directory */
+	int64_t interface; /* enum conf_interface */
+	char *mount; /* path of a URL below which the application is */
 	struct conf_list listen;
 	char *listen_owner;    /* name or number; NULL: not changed */
 	char *listen_group;

@@ -19,6 +19,9 @@
 
 static const char *const mode_words[] = { "static", "dynamic", "ondemand",
 	NULL }; /* enum conf_mode */
+static const char *const interface_words[] = { "native", "wsapi", "lapis",
+	"moonbridge", "functions", "files", "cgi",
+	NULL }; /* enum conf_interface */
 
 static const char *const group_names[GROUP_COUNT] = { "", "", "workers",
 	"timeouts", "limits", "logs", "lua" };
@@ -41,6 +44,10 @@ const struct conf_key conf_keys[] = {
 
 	{ GROUP_POOL, "app", KEY_STRING, POOL(app),
 	    NULL, 1, PATH_MOST, CLASS_REPLACE, NULL },
+	{ GROUP_POOL, "interface", KEY_WORD, POOL(interface),
+	    "native", 0, 0, CLASS_REPLACE, interface_words },
+	{ GROUP_POOL, "mount", KEY_STRING, POOL(mount),
+	    "/", 1, NAME_MOST, CLASS_REPLACE, NULL },
 	{ GROUP_POOL, "listen", KEY_STRINGS, POOL(listen),
 	    NULL, 1, PATH_MOST, CLASS_REPLACE, NULL },
 	{ GROUP_POOL, "listen_owner", KEY_STRING, POOL(listen_owner),
@@ -197,6 +204,12 @@ conf_group_find(const char *name)
 			return group;
 	}
 	return -1;
+}
+
+const char *
+conf_interface_name(enum conf_interface interface)
+{
+	return interface_words[interface];
 }
 
 const char *

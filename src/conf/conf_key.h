@@ -58,7 +58,7 @@ struct conf_key {
 /* Ends with a row whose name is NULL. */
 extern const struct conf_key conf_keys[];
 
-#define KEY_COUNT 80 /* at least the number of rows */
+#define KEY_COUNT 96 /* at least the number of rows */
 
 /* The key of that name in a group, or NULL. */
 const struct conf_key *conf_key_find(enum key_group group, const char *name);
@@ -67,5 +67,11 @@ const struct conf_key *conf_key_find(enum key_group group, const char *name);
  * name.  And back; "" for GROUP_TOP and GROUP_POOL. */
 int conf_group_find(const char *name);
 const char *conf_group_name(enum key_group group);
+
+/* The word of an interface, as the key has it. */
+const char *conf_interface_name(enum conf_interface interface);
+
+/* The word of the key `interface`. */
+const char *conf_interface_name(enum conf_interface interface);
 
 #endif

@@ -20,6 +20,7 @@ const struct single_setting single_settings[SINGLE_SETTINGS] = {
 	{ "max-requests", "LUA_FPM_MAX_REQUESTS", GROUP_WORKERS,
 	    "max_requests" },
 	{ "error-log", "LUA_FPM_ERROR_LOG", GROUP_TOP, "error_log" },
+	{ "interface", "LUA_FPM_INTERFACE", GROUP_POOL, "interface" },
 };
 
 /* Set a key from text (NULL: leave it), for which the user wrote `name` on the

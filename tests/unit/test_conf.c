@@ -26,6 +26,8 @@ START_TEST(defaults_are_filled_in)
 	    "pools: {\n"
 	    "\twww: {\n"
 	    "\t\tapp = \"/dev/null\";\n"
+	    "\t\tinterface = \"native\";\n"
+	    "\t\tmount = \"/\";\n"
 	    "\t\tlisten = \"/s\";\n"
 	    "\t\tlisten_owner = \"\";\n"
 	    "\t\tlisten_group = \"\";\n"
@@ -152,6 +154,13 @@ static const struct row {
 	{ "listen_acl_groups", "\"root\"", "\"root\"", "( 7 )",
 	    "expected a string in double quotes or a list of them, ( "
 	    "\"...\", \"...\" ), none empty, found 7" },
+	{ "interface", "\"wsapi\"", "\"wsapi\"", "\"php\"",
+	    "expected one of \"native\", \"wsapi\", \"lapis\", "
+	    "\"moonbridge\", \"functions\", \"files\", \"cgi\", found "
+	    "\"php\"" },
+	{ "mount", "\"/blog\"", "\"/blog\"", "\"\"",
+	    "expected a string in double quotes, of 1 to 255 bytes, found "
+	    "\"\"" },
 	{ "backlog", "65535", "65535", "65536",
 	    "expected an integer as 4096, from 1 to 65535, found 65536" },
 	{ "allowed_clients", "( \"10.0.0.0/8\", \"::1\" )",

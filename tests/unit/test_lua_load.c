@@ -53,6 +53,12 @@ START_TEST(refuses_what_is_no_application)
 	assert_refused("", with_file(" returned nil, expected a table of "
 	    "functions"));
 	assert_refused("return 5", with_file(" returned a number, expected"));
+	assert_refused("return print", with_file(" returned a function, which "
+	    "interface = \"wsapi\" takes, expected"));
+	assert_refused("return { run = print }", with_file(" returned a table, "
+	    "which interface = \"wsapi\" takes, expected"));
+	assert_refused("return { dispatch = print }", with_file(" returned a "
+	    "table, which interface = \"lapis\" takes, expected"));
 	assert_refused("return {}", with_file(": accept is nil, expected a "
 	    "function"));
 	assert_refused("return { accept = 'x' }", with_file(": accept is a "

@@ -271,10 +271,10 @@ START_TEST(c_libraries_only_where_cpath_says)
 	lua->cpath = (char *)"/c/?.so";
 	ck_assert_str_eq(body_in(lua, "return {}, package.cpath"), "/c/?.so");
 	ck_assert_str_eq(body_in(lua, "return {}, tostring(#package.searchers)"
-	    " .. tostring(package.loadlib('/nowhere', '*'))"), "4nil");
+	    " .. tostring(package.loadlib('/nowhere', '*'))"), "5nil");
 	lua->cpath = NULL;
 	ck_assert_str_eq(body_in(lua, "return {}, '(' .. package.cpath .. ')' "
-	    ".. #package.searchers"), "()2");
+	    ".. #package.searchers"), "()3");
 	ck_assert_str_eq(body_in(lua, "return {}, select(2, "
 	    "pcall(package.loadlib, '/x.so', '*'))"),
 	    "package.loadlib is disabled in this pool");

@@ -9,12 +9,14 @@
 #include "base/num.h"
 #include "worker/lua/lib/lua_env.h"
 #include "worker/lua/lib/lua_input.h"
+#include "worker/lua/lib/lua_library.h"
 #include "worker/lua/lib/lua_reply.h"
 #include "worker/lua/lib/lua_req.h"
 #include "worker/lua/lua_deadline.h"
 #include "worker/lua/lua_error.h"
 #include "worker/lua/lua_files.h"
 #include "worker/lua/lua_heap.h"
+#include "worker/lua/lua_interface.h"
 #include "worker/lua/lua_process.h"
 #include "worker/lua/lua_sandbox.h"
 #include "worker/lua/lua_state.h"
@@ -137,6 +139,7 @@ setup(lua_State *L)
 	lua_process_setup(L);
 	lua_sandbox_apply(L, app->options.lua, app->file);
 	lua_files_watch(&app->files, L);
+	lua_library_setup(L);
 	return 0;
 }
 
@@ -159,10 +162,7 @@ check_app(lua_State *L)
 {
 	const char *file = lua_touserdata(L, 2);
 
-	if (!lua_istable(L, 1))
-		return luaL_error(L, "%s returned %s%s, expected a table of "
-		    "functions", file, lua_isnil(L, 1) ? "" : "a ",
-		    luaL_typename(L, 1));
+	lua_interface_judge(L, file);
 	check_function(L, file, "accept", true);
 	check_function(L, file, "setup", false);
 	check_function(L, file, "start", false);
@@ -211,7 +211,7 @@ load(struct lua_app *app)
 		return -1;
 	/* Noted before it is read, so that a change in between is seen. */
 	lua_files_add(&app->files, app->file);
-	if (lua_state_load(L, app->file) == -1)
+	if (lua_interface_load(L, app->file, app->options.pool) == -1)
 		return -1;
 	lua_pushcfunction(L, check_app);
 	lua_pushvalue(L, APP_TABLE);

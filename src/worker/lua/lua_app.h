@@ -21,6 +21,9 @@ struct lua_app_options {
 	bool errors_to_server; /* env.errors and errors go to FCGI_STDERR too */
 	const struct conf_lua *lua; /* what its code may reach, NULL: the
 				       defaults; must outlive the state */
+	/* Whose interface the application is written for, and its options;
+	 * NULL: native.  Must outlive the state. */
+	const struct conf_pool *pool;
 	/* Called before and after every entry into Lua code except LUA_ACCEPT,
 	 * whose time the caller of lua_app_serve watches; NULL: not called. */
 	void (*enter)(enum lua_entry entry);
@@ -37,9 +40,10 @@ enum lua_end { /* how an entry ended */
 
 /*
  * Create a state, cut it down to what options->lua allows, load `file` and run
- * it.  NULL and why if anything is wrong (no file, syntax, an error, not a
- * table, no accept, a field of the wrong type): with file and line as Lua
- * reports them, and with the traceback if its time was over.
+ * it, through the interface it is written for.  NULL and why if anything is
+ * wrong (no file, syntax, an error, not a table, no accept, a field of the wrong
+ * type): with file and line as Lua reports them, and with the traceback if its
+ * time was over.
  */
 struct lua_app *lua_app_load(const char *file,
     const struct lua_app_options *options, struct why *why);

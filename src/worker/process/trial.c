@@ -71,7 +71,8 @@ load_pool(const struct worker_args *args, struct why *why)
 	const struct watchdog_options guard = { .channel = args->channel,
 		.orphaned = end_trial, .end = end_trial,
 		.check = nothing_to_check };
-	const struct lua_app_options options = { .lua = &pool->lua,
+	const struct lua_app_options options = { .pool = pool,
+		.lua = &pool->lua,
 		.memory = (size_t)pool->limits.memory,
 		.enter = entry_begin, .leave = entry_end };
 	struct lua_app *app;

@@ -453,6 +453,7 @@ load_application(void)
 		.errors_to_server = pool->errors_to_server,
 		.timeout_status = (int)pool->timeout_status,
 		.lua = &pool->lua,
+		.pool = pool,
 		.enter = entry_begin,
 		.leave = entry_end,
 	};

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "worker/lua/lib/lua_input.h"
+#include "worker/lua/lib/lua_library.h"
 
 #define ERRORS	       "lua-fpm.errors"
 #define ERROR_LINE_MAX 1048576 /* bytes; a longer line is split */
@@ -276,6 +277,60 @@ static const struct {
 	{ "id", get_id },
 };
 
+static void
+check_current(lua_State *L, const struct lua_req *req)
+{
+	if (req->env == NULL || req->env != lua_topointer(L, 1))
+		luaL_error(L, "the request is over");
+}
+
+/* Push what has been made for env, the first argument: it is kept with it. */
+static void
+push_made(lua_State *L)
+{
+	lua_pushvalue(L, 1);
+	if (lua_rawget(L, lua_upvalueindex(4)) == LUA_TTABLE)
+		return;
+	lua_pop(L, 1);
+	lua_newtable(L);
+	lua_pushvalue(L, 1);
+	lua_pushvalue(L, -2);
+	lua_rawset(L, lua_upvalueindex(4));
+}
+
+/* A name that is written in Lua: fpm/request.lua says what its two tables
+ * are. */
+static int
+index_library(lua_State *L, const struct lua_req *req)
+{
+	lua_settop(L, 2);
+	lua_library_push(L, "fpm.request");
+	lua_getfield(L, 3, "methods");
+	lua_pushvalue(L, 2);
+	if (lua_rawget(L, -2) != LUA_TNIL)
+		return 1;
+	lua_getfield(L, 3, "fields");
+	lua_pushvalue(L, 2);
+	if (lua_rawget(L, -2) == LUA_TNIL)
+		return 1;
+	lua_replace(L, 3);
+	lua_settop(L, 3);
+	check_current(L, req);
+	push_made(L);
+	lua_pushvalue(L, 2);
+	if (lua_rawget(L, 4) != LUA_TNIL)
+		return 1;
+	lua_pushvalue(L, 2);
+	lua_pushvalue(L, 3);
+	lua_pushvalue(L, 1);
+	lua_call(L, 1, 1);
+	lua_pushvalue(L, -1);
+	lua_replace(L, 3);
+	lua_rawset(L, 4);
+	lua_settop(L, 3);
+	return 1;
+}
+
 /* __index(env, name): most often for a parameter that was not sent. */
 static int
 index_env(lua_State *L)
@@ -292,11 +347,21 @@ index_env(lua_State *L)
 	for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
 		if (strcmp(fields[i].name, name) != 0)
 			continue;
-		if (req->env == NULL || req->env != lua_topointer(L, 1))
-			return luaL_error(L, "the request is over");
+		check_current(L, req);
 		return fields[i].get(L, req);
 	}
-	return 0;
+	return index_library(L, req);
+}
+
+/* Push a table whose entries go with their keys. */
+static void
+push_weak(lua_State *L)
+{
+	lua_newtable(L);
+	lua_createtable(L, 0, 1);
+	lua_pushliteral(L, "k");
+	lua_setfield(L, -2, "__mode");
+	lua_setmetatable(L, -2);
 }
 
 void
@@ -311,7 +376,8 @@ lua_env_setup(struct lua_req *req, lua_State *L)
 	lua_pushlightuserdata(L, req);
 	lua_pushnil(L);
 	lua_pushnil(L);
-	lua_pushcclosure(L, index_env, 3);
+	push_weak(L);
+	lua_pushcclosure(L, index_env, 4);
 	lua_setfield(L, -2, "__index");
 	lua_pushboolean(L, 0);
 	lua_setfield(L, -2, "__metatable");
