@@ -2,9 +2,41 @@
 -- field is made when it is first read, once in a request; a method is called as
 -- env:name(...).
 
-return {
-  fields = {
-  },
-  methods = {
-  },
+local fields, methods = {}, {}
+
+-- The name of a header as env.headers has it.
+local function normal(name)
+  return name:lower():gsub("_", "-")
+end
+
+local any_case = {
+  __index = function(headers, name)
+    if type(name) ~= "string" then
+      return nil
+    end
+    return rawget(headers, (normal(name)))
+  end,
 }
+
+-- The headers of the request, by names in lower case with dashes; read with a
+-- name in any case, with "-" or "_".  What came several times is one value,
+-- joined by ", " ("; " for cookies).  Of the body's headers those count that
+-- the server announces as its own, and Proxy is never one (httpoxy.org).
+---@param env fpm.env
+---@return table<string, string>
+function fields.headers(env)
+  local headers = {}
+  for name, value in next, env do
+    if type(name) == "string" and name:find("^HTTP_.") then
+      headers[(normal(name:sub(6)))] = value
+    end
+  end
+  for _, name in ipairs { "CONTENT_TYPE", "CONTENT_LENGTH" } do
+    local value = rawget(env, name)
+    headers[(normal(name))] = value ~= "" and value or nil
+  end
+  headers.proxy = nil
+  return setmetatable(headers, any_case)
+end
+
+return { fields = fields, methods = methods }
