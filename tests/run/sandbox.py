@@ -78,26 +78,56 @@ def listed_libraries():
         equal(body(d, "('x'):rep(3)"), "xxx")
 
 
+# What another state has made: in Lua, since Python cannot.
+MAKE = "string.dump(function() return 7 end)"
+
+
+def foreign():
+    """A precompiled chunk that no pool of a later daemon has made."""
+    with sandboxed() as d:
+        chunk = d.lua("return text(%s)" % MAKE).body
+    assert chunk.startswith(b"\x1bLua")
+    return chunk
+
+
 @test
 def no_binary_chunks():
-    """precompiled code is refused by load, loadfile, dofile and require"""
-    dump = "string.dump(function() return 7 end)"
-    ways = ("load(%s)" % dump, "load(%s, 'x', 'b')" % dump,
-            "load(%s, 'x', 'bt', {})" % dump,
+    """precompiled code from outside is refused by load, loadfile, dofile and
+    require"""
+    ways = ("load(env.CHUNK)", "load(env.CHUNK, 'x', 'b')",
+            "load(env.CHUNK, 'x', 'bt', {})", "load(env.CHUNK:gmatch('.'))",
             "loadfile(env.DIR .. '/chunk.lua')",
             "loadfile(env.DIR .. '/chunk.lua', 'b')",
             "(pcall(dofile, env.DIR .. '/chunk.lua')) or nil",
             "(pcall(require, 'chunk')) or nil")
+    chunk = foreign()
     for allowed in (False, True):
         with sandboxed(binary_chunks=allowed) as d:
-            chunk = d.lua("return text(%s)" % dump).body
-            assert chunk.startswith(b"\x1bLua")
             with open(d.dir + "/chunk.lua", "wb") as f:
                 f.write(chunk)
             for way in ways:
-                got = body(d, way, params=[("DIR", d.dir)])
+                got = body(d, way, params=[("DIR", d.dir), ("CHUNK", chunk)])
                 equal(got != "nil", allowed, way + ": " + got)
             equal(body(d, "load('return 8')()"), "8")
+
+
+@test
+def its_own_chunks():
+    """what string.dump has made in this worker is loaded, in a later request
+    too; after the worker has ended it is from outside"""
+    with sandboxed() as d:
+        for way in ("load(%s)()", "load(%s, 'x', 'b')()",
+                    "load((%s):gmatch('.'))()"):
+            equal(body(d, way % MAKE), "7")
+        d.lua("kept = %s return {}" % MAKE.replace("7", "9"))
+        equal(body(d, "load(kept)()"), "9")
+        chunk = d.lua("return text(kept)").body
+        there = body(d, "load(env.CHUNK)()", params=[("CHUNK", chunk)])
+        equal(there, "9", "the same bytes from a client")
+        old = d.wait_workers(1)
+        os.kill(old[0], signal.SIGTERM)
+        until(lambda: d.workers() and d.workers() != old, "a new worker")
+        equal(body(d, "load(env.CHUNK)", params=[("CHUNK", chunk)]), "nil")
 
 
 @test
@@ -105,22 +135,24 @@ def a_refused_chunk_is_told():
     """the first one that a worker refuses, whichever way, has a line with the
     place and the key, though the application drops the reason; others have
     none, nor has one that the application itself wants to be text"""
-    dump = "string.dump(function() end)"
     line = (r"(?m)^\S+ warning \[pool www\] \[pid \d+\] (\[request \S+\] )?"
             r"request:2: .*lua\.binary_chunks is false")
+    chunk = b"\x1bLua"
     d = sandboxed()
     with open(d.dir + "/chunk.lua", "wb") as f:
-        f.write(b"\x1bLua")
+        f.write(chunk)
     with d:
-        d.lua("load(%s, 'x', 't') load('no code') return {}" % dump)
-        for way in ("load(%s)" % dump, "load(%s, 'x', 'b')" % dump,
+        d.lua("load(env.CHUNK, 'x', 't') load('no code') return {}",
+              params=[("CHUNK", chunk)])
+        for way in ("load(env.CHUNK)", "load(env.CHUNK, 'x', 'b')",
                     "loadfile(env.DIR .. '/chunk.lua')",
                     "pcall(dofile, env.DIR .. '/chunk.lua')",
                     "pcall(require, 'chunk')"):
             mark = d.log_mark()
             for _ in range(3):
                 equal(d.lua("\n%s return {}" % way,
-                            params=[("DIR", d.dir)]).status, 200)
+                            params=[("DIR", d.dir),
+                                    ("CHUNK", chunk)]).status, 200)
             old = d.wait_workers(1)
             os.kill(old[0], signal.SIGTERM)
             until(lambda: d.workers() and d.workers() != old, "a new worker")
@@ -129,7 +161,7 @@ def a_refused_chunk_is_told():
         assert "binary_chunks" not in d.read_log().partition("request:2")[0], \
             "text was wanted"
     with sandboxed(binary_chunks=True) as d:
-        d.lua("load(%s) return {}" % dump)
+        d.lua("load(string.dump(function() end)) return {}")
         equal(d.lua("print('done') return {}").status, 200)
         d.wait_log("done$")
         assert "binary_chunks" not in d.read_log()

@@ -146,43 +146,314 @@ END_TEST
 
 /* ---- binary chunks ------------------------------------------------------- */
 
+/* `foreign` was made by another state; `dir` is the application's. */
+#define FOREIGN "local dir = package.path:match('(.-)?') local foreign do " \
+	"local f = io.open(dir .. 'foreign') foreign = f:read('a') f:close() " \
+	"end "
+
+static int
+write_chunk(lua_State *L, const void *data, size_t n, void *file)
+{
+	(void)L;
+	return fwrite(data, n, 1, file) == 1 ? 0 : -1;
+}
+
+/* What luac makes, in two files: `return 'ran'`. */
+static void
+write_foreign(void)
+{
+	static const char *const names[] = { "foreign", "chunk.lua" };
+	lua_State *L = luaL_newstate();
+	char path[96];
+	FILE *f;
+
+	ck_assert_int_eq(luaL_loadstring(L, "return 'ran'"), LUA_OK);
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/%s", scene.dir, names[i]);
+		ck_assert_ptr_nonnull(f = fopen(path, "w"));
+		ck_assert_int_eq(lua_dump(L, write_chunk, f, 0), 0);
+		ck_assert_int_eq(fclose(f), 0);
+	}
+	lua_close(L);
+}
+
 static const char *const binary[] = {
-	"return {}, tostring((load(string.dump(dumped))))",
-	"return {}, tostring((load(string.dump(dumped), 'x', 'bt')))",
-	"return {}, tostring((load(string.dump(dumped), 'x', 'b')))",
-	"return {}, tostring((load(string.dump(dumped), 'x', nil, {})))",
-	("local part = string.dump(dumped) return {}, tostring((load("
-	    "function() local now = part part = nil return now end)))"),
-	"return {}, tostring((coroutine.wrap(load)(string.dump(dumped))))",
+	"return {}, tostring((load(foreign)))",
+	"return {}, tostring((load(foreign, 'x', 'bt')))",
+	"return {}, tostring((load(foreign, 'x', 'b')))",
+	"return {}, tostring((load(foreign, 'x', 't')))",
+	"return {}, tostring((load(foreign, 'x', nil, {})))",
+	("return {}, tostring((load(function() local now = foreign "
+	    "foreign = nil return now end)))"),
+	"return {}, tostring((load(foreign:gmatch('.'))))",
+	"return {}, tostring((load(foreign:gmatch('.'), 'x', 'b')))",
+	"return {}, tostring((coroutine.wrap(load)(foreign)))",
 	"return {}, tostring((loadfile(dir .. 'chunk.lua')))",
 	"return {}, tostring((loadfile(dir .. 'chunk.lua', 'b', {})))",
 	"return {}, pcall(dofile, dir .. 'chunk.lua') and 'ran' or 'nil'",
 	"return {}, pcall(require, 'chunk') and 'ran' or 'nil'",
 };
-
-#define DUMP "dir = package.path:match('(.-)?') local f = io.open(dir .. " \
-	"'chunk.lua', 'wb') f:write(string.dump(dumped)) f:close() "
+#define NBINARY ((int)(sizeof(binary) / sizeof(binary[0])))
 
 START_TEST(no_binary_chunk_is_loaded)
 {
 	char text[512];
 
-	snprintf(text, sizeof(text), DUMP "%s", binary[_i]);
+	write_foreign();
+	snprintf(text, sizeof(text), FOREIGN "%s", binary[_i]);
 	ck_assert_str_eq(body_in(plain(), text), "nil");
 }
 END_TEST
 
 START_TEST(it_says_why)
 {
-	ck_assert_str_eq(body_in(plain(), "return {}, select(2, "
-	    "load(string.dump(dumped), 'x', 'b'))"),
+	write_foreign();
+	ck_assert_str_eq(body_in(plain(), FOREIGN "return {}, select(2, "
+	    "load(foreign, 'x', 'b'))"),
 	    "binary chunks are disabled in this pool");
-	ck_assert_str_eq(body_in(plain(), "return {}, select(2, "
-	    "load(string.dump(dumped), 'x'))"),
+	ck_assert_str_eq(body_in(plain(), FOREIGN "return {}, select(2, "
+	    "load(foreign, 'x'))"),
 	    "attempt to load a binary chunk (mode is 't')");
-	ck_assert_ptr_nonnull(strstr(body_in(plain(), DUMP "return {}, "
+	ck_assert_ptr_nonnull(strstr(body_in(plain(), "return {}, "
 	    "select(2, pcall(require, 'chunk'))"),
 	    "attempt to load a binary chunk"));
+}
+END_TEST
+
+/* A file is from outside, though the same bytes were made here too. */
+START_TEST(files_stay_text)
+{
+	static const char *const ways[] = {
+		"loadfile(dir .. 'own.lua')",
+		"loadfile(dir .. 'own.lua', 'b')",
+		"pcall(dofile, dir .. 'own.lua')",
+		"pcall(require, 'own')" };
+	char text[512];
+
+	snprintf(text, sizeof(text), "local dir = package.path:match('(.-)?') "
+	    "local f = io.open(dir .. 'own.lua', 'w') f:write(string.dump("
+	    "dumped)) f:close() assert(load(string.dump(dumped))) "
+	    "return {}, tostring((%s) or nil)", ways[_i]);
+	body_in(plain(), text);
+	ck_assert(strcmp(client.out.data + client.out.len - 3, "nil") == 0 ||
+	    strcmp(client.out.data + client.out.len - 5, "false") == 0);
+}
+END_TEST
+
+/* ---- what string.dump has made ------------------------------------------- */
+
+static const char *const dumped[] = {
+	"load(string.dump(dumped))()",
+	"load(string.dump(dumped), 'x', 'bt')()",
+	"load(string.dump(dumped), 'x', 'b')()",
+	"load(string.dump(dumped), nil, nil)()",
+	"load(string.dump(dumped, true))()",
+	"load(string.dump(dumped), string.dump(dumped, true))()",
+	"load(('').dump(dumped))()",
+	"load(coroutine.wrap(string.dump)(dumped))()",
+	"coroutine.wrap(load)(string.dump(dumped))()",
+	"coroutine.wrap(function() return load(string.dump(dumped))() end)()",
+	"load(string.dump(dumped):gmatch('.'))()",
+	"load(string.dump(dumped):gmatch('..?.?.?.?.?.?'), 'x', 'b')()",
+	"load(string.dump(load(string.dump(load(string.dump(dumped))))))()",
+	"load(string.dump(function() return x end), 'x', 'b', { x = 'ran' })()",
+	"load(string.dump(load('return ...')))('ran')",
+	"load(string.dump(load('return \"\\0\\xff\" and \"ran\"')))()",
+	"(load(string.dump(function() return x end))() or 'ran')",
+	"(load(string.dump(function() return dumped end))().print and 'ran')",
+	"(function() local f = load(string.dump(function() return dumped() "
+	"end)) debug.upvaluejoin(f, 1, function() return dumped end, 1) "
+	"return f() end)()",
+};
+#define NDUMPED ((int)(sizeof(dumped) / sizeof(dumped[0])))
+
+START_TEST(its_own_chunks_are_loaded)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), "return {}, %s", dumped[_i]);
+	load_accept_in(plain(), text);
+	serve_quietly();
+	ck_assert_msg(client.request.status == 200, "%s", logged());
+	ck_assert_str_eq(serve_body(), "ran");
+	ck_assert_ptr_null(strstr(logged(), "binary_chunks"));
+}
+END_TEST
+
+/* What is no success, as Lua says it. */
+START_TEST(dump_and_load_fail_as_ever)
+{
+	static const char *const text[][2] = {
+		{ "pcall(string.dump)",
+		    "bad argument #1 to 'string.dump' (function expected, "
+		    "got no value)" },
+		{ "pcall(string.dump, 'x')",
+		    "bad argument #1 to 'string.dump' (function expected, "
+		    "got string)" },
+		{ "pcall(string.dump, print)",
+		    "unable to dump given function" },
+		{ "load(string.dump(dumped), 'x', 't')",
+		    "attempt to load a binary chunk (mode is 't')" },
+		{ "load('return 1', 'x', 'b')",
+		    "attempt to load a text chunk (mode is 'b')" },
+		{ "load(('return 1'):gmatch('.'), 'x', 'b')",
+		    "attempt to load a text chunk (mode is 'b')" },
+		{ "load(function() end, 'x', 'b')",
+		    "attempt to load a text chunk (mode is 'b')" },
+		{ "load(string.dump(dumped), 'x', 'q')",
+		    "attempt to load a binary chunk (mode is 'q')" },
+		{ "load('return 1', 'x', 'q')",
+		    "attempt to load a text chunk (mode is 'q')" },
+		{ "load(function() return {} end)",
+		    "reader function must return a string" },
+		{ "load(function() error('its own', 0) end)", "its own" },
+		{ "load((function() local n = 0 return function() n = n + 1 "
+		  "return n == 1 and string.dump(dumped) or error('late', 0) "
+		  "end end)())", "late" },
+		{ "load(coroutine.wrap(function() coroutine.yield("
+		  "string.dump(dumped)) coroutine.yield({}) end))",
+		    "reader function must return a string" },
+		{ "load(function() coroutine.yield() end)",
+		    "attempt to yield across a C-call boundary" },
+	};
+	char statements[512];
+
+	snprintf(statements, sizeof(statements), "return {}, coroutine.wrap("
+	    "function() return (select(2, %s):gsub('^.-:1: ', '')) end)()",
+	    text[_i][0]);
+	ck_assert_str_eq(body_in(plain(), statements), text[_i][1]);
+}
+END_TEST
+
+/* One that differs in one byte, or is cut, longer or put together from two, is
+ * refused.  An error would be a 500. */
+START_TEST(nothing_like_it_is_loaded)
+{
+	static const char *const ways[] = {
+		/* each bit, and each byte at random */
+		("for i = 1, #a do for bit = 0, 7 do try(a:sub(1, i - 1) .. "
+		    "string.char(a:byte(i) ~ 1 << bit) .. a:sub(i + 1)) end "
+		    "for _ = 1, 8 do try(a:sub(1, i - 1) .. string.char("
+		    "(a:byte(i) + math.random(255)) % 256) .. a:sub(i + 1)) "
+		    "end end"),
+		"for i = 1, #a - 1 do try(a:sub(1, i)) end",
+		"for i = 1, #a do try(a:sub(1, i - 1) .. a:sub(i + 1)) end",
+		("for i = 0, 255 do local c = string.char(i) try(a .. c) "
+		    "try(a:sub(1, 1) .. c .. a:sub(2)) end try(a .. a)"),
+		("for i = 1, #a - 1 do local s = a:sub(1, i) .. b:sub(i + 1) "
+		    "if s ~= a and s ~= b then try(s) end end"),
+		"try('\\27') try('\\27Lua') try(('\\0'):rep(#a)) try(a:rep(999))",
+	};
+	struct buf text = { 0 };
+
+	buf_addf(&text, "local a, b = string.dump(function(x) local y = { x, "
+	    "'a' } return y end), string.dump(function(x) local z = { x, 'b' } "
+	    "return z end, true) local n = 0 local function try(s) "
+	    "if load(s, 'x', 'b') or load(s:gmatch('..?.?.?'), 'x', 'b') or "
+	    "s:byte() == 27 and load(s) "
+	    "then error('loaded') end n = n + 1 end assert(load(a) and "
+	    "load(b)) %s assert(load(a) and load(b)) return {}, "
+	    "n > 3 and 'none' or 'too few'", ways[_i]);
+	ck_assert_str_eq(body_in(plain(), buf_string(&text)), "none");
+	buf_free(&text);
+}
+END_TEST
+
+/* Nor does the debug library help: not a hook that replaces what a function
+ * returns, nor one that changes the pieces or the mode on the way. */
+START_TEST(the_debug_library_smuggles_nothing)
+{
+	static const char *const tricks[] = {
+		/* when string.dump returns */
+		("debug.sethook(function() if debug.getinfo(2, 'f').func == "
+		    "string.dump then for i = 1, 9 do if debug.getlocal(2, i) "
+		    "then debug.setlocal(2, i, foreign) end end end end, 'r') "
+		    "local s = string.dump(dumped) debug.sethook() "
+		    "assert(s == foreign) got = load(s, 'x', 'b')"),
+		/* while load asks for the pieces */
+		("local mine = string.dump(dumped) local n = 0 got = load("
+		    "function() n = n + 1 for i = 1, 9 do if debug.getlocal(2, "
+		    "i) then debug.setlocal(2, i, i == 3 and 'b' or foreign) "
+		    "end end return ({ mine, '', })[n] end, 'x', 'b')"),
+		("local n = 0 got = load(function() n = n + 1 debug.setlocal("
+		    "2, 3, 'bt') return ({ foreign })[n] end, 'x', 't')"),
+		/* in the registry, and in upvalues */
+		("for _, f in ipairs({ load, string.dump }) do assert(not "
+		    "debug.getupvalue(f, 1)) end for k in pairs("
+		    "debug.getregistry()) do assert(k ~= foreign) end "
+		    "got = load(foreign)"),
+	};
+	char text[1024];
+
+	write_foreign();
+	snprintf(text, sizeof(text), FOREIGN "local got %s "
+	    "return {}, got and got() == 'ran' and string.dump(got) == "
+	    "foreign and 'loaded' or 'no'", tricks[_i]);
+	load_accept_in(plain(), text);
+	serve_quietly();
+	ck_assert_msg(client.request.status == 200, "%s", logged());
+	ck_assert_str_eq(serve_body(), "no");
+}
+END_TEST
+
+/* The table is of one state. */
+START_TEST(another_state_has_its_own)
+{
+	write_foreign();
+	ck_assert_str_eq(body_in(plain(), FOREIGN "assert(not load(foreign)) "
+	    "local f = io.open(dir .. 'foreign', 'w') f:write(string.dump("
+	    "dumped)) f:close() return {}, load(string.dump(dumped))()"),
+	    "ran");
+	ck_assert_str_eq(body_in(plain(), FOREIGN "return {}, "
+	    "tostring((load(foreign)))"), "nil");
+}
+END_TEST
+
+/* The worker stays well, and what it has made before is loaded. */
+START_TEST(there_is_an_end_to_remembering)
+{
+	ck_assert_str_eq(body_in(plain(), "local function make(i) return "
+	    "string.dump(load('return ' .. i, '=c'), true) end "
+	    "for i = 1, 10000 do assert(load(make(i))() == i) end "
+	    "for i = 10001, 10100 do assert(not load(make(i))) end "
+	    "for i = 1, 10000 do assert(load(make(i))() == i) end "
+	    "return {}, 'done'"), "done");
+	assert_logged("app.lua:1: string.dump has made 10000 different chunks");
+	ck_assert_ptr_null(strstr(strstr(logged(), "different chunks") + 1,
+	    "different chunks"));
+}
+END_TEST
+
+START_TEST(nor_are_they_larger_than_32_mb)
+{
+	ck_assert_str_eq(body_in(plain(), "local function make(i) return "
+	    "string.dump(load(('return \"%d%s\"'):format(i, "
+	    "('x'):rep(1 << 20)), '=c')) end local n = 0 "
+	    "for i = 1, 40 do if load(make(i)) then n = n + 1 end end "
+	    "assert(load(string.dump(load('return 1', '=c')))) "
+	    "return {}, tostring(n)"), "31");
+	assert_logged("string.dump has made 31 different chunks");
+}
+END_TEST
+
+/* They are part of what limits.memory bounds. */
+START_TEST(they_count_as_memory)
+{
+	const struct lua_app_options options = { .lua = plain(),
+		.memory = 4 << 20 };
+	struct why why;
+
+	write_file("app.lua", "local function many() for i = 1, 9999 do "
+	    "string.dump(assert(load('local ' .. ('x'):rep(1000) .. i .. "
+	    "' return ' .. i, '=c'))) end end return { accept = function(env) "
+	    "local ok, why = pcall(many) collectgarbage() "
+	    "return {}, (why:gsub('^.-:1: ', '')) end }");
+	scene.app = lua_app_load(scene.file, &options, &why);
+	ck_assert_msg(scene.app != NULL, "%s", why.text);
+	ck_assert_str_eq(serve_body(), "not enough memory");
+	ck_assert_uint_gt(lua_app_memory(scene.app), 3 << 20);
+	ck_assert_uint_le(lua_app_memory(scene.app), (4 << 20) + (64 << 10));
+	assert_logged("memory limit 4M exceeded: caught by the application");
 }
 END_TEST
 
@@ -191,10 +462,11 @@ START_TEST(binary_chunks_where_they_are_wanted)
 	struct conf_lua *lua = plain();
 
 	lua->binary_chunks = true;
-	ck_assert_str_eq(body_in(lua, DUMP "return {}, "
-	    "load(string.dump(dumped))() .. load(string.dump(dumped), 'x', "
+	write_foreign();
+	ck_assert_str_eq(body_in(lua, FOREIGN "return {}, "
+	    "load(foreign)() .. load(string.dump(dumped))() .. load(string.dump(dumped), 'x', "
 	    "'b')() .. loadfile(dir .. 'chunk.lua')() .. dofile(dir .. "
-	    "'chunk.lua') .. require('chunk')"), "ranranranranran");
+	    "'chunk.lua') .. require('chunk')"), "ranranranranranran");
 }
 END_TEST
 
@@ -285,7 +557,7 @@ END_TEST
 
 /* ---- with the debug library ---------------------------------------------- */
 
-static lua_CFunction taken[8]; /* what nobody may find; 0 at the end */
+static lua_CFunction taken[9]; /* what nobody may find; 0 at the end */
 
 static void walk(lua_State *L);
 
@@ -352,8 +624,9 @@ static int
 enter_sandbox(lua_State *L)
 {
 	static struct lua_files files;
+	static struct lua_chunks chunks;
 
-	lua_sandbox_apply(L, lua_touserdata(L, 1), "/x/app.lua");
+	lua_sandbox_apply(L, lua_touserdata(L, 1), "/x/app.lua", &chunks);
 	lua_files_watch(&files, L);
 	return 0;
 }
@@ -363,7 +636,7 @@ START_TEST(nothing_is_left_to_be_found)
 {
 	static const char *const names[] = { "load", "loadfile", "dofile",
 		"package.searchers[2]", "package.searchers[3]",
-		"package.loadlib", "os.execute" };
+		"package.loadlib", "os.execute", "string.dump" };
 	lua_State *L = lua_state_open();
 	struct conf_lua *lua = without("os.execute");
 
@@ -447,8 +720,17 @@ suite(void)
 	tcase_add_loop_test(t, a_disabled_library_is_nil, 0,
 	    count(conf_lua_libraries));
 	tcase_add_test(t, only_the_libraries_that_are_listed);
-	tcase_add_loop_test(t, no_binary_chunk_is_loaded, 0, 10);
+	tcase_add_loop_test(t, no_binary_chunk_is_loaded, 0, NBINARY);
 	tcase_add_test(t, it_says_why);
+	tcase_add_loop_test(t, files_stay_text, 0, 4);
+	tcase_add_loop_test(t, its_own_chunks_are_loaded, 0, NDUMPED);
+	tcase_add_loop_test(t, dump_and_load_fail_as_ever, 0, 14);
+	tcase_add_loop_test(t, nothing_like_it_is_loaded, 0, 6);
+	tcase_add_loop_test(t, the_debug_library_smuggles_nothing, 0, 4);
+	tcase_add_test(t, another_state_has_its_own);
+	tcase_add_test(t, there_is_an_end_to_remembering);
+	tcase_add_test(t, nor_are_they_larger_than_32_mb);
+	tcase_add_test(t, they_count_as_memory);
 	tcase_add_test(t, binary_chunks_where_they_are_wanted);
 	tcase_add_loop_test(t, text_is_loaded_as_ever, 0, 16);
 	tcase_add_loop_test(t, paths_come_after_the_directory, 0, 6);

@@ -12,6 +12,7 @@
 #include "worker/lua/lib/lua_library.h"
 #include "worker/lua/lib/lua_reply.h"
 #include "worker/lua/lib/lua_req.h"
+#include "worker/lua/lua_chunks.h"
 #include "worker/lua/lua_deadline.h"
 #include "worker/lua/lua_error.h"
 #include "worker/lua/lua_files.h"
@@ -35,6 +36,7 @@ struct lua_app {
 	bool sets_up;	/* it had a setup when it was loaded */
 	bool restarts;	/* and a restart */
 	struct lua_files files;
+	struct lua_chunks chunks;
 	struct lua_app_options options;
 	struct lua_req req;
 	struct lua_reply reply;
@@ -137,7 +139,8 @@ setup(lua_State *L)
 	lua_env_setup(&app->req, L);
 	lua_deadline_setup(L);
 	lua_process_setup(L);
-	lua_sandbox_apply(L, app->options.lua, app->file);
+	lua_sandbox_apply(L, app->options.lua, app->file,
+	    &app->chunks);
 	lua_files_watch(&app->files, L);
 	lua_library_setup(L);
 	return 0;
@@ -273,6 +276,7 @@ lua_app_free(struct lua_app *app)
 	lua_req_free(&app->req);
 	lua_reply_free(&app->reply);
 	lua_files_free(&app->files);
+	lua_chunks_free(&app->chunks);
 	free(app->file);
 	free(app->trace);
 	free(app);
@@ -412,7 +416,7 @@ lua_app_exhausted(const struct lua_app *app)
 size_t
 lua_app_memory(const struct lua_app *app)
 {
-	return (size_t)lua_gc(app->L, LUA_GCCOUNT) * 1024;
+	return (size_t)lua_gc(app->L, LUA_GCCOUNT) * 1024 + app->chunks.bytes;
 }
 
 bool

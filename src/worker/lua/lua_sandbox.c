@@ -7,21 +7,16 @@
 
 #include "base/log.h"
 #include "conf/conf_lua.h"
+#include "worker/lua/lua_chunks.h"
 #include "worker/lua/lua_error.h"
 
 #define SEARCHER_LUA   2 /* of package.searchers (Lua manual, 6.3) */
 #define SEARCHER_C     3 /* and the one after it are for C libraries */
 #define SEARCHER_C_ALL 4
 
-/*
- * Lua's own functions, the same in every state.  They are not upvalues of ours,
- * where debug.getupvalue would find them.
- */
-static struct {
-	lua_CFunction load;
-	lua_CFunction loadfile;
-	lua_CFunction searchpath;
-} own;
+/* Lua's own, the same in every state.  It is no upvalue of ours, where
+ * debug.getupvalue would find it. */
+static lua_CFunction own_searchpath;
 
 /* ---- text only ----------------------------------------------------------- */
 
@@ -48,50 +43,190 @@ tell_refused(lua_State *L)
 	lua_pop(L, 1);
 }
 
-/* Change the mode at index to "t" if it allows text.  False if it allows binary
- * chunks only; then the results of load are on the stack. */
 static bool
-force_text(lua_State *L, int index)
+allows(const char *mode, int kind)
 {
-	const char *mode = luaL_optstring(L, index, "bt");
-
-	if (strchr(mode, 't') == NULL && strchr(mode, 'b') != NULL) {
-		lua_pushnil(L);
-		lua_pushliteral(L, DISABLED);
-		return false;
-	}
-	if (strchr(mode, 't') != NULL) {
-		if (lua_gettop(L) < index) /* do not drop a 4th argument */
-			lua_settop(L, index);
-		lua_pushliteral(L, "t");
-		lua_replace(L, index);
-	}
-	return true;
+	return strchr(mode, kind) != NULL;
 }
 
-/* Call load, whose mode is at index.  A chunk that the application itself
- * wants to be text is its own affair. */
+/* The end of load and loadfile: the function is on the stack, or a message.
+ * The function's first upvalue becomes what is at index env, if that is not
+ * 0. */
 static int
-load_text(lua_State *L, lua_CFunction load, int index)
+finish_load(lua_State *L, int status, int env)
 {
-	bool any = strchr(luaL_optstring(L, index, "bt"), 'b') != NULL;
-	int n = force_text(L, index) ? load(L) : 2;
-
-	if (any && n == 2)
-		tell_refused(L);
-	return n;
+	if (status != LUA_OK) {
+		lua_pushnil(L);
+		lua_insert(L, -2);
+		return 2;
+	}
+	if (env != 0) {
+		lua_pushvalue(L, env);
+		if (lua_setupvalue(L, -2, 1) == NULL)
+			lua_pop(L, 1);
+	}
+	return 1;
 }
 
+/* What load was called with, and what it has seen of the chunk. */
+struct loading {
+	bool text_wanted, binary_wanted; /* its mode */
+	bool begun;
+	bool binary; /* all of it is one string, in slot CHUNK */
+};
+
+#define CHUNK 5 /* behind the four arguments of load */
+
+/* Lua's own words.  The mode is in slot 3. */
+static void
+push_refusal(lua_State *L, bool binary)
+{
+	lua_pushfstring(L, "attempt to load a %s chunk (mode is '%s')",
+	    binary ? "binary" : "text", lua_tostring(L, 3));
+}
+
+/* Push the next piece that the function in slot 1 returns.  NULL, and nothing
+ * is pushed: there is none. */
+static const char *
+push_piece(lua_State *L, size_t *len)
+{
+	const char *piece;
+
+	luaL_checkstack(L, LUA_MINSTACK, "too many nested functions");
+	lua_pushvalue(L, 1);
+	lua_call(L, 0, 1);
+	piece = lua_tolstring(L, -1, len);
+	if (piece == NULL && !lua_isnil(L, -1))
+		luaL_error(L, "reader function must return a string");
+	if (piece != NULL && *len > 0)
+		return piece;
+	lua_pop(L, 1);
+	*len = 0;
+	return NULL;
+}
+
+/* The first piece is on top: replace it by all of them as one string. */
+static void
+join_pieces(lua_State *L)
+{
+	const int first = lua_gettop(L);
+	luaL_Buffer all;
+	size_t len;
+
+	luaL_buffinit(L, &all);
+	lua_pushvalue(L, first);
+	do
+		luaL_addvalue(&all);
+	while (push_piece(L, &len) != NULL);
+	luaL_pushresult(&all);
+	lua_remove(L, first);
+}
+
+/* lua_Reader.  Of a binary chunk Lua sees its first byte, and refuses it. */
+static const char *
+read_piece(lua_State *L, void *arg, size_t *len)
+{
+	struct loading *loading = arg;
+	const char *piece = push_piece(L, len);
+	bool first = !loading->begun, binary;
+
+	loading->begun = true;
+	binary = first && piece != NULL && lua_chunks_binary(piece, *len);
+	if (first && !(binary ? loading->binary_wanted : loading->text_wanted)) {
+		push_refusal(L, binary);
+		lua_error(L);
+	}
+	if (piece == NULL)
+		return NULL;
+	if (binary) {
+		join_pieces(L);
+		loading->binary = true;
+		piece = LUA_SIGNATURE;
+		*len = 1;
+	}
+	lua_replace(L, CHUNK);
+	return piece;
+}
+
+/* Load a chunk that is a function in slot 1: lua_load's result. */
+static int
+load_pieces(lua_State *L, struct loading *loading)
+{
+	const char *name = luaL_optstring(L, 2, "=(load)");
+
+	luaL_checktype(L, 1, LUA_TFUNCTION);
+	lua_settop(L, CHUNK);
+	return lua_load(L, read_piece, loading, name, "t");
+}
+
+/* Load a chunk that is a string: lua_load's result. */
+static int
+load_string(lua_State *L, struct loading *loading)
+{
+	size_t len;
+	const char *chunk = lua_tolstring(L, 1, &len);
+	const char *name = luaL_optstring(L, 2, chunk);
+	bool binary = lua_chunks_binary(chunk, len);
+
+	if (!(binary ? loading->binary_wanted : loading->text_wanted)) {
+		push_refusal(L, binary);
+		return LUA_ERRSYNTAX;
+	}
+	if (binary) {
+		lua_settop(L, CHUNK - 1);
+		lua_pushvalue(L, 1);
+		loading->binary = true;
+	}
+	return luaL_loadbufferx(L, chunk, len, name, "t");
+}
+
+/*
+ * Replaces load.  What the application brings is loaded with the mode "t",
+ * which is a constant of C: while a function returns pieces, or a finalizer
+ * runs, the debug library could replace what is a value of Lua.
+ */
 static int
 text_load(lua_State *L)
 {
-	return load_text(L, own.load, 3);
+	const char *mode = luaL_optstring(L, 3, "bt");
+	const int env = lua_isnone(L, 4) ? 0 : 4;
+	struct loading loading = { .text_wanted = allows(mode, 't'),
+		.binary_wanted = allows(mode, 'b') };
+	size_t len;
+	const char *chunk;
+	int status = lua_isstring(L, 1) ? load_string(L, &loading) :
+	    load_pieces(L, &loading);
+
+	if (!loading.binary) /* no chunk, or text */
+		return finish_load(L, status, env);
+	chunk = lua_tolstring(L, CHUNK, &len);
+	if (chunk != NULL && lua_chunks_load(L, chunk, len, &status))
+		return finish_load(L, status, env);
+	if (!loading.text_wanted)
+		lua_pushliteral(L, DISABLED);
+	tell_refused(L);
+	return finish_load(L, LUA_ERRSYNTAX, env);
 }
 
+/* Replaces loadfile.  A file comes from outside, whatever is in it. */
 static int
 text_loadfile(lua_State *L)
 {
-	return load_text(L, own.loadfile, 2);
+	const char *file = luaL_optstring(L, 1, NULL);
+	const char *mode = luaL_optstring(L, 2, "bt");
+	const int env = lua_isnone(L, 3) ? 0 : 3;
+	const bool binary = allows(mode, 'b');
+	int status = LUA_ERRSYNTAX;
+
+	if (allows(mode, 't'))
+		status = luaL_loadfilex(L, file, "t");
+	else if (binary)
+		lua_pushliteral(L, DISABLED);
+	else
+		status = luaL_loadfilex(L, file, "");
+	if (status != LUA_OK && binary)
+		tell_refused(L);
+	return finish_load(L, status, env);
 }
 
 static int
@@ -123,7 +258,7 @@ text_search(lua_State *L)
 {
 	const char *name = luaL_checkstring(L, 1), *file;
 
-	lua_pushcfunction(L, own.searchpath);
+	lua_pushcfunction(L, own_searchpath);
 	lua_pushvalue(L, 1);
 	if (lua_getfield(L, lua_upvalueindex(1), "path") != LUA_TSTRING)
 		return luaL_error(L, "'package.path' must be a string");
@@ -141,17 +276,19 @@ text_search(lua_State *L)
 	return 2;
 }
 
-/* Replace all that loads binary chunks.  The table package is on top. */
+/* Replace all that makes or loads binary chunks.  The table package is on
+ * top. */
 static void
-refuse_binary(lua_State *L)
+refuse_binary(lua_State *L, struct lua_chunks *chunks)
 {
-	lua_getglobal(L, "load");
-	own.load = lua_tocfunction(L, -1);
-	lua_getglobal(L, "loadfile");
-	own.loadfile = lua_tocfunction(L, -1);
-	lua_getfield(L, -3, "searchpath");
-	own.searchpath = lua_tocfunction(L, -1);
-	lua_pop(L, 3);
+	lua_chunks_begin(chunks, L);
+	lua_getglobal(L, "string");
+	lua_pushcfunction(L, lua_chunks_dump);
+	lua_setfield(L, -2, "dump");
+	lua_pop(L, 1);
+	lua_getfield(L, -1, "searchpath");
+	own_searchpath = lua_tocfunction(L, -1);
+	lua_pop(L, 1);
 
 	lua_register(L, "load", text_load);
 	lua_register(L, "loadfile", text_loadfile);
@@ -361,7 +498,8 @@ is_wanted(const struct conf_list *libraries, const char *name)
 }
 
 void
-lua_sandbox_apply(lua_State *L, const struct conf_lua *lua, const char *file)
+lua_sandbox_apply(lua_State *L, const struct conf_lua *lua, const char *file,
+    struct lua_chunks *chunks)
 {
 	static const struct conf_lua defaults = {
 		.path = (char *)CONF_LUA_OWN, .cpath = (char *)CONF_LUA_OWN };
@@ -375,7 +513,7 @@ lua_sandbox_apply(lua_State *L, const struct conf_lua *lua, const char *file)
 	told = false;
 	if (!lua->binary_chunks) {
 		lua_getglobal(L, "package");
-		refuse_binary(L);
+		refuse_binary(L, chunks);
 		lua_pop(L, 1);
 	}
 	if (lua->cpath == NULL)

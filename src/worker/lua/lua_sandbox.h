@@ -11,15 +11,17 @@
 #include <lua.h>
 
 #include "conf/conf.h"
+#include "worker/lua/lua_chunks.h"
 
 /*
  * Cut a fresh state down to what `lua` allows (NULL: its defaults), and put
  * the directory of the application `file` first on package.path.  To be
  * called inside lua_state_call, after all that replaces functions of Lua by
  * ours, and before all that keeps functions of Lua as upvalues, where the debug
- * library can find them (lua_files_watch).
+ * library can find them (lua_files_watch).  chunks (all zero) keeps what
+ * string.dump makes; to be freed after the state is closed.
  */
 void lua_sandbox_apply(lua_State *L, const struct conf_lua *lua,
-    const char *file);
+    const char *file, struct lua_chunks *chunks);
 
 #endif
