@@ -10,6 +10,7 @@
 
 #define FIELDS_MOST 8	/* of a table that are shown */
 #define VALUE_MOST  100 /* bytes of a field's name, or of its value */
+#define LAST_FRAMES 11	/* of a traceback with some left out in the middle */
 
 /* ---- error objects ------------------------------------------------------- */
 
@@ -242,6 +243,34 @@ lua_error_note(lua_State *L, lua_State *co)
 	lua_pushlightuserdata(L, co);
 	if (lua_pcall(L, 1, 0, 0) != LUA_OK)
 		lua_pop(L, 1);
+}
+
+/* Drop the last lines of the text at the top: luaL_traceback shows at least
+ * LAST_FRAMES of them, one for each frame. */
+static void
+drop_lines(lua_State *L, int lines)
+{
+	size_t len;
+	const char *text = lua_tolstring(L, -1, &len);
+
+	for (; lines > 0 && len > 0; lines--)
+		while (len > 0 && text[--len] != '\n')
+			;
+	lua_pushlstring(L, text, len);
+	lua_remove(L, -2);
+}
+
+void
+lua_error_keep(lua_State *L, int below)
+{
+	push_noted(L);
+	push_frames(L, L, 1);
+	drop_lines(L, below < LAST_FRAMES ? below : LAST_FRAMES);
+	lua_concat(L, 2);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &noted.frames);
+	lua_pushvalue(L, 1);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &noted.error);
+	noted.any = true;
 }
 
 void

@@ -19,6 +19,11 @@ int lua_error_handler(lua_State *L);
  * keep its traceback for the handler, in case L raises that error on. */
 void lua_error_note(lua_State *L, lua_State *co);
 
+/* The same for the error at index 1 of a message handler of L: keep the
+ * traceback down to the lowest `below` frames, for an error that is caught and
+ * then raised on. */
+void lua_error_keep(lua_State *L, int below);
+
 /* Push the place of the innermost Lua code: "app.lua:3: ", or "". */
 void lua_error_place(lua_State *L);
 

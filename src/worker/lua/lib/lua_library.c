@@ -5,10 +5,13 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "worker/lua/lib/lua_try.h"
+
 #define SEARCHER_OWN 2 /* of package.searchers: after package.preload */
 
 /* The halves in C. */
 static const luaL_Reg core[] = {
+	{ "fpm.core.try", lua_try_open },
 	{ NULL, NULL },
 };
 

@@ -1,0 +1,17 @@
+#ifndef WORKER_LUA_LIB_LUA_TRY_H
+#define WORKER_LUA_LIB_LUA_TRY_H
+
+/*
+ * fpm.core.try: for code of the library that calls an application's function
+ * and has to look at what it raises.
+ *
+ *   try.try(f, ...)  as pcall; but if what was raised is then raised on, by
+ *                    error(raised, 0), the traceback in the log begins where
+ *                    it was first raised.  f cannot yield.
+ */
+
+#include <lua.h>
+
+int lua_try_open(lua_State *L);
+
+#endif
