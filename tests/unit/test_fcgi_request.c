@@ -21,6 +21,7 @@ empty(void)
 	memset(&params, 0, sizeof(params));
 	memset(&input, 0, sizeof(input));
 	q.uri = "/";
+	q.role = FCGI_RESPONDER;
 }
 
 static void

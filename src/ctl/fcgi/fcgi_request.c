@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/num.h"
 #include "net/fcgi_wire.h"
 
 #define FORM "application/x-www-form-urlencoded"
@@ -99,19 +100,39 @@ content_type(const struct fcgi_request *q)
 	for (i = 0; i < q->nheaders; i++)
 		if (header_is(q->headers[i], "HTTP_CONTENT_TYPE"))
 			return header_value(q->headers[i]);
-	return q->body != NULL ? FORM : "";
+	return q->body != NULL && q->role != FCGI_AUTHORIZER ? FORM : "";
 }
 
 static void
-add_content_length(const struct fcgi_request *q, struct buf *out)
+add_number(const struct fcgi_request *q, struct buf *out, const char *name,
+    int64_t value)
 {
-	struct buf text = { 0 };
+	char digits[NUM_TEXT];
 
+	add(q, out, name, digits, num_decimal((uint64_t)value, digits));
+}
+
+static size_t
+length(const struct buf *body)
+{
+	return body != NULL ? body->len : 0;
+}
+
+/* What depends on the role. */
+static void
+add_of_role(const struct fcgi_request *q, struct buf *out)
+{
+	if (q->role == FCGI_AUTHORIZER)
+		return;
 	if (q->body != NULL)
-		buf_addf(&text, "%zu", q->body->len);
-	add(q, out, "CONTENT_LENGTH", text.data, text.len);
-	out->failed |= text.failed;
-	buf_free(&text);
+		add_number(q, out, "CONTENT_LENGTH", (int64_t)q->body->len);
+	else
+		add_text(q, out, "CONTENT_LENGTH", "");
+	add_path(q, out, "SCRIPT_NAME");
+	if (q->role != FCGI_FILTER)
+		return;
+	add_number(q, out, "FCGI_DATA_LAST_MOD", q->data_time);
+	add_number(q, out, "FCGI_DATA_LENGTH", (int64_t)length(q->data));
 }
 
 static void
@@ -141,8 +162,7 @@ add_defaults(const struct fcgi_request *q, struct buf *out)
 	add_text(q, out, "QUERY_STRING", query != NULL ? query + 1 : "");
 	add_text(q, out, "REQUEST_METHOD", fcgi_request_method(q));
 	add_text(q, out, "CONTENT_TYPE", content_type(q));
-	add_content_length(q, out);
-	add_path(q, out, "SCRIPT_NAME");
+	add_of_role(q, out);
 	add_text(q, out, "REQUEST_URI", q->uri);
 	add_path(q, out, "DOCUMENT_URI");
 	for (i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
@@ -203,19 +223,26 @@ add_given(const struct fcgi_request *q, struct buf *out, struct why *why)
 }
 
 static void
+add_body(struct buf *out, unsigned type, const struct buf *body)
+{
+	if (length(body) > 0)
+		fcgi_add_stream(out, type, REQUEST_ID, body->data, body->len);
+	fcgi_add_stream(out, type, REQUEST_ID, NULL, 0);
+}
+
+static void
 add_records(const struct fcgi_request *q, const struct buf *params,
     struct buf *out)
 {
-	fcgi_add_begin(out, REQUEST_ID, FCGI_RESPONDER,
-	    q->keep ? FCGI_KEEP_CONN : 0);
+	fcgi_add_begin(out, REQUEST_ID, q->role, q->keep ? FCGI_KEEP_CONN : 0);
 	if (params->len > 0)
 		fcgi_add_stream(out, FCGI_PARAMS, REQUEST_ID, params->data,
 		    params->len);
 	fcgi_add_stream(out, FCGI_PARAMS, REQUEST_ID, NULL, 0);
-	if (q->body != NULL && q->body->len > 0)
-		fcgi_add_stream(out, FCGI_STDIN, REQUEST_ID, q->body->data,
-		    q->body->len);
-	fcgi_add_stream(out, FCGI_STDIN, REQUEST_ID, NULL, 0);
+	if (q->role != FCGI_AUTHORIZER)
+		add_body(out, FCGI_STDIN, q->body);
+	if (q->role == FCGI_FILTER)
+		add_body(out, FCGI_DATA, q->data);
 }
 
 int

@@ -4,11 +4,14 @@
 
 #include "config.h"
 
+#include <sys/stat.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -19,6 +22,7 @@
 #include "ctl/fcgi/fcgi_client.h"
 #include "ctl/fcgi/fcgi_load.h"
 #include "ctl/fcgi/fcgi_request.h"
+#include "net/fcgi_wire.h"
 
 #define NO_LIMIT_MS (INT64_C(100) * 365 * 24 * 3600 * 1000)
 
@@ -29,6 +33,7 @@ struct options {
 	struct fcgi_request request;
 	struct load_plan plan;
 	struct buf body;
+	struct buf data; /* -D */
 	int64_t timeout_ms;
 	bool include; /* -i */
 	bool load;    /* -n or -T */
@@ -36,8 +41,8 @@ struct options {
 };
 
 static const char usage_text[] =
-    "usage: lua-fcgi [-ik] [-d data] [-H header] [-p parameter] [-s file]\n"
-    "                [-t time] [-X method] socket [path]\n"
+    "usage: lua-fcgi [-ik] [-D data] [-d data] [-H header] [-p parameter]\n"
+    "                [-r role] [-s file] [-t time] [-X method] socket [path]\n"
     "       lua-fcgi -n requests | -T time [-jk] [-c clients] [-d data] ...\n"
     "                socket [path]\n"
     "       lua-fcgi -h | -V\n";
@@ -59,9 +64,11 @@ allocate(size_t n, size_t size)
 	return p;
 }
 
-static void
+/* Returns when the file was changed. */
+static time_t
 read_file(struct buf *body, const char *path)
 {
+	struct stat st = { 0 };
 	int fd = strcmp(path, "-") == 0 ? STDIN_FILENO :
 	    open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = -1;
@@ -72,10 +79,40 @@ read_file(struct buf *body, const char *path)
 	while ((room = buf_reserve(body, 65536)) != NULL &&
 	    (n = read(fd, room, 65536)) > 0)
 		body->len += (size_t)n;
-	if (room == NULL || n == -1)
+	if (room == NULL || n == -1 || fstat(fd, &st) == -1)
 		die(EXIT_FAILED, "%s: %s", path, strerror(errno));
 	if (fd != STDIN_FILENO)
 		fd_close(&fd);
+	return st.st_mtime;
+}
+
+/* The file that a filter is sent; only one. */
+static void
+set_data(struct options *o, const char *data)
+{
+	if (o->request.data != NULL)
+		die(EXIT_USAGE, "-D is given twice");
+	o->request.data = &o->data;
+	o->request.data_time = time(NULL);
+	if (*data == '@')
+		o->request.data_time = read_file(&o->data, data + 1);
+	else
+		buf_puts(&o->data, data);
+}
+
+static unsigned
+role(const char *name)
+{
+	static const char *const names[] = {
+		[FCGI_RESPONDER] = "responder",
+		[FCGI_AUTHORIZER] = "authorizer",
+		[FCGI_FILTER] = "filter",
+	};
+
+	for (unsigned i = FCGI_RESPONDER; i <= FCGI_FILTER; i++)
+		if (strcmp(names[i], name) == 0)
+			return i;
+	die(EXIT_USAGE, "-r %s: not responder, authorizer or filter", name);
 }
 
 /* Several bodies are joined by "&", as the fields of a form are. */
@@ -150,6 +187,9 @@ static void
 set_option(struct options *o, int option, char *arg, char *const *argv)
 {
 	switch (option) {
+	case 'D':
+		set_data(o, arg);
+		break;
 	case 'd':
 		add_body(o, arg);
 		break;
@@ -166,6 +206,9 @@ set_option(struct options *o, int option, char *arg, char *const *argv)
 		break;
 	case 'p':
 		o->request.params[o->request.nparams++] = arg;
+		break;
+	case 'r':
+		o->request.role = role(arg);
 		break;
 	case 's':
 		o->request.script = arg;
@@ -190,15 +233,20 @@ parse(struct options *o, int argc, char **argv)
 
 	o->request.headers = allocate((size_t)argc, sizeof(char *));
 	o->request.params = allocate((size_t)argc, sizeof(char *));
+	o->request.role = FCGI_RESPONDER;
 	o->timeout_ms = 60000;
 	opterr = 0;
-	while ((option = getopt(argc, argv, ":c:d:H:hijkn:p:s:T:t:VX:")) != -1)
+	while ((option = getopt(argc, argv, ":c:D:d:H:hijkn:p:r:s:T:t:VX:")) != -1)
 		set_option(o, option, optarg, argv);
 	argc -= optind;
 	if (argc < 1 || argc > 2)
 		usage();
 	if (!o->load && (o->plan.clients > 0 || o->json))
 		die(EXIT_USAGE, "-c and -j need -n or -T");
+	if (o->request.data != NULL && o->request.role != FCGI_FILTER)
+		die(EXIT_USAGE, "-D needs -r filter");
+	if (o->request.body != NULL && o->request.role == FCGI_AUTHORIZER)
+		die(EXIT_USAGE, "-d: an authorizer is sent no body");
 	if (o->plan.clients == 0)
 		o->plan.clients = 1;
 	if (o->timeout_ms == 0)
@@ -330,6 +378,7 @@ main(int argc, char **argv)
 	rc = o.load ? load(&o) : fetch(&o);
 	buf_free(&request);
 	buf_free(&o.body);
+	buf_free(&o.data);
 	free(o.request.headers);
 	free(o.request.params);
 	return rc;
