@@ -13,11 +13,14 @@
 
 #include "base/fd.h"
 #include "fuzz.h"
+#include "net/fcgi_wire.h"
 #include "worker/net/handoff.h"
 #include "worker/net/poller.h"
 #include "worker/proto/fcgi/fcgi_peer.h"
 
-static const struct scan_limits limits = { .head = 2048, .capacity = 7 };
+static const struct scan_limits limits = { .head = 2048, .capacity = 7,
+	.roles = SCAN_ROLE(FCGI_RESPONDER) | SCAN_ROLE(FCGI_AUTHORIZER) |
+	    SCAN_ROLE(FCGI_FILTER) };
 static int exchange[2];
 
 static int
@@ -69,6 +72,7 @@ hand_on(struct conn *c)
 	must(c != NULL && c->state == state);
 	must(park(c));
 	must(fcgi_state(c)->state == before.state && fcgi_state(c)->id == before.id &&
+	    fcgi_state(c)->role == before.role &&
 	    fcgi_state(c)->keep == before.keep && fcgi_state(c)->skip == before.skip &&
 	    fcgi_state(c)->params_len == before.params_len);
 	conn_close(c);

@@ -9,11 +9,14 @@
 #include <string.h>
 
 #include "fuzz.h"
+#include "net/fcgi_wire.h"
 #include "worker/proto/fcgi/fcgi_scan.h"
 
 #define HEAD_MAX 2048
 
-static const struct scan_limits limits = { .head = HEAD_MAX, .capacity = 7 };
+static const struct scan_limits limits = { .head = HEAD_MAX, .capacity = 7,
+	.roles = SCAN_ROLE(FCGI_RESPONDER) | SCAN_ROLE(FCGI_AUTHORIZER) |
+	    SCAN_ROLE(FCGI_FILTER) };
 
 struct side {
 	struct scan scan;
@@ -64,7 +67,8 @@ take_head(struct side *s)
 	must(s->scan.params_len <= HEAD_MAX &&
 	    s->scan.params + s->scan.params_len <= s->scan.at &&
 	    s->scan.at <= s->in.len);
-	buf_addf(&s->story, "<head %u %d ", s->scan.id, s->scan.keep);
+	buf_addf(&s->story, "<head %u %u %d ", s->scan.id, s->scan.role,
+	    s->scan.keep);
 	buf_add(&s->story, s->in.data + s->scan.params, s->scan.params_len);
 	buf_puts(&s->story, ">");
 	drop_judged(s);
@@ -77,6 +81,8 @@ step(struct side *s)
 	    &s->reply);
 
 	must(s->scan.at <= s->in.len);
+	must(verdict != SCAN_CONTENT || s->scan.state != SCAN_DATA ||
+	    s->scan.role == FCGI_FILTER);
 	switch (verdict) {
 	case SCAN_MORE:
 		if (s->scan.state != SCAN_PARAMS)
@@ -89,16 +95,31 @@ step(struct side *s)
 		take_content(s);
 		return true;
 	case SCAN_END:
-		buf_puts(&s->story, "<end>");
+		buf_addf(&s->story, "<end %d>", s->scan.state);
 		drop_judged(s);
-		if (s->scan.skip == 0)
-			scan_reset(&s->scan);
 		return true;
 	default:
 		buf_addf(&s->story, "<verdict %d>", verdict);
 		s->over = true;
 		return false;
 	}
+}
+
+/* A request whose bodies have ended is answered at once.  False if it is to
+ * wait for more of what belongs to it. */
+static bool
+settle(struct side *s)
+{
+	bool settled;
+
+	if (s->scan.state != SCAN_DONE)
+		return true;
+	settled = scan_settle(&s->scan, &s->in);
+	must(s->scan.at <= s->in.len);
+	drop_judged(s);
+	if (settled)
+		scan_reset(&s->scan);
+	return settled;
 }
 
 static void
@@ -109,7 +130,7 @@ feed(struct side *s, const uint8_t *data, size_t n)
 	buf_add(&s->in, data, n);
 	do
 		tighten(&s->in);
-	while (step(s));
+	while (settle(s) && step(s));
 }
 
 /* Another judge goes on. */

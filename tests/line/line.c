@@ -53,8 +53,14 @@ line_gone(struct request *r)
 	return r->aborted;
 }
 
-static const struct request_ops ops = { line_read, line_head, line_write,
-	line_flush, NULL, line_abandon, line_gone };
+static const struct request_ops ops = {
+	.read = line_read,
+	.head = line_head,
+	.write = line_write,
+	.flush = line_flush,
+	.abandon = line_abandon,
+	.gone = line_gone,
+};
 
 static enum proto_verdict
 line_judge(struct conn *c)
@@ -88,8 +94,14 @@ line_pack(const struct conn *c, struct buf *out)
 	return buf_add(out, c->in.data, c->in.len);
 }
 
-const struct proto fcgi_proto = { "line", 1, line_judge, line_begin, line_end,
-	NULL, NULL, line_pack };
+const struct proto fcgi_proto = {
+	.name = "line",
+	.state_size = 1,
+	.judge = line_judge,
+	.begin = line_begin,
+	.end = line_end,
+	.pack = line_pack,
+};
 
 void
 fcgi_init(const struct fcgi_options *options)

@@ -137,7 +137,7 @@ draw_length(void)
 /* As web servers do it: all records but the last are alike.  Or as nobody
  * does. */
 static void
-add_body(bool orderly)
+add_body(unsigned type, bool orderly)
 {
 	size_t n = draw_length();
 	unsigned padding = draw(3) == 0 ? draw(256) : 0, records = draw(12);
@@ -149,10 +149,10 @@ add_body(bool orderly)
 			n = draw_length();
 			padding = draw(2) == 0 ? draw(256) : 0;
 		}
-		add_record(FCGI_STDIN, ID, n, padding, true);
+		add_record(type, ID, n, padding, true);
 	}
 	if (orderly && draw(2) == 0)
-		add_record(FCGI_STDIN, ID, 1 + draw(65535), 0, true);
+		add_record(type, ID, 1 + draw(65535), 0, true);
 }
 
 /* ---- the scene ----------------------------------------------------------- */
@@ -163,7 +163,8 @@ set_up(void)
 	const struct conn_limits limits = { .max = 4,
 		.patience = { [CONN_HEAD] = 60000 },
 		.state_size = sizeof(struct scan) };
-	const struct scan_limits heads = { .head = 1024, .capacity = 1 };
+	const struct scan_limits heads = { .head = 1024, .capacity = 1,
+		.roles = SCAN_ROLE(FCGI_RESPONDER) | SCAN_ROLE(FCGI_FILTER) };
 
 	ck_assert_int_eq(conn_init(poller_open(), &limits), 0);
 	fcgi_peer_init(&heads, 1000);
@@ -183,11 +184,11 @@ begin(struct fcgi_body *body)
 }
 
 static void
-new_request(void)
+new_request(unsigned role)
 {
 	buf_clear(&peer.sent);
 	buf_clear(&peer.content);
-	fcgi_add_begin(&peer.sent, ID, FCGI_RESPONDER, FCGI_KEEP_CONN);
+	fcgi_add_begin(&peer.sent, ID, role, FCGI_KEEP_CONN);
 	fcgi_add_stream(&peer.sent, FCGI_PARAMS, ID, "\1\1ab", 4);
 	fcgi_add_stream(&peer.sent, FCGI_PARAMS, ID, NULL, 0);
 }
@@ -246,8 +247,8 @@ START_TEST(is_what_was_sent)
 	struct fcgi_body body;
 
 	for (int i = 0; i < ROUNDS; i++) {
-		new_request();
-		add_body(i % 2 == 0);
+		new_request(FCGI_RESPONDER);
+		add_body(FCGI_STDIN, i % 2 == 0);
 		add_record(FCGI_STDIN, ID, 0, draw(3) == 0 ? 8 : 0, false);
 		buf_puts(&peer.sent, NEXT);
 		begin(&body);
@@ -266,8 +267,8 @@ START_TEST(breaks_off_as_it_should)
 	for (int i = 0; i < ROUNDS; i++) {
 		struct buf got = { 0 };
 
-		new_request();
-		add_body(i % 2 == 0);
+		new_request(FCGI_RESPONDER);
+		add_body(FCGI_STDIN, i % 2 == 0);
 		if (i % 3 == 1)
 			add_record(FCGI_ABORT_REQUEST, ID, 0, 0, false);
 		else if (i % 3 == 2)
@@ -294,7 +295,7 @@ START_TEST(takes_few_calls)
 	struct fcgi_body body;
 
 	for (size_t i = 0; i < 4; i++) {
-		new_request();
+		new_request(FCGI_RESPONDER);
 		while (peer.content.len < 4 << 20)
 			add_record(FCGI_STDIN, ID, lengths[i], 0, true);
 		add_record(FCGI_STDIN, ID, 0, 0, false);
@@ -303,6 +304,42 @@ START_TEST(takes_few_calls)
 		peer.calls = 0;
 		check_whole(&body, 65536);
 		ck_assert_uint_le(peer.calls, (4 << 20) / 65536 * 3 / 2);
+	}
+}
+END_TEST
+
+/* A filter's second body, after the first has been read in part or not at all,
+ * or without it. */
+START_TEST(the_second)
+{
+	struct fcgi_body body;
+	char some[100];
+	size_t first;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		struct buf got = { 0 };
+
+		new_request(FCGI_FILTER);
+		add_body(FCGI_STDIN, i % 2 == 0);
+		add_record(FCGI_STDIN, ID, 0, draw(3) == 0 ? 8 : 0, false);
+		first = peer.content.len;
+		buf_clear(&peer.content);
+		add_body(FCGI_DATA, i % 2 == 0);
+		add_record(FCGI_DATA, ID, 0, draw(3) == 0 ? 8 : 0, false);
+		buf_puts(&peer.sent, NEXT);
+		begin(&body);
+		if (i % 3 > 0)
+			fcgi_body_read(&body, some, 1 + draw(100), 1000);
+		if (i % 3 == 2) {
+			ck_assert_int_eq(fcgi_body_turn(&body, 1000), 0);
+			ck_assert_uint_eq(body.taken, first);
+			ck_assert_int_eq(read_all(&body, 0, &got), 0);
+			ck_assert_uint_eq(got.len, peer.content.len);
+			ck_assert(got.len == 0 || memcmp(got.data,
+			    peer.content.data, got.len) == 0);
+		}
+		check_next(&body);
+		buf_free(&got);
 	}
 }
 END_TEST
@@ -318,6 +355,7 @@ suite(void)
 	tcase_add_test(t, is_what_was_sent);
 	tcase_add_test(t, breaks_off_as_it_should);
 	tcase_add_test(t, takes_few_calls);
+	tcase_add_test(t, the_second);
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -11,7 +11,8 @@
 #include "net/fcgi_wire.h"
 #include "unit.h"
 
-static const struct scan_limits limits = { .head = 4096, .capacity = 7 };
+static const struct scan_limits limits = { .head = 4096, .capacity = 7,
+	.roles = SCAN_ROLE(FCGI_RESPONDER) };
 
 static void
 raw(struct buf *b, unsigned version, unsigned type, unsigned id, size_t n,
@@ -315,6 +316,160 @@ START_TEST(unknown_role)
 }
 END_TEST
 
+static const struct scan_limits roles = { .head = 4096, .capacity = 7,
+	.roles = SCAN_ROLE(FCGI_RESPONDER) | SCAN_ROLE(FCGI_AUTHORIZER) |
+	    SCAN_ROLE(FCGI_FILTER) };
+
+/* A head without parameters. */
+static void
+bare(struct buf *b, unsigned id, unsigned role)
+{
+	fcgi_add_begin(b, id, role, FCGI_KEEP_CONN);
+	fcgi_add_stream(b, FCGI_PARAMS, id, NULL, 0);
+}
+
+static void
+take(struct scan *scan, struct buf *in, const char *content)
+{
+	struct buf reply = { 0 };
+
+	ck_assert_int_eq(scan_next(scan, in, &roles, &reply), SCAN_CONTENT);
+	ck_assert_uint_eq(scan->content, strlen(content));
+	ck_assert_mem_eq(in->data + scan->at, content, strlen(content));
+	scan->at += scan->content;
+	scan->content = 0;
+	buf_free(&reply);
+}
+
+START_TEST(filter)
+{
+	struct buf in = { 0 }, reply = { 0 };
+	struct scan scan = { 0 };
+
+	bare(&in, 3, FCGI_FILTER);
+	fcgi_add_stream(&in, FCGI_STDIN, 3, "in", 2);
+	fcgi_add_stream(&in, FCGI_STDIN, 3, NULL, 0);
+	fcgi_add_stream(&in, FCGI_DATA, 3, "data", 4);
+	fcgi_add_stream(&in, FCGI_DATA, 3, NULL, 0);
+	fcgi_add_begin(&in, 3, FCGI_RESPONDER, 0);
+	ck_assert_int_eq(scan_next(&scan, &in, &roles, &reply), SCAN_HEAD);
+	ck_assert_uint_eq(scan.role, FCGI_FILTER);
+	take(&scan, &in, "in");
+	ck_assert_int_eq(scan_next(&scan, &in, &roles, &reply), SCAN_END);
+	ck_assert_int_eq(scan.state, SCAN_DATA);
+	take(&scan, &in, "data");
+	ck_assert_int_eq(scan_next(&scan, &in, &roles, &reply), SCAN_END);
+	ck_assert_int_eq(scan.state, SCAN_DONE);
+	ck_assert(scan_settle(&scan, &in));
+	ck_assert_uint_eq(in.len - scan.at, 16);
+	buf_free(&in);
+	buf_free(&reply);
+}
+END_TEST
+
+/* What comes in a filter's request behind the end of which stream. */
+static const struct {
+	unsigned before, type;
+} disorder[] = {
+	{ 0, FCGI_DATA },	   /* before the body */
+	{ FCGI_STDIN, FCGI_STDIN }, /* behind it, the body again */
+	{ FCGI_DATA, FCGI_DATA },  /* behind the second */
+	{ FCGI_DATA, FCGI_STDIN },
+};
+
+START_TEST(filter_in_disorder)
+{
+	struct buf in = { 0 }, reply = { 0 };
+	struct scan scan = { 0 };
+	enum scan_verdict verdict;
+
+	bare(&in, 3, FCGI_FILTER);
+	if (disorder[_i].before >= FCGI_STDIN)
+		fcgi_add_stream(&in, FCGI_STDIN, 3, NULL, 0);
+	if (disorder[_i].before >= FCGI_DATA)
+		fcgi_add_stream(&in, FCGI_DATA, 3, NULL, 0);
+	raw(&in, 1, disorder[_i].type, 3, 8, 0);
+	ck_assert_int_eq(scan_next(&scan, &in, &roles, &reply), SCAN_HEAD);
+	do
+		verdict = scan_next(&scan, &in, &roles, &reply);
+	while (verdict == SCAN_END);
+	ck_assert_int_eq(verdict, SCAN_BAD);
+	buf_free(&in);
+	buf_free(&reply);
+}
+END_TEST
+
+/* It has no body, and what is sent as one is nothing, in whatever pieces. */
+START_TEST(authorizer)
+{
+	struct buf all = { 0 }, reply = { 0 };
+	size_t i, whole;
+
+	bare(&all, 1, FCGI_AUTHORIZER);
+	raw(&all, 1, FCGI_STDIN, 1, 30, 3);
+	fcgi_add_stream(&all, FCGI_STDIN, 1, NULL, 0);
+	whole = all.len;
+	bare(&all, 1, FCGI_RESPONDER);
+	for (i = 0; i <= whole; i++) {
+		struct buf in = { 0 };
+		struct scan scan = { 0 };
+
+		buf_add(&in, all.data, 24 + i < whole ? 24 + i : whole);
+		ck_assert_int_eq(scan_next(&scan, &in, &roles, &reply),
+		    SCAN_HEAD);
+		ck_assert_int_eq(scan.state, SCAN_DONE);
+		if (i % 2 == 0)
+			scan_settle(&scan, &in);
+		buf_add(&in, all.data + in.len, all.len - in.len);
+		ck_assert(scan_settle(&scan, &in));
+		ck_assert_uint_eq(scan.at, whole);
+		scan_reset(&scan);
+		ck_assert_int_eq(scan_next(&scan, &in, &roles, &reply),
+		    SCAN_HEAD);
+		ck_assert_uint_eq(scan.role, FCGI_RESPONDER);
+		buf_free(&in);
+	}
+	ck_assert_uint_eq(reply.len, 0);
+	buf_free(&all);
+	buf_free(&reply);
+}
+END_TEST
+
+START_TEST(data_for_an_authorizer)
+{
+	struct buf in = { 0 }, reply = { 0 };
+	struct scan scan = { 0 };
+
+	bare(&in, 1, FCGI_AUTHORIZER);
+	raw(&in, 1, FCGI_DATA, 1, 8, 0);
+	ck_assert_int_eq(scan_next(&scan, &in, &roles, &reply), SCAN_HEAD);
+	ck_assert_int_eq(scan_next(&scan, &in, &roles, &reply), SCAN_BAD);
+	buf_free(&in);
+	buf_free(&reply);
+}
+END_TEST
+
+/* The role goes along; a judge that does not serve it says so. */
+START_TEST(role_is_packed)
+{
+	struct buf in = { 0 }, packed = { 0 }, reply = { 0 };
+	struct scan scan = { 0 }, other = { 0 }, third = { 0 };
+
+	fcgi_add_begin(&in, 9, FCGI_FILTER, 0);
+	ck_assert_int_eq(scan_next(&scan, &in, &roles, &reply), SCAN_MORE);
+	ck_assert_int_eq(scan_pack(&scan, &in, &packed), 0);
+	ck_assert_int_eq(scan_next(&other, &packed, &roles, &reply), SCAN_MORE);
+	ck_assert_uint_eq(other.role, FCGI_FILTER);
+	ck_assert_uint_eq(reply.len, 0);
+	ck_assert_int_eq(scan_next(&third, &packed, &limits, &reply),
+	    SCAN_REFUSE);
+	ck_assert_int_eq(reply.data[12], FCGI_UNKNOWN_ROLE);
+	buf_free(&in);
+	buf_free(&packed);
+	buf_free(&reply);
+}
+END_TEST
+
 START_TEST(management)
 {
 	struct buf in = { 0 }, reply = { 0 }, pairs = { 0 };
@@ -461,6 +616,12 @@ suite(void)
 	tcase_add_loop_test(c, misplaced_record, 0,
 	    (int)(sizeof(misplaced) / sizeof(misplaced[0])));
 	tcase_add_test(c, unknown_role);
+	tcase_add_test(c, filter);
+	tcase_add_loop_test(c, filter_in_disorder, 0,
+	    (int)(sizeof(disorder) / sizeof(disorder[0])));
+	tcase_add_test(c, authorizer);
+	tcase_add_test(c, data_for_an_authorizer);
+	tcase_add_test(c, role_is_packed);
 	tcase_add_test(c, management);
 	tcase_add_test(c, second_request);
 	tcase_add_test(c, abort_request);

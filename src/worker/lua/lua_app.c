@@ -12,6 +12,7 @@
 #include "worker/lua/lib/lua_library.h"
 #include "worker/lua/lib/lua_reply.h"
 #include "worker/lua/lib/lua_req.h"
+#include "worker/lua/lua_check.h"
 #include "worker/lua/lua_chunks.h"
 #include "worker/lua/lua_deadline.h"
 #include "worker/lua/lua_error.h"
@@ -35,6 +36,7 @@ struct lua_app {
 	char *trace; /* where it was hit last in this entry, or "" */
 	bool sets_up;	/* it had a setup when it was loaded */
 	bool restarts;	/* and a restart */
+	unsigned roles; /* that it serves, ROLE_BIT of each */
 	struct lua_files files;
 	struct lua_chunks chunks;
 	struct lua_app_options options;
@@ -158,8 +160,55 @@ check_function(lua_State *L, const char *file, const char *name,
 	lua_pop(L, 1);
 }
 
+/* The role of the name at the top of the stack. */
+static unsigned
+check_role(lua_State *L, const char *file, lua_Integer i)
+{
+	const char *name = lua_tostring(L, -1);
+	unsigned role = 0;
+
+	while (role < REQUEST_ROLES &&
+	    strcmp(request_role_name(role), name) != 0)
+		role++;
+	if (role == REQUEST_ROLES)
+		luaL_error(L, "%s: roles[%d] is \"%s\", expected "
+		    "\"responder\", \"authorizer\" or \"filter\"", file, (int)i,
+		    name);
+	return role;
+}
+
+/* The roles of the application at index 1. */
+static unsigned
+check_roles(lua_State *L, const char *file)
+{
+	lua_Integer i, n;
+	unsigned roles = 0;
+	struct why why;
+	int list;
+
+	lua_pushliteral(L, "roles");
+	if (lua_rawget(L, 1) == LUA_TNIL)
+		return ROLE_BIT(ROLE_RESPONDER);
+	list = lua_gettop(L);
+	if (!lua_istable(L, list))
+		luaL_error(L, "%s: roles is a %s, expected an array of names",
+		    file, luaL_typename(L, list));
+	if (lua_check_list(L, list, "roles", &why) == -1)
+		luaL_error(L, "%s: %s", file, why.text);
+	n = (lua_Integer)lua_rawlen(L, list);
+	for (i = 1; i <= n; i++) {
+		lua_rawgeti(L, list, i);
+		roles |= ROLE_BIT(check_role(L, file, i));
+		lua_pop(L, 1);
+	}
+	if (roles == 0)
+		luaL_error(L, "%s: roles is empty: nothing would be served",
+		    file);
+	return roles;
+}
+
 /* Called with what the file returned and the file's name.  Raises if that is
- * not an application; returns its setup and its restart. */
+ * not an application; returns its roles, its setup and its restart. */
 static int
 check_app(lua_State *L)
 {
@@ -171,11 +220,12 @@ check_app(lua_State *L)
 	check_function(L, file, "start", false);
 	check_function(L, file, "restart", false);
 	check_function(L, file, "stop", false);
+	lua_pushinteger(L, check_roles(L, file));
 	lua_pushliteral(L, "setup");
 	lua_rawget(L, 1);
 	lua_pushliteral(L, "restart");
 	lua_rawget(L, 1);
-	return 2;
+	return 3;
 }
 
 /* Append the limit and the place, if it is known: Lua's own message is only
@@ -219,8 +269,9 @@ load(struct lua_app *app)
 	lua_pushcfunction(L, check_app);
 	lua_pushvalue(L, APP_TABLE);
 	lua_pushlightuserdata(L, app->file);
-	if (lua_state_call(L, 2, 2) == -1)
+	if (lua_state_call(L, 2, 3) == -1)
 		return -1;
+	app->roles = (unsigned)lua_tointeger(L, -3);
 	app->sets_up = !lua_isnil(L, -2);
 	app->restarts = !lua_isnil(L, -1);
 	lua_settop(L, APP_TABLE);
@@ -404,6 +455,12 @@ bool
 lua_app_restarts(const struct lua_app *app)
 {
 	return app->restarts;
+}
+
+unsigned
+lua_app_roles(const struct lua_app *app)
+{
+	return app->roles;
 }
 
 bool

@@ -73,6 +73,9 @@ bool lua_app_changed(const struct lua_app *app);
 bool lua_app_sets_up(const struct lua_app *app);
 bool lua_app_restarts(const struct lua_app *app);
 
+/* The roles that it serves, ROLE_BIT of each. */
+unsigned lua_app_roles(const struct lua_app *app);
+
 /* True if the memory limit has ever been hit: the application may be in any
  * state, and the worker is to be replaced. */
 bool lua_app_exhausted(const struct lua_app *app);

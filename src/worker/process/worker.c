@@ -562,6 +562,8 @@ worker_main(const struct worker_args *args)
 	start_guard();
 	if (args->kind == WORKER_KIND_APP)
 		start_application();
+	if (self.app != NULL && proto->roles != NULL)
+		proto->roles(lua_app_roles(self.app));
 	builtin_init(args, await_status);
 	if (serve_init(args, proto, self.app) == -1)
 		fail_errno("cannot begin to serve");

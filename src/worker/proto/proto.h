@@ -30,6 +30,10 @@ struct proto {
 	const char *name;  /* in messages of handoff.h */
 	size_t state_size; /* bytes of conn->proto, zero at first */
 
+	/* Serve requests of these roles from now on, ROLE_BIT of each; until then
+	 * only a responder's.  NULL: the protocol has no others. */
+	void (*roles)(unsigned roles);
+
 	/* Judge c->in between two requests.  Answers of the protocol itself
 	 * are sent, without waiting.  A fault of the peer is logged. */
 	enum proto_verdict (*judge)(struct conn *c);

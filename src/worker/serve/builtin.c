@@ -176,6 +176,10 @@ builtin_serve(struct request *request)
 	bool reporter = self.args->kind == WORKER_KIND_STATUS;
 	const char *path = pool->status_path;
 
+	/* An authorizer is asked about these paths, too, and a status 200 of
+	 * theirs would let the client pass. */
+	if (request->role != ROLE_RESPONDER)
+		return false;
 	if (path == NULL && reporter)
 		path = REPORT_PATH;
 	if (is_path(request, pool->ping_path))

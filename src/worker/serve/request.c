@@ -128,6 +128,18 @@ announced(const struct param *p)
 	return length;
 }
 
+const char *
+request_role_name(enum request_role role)
+{
+	static const char *const names[REQUEST_ROLES] = {
+		[ROLE_RESPONDER] = "responder",
+		[ROLE_AUTHORIZER] = "authorizer",
+		[ROLE_FILTER] = "filter",
+	};
+
+	return names[role];
+}
+
 void
 request_index(struct request *request)
 {

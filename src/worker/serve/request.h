@@ -39,6 +39,12 @@ struct request_ops {
 	 * aborted) or EPROTO (malformed stream), and the request is aborted.
 	 */
 	ssize_t (*read)(struct request *, void *data, size_t n);
+	/*
+	 * As read, of the second body, which a filter has.  What has not been
+	 * read of the first is dropped, and read returns 0 from then on.
+	 * Called for ROLE_FILTER only.
+	 */
+	ssize_t (*read_data)(struct request *, void *data, size_t n);
 	/* Send the head of the response; once, before write.  body_len is the
 	 * length of the body, -1 if it is not known.  0; -1 with errno ENOMEM
 	 * or EMSGSIZE (it exceeds head_most), and nothing is sent, or as
@@ -64,6 +70,15 @@ struct request_ops {
 	bool (*gone)(struct request *);
 };
 
+enum request_role { /* of the application (FastCGI specification, 6) */
+	ROLE_RESPONDER,
+	ROLE_AUTHORIZER, /* no body; its status is the decision */
+	ROLE_FILTER,	 /* two bodies: read and read_data */
+	REQUEST_ROLES
+};
+
+#define ROLE_BIT(role) (1u << (role)) /* in a set of roles */
+
 enum request_known { /* parameters that the worker itself uses */
 	PARAM_METHOD,
 	PARAM_URI,
@@ -79,6 +94,7 @@ enum request_known { /* parameters that the worker itself uses */
 
 struct request {
 	const struct request_ops *ops;
+	enum request_role role;
 	const struct param *params; /* in order of arrival, repeats included */
 	size_t nparams;
 	const struct param *known[REQUEST_KNOWN]; /* the first of that name, or
@@ -119,6 +135,9 @@ int request_write(struct request *request, const void *data, size_t n);
  * if there is none, and *len stays. */
 const char *request_param(const struct request *request, const char *name,
     size_t *len);
+
+/* The name of a role, "authorizer". */
+const char *request_role_name(enum request_role role);
 
 /* Make the value of the parameter `name` the id of the request.  False, and no
  * id is set, if it is missing or is no valid id (output_tag_is_id). */

@@ -252,6 +252,21 @@ get_errors(lua_State *L, struct lua_req *req)
 }
 
 static int
+get_data(lua_State *L, struct lua_req *req)
+{
+	if (req->request->role != ROLE_FILTER)
+		return 0;
+	return get_handle(L, req, 5, LUA_INPUT_DATA);
+}
+
+static int
+get_role(lua_State *L, struct lua_req *req)
+{
+	lua_pushstring(L, request_role_name(req->request->role));
+	return 1;
+}
+
+static int
 get_aborted(lua_State *L, struct lua_req *req)
 {
 	struct request *request = req->request;
@@ -275,6 +290,8 @@ static const struct {
 	{ "errors", get_errors },
 	{ "aborted", get_aborted },
 	{ "id", get_id },
+	{ "role", get_role },
+	{ "data", get_data },
 };
 
 static void
@@ -377,7 +394,8 @@ lua_env_setup(struct lua_req *req, lua_State *L)
 	lua_pushnil(L);
 	lua_pushnil(L);
 	push_weak(L);
-	lua_pushcclosure(L, index_env, 4);
+	lua_pushnil(L);
+	lua_pushcclosure(L, index_env, 5);
 	lua_setfield(L, -2, "__index");
 	lua_pushboolean(L, 0);
 	lua_setfield(L, -2, "__metatable");

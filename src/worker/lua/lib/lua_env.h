@@ -6,9 +6,11 @@
  * parameters and nothing else; its metatable answers lower-case names.
  *
  *   env.input    the body, see lua_input.h
+ *   env.data     of a filter: its second body, likewise; else nil
  *   env.errors   :write(...), as of a file: the error log, line by line
  *   env.aborted  true if the client has left; costs a system call
  *   env.id       the request's id in logs
+ *   env.role     "responder", "authorizer" or "filter"
  *
  * After the request these raise "the request is over"; the parameters stay.
  */

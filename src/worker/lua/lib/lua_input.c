@@ -30,7 +30,9 @@ body_fault(int error)
 static size_t
 receive(lua_State *L, struct lua_req *req, char *into, size_t n)
 {
-	ssize_t got = req->request->ops->read(req->request, into, n);
+	const struct request_ops *ops = req->request->ops;
+	ssize_t got = (req->second ? ops->read_data : ops->read)(req->request,
+	    into, n);
 
 	if (got == -1) {
 		req->error = errno;
@@ -108,8 +110,9 @@ awaited(const struct lua_req *req)
 {
 	const struct request *request = req->request;
 
-	return request->length > (int64_t)request->bytes_in ?
-	    (size_t)request->length - (size_t)request->bytes_in : 0;
+	if (req->second || request->length <= (int64_t)request->bytes_in)
+		return 0;
+	return (size_t)request->length - (size_t)request->bytes_in;
 }
 
 /* How much room to make for the next bytes: as much as was asked for and is
@@ -225,10 +228,49 @@ read_formats(lua_State *L, struct lua_req *req)
 	return lua_gettop(L) - last;
 }
 
+/* As read_formats, at the end of a body. */
+static int
+read_over(lua_State *L)
+{
+	const char *format;
+	int last = lua_gettop(L), i;
+
+	for (i = 2; i <= last; i++) {
+		format = luaL_checkstring(L, i);
+		if (format[*format == '*'] != 'a')
+			break;
+		lua_pushliteral(L, "");
+	}
+	if (last == 1 || i <= last)
+		lua_pushnil(L);
+	return lua_gettop(L) - last;
+}
+
 static int
 input_read(lua_State *L)
 {
-	return read_formats(L, lua_req_check(L, 1, LUA_INPUT));
+	struct lua_req *req = lua_req_check(L, 1, LUA_INPUT);
+
+	return req->second ? read_over(L) : read_formats(L, req);
+}
+
+/* Go on from the first body to the second.  What has been read ahead is of the
+ * first. */
+static void
+turn(struct lua_req *req)
+{
+	req->second = true;
+	req->at = req->len = 0;
+}
+
+static int
+data_read(lua_State *L)
+{
+	struct lua_req *req = lua_req_check(L, 1, LUA_INPUT_DATA);
+
+	if (!req->second)
+		turn(req);
+	return read_formats(L, req);
 }
 
 /* The iterator.  Upvalues: the handle, the number of formats, the formats. */
@@ -236,21 +278,23 @@ static int
 next_line(lua_State *L)
 {
 	int i, n = (int)lua_tointeger(L, lua_upvalueindex(2));
+	bool second;
 
 	lua_settop(L, 0);
 	luaL_checkstack(L, n + LUA_MINSTACK, "too many formats");
 	lua_pushvalue(L, lua_upvalueindex(1));
 	for (i = 1; i <= n; i++)
 		lua_pushvalue(L, lua_upvalueindex(2 + i));
-	return input_read(L);
+	second = luaL_testudata(L, 1, LUA_INPUT_DATA) != NULL;
+	return second ? data_read(L) : input_read(L);
 }
 
 static int
-input_lines(lua_State *L)
+lines(lua_State *L, const char *type)
 {
 	int n = lua_gettop(L) - 1;
 
-	lua_req_check(L, 1, LUA_INPUT);
+	lua_req_check(L, 1, type);
 	luaL_argcheck(L, n <= FORMATS_MAX, FORMATS_MAX + 2,
 	    "too many arguments");
 	lua_pushinteger(L, n);
@@ -259,13 +303,28 @@ input_lines(lua_State *L)
 	return 1;
 }
 
+static int
+input_lines(lua_State *L)
+{
+	return lines(L, LUA_INPUT);
+}
+
+static int
+data_lines(lua_State *L)
+{
+	return lines(L, LUA_INPUT_DATA);
+}
+
 void
 lua_input_setup(lua_State *L)
 {
-	static const luaL_Reg methods[] = { { "read", input_read },
+	static const luaL_Reg input[] = { { "read", input_read },
 		{ "lines", input_lines }, { NULL, NULL } };
+	static const luaL_Reg data[] = { { "read", data_read },
+		{ "lines", data_lines }, { NULL, NULL } };
 
-	lua_req_make_type(L, LUA_INPUT, methods);
+	lua_req_make_type(L, LUA_INPUT, input);
+	lua_req_make_type(L, LUA_INPUT_DATA, data);
 }
 
 int

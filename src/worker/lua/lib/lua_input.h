@@ -6,6 +6,9 @@
  * lines(...) with byte counts, "l", "L" and "a".  It is streamed, and read
  * ahead by one buffer at most.  Where io returns an error, this raises one, so
  * that a body that breaks off is not taken for a short one.
+ *
+ * env.data is the same for the second body that a filter has.  With the first
+ * read of it the first body is over: what has not been read of it is dropped.
  */
 
 #include <lua.h>
@@ -14,7 +17,9 @@
 
 #define LUA_INPUT "lua-fpm.input" /* the type of its handles */
 
-/* Make the type of handles; may raise. */
+#define LUA_INPUT_DATA "lua-fpm.data" /* of those of the second body */
+
+/* Make the types of handles; may raise. */
 void lua_input_setup(lua_State *L);
 
 /* The errno of reading the body (ETIMEDOUT, ECONNRESET, EPROTO) if the error

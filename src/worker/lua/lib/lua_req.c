@@ -14,6 +14,7 @@ lua_req_begin(struct lua_req *req, struct request *request)
 	req->serial++;
 	req->env = NULL;
 	req->error = 0;
+	req->second = false;
 	req->at = req->len = 0;
 }
 

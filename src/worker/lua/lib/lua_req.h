@@ -24,10 +24,11 @@ struct lua_req {
 	struct request *request; /* NULL between requests */
 	uint64_t serial;	 /* of the request; handles carry it */
 	const void *env;	 /* lua_topointer of env, NULL: none yet */
-	int error;		 /* errno of reading the body, 0: none */
+	int error;		 /* errno of reading a body, 0: none */
+	bool second;		 /* the second body is read, env.data */
 	bool errors_to_server;	 /* errors go to the web server's log too */
 	char *data;	   /* LUA_REQ_AHEAD bytes, NULL: not needed yet */
-	size_t at, len;	   /* data[at..len) is the body read ahead */
+	size_t at, len;	   /* data[at..len) is read ahead of that body */
 	struct buf errors; /* env.errors: a line that is not complete yet */
 	struct lua_memo memo; /* of its parameters */
 	size_t distinct; /* names of parameters [0, distinct) in the memo are

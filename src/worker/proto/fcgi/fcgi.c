@@ -41,6 +41,24 @@ static struct {
 	struct buf head; /* of the present response */
 } self;
 
+static const unsigned numbers[REQUEST_ROLES] = {
+	[ROLE_RESPONDER] = FCGI_RESPONDER,
+	[ROLE_AUTHORIZER] = FCGI_AUTHORIZER,
+	[ROLE_FILTER] = FCGI_FILTER,
+};
+
+/* proto.roles: any other is answered FCGI_UNKNOWN_ROLE. */
+static void
+fcgi_roles(unsigned roles)
+{
+	unsigned served = 0;
+
+	for (unsigned i = 0; i < REQUEST_ROLES; i++)
+		if (roles & ROLE_BIT(i))
+			served |= SCAN_ROLE(numbers[i]);
+	fcgi_peer_roles(served);
+}
+
 void
 fcgi_init(const struct fcgi_options *options)
 {
@@ -49,6 +67,17 @@ fcgi_init(const struct fcgi_options *options)
 	self.prefix_len = (size_t)snprintf(self.prefix, sizeof(self.prefix),
 	    "%llx-%x-", (unsigned long long)time(NULL), (unsigned)getpid());
 	fcgi_peer_init(&options->scan, options->write_timeout);
+	fcgi_roles(ROLE_BIT(ROLE_RESPONDER));
+}
+
+static enum request_role
+role_of(unsigned number)
+{
+	enum request_role role = ROLE_RESPONDER;
+
+	while (numbers[role] != number)
+		role++;
+	return role;
 }
 
 /* Between requests, whatever is not a head or a part of one ends the
@@ -97,19 +126,40 @@ fcgi_of(struct request *request)
 	return (struct fcgi_request *)request;
 }
 
-/* A peer that is late can still be answered (408); one that left or sent a
- * malformed stream cannot. */
+/* After reading: a peer that is late can still be answered (408); one that left
+ * or sent a malformed stream cannot. */
+static ssize_t
+note_read(struct fcgi_request *r, ssize_t got)
+{
+	r->base.bytes_in = r->body.taken;
+	r->base.aborted |= got == -1 && errno != ETIMEDOUT;
+	return got;
+}
+
 static ssize_t
 fcgi_read(struct request *request, void *data, size_t n)
+{
+	struct fcgi_request *r = fcgi_of(request);
+
+	forked_leave();
+	if (r->body.stream != SCAN_STDIN)
+		return 0;
+	return note_read(r, fcgi_body_read(&r->body, data, n,
+	    self.options.read_timeout));
+}
+
+static ssize_t
+fcgi_read_data(struct request *request, void *data, size_t n)
 {
 	struct fcgi_request *r = fcgi_of(request);
 	ssize_t got;
 
 	forked_leave();
-	got = fcgi_body_read(&r->body, data, n, self.options.read_timeout);
-	request->bytes_in = r->body.taken;
-	request->aborted |= got == -1 && errno != ETIMEDOUT;
-	return got;
+	got = fcgi_body_turn(&r->body, self.options.read_timeout);
+	if (got == 0)
+		got = fcgi_body_read(&r->body, data, n,
+		    self.options.read_timeout);
+	return note_read(r, got);
 }
 
 /* Note the result of fcgi_out: after a failure nothing more is sent. */
@@ -120,10 +170,20 @@ written(struct fcgi_request *r, int result)
 	return result;
 }
 
+/* A filter must have read all of FCGI_STDIN before it writes (specification,
+ * 6.4).  A server that is late with it is answered all the same. */
+static void
+end_input(struct fcgi_request *r)
+{
+	note_read(r, fcgi_body_turn(&r->body, self.options.read_timeout));
+}
+
 static int
 put(struct fcgi_request *r, unsigned type, const struct iovec *piece, int n)
 {
 	forked_leave();
+	if (r->base.role == ROLE_FILTER && type == FCGI_STDOUT)
+		end_input(r);
 	if (r->base.aborted || r->out.ended) {
 		errno = EPIPE;
 		return -1;
@@ -236,6 +296,7 @@ static const struct request_ops fcgi_ops = {
 	.head = fcgi_head,
 	.abandon = fcgi_abandon,
 	.read = fcgi_read,
+	.read_data = fcgi_read_data,
 	.write = fcgi_write,
 	.flush = fcgi_flush,
 	.complain = fcgi_complain_to_server,
@@ -301,6 +362,7 @@ fcgi_begin(struct conn *c)
 	memset(&r->base, 0, sizeof(r->base));
 	r->conn = c;
 	r->base.ops = &fcgi_ops;
+	r->base.role = role_of(fcgi_state(c)->role);
 	r->base.begun = clock_us();
 	errno = 0;
 	if (fcgi_body_begin(&r->body, c, self.options.min_rate) == -1 ||
@@ -363,6 +425,7 @@ fcgi_release(struct request *request)
 const struct proto fcgi_proto = {
 	.name = "fcgi",
 	.state_size = sizeof(struct scan),
+	.roles = fcgi_roles,
 	.judge = fcgi_judge,
 	.begin = fcgi_begin,
 	.end = fcgi_end,

@@ -15,7 +15,7 @@
 #include "worker/proto/proto.h"
 
 struct fcgi_options {
-	struct scan_limits scan;
+	struct scan_limits scan; /* without the roles: see proto.roles */
 	int64_t read_timeout;  /* ms between two arrivals of body bytes */
 	int64_t min_rate;      /* bytes of a body a second, 0: no limit */
 	int64_t write_timeout; /* ms for the peer to take any output */

@@ -25,6 +25,7 @@ int
 fcgi_body_begin(struct fcgi_body *b, struct conn *c, int64_t min_rate)
 {
 	b->conn = c;
+	b->stream = SCAN_STDIN;
 	b->head = fcgi_state(c)->at;
 	b->error = 0;
 	b->taken = 0;
@@ -141,7 +142,7 @@ body_next(struct fcgi_body *b, int64_t deadline, const char **from)
 	struct buf *in = &b->conn->in;
 	size_t n;
 
-	while (scan->state == SCAN_STDIN) {
+	while (scan->state == b->stream) {
 		switch (judge(b)) {
 		case SCAN_CONTENT:
 			note_record(b);
@@ -250,7 +251,7 @@ is_as_planned(const struct fcgi_body *b, const struct plan *plan, int i,
 	const struct scan *scan = fcgi_state(b->conn);
 	size_t planned = plan->piece[i].iov_len;
 
-	return scan->state == SCAN_STDIN && b->conn->in.len == scan->at &&
+	return scan->state == b->stream && b->conn->in.len == scan->at &&
 	    (got > planned ? scan->content == planned : scan->content >= got);
 }
 
@@ -338,9 +339,28 @@ fcgi_body_read(struct fcgi_body *b, void *data, size_t n, int64_t timeout)
 	return got;
 }
 
+int
+fcgi_body_turn(struct fcgi_body *b, int64_t timeout)
+{
+	const char *from;
+	ssize_t n;
+
+	while (b->error == 0 && b->stream != SCAN_DATA) {
+		n = body_next(b, clock_ms() + timeout, &from);
+		if (n > 0)
+			body_taken(b, (size_t)n);
+		else if (n == 0)
+			b->stream = SCAN_DATA;
+		else
+			b->error = errno;
+	}
+	errno = b->error;
+	return b->error == 0 ? 0 : -1;
+}
+
 /* After the end of the body a peer may send nothing but an abort for this
  * request; other bytes are kept for the next one.  The end itself may not have
- * been judged yet, so there may be two verdicts. */
+ * been judged yet, so there may be several verdicts. */
 bool
 fcgi_body_aborted(struct fcgi_body *b, bool more)
 {
@@ -349,31 +369,40 @@ fcgi_body_aborted(struct fcgi_body *b, bool more)
 	if (more && b->conn->in.cap - b->conn->in.len >= CONN_ROOM)
 		conn_receive(b->conn, SIZE_MAX);
 	verdict = judge(b);
-	if (verdict == SCAN_END)
+	while (verdict == SCAN_END)
 		verdict = judge(b);
 	if (verdict == SCAN_ABORT)
 		b->error = ECONNRESET;
 	return verdict == SCAN_ABORT;
 }
 
+/* As body_next, without waiting, and at the end of FCGI_STDIN goes on with
+ * FCGI_DATA. */
+static ssize_t
+next_of_any(struct fcgi_body *b, const char **from)
+{
+	ssize_t n = body_next(b, 0, from);
+
+	if (n != 0 || fcgi_state(b->conn)->state != SCAN_DATA)
+		return n;
+	b->stream = SCAN_DATA;
+	return body_next(b, 0, from);
+}
+
 bool
 fcgi_body_drain(struct fcgi_body *b)
 {
-	const struct scan *scan = fcgi_state(b->conn);
+	struct scan *scan = fcgi_state(b->conn);
 	size_t drained = 0;
 	const char *from;
 	ssize_t n;
 
 	while (b->error == 0 && drained < DRAIN_MAX &&
-	    (n = body_next(b, 0, &from)) > 0) {
+	    (n = next_of_any(b, &from)) > 0) {
 		body_taken(b, (size_t)n);
 		drained += (size_t)n;
 	}
-	if (scan->state != SCAN_DONE)
-		return false;
-	if (scan->skip > 0)
-		judge(b);
-	return scan->skip == 0;
+	return scan->state == SCAN_DONE && scan_settle(scan, &b->conn->in);
 }
 
 void

@@ -12,9 +12,11 @@
 #include <sys/types.h>
 
 #include "worker/net/conn.h"
+#include "worker/proto/fcgi/fcgi_scan.h"
 
 struct fcgi_body {
 	struct conn *conn;
+	enum scan_state stream; /* that is read: SCAN_STDIN, or SCAN_DATA */
 	size_t head;   /* bytes of conn->in in front of the body */
 	int error;     /* errno of the first failure, 0: none */
 	uint64_t taken; /* body bytes that were read or drained */
@@ -35,6 +37,10 @@ int fcgi_body_begin(struct fcgi_body *body, struct conn *conn,
  * tuning.rate ms of it; time that the application took does not count. */
 ssize_t fcgi_body_read(struct fcgi_body *body, void *data, size_t n,
     int64_t timeout);
+
+/* Of a filter: read and drop the rest of FCGI_STDIN, unless that has been done;
+ * from then on FCGI_DATA is read.  0, or -1 with errno as fcgi_body_read. */
+int fcgi_body_turn(struct fcgi_body *body, int64_t timeout);
 
 /* True if the web server has aborted the request.  Judges what has come, which
  * is received first if `more` (the socket is readable); never waits. */

@@ -23,6 +23,12 @@ fcgi_peer_init(const struct scan_limits *limits, int64_t write_timeout)
 	self.write_timeout = write_timeout;
 }
 
+void
+fcgi_peer_roles(unsigned roles)
+{
+	self.limits.roles = roles;
+}
+
 /* Once a second at most: a peer that floods must not fill the log. */
 void
 fcgi_peer_blame(const struct conn *c, const char *fault)

@@ -24,6 +24,9 @@ fcgi_state(const struct conn *c)
 /* Once; limits are copied, write_timeout is in ms. */
 void fcgi_peer_init(const struct scan_limits *limits, int64_t write_timeout);
 
+/* The roles that are served from now on (scan_limits.roles). */
+void fcgi_peer_roles(unsigned roles);
+
 /*
  * Judge the bytes of `in`, which came on c, and send the reply that is due at
  * once, if any.  Returns the verdict of scan_next, or SCAN_ABORT if the reply

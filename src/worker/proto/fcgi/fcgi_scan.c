@@ -20,6 +20,22 @@ enum judgement {
 #define MANAGEMENT_MAX 1024 /* more than every known name of GET_VALUES */
 #define SQUEEZE	       4096 /* bytes of gap worth closing */
 
+/* A record of the present request, once that has begun. */
+static enum judgement
+judge_own(const struct scan *scan, unsigned type)
+{
+	if (type == FCGI_ABORT_REQUEST)
+		return ABORT;
+	if ((scan->state == SCAN_PARAMS && type == FCGI_PARAMS) ||
+	    (scan->state == SCAN_STDIN && type == FCGI_STDIN) ||
+	    (scan->state == SCAN_DATA && type == FCGI_DATA))
+		return TAKE;
+	if (scan->role == FCGI_AUTHORIZER && scan->state == SCAN_DONE &&
+	    type == FCGI_STDIN)
+		return STRAY;
+	return MALFORMED;
+}
+
 static enum judgement
 judge(const struct scan *scan, const struct fcgi_record *r)
 {
@@ -39,12 +55,7 @@ judge(const struct scan *scan, const struct fcgi_record *r)
 	}
 	if (scan->state == SCAN_IDLE || r->id != scan->id)
 		return r->type <= FCGI_UNKNOWN_TYPE ? STRAY : MALFORMED;
-	if (r->type == FCGI_ABORT_REQUEST)
-		return ABORT;
-	if ((scan->state == SCAN_PARAMS && r->type == FCGI_PARAMS) ||
-	    (scan->state == SCAN_STDIN && r->type == FCGI_STDIN))
-		return TAKE;
-	return MALFORMED;
+	return judge_own(scan, r->type);
 }
 
 static void
@@ -88,17 +99,23 @@ answer_unknown(unsigned type, struct buf *reply)
 	buf_add(reply, record, sizeof(record));
 }
 
+static bool
+is_served(unsigned role, const struct scan_limits *limits)
+{
+	return role <= FCGI_FILTER && (limits->roles & SCAN_ROLE(role)) != 0;
+}
+
 static enum scan_verdict
 begin(struct scan *scan, const struct fcgi_record *r,
-    const unsigned char *content, struct buf *reply)
+    const unsigned char *content, const struct scan_limits *limits,
+    struct buf *reply)
 {
-	unsigned role = (unsigned)content[0] << 8 | content[1];
-
 	scan->id = r->id;
+	scan->role = (unsigned)content[0] << 8 | content[1];
 	scan->keep = content[2] & FCGI_KEEP_CONN;
 	scan->params = scan->at;
 	scan->params_len = 0;
-	if (role != FCGI_RESPONDER) {
+	if (!is_served(scan->role, limits)) {
 		fcgi_add_end(reply, r->id, 0, FCGI_UNKNOWN_ROLE);
 		return SCAN_REFUSE;
 	}
@@ -112,7 +129,8 @@ static enum scan_verdict
 take_params(struct scan *scan, struct buf *in, size_t from, size_t n)
 {
 	if (n == 0) {
-		scan->state = SCAN_STDIN;
+		scan->state = scan->role == FCGI_AUTHORIZER ? SCAN_DONE :
+		    SCAN_STDIN;
 		return SCAN_HEAD;
 	}
 	if (scan->params_len == 0)
@@ -132,7 +150,8 @@ take_content(struct scan *scan, const struct fcgi_record *r)
 	scan->skip = r->padding;
 	if (r->content > 0)
 		return SCAN_CONTENT;
-	scan->state = SCAN_DONE;
+	scan->state = scan->state == SCAN_STDIN && scan->role == FCGI_FILTER ?
+	    SCAN_DATA : SCAN_DONE;
 	return SCAN_END;
 }
 
@@ -155,7 +174,7 @@ whole(struct scan *scan, struct buf *in, const struct fcgi_record *r,
 	scan->at = from + r->content + r->padding;
 	switch (judgement) {
 	case BEGIN:
-		return begin(scan, r, content, reply);
+		return begin(scan, r, content, limits, reply);
 	case TAKE:
 		return take_params(scan, in, from, r->content);
 	case ABORT:
@@ -247,7 +266,7 @@ scan_next(struct scan *scan, struct buf *in, const struct scan_limits *limits,
 			scan->skip = r.content + r.padding;
 			continue;
 		}
-		if (judgement == TAKE && scan->state == SCAN_STDIN) {
+		if (judgement == TAKE && scan->state != SCAN_PARAMS) {
 			verdict = take_content(scan, &r);
 			if (verdict == SCAN_CONTENT)
 				continue;
@@ -274,6 +293,23 @@ scan_reset(struct scan *scan)
 	scan->skip = skip;
 }
 
+bool
+scan_settle(struct scan *scan, const struct buf *in)
+{
+	struct fcgi_record r;
+
+	while (!pending(scan, in)) {
+		if (in->len - scan->at < FCGI_HEADER_LEN)
+			return true;
+		fcgi_get_header((unsigned char *)in->data + scan->at, &r);
+		if (r.id != scan->id || judge(scan, &r) != STRAY)
+			return true;
+		scan->at += FCGI_HEADER_LEN;
+		scan->skip = r.content + r.padding;
+	}
+	return false;
+}
+
 /* The rest of an ignored record, as a stray record of its own. */
 static void
 pack_skip(const struct scan *scan, struct buf *out)
@@ -295,7 +331,7 @@ scan_pack(const struct scan *scan, const struct buf *in, struct buf *out)
 	if (scan->state != SCAN_IDLE && scan->state != SCAN_PARAMS)
 		return -1;
 	if (scan->state == SCAN_PARAMS)
-		fcgi_add_begin(out, scan->id, FCGI_RESPONDER,
+		fcgi_add_begin(out, scan->id, scan->role,
 		    scan->keep ? FCGI_KEEP_CONN : 0);
 	if (scan->state == SCAN_PARAMS && scan->params_len > 0)
 		fcgi_add_stream(out, FCGI_PARAMS, scan->id,

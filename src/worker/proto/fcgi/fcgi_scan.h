@@ -17,14 +17,15 @@ enum scan_state {
 	SCAN_IDLE,   /* between requests: BEGIN_REQUEST may come */
 	SCAN_PARAMS, /* in a head */
 	SCAN_STDIN,  /* in a body */
-	SCAN_DONE    /* the body has ended; only an abort may come */
+	SCAN_DATA,   /* of a filter: in the second body, FCGI_DATA (6.4) */
+	SCAN_DONE    /* all has come; only an abort may follow */
 };
 
 enum scan_verdict {
 	SCAN_MORE,    /* judged all there is; more bytes are needed */
 	SCAN_HEAD,    /* a whole head: params and params_len are set */
 	SCAN_CONTENT, /* body bytes: take up to `content` from `at` */
-	SCAN_END,     /* the body has ended */
+	SCAN_END,     /* a body has ended: see state, which may be SCAN_DATA */
 	SCAN_ABORT,   /* the web server gave the request up */
 	SCAN_REFUSE,  /* a reply says why; then close (unknown role) */
 	SCAN_LARGE,   /* the head exceeds its limit */
@@ -34,6 +35,7 @@ enum scan_verdict {
 struct scan {
 	enum scan_state state;
 	unsigned id; /* of the request, once it has begun */
+	unsigned role; /* FCGI_RESPONDER, and so on, likewise */
 	bool keep;   /* FCGI_KEEP_CONN */
 	size_t at;   /* bytes of the buffer that are judged */
 	size_t params; /* where the parameters lie in the buffer, joined */
@@ -46,7 +48,10 @@ struct scan {
 struct scan_limits {
 	size_t head;	   /* bytes of parameters, with their lengths */
 	unsigned capacity; /* requests the pool serves at once (GET_VALUES) */
+	unsigned roles;	   /* that are served, SCAN_ROLE of each */
 };
+
+#define SCAN_ROLE(role) (1u << (role)) /* role: FCGI_RESPONDER, and so on */
 
 /* Make it ready for the next request of the connection; at and skip stay. */
 void scan_reset(struct scan *scan);
@@ -62,6 +67,15 @@ void scan_reset(struct scan *scan);
  */
 enum scan_verdict scan_next(struct scan *scan, struct buf *in,
     const struct scan_limits *limits, struct buf *reply);
+
+/*
+ * In SCAN_DONE, once the request has been answered: pass over what belongs to
+ * it and means nothing.  That is padding, and what an authorizer is sent on
+ * FCGI_STDIN: the specification gives it no body (6.3) and Apache and lighttpd
+ * send none, but a server may send the empty record that ends one.  False if
+ * more of that is yet to come.
+ */
+bool scan_settle(struct scan *scan, const struct buf *in);
 
 /*
  * Between requests or in a head (IDLE, PARAMS): append to `out` the shortest
