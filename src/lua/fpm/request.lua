@@ -39,4 +39,11 @@ function fields.headers(env)
   return setmetatable(headers, any_case)
 end
 
+-- The cookies of the request: of a name that comes twice the first value.
+---@param env fpm.env
+---@return table<string, string>
+function fields.cookies(env)
+  return require("fpm.cookie").parse(rawget(env, "HTTP_COOKIE"))
+end
+
 return { fields = fields, methods = methods }

@@ -387,6 +387,7 @@ lua_env_setup(struct lua_req *req, lua_State *L)
 	static const luaL_Reg methods[] = { { "write", errors_write },
 		{ NULL, NULL } };
 
+	lua_req_keep(req, L);
 	lua_memo_setup(&req->memo, L);
 	lua_req_make_type(L, ERRORS, methods);
 	lua_createtable(L, 0, 2);

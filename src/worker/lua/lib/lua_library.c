@@ -5,12 +5,14 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "worker/lua/lib/lua_current.h"
 #include "worker/lua/lib/lua_try.h"
 
 #define SEARCHER_OWN 2 /* of package.searchers: after package.preload */
 
 /* The halves in C. */
 static const luaL_Reg core[] = {
+	{ "fpm.core.current", lua_current_open },
 	{ "fpm.core.try", lua_try_open },
 	{ NULL, NULL },
 };

@@ -7,6 +7,26 @@ struct handle {
 	uint64_t serial;
 };
 
+static char keeper; /* not used but for its address */
+
+void
+lua_req_keep(struct lua_req *req, lua_State *L)
+{
+	lua_pushlightuserdata(L, req);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &keeper);
+}
+
+struct lua_req *
+lua_req_of(lua_State *L)
+{
+	struct lua_req *req;
+
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &keeper);
+	req = lua_touserdata(L, -1);
+	lua_pop(L, 1);
+	return req;
+}
+
 void
 lua_req_begin(struct lua_req *req, struct request *request)
 {

@@ -35,6 +35,11 @@ struct lua_req {
 			    all different */
 };
 
+/* Make req that of the state, which lua_req_of returns (NULL: it has none).  May
+ * raise. */
+void lua_req_keep(struct lua_req *req, lua_State *L);
+struct lua_req *lua_req_of(lua_State *L);
+
 /* Make `request` the current one, until lua_req_end. */
 void lua_req_begin(struct lua_req *req, struct request *request);
 void lua_req_end(struct lua_req *req);
