@@ -53,6 +53,7 @@ struct conf_workers {
 struct conf_timeouts { /* ms */
 	int64_t start;	   /* from fork to READY */
 	int64_t request;   /* to serve one, 0: no limit */
+	int64_t after;	   /* for what follows a request, 0: no limit */
 	int64_t queue;	   /* for one to wait for a worker, 0: no limit */
 	int64_t slow;	   /* a request that takes as long is logged, 0: none */
 	int64_t read;	   /* for a whole request head; between body bytes */

@@ -125,6 +125,8 @@ const struct conf_key conf_keys[] = {
 	    "30s", SHORTEST, DAY, CLASS_TUNE, NULL },
 	{ GROUP_TIMEOUTS, "request", KEY_DURATION, POOL(timeouts.request),
 	    "0", 0, DAY, CLASS_REPLACE, NULL },
+	{ GROUP_TIMEOUTS, "after", KEY_DURATION, POOL(timeouts.after),
+	    "60s", 0, DAY, CLASS_REPLACE, NULL },
 	{ GROUP_TIMEOUTS, "queue", KEY_DURATION, POOL(timeouts.queue),
 	    "0", 0, DAY, CLASS_REPLACE, NULL },
 	{ GROUP_TIMEOUTS, "slow", KEY_DURATION, POOL(timeouts.slow),

@@ -263,6 +263,7 @@ count_state(enum score_state state, struct score_counts *counts)
 		counts->idle++;
 		break;
 	case SCORE_BUSY:
+	case SCORE_FINISHING:
 	case SCORE_RESTARTING:
 		counts->busy++;
 		break;
@@ -278,8 +279,12 @@ count_state(enum score_state state, struct score_counts *counts)
 static bool
 is_active(const struct place *place)
 {
-	return place->alive && place->memory != NULL &&
-	    atomic_load(&place->memory->page.state) == SCORE_BUSY;
+	int state;
+
+	if (!place->alive || place->memory == NULL)
+		return false;
+	state = atomic_load(&place->memory->page.state);
+	return state == SCORE_BUSY || state == SCORE_FINISHING;
 }
 
 void

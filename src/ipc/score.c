@@ -201,6 +201,12 @@ score_idle(struct score *score)
 }
 
 void
+score_finishing(struct score *score)
+{
+	turn_to(score, SCORE_FINISHING);
+}
+
+void
 score_restarting(struct score *score)
 {
 	turn_to(score, SCORE_RESTARTING);

@@ -22,6 +22,7 @@ enum score_state {
 	SCORE_STARTING, /* forked, not READY yet */
 	SCORE_IDLE,
 	SCORE_BUSY,   /* serves a request */
+	SCORE_FINISHING, /* what env:after was given runs */
 	SCORE_RESTARTING, /* app.restart runs */
 	SCORE_LEAVING, /* told to leave (board_leaving), or of another build */
 	SCORE_STATES
@@ -122,6 +123,10 @@ struct score *score_alone(void);
 
 /* The worker waits for requests: state IDLE. */
 void score_idle(struct score *score);
+
+/* The request is over, but not what the application does after it: state
+ * FINISHING, until score_idle. */
+void score_finishing(struct score *score);
 
 /* app.restart begins: state RESTARTING, until score_idle. */
 void score_restarting(struct score *score);

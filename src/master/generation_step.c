@@ -250,6 +250,8 @@ hangs_at(const struct generation *g, const struct slot *slot,
 
 	if (seen->state == SCORE_RESTARTING)
 		return seen->since + restart;
+	if (seen->state == SCORE_FINISHING)
+		return t->after > 0 ? seen->since + t->after + tuning.hang : -1;
 	if (t->request > 0)
 		due = (seen->state == SCORE_BUSY ? seen->since : now) +
 		    t->request + tuning.hang;
@@ -263,6 +265,9 @@ kill_hanging_one(struct slot *slot, const struct score_slot *seen)
 	if (seen->state == SCORE_RESTARTING)
 		slot_log(slot, LEVEL_ERROR, "restart hangs beyond "
 		    "timeouts.start: killed");
+	else if (seen->state == SCORE_FINISHING)
+		slot_log_request(slot, LEVEL_ERROR, seen, "what follows the "
+		    "request hangs beyond timeouts.after: killed");
 	else
 		slot_log_request(slot, LEVEL_ERROR, seen,
 		    "hangs beyond timeouts.request: killed");

@@ -7,6 +7,7 @@ static const char *const states[] = {
 	[SCORE_STARTING] = "Starting",
 	[SCORE_IDLE] = "Idle",
 	[SCORE_BUSY] = "Running",
+	[SCORE_FINISHING] = "Finishing",
 	[SCORE_RESTARTING] = "Restarting",
 	[SCORE_LEAVING] = "Leaving",
 };

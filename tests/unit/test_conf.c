@@ -67,6 +67,7 @@ START_TEST(defaults_are_filled_in)
 	    "\t\ttimeouts: {\n"
 	    "\t\t\tstart = \"30s\";\n"
 	    "\t\t\trequest = \"0\";\n"
+	    "\t\t\tafter = \"1m\";\n"
 	    "\t\t\tqueue = \"0\";\n"
 	    "\t\t\tslow = \"0\";\n"
 	    "\t\t\tread = \"1m\";\n"
@@ -236,6 +237,8 @@ static const struct row {
 	    "expected a duration as \"30s\", from 10ms to 1d, found -1" },
 	{ "timeouts.request", "\"30s\"", "\"30s\"", "\"2d\"",
 	    "expected a duration as \"30s\", from 0 to 1d, found \"2d\"" },
+	{ "timeouts.after", "\"5s\"", "\"5s\"", "\"25h\"",
+	    "expected a duration as \"60s\", from 0 to 1d, found \"25h\"" },
 	{ "timeouts.queue", "\"5s\"", "\"5s\"", "\"25h\"",
 	    "expected a duration as \"30s\", from 0 to 1d, found \"25h\"" },
 	{ "timeouts.slow", "\"2s\"", "\"2s\"", "\"25h\"",

@@ -14,7 +14,7 @@
 
 struct fpm_worker {
 	const char *pool; /* its name, in fpm_status.pools */
-	char state[12];	  /* Starting, Idle, Running, Restarting, Leaving */
+	char state[12];	  /* Starting, Idle, Running, Finishing, ... */
 	int64_t pid;
 	int64_t requests;
 	int64_t took; /* us; of its present request so far, or its last one */

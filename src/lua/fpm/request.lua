@@ -2,7 +2,13 @@
 -- field is made when it is first read, once in a request; a method is called as
 -- env:name(...).
 
+local has_core, core = pcall(require, "fpm.core.request")
 local fields, methods = {}, {}
+
+if has_core then
+  methods.respond = core.respond
+  methods.after = core.after
+end
 
 -- The name of a header as env.headers has it.
 local function normal(name)

@@ -7,6 +7,7 @@
 
 #include "base/locale.h"
 #include "base/num.h"
+#include "worker/lua/lib/lua_after.h"
 #include "worker/lua/lib/lua_env.h"
 #include "worker/lua/lib/lua_input.h"
 #include "worker/lua/lib/lua_library.h"
@@ -35,7 +36,8 @@ struct lua_app {
 	bool exhausted; /* its limit has been hit at some time */
 	char *trace; /* where it was hit last in this entry, or "" */
 	bool sets_up;	/* it had a setup when it was loaded */
-	bool restarts;	/* and a restart */
+	bool restarts;	/* and a restart, */
+	bool answers;	/* and an error */
 	unsigned roles; /* that it serves, ROLE_BIT of each */
 	struct lua_files files;
 	struct lua_chunks chunks;
@@ -208,7 +210,8 @@ check_roles(lua_State *L, const char *file)
 }
 
 /* Called with what the file returned and the file's name.  Raises if that is
- * not an application; returns its roles, its setup and its restart. */
+ * not an application; returns its roles, its setup, its restart and its
+ * error. */
 static int
 check_app(lua_State *L)
 {
@@ -220,12 +223,15 @@ check_app(lua_State *L)
 	check_function(L, file, "start", false);
 	check_function(L, file, "restart", false);
 	check_function(L, file, "stop", false);
+	check_function(L, file, "error", false);
 	lua_pushinteger(L, check_roles(L, file));
 	lua_pushliteral(L, "setup");
 	lua_rawget(L, 1);
 	lua_pushliteral(L, "restart");
 	lua_rawget(L, 1);
-	return 3;
+	lua_pushliteral(L, "error");
+	lua_rawget(L, 1);
+	return 4;
 }
 
 /* Append the limit and the place, if it is known: Lua's own message is only
@@ -269,11 +275,12 @@ load(struct lua_app *app)
 	lua_pushcfunction(L, check_app);
 	lua_pushvalue(L, APP_TABLE);
 	lua_pushlightuserdata(L, app->file);
-	if (lua_state_call(L, 2, 3) == -1)
+	if (lua_state_call(L, 2, 4) == -1)
 		return -1;
-	app->roles = (unsigned)lua_tointeger(L, -3);
-	app->sets_up = !lua_isnil(L, -2);
-	app->restarts = !lua_isnil(L, -1);
+	app->roles = (unsigned)lua_tointeger(L, -4);
+	app->sets_up = !lua_isnil(L, -3);
+	app->restarts = !lua_isnil(L, -2);
+	app->answers = !lua_isnil(L, -1);
 	lua_settop(L, APP_TABLE);
 	return 0;
 }
@@ -294,6 +301,8 @@ lua_app_load(const char *file, const struct lua_app_options *options,
 		lua_app_free(app);
 		return NULL;
 	}
+	app->req.reply = &app->reply;
+	app->req.why = &app->why;
 	app->req.errors_to_server = options->errors_to_server;
 	app->reply.may_complain = options->errors_to_server;
 	app->reply.head_most = options->response_head;
@@ -494,6 +503,21 @@ lua_app_stop(struct lua_app *app)
 
 /* ---- serving ------------------------------------------------------------- */
 
+/* Send the two values at the top of the stack, with that status if they have
+ * none, unless the application responds piece by piece. */
+static enum lua_reply_end
+respond(struct lua_app *app, lua_State *L, int status)
+{
+	struct request *request = app->req.request;
+
+	if (!app->req.responds)
+		return lua_reply_send(&app->reply, L, status, request,
+		    &app->why);
+	if (app->reply.open)
+		return lua_reply_close(&app->reply, request, &app->why);
+	return (enum lua_reply_end)app->reply.ended;
+}
+
 /* All that may raise, from making env to the last piece of the body. */
 static int
 exchange(lua_State *L)
@@ -502,10 +526,81 @@ exchange(lua_State *L)
 
 	lua_getfield(L, 1, "accept");
 	lua_env_push(&app->req, L);
+	if (app->answers) {
+		lua_pushvalue(L, -1);
+		lua_rawsetp(L, LUA_REGISTRYINDEX, app);
+	}
 	lua_call(L, 1, 2);
 	forked_leave();
-	app->end = lua_reply_send(&app->reply, L, app->req.request, &app->why);
+	app->end = respond(app, L, 200);
 	return 0;
+}
+
+/* ---- app.error ----------------------------------------------------------- */
+
+struct failure { /* of a request */
+	struct lua_app *app;
+	const char *text; /* a message, and maybe a traceback */
+	size_t len;
+};
+
+/* Call app.error, whose response is sent as that of accept would be. */
+static int
+answer_failure(lua_State *L)
+{
+	const struct failure *failure = lua_touserdata(L, 2);
+	struct lua_app *app = failure->app;
+	size_t len = lua_state_message_len(failure->text, failure->len);
+
+	lua_getfield(L, 1, "error");
+	lua_rawgetp(L, LUA_REGISTRYINDEX, app);
+	lua_pushlstring(L, failure->text, len);
+	if (len < failure->len)
+		lua_pushlstring(L, failure->text + len + 1,
+		    failure->len - len - 1);
+	else
+		lua_pushnil(L);
+	lua_call(L, 3, 2);
+	forked_leave();
+	app->end = respond(app, L, 500);
+	return 0;
+}
+
+/* The message of an entry that failed, or why its response is bad. */
+static void
+log_answer(struct lua_app *app, enum lua_end end)
+{
+	struct buf text = { 0 };
+
+	buf_puts(&text, "error: ");
+	if (end != LUA_END_DONE)
+		add_message(app, &text);
+	else
+		buf_puts(&text, app->why.text);
+	if (buf_string(&text) == NULL)
+		buf_clear(&text);
+	lua_req_log(&app->req, LEVEL_ERROR, text.data, text.len);
+	buf_free(&text);
+}
+
+/* Let the application answer a request that has failed.  False if nothing has
+ * been sent even so. */
+static bool
+answer_itself(struct lua_app *app, const char *text, size_t len)
+{
+	struct failure failure = { app, text, len };
+	struct request *request = app->req.request;
+	enum lua_end end;
+
+	app->req.responds = false;
+	end = run(app, LUA_ACCEPT, answer_failure, &failure, 0);
+	if (end != LUA_END_DONE || app->end == LUA_REPLY_BAD ||
+	    app->end == LUA_REPLY_CUT)
+		log_answer(app, end);
+	if (request->sent &&
+	    (end != LUA_END_DONE || app->end == LUA_REPLY_BAD))
+		request->app_status = 1;
+	return request->sent;
 }
 
 /* Log a text about the request and answer with that status; if a part of the
@@ -518,9 +613,17 @@ fail(struct lua_app *app, enum log_level level, int status, const char *text,
 
 	lua_req_log(&app->req, level, text, len);
 	request->failed |= level >= LEVEL_ERROR;
-	if (request->sent)
+	if (request->sent) {
 		request->app_status = 1;
-	else if (!request->aborted)
+		return;
+	}
+	if (app->answers && status == 500 && level >= LEVEL_ERROR &&
+	    !lua_heap_hit(&app->heap) && !request->aborted &&
+	    answer_itself(app, text, len))
+		return;
+	if (lua_deadline_expired())
+		status = app->options.timeout_status;
+	if (!request->aborted)
 		lua_reply_error(&app->reply, request, status);
 }
 
@@ -605,6 +708,43 @@ lua_app_serve(struct lua_app *app, struct request *request)
 	if (end == LUA_END_DONE && lua_heap_hit(&app->heap))
 		handle_memory(app, false);
 	lua_settop(app->L, APP_TABLE);
+	if (app->req.nafter == 0)
+		lua_req_end(&app->req);
+	lua_heap_settle(&app->heap, app->L);
+	lua_state_settle(app->L, &app->settled);
+}
+
+/* ---- after the response -------------------------------------------------- */
+
+bool
+lua_app_is_unfinished(const struct lua_app *app)
+{
+	return app->req.nafter > 0;
+}
+
+void
+lua_app_outlive(struct lua_app *app, const struct request *request)
+{
+	lua_req_outlive(&app->req, request->aborted);
+}
+
+void
+lua_app_finish(struct lua_app *app)
+{
+	enum lua_end end = run(app, LUA_AFTER, lua_after_call, NULL, 0);
+	struct buf text = { 0 };
+
+	lua_env_flush(&app->req);
+	if (end != LUA_END_DONE) {
+		buf_puts(&text, "after: ");
+		add_message(app, &text);
+		if (buf_string(&text) == NULL)
+			buf_clear(&text);
+		lua_req_log(&app->req, LEVEL_ERROR, text.data, text.len);
+		buf_free(&text);
+	}
+	lua_settop(app->L, APP_TABLE);
+	lua_after_clear(&app->req, app->L);
 	lua_req_end(&app->req);
 	lua_heap_settle(&app->heap, app->L);
 	lua_state_settle(app->L, &app->settled);

@@ -2,7 +2,7 @@
 #define WORKER_LUA_LUA_APP_H
 
 /*
- * An application: a Lua state with the file loaded, and its five functions
+ * An application: a Lua state with the file loaded, and its functions
  * called under protection.  Runs in the worker (and in the throw-away
  * process of -t).  Knows requests, not FastCGI.
  */
@@ -90,10 +90,17 @@ bool lua_app_stop(struct lua_app *app);
 
 /*
  * Serve one request: call accept, send what it returned.  The caller sees no
- * failure.  It is logged and, if nothing has been sent, answered: 500,
- * timeout_status, or 408 for a body that came too late.  If part of a response
+ * failure.  It is logged and, if nothing has been sent, answered: by app.error,
+ * else 500; timeout_status, or 408 for a body that came too late.  If part of a response
  * has been sent, it ends there and request->app_status is set.
  */
 void lua_app_serve(struct lua_app *app, struct request *request);
+
+/* True if the request that was served last has left functions to run when it
+ * is over (env:after).  Then call lua_app_outlive before the request is
+ * released, and lua_app_finish, which runs them, before anything else. */
+bool lua_app_is_unfinished(const struct lua_app *app);
+void lua_app_outlive(struct lua_app *app, const struct request *request);
+void lua_app_finish(struct lua_app *app);
 
 #endif

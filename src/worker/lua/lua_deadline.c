@@ -21,6 +21,7 @@ const char *const lua_deadline_errors[] = {
 	[LUA_SETUP] = "setup exceeds timeouts.start",
 	[LUA_START] = "start exceeds timeouts.start",
 	[LUA_ACCEPT] = "the request exceeds timeouts.request",
+	[LUA_AFTER] = "what follows the request exceeds timeouts.after",
 	[LUA_RESTART] = "restart exceeds timeouts.start",
 	[LUA_STOP] = "stop exceeds timeouts.stop",
 	[LUA_CLOSE] = "the end of the application exceeds timeouts.stop",

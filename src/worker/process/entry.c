@@ -43,6 +43,7 @@ entry_init(const struct conf_pool *pool, void (*end)(const char *))
 		[LUA_LOAD] = pool->timeouts.start,
 		[LUA_SETUP] = pool->timeouts.start,
 		[LUA_START] = pool->timeouts.start,
+		[LUA_AFTER] = pool->timeouts.after,
 		[LUA_RESTART] = pool->timeouts.start,
 		[LUA_STOP] = pool->timeouts.stop - margin(pool),
 		[LUA_CLOSE] = pool->timeouts.stop - margin(pool) / 2,
@@ -53,6 +54,12 @@ entry_init(const struct conf_pool *pool, void (*end)(const char *))
 			.overdue = lua_deadline_expire, .stuck = stuck };
 	self.watch[LUA_CLOSE].overdue = NULL; /* no hook reaches __gc */
 	self.stuck = end;
+}
+
+void
+entry_share(enum lua_entry entry, void (*late)(void))
+{
+	self.watch[entry].late = late;
 }
 
 static bool

@@ -17,6 +17,7 @@
 #include "worker/net/handoff.h"
 #include "worker/net/poller.h"
 #include "worker/process/end.h"
+#include "worker/process/entry.h"
 #include "worker/serve/access_log.h"
 #include "worker/serve/builtin.h"
 #include "worker/serve/place.h"
@@ -213,6 +214,7 @@ serve_init(const struct worker_args *args, const struct proto *proto,
 		.overdue = lua_deadline_expire,
 		.stuck = stuck,
 	};
+	entry_share(LUA_AFTER, late);
 	handoff_init(proto->name, proto->pack);
 	slow_init(args);
 	return access_log_init(args, app);
@@ -285,6 +287,40 @@ release(struct request *request)
 		self.proto->release(request);
 }
 
+static bool
+is_unfinished(void)
+{
+	return self.app != NULL && lua_app_is_unfinished(self.app);
+}
+
+/* Nothing of a request that was over at clock_us() now is left to do. */
+static void
+settle(int64_t now)
+{
+	if (self.app != NULL)
+		score_gauge(self.args->score, GAUGE_HEAP,
+		    (int64_t)lua_app_memory(self.app));
+	log_request(NULL);
+	score_idle(self.args->score);
+	if (self.app != NULL)
+		retire_served(now / 1000, lua_app_exhausted(self.app));
+}
+
+/* Run what the request that was served last has left to be done when its
+ * connection does not wait for it. */
+static void
+finish(void)
+{
+	int64_t now;
+
+	if (!is_unfinished())
+		return;
+	lua_app_finish(self.app);
+	now = clock_us();
+	self.waited = self.behind = true;
+	settle(now);
+}
+
 /* Serve one request, whose head is complete.  True: the connection goes on and
  * may hold another request; false: it lingers or is closed. */
 static bool
@@ -313,18 +349,17 @@ serve(struct conn *c)
 	watchdog_leave();
 	note_answer(request);
 	end = self.proto->end(request);
+	if (is_unfinished())
+		lua_app_outlive(self.app, request);
 	now = clock_us();
 	if (now - request->begun >= LONG_US)
 		self.waited = self.behind = true;
 	over(request, now, late);
 	release(request);
-	if (self.app != NULL)
-		score_gauge(self.args->score, GAUGE_HEAP,
-		    (int64_t)lua_app_memory(self.app));
-	log_request(NULL);
-	score_idle(self.args->score);
-	if (self.app != NULL)
-		retire_served(now / 1000, lua_app_exhausted(self.app));
+	if (is_unfinished())
+		score_finishing(self.args->score);
+	else
+		settle(now);
 	if (end == PROTO_END_KEEP)
 		return true;
 	if (end == PROTO_END_LINGER)
@@ -334,19 +369,33 @@ serve(struct conn *c)
 	return false;
 }
 
+/* A kept connection whose request is over.  True: it holds more bytes, to be
+ * judged here. */
+static bool
+keep(struct conn *c)
+{
+	if (c->in.len == 0) {
+		conn_park(c, CONN_IDLE);
+		return false;
+	}
+	return !is_unfinished() || !shared() ||
+	    handoff_give(c, self.args->exchange[1]) == -1;
+}
+
 /* Judge what has come, serve what is complete.  Requests that a peer sent
  * ahead are served in turn, so no event is needed for bytes already here. */
 static void
 advance(struct conn *c)
 {
+	bool more;
+
 	for (;;) {
 		switch (self.proto->judge(c)) {
 		case PROTO_REQUEST:
-			if (!serve(c))
-				return;
-			if (c->in.len > 0)
+			more = serve(c) && keep(c);
+			finish();
+			if (more)
 				continue;
-			conn_park(c, CONN_IDLE);
 			return;
 		case PROTO_MORE:
 			conn_park(c, CONN_HEAD);

@@ -28,8 +28,8 @@ read_status_pair(lua_State *L, int pair, struct response *r, struct why *why)
 	return response_status(r, status, reason, len, why);
 }
 
-static int
-read_status(lua_State *L, int value, struct response *r, struct why *why)
+int
+lua_head_status(lua_State *L, int value, struct response *r, struct why *why)
 {
 	const char *text;
 	size_t len;
@@ -128,7 +128,7 @@ int
 lua_head_read(lua_State *L, int headers, struct response *r, struct why *why)
 {
 	int name = lua_gettop(L) + 1, value = name + 1, result;
-	bool status = false;
+	bool status = r->has_status;
 
 	lua_pushnil(L);
 	while (lua_next(L, headers) != 0) {
@@ -141,7 +141,7 @@ lua_head_read(lua_State *L, int headers, struct response *r, struct why *why)
 			result = -1;
 		} else {
 			status = true;
-			result = read_status(L, value, r, why);
+			result = lua_head_status(L, value, r, why);
 		}
 		if (result == -1)
 			return -1;

@@ -17,4 +17,8 @@
 int lua_head_read(lua_State *L, int headers, struct response *r,
     struct why *why);
 
+/* Read the status at the absolute index `value` into r.  Returns likewise. */
+int lua_head_status(lua_State *L, int value, struct response *r,
+    struct why *why);
+
 #endif

@@ -244,8 +244,8 @@ send_body(struct lua_reply *reply, lua_State *L, int body, enum body_kind kind,
 }
 
 enum lua_reply_end
-lua_reply_send(struct lua_reply *reply, lua_State *L, struct request *request,
-    struct why *why)
+lua_reply_send(struct lua_reply *reply, lua_State *L, int status,
+    struct request *request, struct why *why)
 {
 	int body = lua_gettop(L), headers = body - 1;
 	struct response *r = &reply->response;
@@ -254,6 +254,7 @@ lua_reply_send(struct lua_reply *reply, lua_State *L, struct request *request,
 
 	request->head_most = reply->head_most;
 	response_init(r);
+	r->status = status;
 	if (read_head(L, headers, r, why) == -1)
 		return LUA_REPLY_BAD;
 	kind = check_body(L, body, &body_len, why);
@@ -267,6 +268,77 @@ lua_reply_send(struct lua_reply *reply, lua_State *L, struct request *request,
 		return send_head(reply, request, body_len, why);
 	return send_body(reply, L, body, kind, body_len, request, why);
 }
+
+/* ---- piece by piece ------------------------------------------------------ */
+
+int
+lua_reply_open(struct lua_reply *reply, lua_State *L, int status, int headers,
+    struct request *request, struct why *why)
+{
+	struct response *r = &reply->response;
+
+	request->head_most = reply->head_most;
+	response_init(r);
+	if (!lua_isnil(L, status) &&
+	    lua_head_status(L, status, r, why) == -1)
+		return -1;
+	if (!lua_isnil(L, headers) && lua_head_read(L, headers, r, why) == -1)
+		return -1;
+	reply->open = true;
+	reply->ended = LUA_REPLY_DONE;
+	return 0;
+}
+
+static bool
+takes_body(const struct lua_reply *reply, const struct request *request)
+{
+	return !request->head_only && response_has_body(&reply->response);
+}
+
+/* Send the head if it has not been sent. */
+static enum lua_reply_end
+begin_pieces(struct lua_reply *reply, struct request *request,
+    int64_t body_len, struct why *why)
+{
+	if (reply->ended == LUA_REPLY_DONE && !request->sent)
+		reply->ended = send_head(reply, request, body_len, why);
+	return reply->ended;
+}
+
+enum lua_reply_end
+lua_reply_piece(struct lua_reply *reply, lua_State *L, int index,
+    struct request *request, struct why *why)
+{
+	if (begin_pieces(reply, request, UNKNOWN, why) == LUA_REPLY_DONE &&
+	    takes_body(reply, request))
+		reply->ended = send_text(reply, L, index, false, request, why);
+	return reply->ended;
+}
+
+enum lua_reply_end
+lua_reply_flush(struct lua_reply *reply, struct request *request,
+    struct why *why)
+{
+	if (begin_pieces(reply, request, UNKNOWN, why) == LUA_REPLY_DONE &&
+	    request->ops->flush(request) == -1)
+		reply->ended = LUA_REPLY_GONE;
+	return reply->ended;
+}
+
+enum lua_reply_end
+lua_reply_close(struct lua_reply *reply, struct request *request,
+    struct why *why)
+{
+	int64_t body_len = request->head_only ? UNKNOWN : 0;
+
+	reply->open = false;
+	if (begin_pieces(reply, request, body_len, why) == LUA_REPLY_DONE &&
+	    takes_body(reply, request))
+		reply->ended = end_body(reply, why);
+	return reply->ended;
+}
+
+/* ---- a response of our own ----------------------------------------------- */
 
 enum lua_reply_end
 lua_reply_error(struct lua_reply *reply, struct request *request, int status)

@@ -22,6 +22,8 @@ struct lua_reply { /* of one response after another, to use memory again */
 	size_t head_most; /* bytes that a head may have, 0: any number */
 	int64_t left; /* bytes of the body that may yet be sent, -1: any */
 	bool may_complain; /* to the web server, behind the response */
+	bool open;	   /* it is written piece by piece */
+	int ended;	   /* enum lua_reply_end: of its pieces so far */
 };
 
 enum lua_reply_end {
@@ -33,10 +35,28 @@ enum lua_reply_end {
 
 /*
  * Send the response of the two values at the top of the stack, headers and
- * body.  Sets request->status and sent.  Any number of values may be left on
+ * body; it has that status if the headers say nothing else.  Sets request->status and sent.  Any number of values may be left on
  * top of them.  Raises what a body function raises.
  */
 enum lua_reply_end lua_reply_send(struct lua_reply *reply, lua_State *L,
+    int status, struct request *request, struct why *why);
+
+/*
+ * A response that is written piece by piece (lua_respond.c).  Begin it with a
+ * status (nil: as headers say) and headers (nil: none) at those indexes, of which
+ * nothing is sent yet: 0, or -1 and why, and it is not open.
+ */
+int lua_reply_open(struct lua_reply *reply, lua_State *L, int status,
+    int headers, struct request *request, struct why *why);
+
+/* Send the text at that index, and the head before the first; send what is
+ * buffered, the head included; complete the response.  After anything but
+ * LUA_REPLY_DONE all of them return that again. */
+enum lua_reply_end lua_reply_piece(struct lua_reply *reply, lua_State *L,
+    int index, struct request *request, struct why *why);
+enum lua_reply_end lua_reply_flush(struct lua_reply *reply,
+    struct request *request, struct why *why);
+enum lua_reply_end lua_reply_close(struct lua_reply *reply,
     struct request *request, struct why *why);
 
 /* Send a response of our own, a short text that names the status.  Only while

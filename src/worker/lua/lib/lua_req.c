@@ -1,13 +1,15 @@
 #include "worker/lua/lib/lua_req.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct handle {
 	struct lua_req *req;
 	uint64_t serial;
 };
 
-static char keeper; /* not used but for its address */
+static const char keeper; /* of the registry: req */
 
 void
 lua_req_keep(struct lua_req *req, lua_State *L)
@@ -33,6 +35,7 @@ lua_req_begin(struct lua_req *req, struct request *request)
 	req->request = request;
 	req->serial++;
 	req->env = NULL;
+	req->responds = false;
 	req->error = 0;
 	req->second = false;
 	req->at = req->len = 0;
@@ -51,6 +54,50 @@ lua_req_free(struct lua_req *req)
 	buf_free(&req->errors);
 	free(req->data);
 	req->data = NULL;
+}
+
+/* ---- a request that is over ---------------------------------------------- */
+
+static ssize_t
+read_nothing(struct request *request, void *data, size_t n)
+{
+	(void)request;
+	(void)data;
+	(void)n;
+	errno = ECONNRESET;
+	return -1;
+}
+
+static bool
+was_aborted(struct request *request)
+{
+	return request->aborted;
+}
+
+static struct param
+text_param(const char *name, const char *text)
+{
+	return (struct param){ name, text, strlen(name), strlen(text) };
+}
+
+void
+lua_req_outlive(struct lua_req *req, bool aborted)
+{
+	static const struct request_ops ops = { .read = read_nothing,
+		.gone = was_aborted };
+	struct lua_req_rest *rest = &req->rest;
+	const struct request *over = req->request;
+
+	request_method(over, rest->method_text);
+	request_uri(over, rest->uri_text);
+	rest->param[0] = text_param("REQUEST_METHOD", rest->method_text);
+	rest->param[1] = text_param("REQUEST_URI", rest->uri_text);
+	rest->request = (struct request){ .ops = &ops, .aborted = aborted,
+		.length = -1, .sent = true, .params = rest->param,
+		.nparams = 2 };
+	memcpy(rest->request.id, over->id, sizeof(over->id));
+	req->at = req->len = 0;
+	req->request = &rest->request;
 }
 
 /* ---- handles ------------------------------------------------------------- */
@@ -93,6 +140,17 @@ lua_req_check(lua_State *L, int arg, const char *type)
 	if (!lua_req_is_current(h->req, h))
 		luaL_error(L, "the request is over");
 	return h->req;
+}
+
+struct lua_req *
+lua_req_check_env(lua_State *L, int arg)
+{
+	struct lua_req *req = lua_req_of(L);
+
+	luaL_checktype(L, arg, LUA_TTABLE);
+	luaL_argcheck(L, req->env != NULL && req->env == lua_topointer(L, arg),
+	    arg, "the env of the present request expected");
+	return req;
 }
 
 /* ---- log lines ----------------------------------------------------------- */

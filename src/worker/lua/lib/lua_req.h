@@ -20,10 +20,16 @@
 
 #define LUA_REQ_AHEAD (64 * 1024) /* bytes of a body read ahead at most */
 
+struct lua_reply;
+
 struct lua_req {
 	struct request *request; /* NULL between requests */
+	struct lua_reply *reply; /* to it; and why it is bad */
+	struct why *why;
 	uint64_t serial;	 /* of the request; handles carry it */
 	const void *env;	 /* lua_topointer of env, NULL: none yet */
+	bool responds;		 /* env:respond has been called */
+	lua_Integer nafter;	 /* functions that wait in lua_after.h */
 	int error;		 /* errno of reading a body, 0: none */
 	bool second;		 /* the second body is read, env.data */
 	bool errors_to_server;	 /* errors go to the web server's log too */
@@ -33,6 +39,12 @@ struct lua_req {
 	struct lua_memo memo; /* of its parameters */
 	size_t distinct; /* names of parameters [0, distinct) in the memo are
 			    all different */
+	struct lua_req_rest { /* what is left of a request that is over, for
+				 what runs after it */
+		struct request request;
+		struct param param[2];
+		char method_text[REQUEST_METHOD], uri_text[REQUEST_URI];
+	} rest;
 };
 
 /* Make req that of the state, which lua_req_of returns (NULL: it has none).  May
@@ -43,6 +55,10 @@ struct lua_req *lua_req_of(lua_State *L);
 /* Make `request` the current one, until lua_req_end. */
 void lua_req_begin(struct lua_req *req, struct request *request);
 void lua_req_end(struct lua_req *req);
+
+/* The request is about to be over, but not for Lua code, until lua_req_end:
+ * replace it by what is left, which has no body and is aborted if `aborted`. */
+void lua_req_outlive(struct lua_req *req, bool aborted);
 
 /* Free the memory that it keeps. */
 void lua_req_free(struct lua_req *req);
@@ -61,6 +77,10 @@ bool lua_req_is_current(const struct lua_req *req, const void *handle);
 /* The req of the handle that is argument `arg`.  Raises if that is no handle of
  * this type, or if its request is over. */
 struct lua_req *lua_req_check(lua_State *L, int arg, const char *type);
+
+/* The req whose env is argument `arg`.  Raises if that is no env, or if its
+ * request is over. */
+struct lua_req *lua_req_check_env(lua_State *L, int arg);
 
 /*
  * Write one line about the request, "METHOD URI: text", to the error log.  If
