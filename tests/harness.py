@@ -1075,11 +1075,11 @@ class Server:
 
 class Nginx(Server):
     """nginx in front of a FastCGI socket; keep: connections, True for some;
-    location: more directives."""
+    location: more directives there; server: more locations."""
 
     stop_signal = signal.SIGQUIT
 
-    def __init__(self, address, keep=False, location="", dir=None):
+    def __init__(self, address, keep=False, location="", dir=None, server=""):
         super().__init__(dir or tempfile.mkdtemp(prefix="lua-fpm-nginx-",
                                                  dir="/tmp"))
         os.chmod(self.dir, 0o755)
@@ -1103,6 +1103,7 @@ http {
             %(keep)s
             %(location)s
         }
+        %(server)s
     }
 }
 """ % {"user": "user %s;" % pool_user() if ROOT else "", "dir": self.dir,
@@ -1110,7 +1111,7 @@ http {
                 "pool": "keepalive %d;" % (8 if keep is True else keep)
                 if keep else "",
                 "keep": "fastcgi_keep_conn on;" if keep else "",
-                "location": location})
+                "location": location, "server": server})
         self.launch([shutil.which("nginx") or "/usr/sbin/nginx", "-p",
                      self.dir, "-c", self.dir + "/nginx.conf",
                      "-e", self.dir + "/error.log"])

@@ -273,12 +273,29 @@ local function answer_raised(raised)
   error(raised, 0)
 end
 
+-- wsapi.response, when it redirects, drops the body that has been written but
+-- not its length.
+local function drop_length(headers)
+  if tostring(headers.Status):find("^3") then
+    for name in pairs(headers) do
+      if type(name) == "string" and name:lower() == "content-length" then
+        headers[name] = nil
+      end
+    end
+  end
+end
+
 local function finish(good, status, headers, iterator, first)
   if not good then
     return answer_raised(status)
   end
   headers = make_headers(status, headers)
-  return headers, first ~= nil and make_body(first, iterator) or nil
+  if first ~= nil then
+    return headers, make_body(first, iterator)
+  elseif iterator ~= nil then
+    drop_length(headers)
+  end
+  return headers
 end
 
 -- ---- applications -----------------------------------------------------------
