@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "ctl/fcgi/cgi_head.h"
+#include "net/cgi_head.h"
 #include "fuzz.h"
 
 FUZZ(cgi_head)

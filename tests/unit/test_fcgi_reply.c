@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ctl/fcgi/fcgi_reply.h"
+#include "net/fcgi_reply.h"
 #include "unit.h"
 
 static struct buf wire, head, body, errors, warnings;

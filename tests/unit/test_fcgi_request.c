@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "ctl/fcgi/fcgi_request.h"
+#include "net/fcgi_reply.h"
 #include "net/fcgi_wire.h"
 #include "unit.h"
 
@@ -45,7 +46,7 @@ build(void)
 	while (p < (const unsigned char *)out.data + out.len) {
 		fcgi_get_header(p, &r);
 		p += FCGI_HEADER_LEN;
-		ck_assert_uint_eq(r.id, REQUEST_ID);
+		ck_assert_uint_eq(r.id, REPLY_ID);
 		if (r.type == FCGI_BEGIN_REQUEST) {
 			role = (unsigned)p[0] << 8 | p[1];
 			flags = p[2];

@@ -2,30 +2,17 @@
 #define CTL_FCGI_FCGI_CLIENT_H
 
 /*
- * The address of a FastCGI server, and one request over a connection to it; one
- * deadline limits all waits.  fcgi_request makes what is sent, fcgi_reply reads
- * what arrives.  Runs in lua-fcgi.
+ * One request over a connection to a FastCGI server; one deadline limits all
+ * waits.  fcgi_request makes what is sent, fcgi_reply reads what arrives.  Runs
+ * in lua-fcgi.
  */
 
 #include <stdint.h>
-#include <sys/socket.h>
 
 #include "base/buf.h"
 #include "base/why.h"
-#include "ctl/fcgi/fcgi_reply.h"
-
-struct fcgi_address {
-	struct sockaddr_storage sa;
-	socklen_t len;
-};
-
-/*
- * Parse a unix path (with a slash, or without a colon), "HOST:PORT" or
- * "[v6]:PORT", and look up the host.  Of several addresses the first IPv4 one
- * is taken, else the first.  0, or -1 and why.
- */
-int fcgi_address_parse(const char *text, struct fcgi_address *address,
-    struct why *why);
+#include "net/fcgi_address.h"
+#include "net/fcgi_reply.h"
 
 /*
  * Connect, send the request, read the response into reply (initialised by the

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "net/fcgi_reply.h"
 #include "net/fcgi_wire.h"
 
 #define FORM "application/x-www-form-urlencoded"
@@ -226,19 +227,19 @@ static void
 add_body(struct buf *out, unsigned type, const struct buf *body)
 {
 	if (length(body) > 0)
-		fcgi_add_stream(out, type, REQUEST_ID, body->data, body->len);
-	fcgi_add_stream(out, type, REQUEST_ID, NULL, 0);
+		fcgi_add_stream(out, type, REPLY_ID, body->data, body->len);
+	fcgi_add_stream(out, type, REPLY_ID, NULL, 0);
 }
 
 static void
 add_records(const struct fcgi_request *q, const struct buf *params,
     struct buf *out)
 {
-	fcgi_add_begin(out, REQUEST_ID, q->role, q->keep ? FCGI_KEEP_CONN : 0);
+	fcgi_add_begin(out, REPLY_ID, q->role, q->keep ? FCGI_KEEP_CONN : 0);
 	if (params->len > 0)
-		fcgi_add_stream(out, FCGI_PARAMS, REQUEST_ID, params->data,
+		fcgi_add_stream(out, FCGI_PARAMS, REPLY_ID, params->data,
 		    params->len);
-	fcgi_add_stream(out, FCGI_PARAMS, REQUEST_ID, NULL, 0);
+	fcgi_add_stream(out, FCGI_PARAMS, REPLY_ID, NULL, 0);
 	if (q->role != FCGI_AUTHORIZER)
 		add_body(out, FCGI_STDIN, q->body);
 	if (q->role == FCGI_FILTER)

@@ -14,8 +14,6 @@
 #include "base/buf.h"
 #include "base/why.h"
 
-#define REQUEST_ID 1 /* the only request on its connection */
-
 struct fcgi_request {
 	const char *method; /* NULL: GET, or POST if there is a body */
 	const char *uri;    /* "/path?query" */

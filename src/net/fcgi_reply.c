@@ -1,8 +1,6 @@
-#include "ctl/fcgi/fcgi_reply.h"
+#include "net/fcgi_reply.h"
 
 #include <string.h>
-
-#include "ctl/fcgi/fcgi_request.h"
 
 void
 fcgi_reply_init(struct fcgi_reply *r, const struct fcgi_sink *sink, bool head)
@@ -14,6 +12,7 @@ fcgi_reply_init(struct fcgi_reply *r, const struct fcgi_sink *sink, bool head)
 	r->head = memory;
 	r->sink = sink;
 	r->bodiless = head;
+	r->head_most = REPLY_HEAD_MAX;
 }
 
 void
@@ -66,9 +65,9 @@ take_stdout(struct fcgi_reply *r, const char *data, size_t n, struct why *why)
 		return REPLY_PROTOCOL;
 	}
 	end = cgi_head_end(r->head.data, r->head.len, before);
-	if (end > REPLY_HEAD_MAX ||
-	    (end == 0 && r->head.len > REPLY_HEAD_MAX)) {
-		why_set(why, "more than %d bytes of headers", REPLY_HEAD_MAX);
+	if (end > r->head_most ||
+	    (end == 0 && r->head.len > r->head_most)) {
+		why_set(why, "more than %zu bytes of headers", r->head_most);
 		return REPLY_PROTOCOL;
 	}
 	if (end == 0)
@@ -103,6 +102,7 @@ finish(struct fcgi_reply *r, struct why *why)
 
 	r->app_status = (uint32_t)e[0] << 24 | (uint32_t)e[1] << 16 |
 	    (uint32_t)e[2] << 8 | e[3];
+	r->protocol_status = e[4];
 	if (e[4] != FCGI_REQUEST_COMPLETE)
 		return refused(e[4], why);
 	if (r->cgi.status == 0) {
@@ -122,7 +122,7 @@ finish(struct fcgi_reply *r, struct why *why)
 static bool
 is_ours(const struct fcgi_reply *r)
 {
-	return r->record.id == REQUEST_ID;
+	return r->record.id == REPLY_ID;
 }
 
 static void

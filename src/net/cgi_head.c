@@ -1,4 +1,4 @@
-#include "ctl/fcgi/cgi_head.h"
+#include "net/cgi_head.h"
 
 #include <ctype.h>
 #include <string.h>

@@ -1,10 +1,10 @@
-#ifndef CTL_FCGI_CGI_HEAD_H
-#define CTL_FCGI_CGI_HEAD_H
+#ifndef NET_CGI_HEAD_H
+#define NET_CGI_HEAD_H
 
 /*
  * The headers at the beginning of a CGI response (RFC 3875, section 6.3), as
- * a web server reads them: their end, the status, the promised length.  Pure;
- * runs in lua-fcgi.
+ * a web server reads them: their end, the status, the promised length.  For
+ * clients: lua-fcgi, and fpm.client in a worker.  Pure.
  */
 
 #include <stdbool.h>
