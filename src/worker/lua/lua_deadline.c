@@ -30,9 +30,12 @@ const char *const lua_deadline_errors[] = {
 static struct {
 	pthread_t thread;
 	enum lua_entry entry;
+	const char *text; /* see lua_deadline_say */
 	struct lua_runner outermost;
 	const struct lua_runner *_Atomic runner; /* NULL: none */
 	volatile sig_atomic_t expired;
+	atomic_uint round; /* of limits; a signal of one before it is late */
+	atomic_uint asked; /* the round that lua_deadline_expire ends */
 } self;
 
 /* The hook.  A coroutine may still have it in a later entry, and drops it
@@ -46,7 +49,8 @@ raise_expired(lua_State *L, lua_Debug *where)
 		return;
 	}
 	lua_error_place(L);
-	lua_pushstring(L, lua_deadline_errors[self.entry]);
+	lua_pushstring(L, self.text != NULL ? self.text :
+	    lua_deadline_errors[self.entry]);
 	lua_concat(L, 2);
 	lua_error(L);
 }
@@ -71,7 +75,8 @@ expire(int signo)
 	const struct lua_runner *runner = lua_deadline_runner();
 
 	(void)signo;
-	if (runner == NULL)
+	if (runner == NULL || atomic_load(&self.asked) !=
+	    atomic_load(&self.round))
 		return;
 	self.expired = 1;
 	lua_sethook(runner->L, raise_expired, STEPS, 1);
@@ -80,6 +85,7 @@ expire(int signo)
 void
 lua_deadline_expire(void)
 {
+	atomic_store(&self.asked, atomic_load(&self.round));
 	pthread_kill(self.thread, SIGRTMIN);
 }
 
@@ -87,6 +93,23 @@ bool
 lua_deadline_expired(void)
 {
 	return self.expired;
+}
+
+const char *
+lua_deadline_say(const char *text)
+{
+	const char *before = self.text;
+
+	self.text = text;
+	return before;
+}
+
+void
+lua_deadline_forgive(lua_State *L)
+{
+	atomic_fetch_add(&self.round, 1);
+	self.expired = 0;
+	lua_sethook(L, NULL, 0, 0);
 }
 
 void
@@ -102,7 +125,9 @@ lua_deadline_init(void)
 void
 lua_deadline_begin(lua_State *L, enum lua_entry entry)
 {
+	atomic_fetch_add(&self.round, 1);
 	self.expired = 0;
+	self.text = NULL;
 	self.entry = entry;
 	self.outermost.L = L;
 	run(&self.outermost);

@@ -50,4 +50,12 @@ void lua_deadline_expire(void);
 /* True if the time was over for the entry that began last. */
 bool lua_deadline_expired(void);
 
+/* What the error says instead of lua_deadline_errors, until the entry ends; NULL:
+ * that again.  Returns what it said before. */
+const char *lua_deadline_say(const char *text);
+
+/* A limit that was shorter than the entry's holds no longer: L goes on, even if
+ * its time was over. */
+void lua_deadline_forgive(lua_State *L);
+
 #endif

@@ -26,6 +26,9 @@ static struct {
 	atomic_uint serial;   /* odd: an entry is running */
 	atomic_llong begun;   /* clock_us() of that entry */
 	const struct watchdog_watch *_Atomic watch; /* of that entry */
+	atomic_llong limit;   /* of it, in ms; 0: none */
+	atomic_bool soft;     /* and whether it may go on beyond that */
+	atomic_uint changes;  /* of the limit, ever */
 	struct watchdog_options options;
 	int64_t until; /* clock_ms() at which the process ends, as the master
 			  has gone; -1: it has not */
@@ -88,22 +91,43 @@ doze(int64_t due)
 		clock_nanosleep(CLOCK_MONOTONIC, 0, &rest, NULL);
 }
 
+enum woken { BY_TIME, BY_ENTRY, BY_CHANGE };
+
 /*
- * Sleep until an entry begins, at most until clock_ms() `due` (-1: no limit).
- * True: the time is over, and no entry has begun or ended since serial was
- * `seen`.  No entry is missed: one that begins after `asleep` is set sends the
- * signal, which stays pending until the next doze; one that began before has
- * changed serial.
+ * Sleep until an entry begins or ends, at most until clock_ms() `due` (-1: no
+ * limit), or until the limit has changed more than *changes times (NULL: any
+ * change is ignored).  Nothing is missed: what happens after `asleep` is set
+ * sends the signal, which stays pending until the next doze; what happened
+ * before has changed serial, or changes.
  */
+static enum woken
+sleep_until(unsigned seen, int64_t due, const unsigned *changes)
+{
+	enum woken by = BY_TIME;
+
+	atomic_store(&self.asleep, true);
+	for (;;) {
+		if (atomic_load(&self.serial) != seen)
+			by = BY_ENTRY;
+		else if (changes != NULL &&
+		    atomic_load(&self.changes) != *changes)
+			by = BY_CHANGE;
+		else if (due == -1 || clock_ms() < due) {
+			doze(due);
+			continue;
+		}
+		break;
+	}
+	atomic_store(&self.asleep, false);
+	return by;
+}
+
+/* True: the time is over, and no entry has begun or ended since serial was
+ * `seen`. */
 static bool
 sleep_after(unsigned seen, int64_t due)
 {
-	atomic_store(&self.asleep, true);
-	while (atomic_load(&self.serial) == seen &&
-	    (due == -1 || clock_ms() < due))
-		doze(due);
-	atomic_store(&self.asleep, false);
-	return atomic_load(&self.serial) == seen;
+	return sleep_until(seen, due, NULL) == BY_TIME;
 }
 
 /* Sleep for a tick.  `asleep` is not set, so quick requests do not wake the
@@ -128,11 +152,24 @@ act(unsigned running, void (*what)(void))
 	pthread_mutex_unlock(&self.lock);
 }
 
-/* Sleep until that entry has been running for ms.  False: it has ended. */
-static bool
-reach(unsigned running, int64_t ms)
+/* The same, unless the limit that is over has changed. */
+static void
+enforce(unsigned running, unsigned changes, void (*what)(void))
 {
-	return sleep_after(running, atomic_load(&self.begun) / 1000 + ms);
+	pthread_mutex_lock(&self.lock);
+	if (atomic_load(&self.serial) == running &&
+	    atomic_load(&self.changes) == changes && what != NULL)
+		what();
+	pthread_mutex_unlock(&self.lock);
+}
+
+/* Sleep until that entry has been running for ms (0: any time). */
+static enum woken
+reach(unsigned running, int64_t ms, unsigned changes)
+{
+	int64_t due = ms > 0 ? atomic_load(&self.begun) / 1000 + ms : -1;
+
+	return sleep_until(running, due, &changes);
 }
 
 /* Call at() with the lock, once a tick while it returns true.  False: the entry
@@ -153,17 +190,27 @@ look(unsigned running, bool (*at)(void))
 	return true;
 }
 
-/* The time of that entry is over: stop it, or end the process. */
-static void
-stop(unsigned running, const struct watchdog_watch *watch)
+/* The time of that entry is over: stop it, or end the process; beyond a soft
+ * limit leave it.  False: it has ended. */
+static bool
+stop(unsigned running, const struct watchdog_watch *watch, unsigned changes)
 {
 	for (int i = 0; i < INSISTENCE && watch->overdue != NULL; i++) {
-		act(running, watch->overdue);
-		if (!sleep_after(running,
-			clock_ms() + tuning.overdue / INSISTENCE))
-			return;
+		enforce(running, changes, watch->overdue);
+		switch (sleep_until(running,
+		    clock_ms() + tuning.overdue / INSISTENCE, &changes)) {
+		case BY_ENTRY:
+			return false;
+		case BY_CHANGE:
+			return true;
+		case BY_TIME:
+			break;
+		}
 	}
-	act(running, watch->stuck);
+	if (atomic_load(&self.soft))
+		return sleep_until(running, -1, &changes) == BY_CHANGE;
+	enforce(running, changes, watch->stuck);
+	return true;
 }
 
 /* Watch an entry that has been running for a tick, until it ends. */
@@ -171,17 +218,28 @@ static void
 accompany(unsigned running)
 {
 	const struct watchdog_watch *watch = atomic_load(&self.watch);
+	int64_t slow = watch->slow, limit;
+	enum woken by;
+	unsigned changes;
+	bool looks;
 
 	if (atomic_load(&self.serial) != running)
 		return; /* self.watch may be that of another entry */
 	act(running, watch->late);
-	if (watch->slow > 0 &&
-	    !(reach(running, watch->slow) && look(running, watch->look)))
-		return;
-	if (watch->limit == 0)
-		sleep_after(running, -1);
-	else if (reach(running, watch->limit))
-		stop(running, watch);
+	do {
+		changes = atomic_load(&self.changes);
+		limit = atomic_load(&self.limit);
+		looks = slow > 0 && (limit == 0 || slow < limit);
+		by = reach(running, looks ? slow : limit, changes);
+		if (by == BY_TIME && looks) {
+			slow = 0;
+			if (!look(running, watch->look))
+				return;
+		} else if (by == BY_TIME &&
+		    !stop(running, watch, changes)) {
+			return;
+		}
+	} while (by != BY_ENTRY);
 }
 
 static void *
@@ -256,6 +314,8 @@ watchdog_enter(const struct watchdog_watch *watch, int64_t begun)
 {
 	atomic_store_explicit(&self.watch, watch, memory_order_relaxed);
 	atomic_store_explicit(&self.begun, begun, memory_order_relaxed);
+	atomic_store_explicit(&self.limit, watch->limit, memory_order_relaxed);
+	atomic_store_explicit(&self.soft, false, memory_order_relaxed);
 	atomic_fetch_add(&self.serial, 1);
 	if (atomic_load(&self.asleep) && atomic_exchange(&self.asleep, false))
 		pthread_kill(self.thread, SIGNAL);
@@ -267,4 +327,41 @@ watchdog_leave(void)
 {
 	pthread_mutex_lock(&self.lock);
 	atomic_fetch_add(&self.serial, 1);
+}
+
+struct watchdog_limit
+watchdog_limit(void)
+{
+	return (struct watchdog_limit){ atomic_load(&self.limit),
+		atomic_load(&self.soft) };
+}
+
+void
+watchdog_set_limit(struct watchdog_limit limit)
+{
+	pthread_mutex_lock(&self.lock);
+	atomic_store(&self.limit, limit.ms);
+	atomic_store(&self.soft, limit.soft);
+	atomic_fetch_add(&self.changes, 1);
+	pthread_mutex_unlock(&self.lock);
+	if (atomic_load(&self.asleep) && atomic_exchange(&self.asleep, false))
+		pthread_kill(self.thread, SIGNAL);
+}
+
+int64_t
+watchdog_own_limit(void)
+{
+	return atomic_load(&self.watch)->limit;
+}
+
+int64_t
+watchdog_elapsed(void)
+{
+	return (clock_us() - atomic_load(&self.begun)) / 1000;
+}
+
+unsigned
+watchdog_entry(void)
+{
+	return atomic_load(&self.serial);
 }

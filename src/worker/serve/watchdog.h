@@ -56,4 +56,20 @@ void watchdog_enter(const struct watchdog_watch *watch, int64_t begun);
 /* By the main thread: the entry has ended; take the lock. */
 void watchdog_leave(void);
 
+struct watchdog_limit {
+	int64_t ms; /* after the entry began, 0: none */
+	bool soft;  /* beyond it, an entry that does not stop goes on */
+};
+
+/* By the main thread, within an entry: its present limit, at first that of its
+ * watch; and change it.  One that has passed already holds at once. */
+struct watchdog_limit watchdog_limit(void);
+void watchdog_set_limit(struct watchdog_limit limit);
+
+/* By the main thread, within an entry: the watch's own limit in ms, 0: none;
+ * ms since the entry began; and a number that no other entry has had. */
+int64_t watchdog_own_limit(void);
+int64_t watchdog_elapsed(void);
+unsigned watchdog_entry(void);
+
 #endif

@@ -8,6 +8,7 @@
 #include "worker/lua/lib/lua_current.h"
 #include "worker/lua/lib/lua_try.h"
 #include "worker/lua/lib/lua_respond.h"
+#include "worker/lua/lib/lua_timeout.h"
 
 #define SEARCHER_OWN 2 /* of package.searchers: after package.preload */
 
@@ -16,6 +17,7 @@ static const luaL_Reg core[] = {
 	{ "fpm.core.current", lua_current_open },
 	{ "fpm.core.try", lua_try_open },
 	{ "fpm.core.request", lua_respond_open },
+	{ "fpm.core.timeout", lua_timeout_open },
 	{ NULL, NULL },
 };
 

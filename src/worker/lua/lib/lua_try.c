@@ -25,20 +25,30 @@ handle(lua_State *L)
 	return 1;
 }
 
+int
+lua_try_call(lua_State *L, int nargs)
+{
+	const int outer = below, function = lua_gettop(L) - nargs;
+	int result;
+
+	lua_pushcfunction(L, handle);
+	lua_insert(L, function);
+	below = count_frames(L);
+	result = lua_pcall(L, nargs, LUA_MULTRET, function);
+	below = outer;
+	lua_remove(L, function);
+	return result;
+}
+
 static int
 try(lua_State *L)
 {
-	const int outer = below;
 	int result;
 
 	luaL_checkany(L, 1);
-	lua_pushcfunction(L, handle);
-	lua_insert(L, 1);
-	below = count_frames(L);
-	result = lua_pcall(L, lua_gettop(L) - 2, LUA_MULTRET, 1);
-	below = outer;
+	result = lua_try_call(L, lua_gettop(L) - 1);
 	lua_pushboolean(L, result == LUA_OK);
-	lua_replace(L, 1);
+	lua_insert(L, 1);
 	return lua_gettop(L);
 }
 

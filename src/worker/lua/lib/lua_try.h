@@ -14,4 +14,8 @@
 
 int lua_try_open(lua_State *L);
 
+/* The same in C, for lua_pcall(L, nargs, LUA_MULTRET, ...): returns what that
+ * returns. */
+int lua_try_call(lua_State *L, int nargs);
+
 #endif
