@@ -70,6 +70,7 @@ put(const struct worker_orders *o, struct buf *out)
 	record_put_number(&all, "head", o->head);
 	record_put_number(&all, "slot", o->slot);
 	record_put_number(&all, "number", o->number);
+	record_put_number(&all, "generation", o->generation);
 	for (int id = 0; o->sinks != NULL && id < SINK_COUNT; id++)
 		sink_put(&o->sinks[id], id, &all);
 	record_put(out, KIND, all.data, all.len);
@@ -169,6 +170,8 @@ take(const struct record *all, struct worker_args *args)
 
 	args->kind = (enum worker_kind)record_number(all, "kind",
 	    WORKER_KIND_APP);
+	args->number = (unsigned)record_number(all, "number", 0);
+	args->generation = (unsigned)record_number(all, "generation", 1);
 	args->shut = record_number(all, "shut", 0) != 0;
 	args->setup = record_number(all, "setup", 0) != 0;
 	args->channel = record_fd(all, "channel");

@@ -38,6 +38,8 @@ struct worker_args {
 			    go in at [1] and come out at [0]; -1: none */
 	struct sink *sinks; /* SINK_COUNT of them; the worker may change them */
 	struct score *score; /* NULL in a trial */
+	unsigned number;     /* of its slot */
+	unsigned generation; /* of its pool, from 1 on */
 	bool shut; /* its generation is on trial: accept no connection before
 		      ORDER_OPEN */
 	bool setup; /* nothing is known of app.setup in its generation: say
@@ -58,6 +60,7 @@ struct worker_orders {
 	const struct sink *sinks; /* SINK_COUNT; NULL: none */
 	int head, slot;		  /* board_lease; -1 in a trial */
 	unsigned number;	  /* of the slot */
+	unsigned generation;	  /* as above */
 	enum log_level level;
 	bool shut, setup;
 };

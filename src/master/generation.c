@@ -64,6 +64,7 @@ generation_new(const struct conf_pool *conf, const struct conf *source,
 	}
 	if (trial)
 		g->state = GENERATION_TRIAL;
+	g->ordinal = before == NULL ? 1 : before->ordinal + 1;
 	if (before != NULL)
 		g->fullness = before->fullness;
 	g->board = board_new(g->nslots,

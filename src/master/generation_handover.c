@@ -70,6 +70,7 @@ generation_hand_over(const struct generation *g, int64_t source,
 	}
 	record_put_text(out, "state", generation_state_name(g->state));
 	record_put_number(out, "setup", g->setup);
+	record_put_number(out, "ordinal", g->ordinal);
 	record_put_number(out, "drained", g->drained);
 	for (unsigned i = 0; i < g->nslots; i++)
 		if (g->slots[i].state != SLOT_FREE)
@@ -226,6 +227,7 @@ take_state(struct generation *g, const struct record *record, struct why *why)
 	g->fullness.seen = record_number(record, "full_seen", 0);
 	g->fullness.longest = (unsigned)record_number(record, "full_longest",
 	    0);
+	g->ordinal = (unsigned)record_number(record, "ordinal", 1);
 	g->wanted = (unsigned)record_number(record, "wanted", 0);
 	g->begun = (unsigned)record_number(record, "begun", g->wanted);
 	g->setup = take_setup(record);

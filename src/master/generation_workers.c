@@ -111,7 +111,8 @@ fork_worker(struct generation *g)
 		    .listeners = set->fds, .nlisteners = set->n,
 		    .exchange = { set->exchange[0], set->exchange[1] },
 		    .sinks = sinks, .shut = generation_on_trial(g->state),
-		    .setup = g->setup == SETUP_DUE },
+		    .setup = g->setup == SETUP_DUE,
+		    .generation = g->ordinal },
 		.board = g->board,
 	};
 

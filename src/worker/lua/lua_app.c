@@ -147,6 +147,7 @@ setup(lua_State *L)
 	    &app->chunks);
 	lua_files_watch(&app->files, L);
 	lua_library_setup(L);
+	lua_worker_keep(app->options.worker, L);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/why.h"
 #include "conf/conf.h"
+#include "worker/lua/lib/lua_worker.h"
 #include "worker/lua/lua_entry.h"
 #include "worker/serve/request.h"
 
@@ -24,6 +25,8 @@ struct lua_app_options {
 	/* Whose interface the application is written for, and its options;
 	 * NULL: native.  Must outlive the state. */
 	const struct conf_pool *pool;
+	const struct lua_worker *worker; /* NULL: nothing is known of it; must
+					    outlive the state */
 	/* Called before and after every entry into Lua code except LUA_ACCEPT,
 	 * whose time the caller of lua_app_serve watches; NULL: not called. */
 	void (*enter)(enum lua_entry entry);

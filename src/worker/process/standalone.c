@@ -143,6 +143,7 @@ standalone_main(const struct conf_single *single, char *const *argv)
 		.sinks = sinks,
 		.listeners = &self.listener,
 		.nlisteners = 1,
+		.generation = 1,
 		.again = again };
 	struct conf *conf = configure(single);
 	struct why why;

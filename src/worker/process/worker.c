@@ -447,7 +447,9 @@ static void
 load_application(void)
 {
 	const struct conf_pool *pool = self.args->pool;
+	static struct lua_worker worker;
 	const struct lua_app_options options = {
+		.worker = &worker,
 		.memory = (size_t)pool->limits.memory,
 		.response_head = (size_t)pool->limits.response_head,
 		.errors_to_server = pool->errors_to_server,
@@ -459,6 +461,9 @@ load_application(void)
 	};
 	struct why why;
 
+	worker = (struct lua_worker){ .pool = pool->name,
+		.index = self.args->number + 1,
+		.generation = self.args->generation };
 	self.app = lua_app_load(pool->app, &options, &why);
 	if (self.app == NULL)
 		fail(EX_SOFTWARE, why.text);

@@ -9,6 +9,7 @@
 #include "worker/lua/lib/lua_try.h"
 #include "worker/lua/lib/lua_respond.h"
 #include "worker/lua/lib/lua_timeout.h"
+#include "worker/lua/lib/lua_worker.h"
 
 #define SEARCHER_OWN 2 /* of package.searchers: after package.preload */
 
@@ -18,6 +19,7 @@ static const luaL_Reg core[] = {
 	{ "fpm.core.try", lua_try_open },
 	{ "fpm.core.request", lua_respond_open },
 	{ "fpm.core.timeout", lua_timeout_open },
+	{ "fpm.core.worker", lua_worker_open },
 	{ NULL, NULL },
 };
 
