@@ -47,7 +47,7 @@ const struct conf_key conf_keys[] = {
 	{ GROUP_POOL, "interface", KEY_WORD, POOL(interface),
 	    "native", 0, 0, CLASS_REPLACE, interface_words },
 	{ GROUP_POOL, "mount", KEY_STRING, POOL(mount),
-	    "/", 1, NAME_MOST, CLASS_REPLACE, NULL },
+	    "/", 0, NAME_MOST, CLASS_REPLACE, NULL },
 	{ GROUP_POOL, "listen", KEY_STRINGS, POOL(listen),
 	    NULL, 1, PATH_MOST, CLASS_REPLACE, NULL },
 	{ GROUP_POOL, "listen_owner", KEY_STRING, POOL(listen_owner),

@@ -141,6 +141,7 @@ end)
 
 tap.test("loadstring", function()
   tap.equal(3, loadstring("return 1 + 2")())
+  tap.equal(4, loadstring("return x", "=x", "bt", { x = 4 })())
   local f, why = loadstring("return +", "=name")
   tap.equal(nil, f)
   tap.matches("^name:1:", why)

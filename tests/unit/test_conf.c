@@ -159,9 +159,8 @@ static const struct row {
 	    "expected one of \"native\", \"wsapi\", \"lapis\", "
 	    "\"moonbridge\", \"functions\", \"files\", \"cgi\", found "
 	    "\"php\"" },
-	{ "mount", "\"/blog\"", "\"/blog\"", "\"\"",
-	    "expected a string in double quotes, of 1 to 255 bytes, found "
-	    "\"\"" },
+	{ "mount", "\"/blog\"", "\"/blog\"", "5",
+	    "expected a string in double quotes, of 0 to 255 bytes, found 5" },
 	{ "backlog", "65535", "65535", "65536",
 	    "expected an integer as 4096, from 1 to 65535, found 65536" },
 	{ "allowed_clients", "( \"10.0.0.0/8\", \"::1\" )",

@@ -117,6 +117,7 @@ POOLS = {  # the application, its mount
     "cgilua": ("cgilua/app.lua", None),
     "pages": ("pages/app.lua", None),
     "own": ("own/app.lua", None),
+    "server": ("eval/app.lua", ""),
 }
 MULTIPART = (
     b'--xx\r\nContent-Disposition: form-data; name="a"\r\n\r\nA\r\n'
@@ -312,10 +313,10 @@ def paths():
         equal(ask(path, lua=script)[2], "|" + path)
     for sent in ([("SCRIPT_NAME", ""), ("PATH_INFO", "/a/b")],
                  [("SCRIPT_NAME", "/a"), ("PATH_INFO", "/b")]):
-        got = d.fetch("eval", params=sent, lua="return 200, {}, coroutine.wrap("
-                      "function() coroutine.yield(e.SCRIPT_NAME .. '|' .. "
-                      "e.PATH_INFO) end)")
+        got = d.fetch("eval", params=sent, lua=script)
         equal(got.body, b"|/a/b", sent)
+        got = d.fetch("server", params=sent, lua=script)
+        equal(got.body.decode(), "|".join(value for _, value in sent))
 
 
 @test

@@ -147,13 +147,15 @@ end
 --- Compile a text.
 ---@param text string
 ---@param name string|nil what messages call it; default: its first line
+---@param ... any as for load: programs say `loadstring or load`, and then mode
+---  and environment
 ---@return function|nil, string|nil why
-function lua51.loadstring(text, name)
+function lua51.loadstring(text, name, ...)
   if type(text) ~= "string" and type(text) ~= "number" then
     error(("bad argument #1 to 'loadstring' (string expected, got %s)")
       :format(text == nil and "no value" or type(text)), 2)
   end
-  return load(tostring(text), name)
+  return load(tostring(text), name, ...)
 end
 
 -- Functions of the library table.

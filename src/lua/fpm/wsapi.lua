@@ -9,7 +9,7 @@
 -- connectors.
 
 ---@class fpm.wsapi.options
----@field mount? string path of the URL below which the application is; ""
+---@field mount? string the path of a URL below which the application is; ""
 ---  leaves SCRIPT_NAME and PATH_INFO as the web server sends them; default "/"
 ---@field app_path? string directory of the application, wsapi_env.APP_PATH
 ---@field setup? function these are those of lua-fpm's own applications

@@ -13,7 +13,7 @@ static void
 push_options(lua_State *L, const struct conf_pool *pool)
 {
 	lua_newtable(L);
-	lua_pushstring(L, pool->mount);
+	lua_pushstring(L, pool->mount != NULL ? pool->mount : "");
 	lua_setfield(L, -2, "mount");
 }
 
