@@ -52,4 +52,15 @@ function fields.cookies(env)
   return require("fpm.cookie").parse(rawget(env, "HTTP_COOKIE"))
 end
 
+-- Fields of the query string (fpm.form.query); what is malformed in it stays as it
+-- is.
+function fields.query(env)
+  return (require("fpm.form").query(env.QUERY_STRING or ""))
+end
+
+-- Fields and files of the body (fpm.form.read).
+function methods.form(env, options)
+  return require("fpm.form").read(env, options)
+end
+
 return { fields = fields, methods = methods }

@@ -9,6 +9,7 @@
 #include "base/num.h"
 #include "worker/lua/lib/lua_after.h"
 #include "worker/lua/lib/lua_env.h"
+#include "worker/lua/lib/lua_form.h"
 #include "worker/lua/lib/lua_input.h"
 #include "worker/lua/lib/lua_library.h"
 #include "worker/lua/lib/lua_reply.h"
@@ -694,6 +695,13 @@ handle_end(struct lua_app *app)
 	}
 }
 
+static void
+end_request(struct lua_app *app)
+{
+	lua_req_end(&app->req);
+	lua_form_end();
+}
+
 void
 lua_app_serve(struct lua_app *app, struct request *request)
 {
@@ -710,7 +718,7 @@ lua_app_serve(struct lua_app *app, struct request *request)
 		handle_memory(app, false);
 	lua_settop(app->L, APP_TABLE);
 	if (app->req.nafter == 0)
-		lua_req_end(&app->req);
+		end_request(app);
 	lua_heap_settle(&app->heap, app->L);
 	lua_state_settle(app->L, &app->settled);
 }
@@ -746,7 +754,7 @@ lua_app_finish(struct lua_app *app)
 	}
 	lua_settop(app->L, APP_TABLE);
 	lua_after_clear(&app->req, app->L);
-	lua_req_end(&app->req);
+	end_request(app);
 	lua_heap_settle(&app->heap, app->L);
 	lua_state_settle(app->L, &app->settled);
 }

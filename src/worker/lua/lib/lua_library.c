@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "worker/lua/lib/lua_current.h"
+#include "worker/lua/lib/lua_form.h"
 #include "worker/lua/lib/lua_try.h"
 #include "worker/lua/lib/lua_respond.h"
 #include "worker/lua/lib/lua_timeout.h"
@@ -16,6 +17,7 @@
 /* The halves in C. */
 static const luaL_Reg core[] = {
 	{ "fpm.core.current", lua_current_open },
+	{ "fpm.core.form", lua_form_open },
 	{ "fpm.core.try", lua_try_open },
 	{ "fpm.core.request", lua_respond_open },
 	{ "fpm.core.timeout", lua_timeout_open },
