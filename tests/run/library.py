@@ -75,7 +75,7 @@ def log():
               "log.debug(setmetatable({}, { __tostring = error })) "
               "log.info('a ', 1, nil, true) log.notice('two\\nlines') "
               "log.warning() log.error('this is bad') "
-              "env:after(function() log.error('of after') end)",
+              "env:after(function() log.error('of after') end) return {}, 'x'",
               uri="/here?x")
         d.wait_log(r" info \[pool www\] .*GET /here\?x: a 1niltrue$")
         d.wait_log(r" notice \[pool www\] .*GET /here\?x: two\\nlines$")

@@ -71,12 +71,15 @@ load_pool(const struct worker_args *args, struct why *why)
 	const struct watchdog_options guard = { .channel = args->channel,
 		.orphaned = end_trial, .end = end_trial,
 		.check = nothing_to_check };
+	static struct lua_worker worker;
 	const struct lua_app_options options = { .pool = pool,
+		.worker = &worker,
 		.lua = &pool->lua,
 		.memory = (size_t)pool->limits.memory,
 		.enter = entry_begin, .leave = entry_end };
 	struct lua_app *app;
 
+	worker.pool = pool->name;
 	forked_init();
 	entry_init(pool, stuck);
 	if (privs_drop(pool, &args->inherited, &args->identity, why) == -1)

@@ -36,13 +36,15 @@ sooner(int64_t a, int64_t b)
 
 /* The limit that so many seconds from now are; at least 1 ms, as 0 is none. */
 static int64_t
-check_seconds(lua_State *L, lua_Number least)
+check_seconds(lua_State *L)
 {
 	lua_Number seconds = luaL_checknumber(L, 1);
+	int64_t ms;
 
-	luaL_argcheck(L, seconds >= least && seconds <= MOST, 1,
+	luaL_argcheck(L, seconds >= 0 && seconds <= MOST, 1,
 	    "a number of seconds up to 1e9 expected");
-	return watchdog_elapsed() + (int64_t)(seconds * 1000) + 1;
+	ms = watchdog_elapsed() + (int64_t)(seconds * 1000);
+	return ms > 0 ? ms : 1;
 }
 
 static int
@@ -61,7 +63,7 @@ left(lua_State *L)
 static int
 set(lua_State *L)
 {
-	int64_t ms = check_seconds(L, 0);
+	int64_t ms = check_seconds(L);
 	struct watchdog_limit limit = watchdog_limit();
 
 	if (lua_tonumber(L, 1) == 0)
@@ -107,7 +109,7 @@ call_within(lua_State *L, int64_t ms)
 static int
 within(lua_State *L)
 {
-	int64_t ms = check_seconds(L, 0), now = watchdog_limit().ms;
+	int64_t ms = check_seconds(L), now = watchdog_limit().ms;
 
 	luaL_checktype(L, 2, LUA_TFUNCTION);
 	if (sooner(ms, now) == ms)
