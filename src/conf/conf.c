@@ -124,6 +124,7 @@ pool_clear(struct conf_pool *pool)
 	free(pool->name);
 	free(pool->file);
 	free(pool->app);
+	free(pool->mount);
 	free(pool->listen_owner);
 	free(pool->listen_group);
 	free(pool->user);
