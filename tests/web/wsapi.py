@@ -84,11 +84,21 @@ end }
 """,
     "own/app.lua": """
 local function run(wsapi_env)
+  if wsapi_env.PATH_INFO == "/broken" then
+    error("own page")
+  end
+  wsapi_env.fpm:after(function()
+    print("after " .. wsapi_env.PATH_INFO)
+  end)
   return "201 Made", { A = true }, coroutine.wrap(function()
     coroutine.yield(wsapi_env.SCRIPT_NAME .. "|" .. wsapi_env.PATH_INFO)
   end)
 end
-return require("fpm.wsapi")(run, { mount = "/own" })
+return require("fpm.wsapi")(run, { mount = "/own",
+  start = function() print("started") end,
+  error = function(env, message)
+    return { Status = 503 }, message:match("own page")
+  end })
 """,
     "cgilua/app.lua": 'return "wsapi.sapi"\n',
     "pages/app.lua": 'return require "orbit.pages"\n',
@@ -297,6 +307,17 @@ def variables():
 
 
 @test
+def beyond():
+    """a file of one's own: start, error, and env:after by wsapi_env.fpm"""
+    d.wait_log("pool own.* started")
+    mark = d.log_mark()
+    equal(ask("/own/x")[0], 201)
+    d.wait_log("after /x", mark)
+    d.expect("own page")
+    equal(ask("/own/broken")[::2], (503, "own page"))
+
+
+@test
 def paths():
     """SCRIPT_NAME is the mount, PATH_INFO the rest; what is not below the
     mount is a 404 and a line in the log"""
@@ -340,6 +361,13 @@ def bodies():
     equal(run_lua("return 200, { X = e.CONTENT_LENGTH .. '|' .. "
                   "e.input.length .. tostring(e.input:read()) }")[1]["X"],
           "|0nil")
+    for length, seen in (("-1", "5"), ("abc", "5"), ("9" * 20, "5"), (None, "5"),
+                         ("3", "3"), ("99999", "99999")):
+        got = d.fetch("eval", method="POST", body=b"hello", params=[
+            ("CONTENT_LENGTH", length)], lua="local n = e.input.length return "
+            "200, {}, function() local s = e.input:read(9) return s and n .. s "
+            "end")
+        equal(got.body.decode(), seen + "hello", length)
     d.expect("number expected, got string")
     equal(run_lua("e.input:read('*a')")[0], 500)
 
@@ -436,6 +464,11 @@ def raised():
         d.wait_log(r"boom\\nstack traceback:\\n\\t\[C\]: in function 'error'"
                    r"\\n\\trequest:1: in (upvalue|local) 'deep'", mark)
     mark = d.log_mark()
+    equal(run_lua("local function down(n) if n == 0 then error('deep') end "
+                  "down(n - 1) return 1 end return down(100)")[0], 500)
+    d.wait_log(r"deep\\nstack traceback:.*skipping .* levels.*fpm/wsapi.lua",
+               mark)
+    mark = d.log_mark()
     try:
         got = run_lua("return 200, { ['Content-Length'] = 9 }, coroutine.wrap("
                       "function() coroutine.yield('first') error('late') end)")
@@ -490,11 +523,9 @@ def checked():
 def command_line():
     """-i wsapi on the command line"""
     dir = scratch()
-    write(dir + "/app.lua", "return function(e) return 200, {}, coroutine.wrap"
-          "(function() coroutine.yield(e.PATH_INFO) end) end")
-    one = Daemon(dir=dir, listen=dir + "/one.sock")
-    write(dir + "/app.lua", APPS["own/app.lua"].replace(
-        'require("fpm.wsapi")(run, { mount = "/own" })', "run"))
+    one = Daemon(dir=dir, listen=dir + "/one.sock", app="return function(e) "
+                 "return 200, {}, coroutine.wrap(function() coroutine.yield("
+                 "e.SCRIPT_NAME .. '|' .. e.PATH_INFO) end) end")
     with one.spawn(args=[*(("-u", pool_user()) if ROOT else ()),
                          "-i", "wsapi", "-l", dir + "/one.sock", "-n", "1",
                          dir + "/app.lua"]):
