@@ -504,7 +504,7 @@ function Reading:read_parts(boundary)
   self.scanner = core.scanner(boundary)
   self.piece, self.at = "", 1
   self.opened = setmetatable({}, { __close = close_files })
-  local opened <close> = self.opened
+  local _ <close> = self.opened
   while true do
     local event, value = self:next()
     if event == "head" then
