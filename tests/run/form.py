@@ -265,6 +265,29 @@ def disk_full():
 
 
 @test
+def fast():
+    """400 MB of a file take no more than a second of processor time"""
+    size, best = 64 << 20, 0.0
+    block = os.urandom(1 << 20)
+    for _ in range(3):
+        with d.connect() as c:
+            c.send(head("POST", lua="local t = os.clock() " + FORM + "t = "
+                        "os.clock() - t return text(files.f.size .. ' ' .. "
+                        "t)", params=[TYPE]))
+            c.send(stream(STDIN, PART, end=False))
+            for _ in range(size >> 20):
+                c.send(stream(STDIN, block, chunk=32768, end=False))
+            c.send(stream(STDIN, END))
+            stored, seconds = c.response().body.split()
+        equal(int(stored), size)
+        best = max(best, size / 1e6 / float(seconds))
+        if best > 400 or SANITIZED:
+            break
+    diag("%.0f MB/s" % best)
+    assert best > 400 or SANITIZED, best
+
+
+@test
 def lengths():
     """CONTENT_LENGTH negative, huge or wrong"""
     for length, status in (("-5", 200), ("-1", 200), ("x", 200), ("0", 200),
