@@ -56,34 +56,61 @@ take_status(struct cgi_head *head, const char *p, const char *end,
 }
 
 static bool
-is_name(const char *line, size_t n, const char *name)
+is_name(const struct cgi_header *header, const char *name)
 {
-	return strlen(name) == n && strncasecmp(line, name, n) == 0;
+	return strlen(name) == header->name_len &&
+	    strncasecmp(header->name, name, header->name_len) == 0;
 }
 
 static int
-take_line(struct cgi_head *head, const char *line, const char *end,
+take_line(const char *line, const char *end, struct cgi_header *header,
     struct why *why)
 {
 	const char *colon = memchr(line, ':', (size_t)(end - line));
 	const char *value;
-	size_t n;
 
 	if (colon == NULL || colon == line) {
 		why_set(why, "malformed header line: %.*s",
 		    (int)(end - line < 80 ? end - line : 80), line);
 		return -1;
 	}
-	n = (size_t)(colon - line);
 	for (value = colon + 1; value < end && isblank((unsigned char)*value);)
 		value++;
 	while (end > value && isblank((unsigned char)end[-1]))
 		end--;
-	if (is_name(line, n, "Status"))
+	*header = (struct cgi_header){ line, value, (size_t)(colon - line),
+		(size_t)(end - value) };
+	return 1;
+}
+
+int
+cgi_head_next(const char **line, const char *stop, struct cgi_header *header,
+    struct why *why)
+{
+	const char *eol, *last, *start;
+
+	while (*line < stop) {
+		start = *line;
+		eol = memchr(start, '\n', (size_t)(stop - start));
+		last = eol > start && eol[-1] == '\r' ? eol - 1 : eol;
+		*line = eol + 1;
+		if (last > start)
+			return take_line(start, last, header, why);
+	}
+	return 0;
+}
+
+static int
+take_header(struct cgi_head *head, const struct cgi_header *header,
+    struct why *why)
+{
+	const char *value = header->value, *end = value + header->value_len;
+
+	if (is_name(header, "Status"))
 		return take_status(head, value, end, why);
-	if (is_name(line, n, "Content-Length"))
+	if (is_name(header, "Content-Length"))
 		head->content_length = parse_length(value, end);
-	else if (is_name(line, n, "Location") && !head->has_status)
+	else if (is_name(header, "Location") && !head->has_status)
 		head->status = 302;
 	return 0;
 }
@@ -92,16 +119,17 @@ int
 cgi_head_parse(const char *line, size_t n, struct cgi_head *head,
     struct why *why)
 {
-	const char *stop = line + n, *eol, *last;
+	const char *stop = line + n;
+	struct cgi_header header;
+	int more;
 
 	memset(head, 0, sizeof(*head));
 	head->content_length = -1;
-	for (; line < stop; line = eol + 1) {
-		eol = memchr(line, '\n', (size_t)(stop - line));
-		last = eol > line && eol[-1] == '\r' ? eol - 1 : eol;
-		if (last > line && take_line(head, line, last, why) == -1)
+	while ((more = cgi_head_next(&line, stop, &header, why)) == 1)
+		if (take_header(head, &header, why) == -1)
 			return -1;
-	}
+	if (more == -1)
+		return -1;
 	if (head->status == 0)
 		head->status = 200;
 	return 0;
