@@ -45,6 +45,18 @@ struct request_ops {
 	 * Called for ROLE_FILTER only.
 	 */
 	ssize_t (*read_data)(struct request *, void *data, size_t n);
+	/*
+	 * The same for a caller that waits for other things too, in its own
+	 * poll(2): never waits, and -1 with errno EAGAIN if nothing has come.
+	 * `waited`: ms that the caller has waited for the body since the last
+	 * call; ETIMEDOUT if that is too long in all.  NULL if the protocol
+	 * cannot do that.
+	 */
+	ssize_t (*take)(struct request *, void *data, size_t n,
+	    int64_t waited);
+	/* The descriptor to poll(2) for that: readable if `take` may have more,
+	 * or if the peer has left (`gone` knows).  NULL as for take. */
+	int (*watched)(const struct request *);
 	/* Send the head of the response; once, before write.  body_len is the
 	 * length of the body, -1 if it is not known.  0; -1 with errno ENOMEM
 	 * or EMSGSIZE (it exceeds head_most), and nothing is sent, or as
@@ -113,6 +125,8 @@ struct request {
 	bool timed;	 /* `first` is wanted */
 	int status;	 /* HTTP status sent, 0 before that */
 	int app_status;	 /* not 0: the response is cut */
+	uint32_t result; /* of a whole response: the application's status, as
+			    FCGI_END_REQUEST has it */
 	bool head_only;	 /* REQUEST_METHOD is HEAD */
 	bool aborted;	 /* the peer left; further writes are pointless */
 	bool failed;	 /* the application raised, or its response was bad */

@@ -162,6 +162,25 @@ fcgi_read_data(struct request *request, void *data, size_t n)
 	return note_read(r, got);
 }
 
+static ssize_t
+fcgi_take(struct request *request, void *data, size_t n, int64_t waited)
+{
+	struct fcgi_request *r = fcgi_of(request);
+	ssize_t got = fcgi_body_take(&r->body, data, n,
+	    self.options.read_timeout, waited);
+
+	request->bytes_in = r->body.taken;
+	request->aborted |= got == -1 && errno != ETIMEDOUT &&
+	    errno != EAGAIN;
+	return got;
+}
+
+static int
+fcgi_watched(const struct request *request)
+{
+	return ((const struct fcgi_request *)request)->conn->fd;
+}
+
 /* Note the result of fcgi_out: after a failure nothing more is sent. */
 static int
 written(struct fcgi_request *r, int result)
@@ -188,6 +207,7 @@ put(struct fcgi_request *r, unsigned type, const struct iovec *piece, int n)
 		errno = EPIPE;
 		return -1;
 	}
+	r->out.status = r->base.result;
 	if (r->base.last && type == FCGI_STDOUT) {
 		if (r->base.completes != NULL)
 			r->base.completes(&r->base);
@@ -297,6 +317,8 @@ static const struct request_ops fcgi_ops = {
 	.abandon = fcgi_abandon,
 	.read = fcgi_read,
 	.read_data = fcgi_read_data,
+	.take = fcgi_take,
+	.watched = fcgi_watched,
 	.write = fcgi_write,
 	.flush = fcgi_flush,
 	.complain = fcgi_complain_to_server,
@@ -401,6 +423,7 @@ fcgi_end(struct request *request)
 	bool keep = fcgi_state(r->conn)->keep;
 	bool ended, cut = request->app_status != 0 && !r->out.ended;
 
+	r->out.status = request->result;
 	if (!request->aborted)
 		written(r, cut ? fcgi_out_cut(&r->out) :
 				 fcgi_out_end(&r->out));

@@ -16,6 +16,7 @@
 #define RECORDS	     8 /* that are received with one call */
 #define PADDING_MOST 255 /* bytes behind a record's content */
 #define DIRECT_LEAST (16 * 1024) /* bytes that are worth a call of their own */
+#define NEVER INT64_MIN /* a deadline: the caller does not wait */
 #define DRAIN_MAX (256 * 1024) /* bytes of unread body that are cheaper to read
 				  than a new connection is to make */
 
@@ -33,6 +34,7 @@ fcgi_body_begin(struct fcgi_body *b, struct conn *c, int64_t min_rate)
 	b->min_rate = min_rate;
 	b->waited = 0;
 	b->marked = 0;
+	b->idle = 0;
 	if (c->in.cap < b->head + ROOM &&
 	    buf_reserve(&c->in, b->head + ROOM - c->in.len) == NULL)
 		return -1;
@@ -99,6 +101,8 @@ comes_more(struct fcgi_body *b, ssize_t n, int64_t deadline)
 {
 	if (n == 0 || errno != EAGAIN)
 		errno = ECONNRESET;
+	else if (deadline == NEVER)
+		errno = EAGAIN;
 	else if (wait_for_bytes(b, deadline) > 0)
 		return true;
 	else
@@ -356,6 +360,42 @@ fcgi_body_turn(struct fcgi_body *b, int64_t timeout)
 	}
 	errno = b->error;
 	return b->error == 0 ? 0 : -1;
+}
+
+/* True if the caller, who waits elsewhere, has waited for too long. */
+static bool
+is_late(struct fcgi_body *b, int64_t timeout, int64_t waited)
+{
+	b->idle += waited;
+	b->waited += waited;
+	return b->idle >= timeout || (b->min_rate > 0 && !keeps_rate(b));
+}
+
+/* What is here is taken first: the time is over only if nothing is. */
+ssize_t
+fcgi_body_take(struct fcgi_body *b, void *data, size_t n, int64_t timeout,
+    int64_t waited)
+{
+	const char *from;
+	ssize_t got;
+
+	if (b->error != 0) {
+		errno = b->error;
+		return -1;
+	}
+	got = body_next(b, NEVER, &from);
+	if (got == -1 && errno == EAGAIN && is_late(b, timeout, waited))
+		errno = ETIMEDOUT;
+	if (got == -1 && errno != EAGAIN)
+		b->error = errno;
+	if (got <= 0)
+		return got;
+	b->idle = 0;
+	if ((size_t)got > n)
+		got = (ssize_t)n;
+	memcpy(data, from, (size_t)got);
+	body_taken(b, (size_t)got);
+	return got;
 }
 
 /* After the end of the body a peer may send nothing but an abort for this

@@ -24,6 +24,8 @@ struct fcgi_body {
 	int64_t min_rate; /* bytes a second, 0: no limit */
 	int64_t waited;	  /* ms for the peer, since its rate was looked at */
 	uint64_t marked;  /* what `taken` was then */
+	int64_t idle;	  /* ms that fcgi_body_take has been told, since the
+			     last byte */
 };
 
 /* Begin the body whose first bytes follow the head in conn->in.  Until
@@ -41,6 +43,10 @@ ssize_t fcgi_body_read(struct fcgi_body *body, void *data, size_t n,
 /* Of a filter: read and drop the rest of FCGI_STDIN, unless that has been done;
  * from then on FCGI_DATA is read.  0, or -1 with errno as fcgi_body_read. */
 int fcgi_body_turn(struct fcgi_body *body, int64_t timeout);
+
+/* As request_ops.take, with the same limits as fcgi_body_read. */
+ssize_t fcgi_body_take(struct fcgi_body *body, void *data, size_t n,
+    int64_t timeout, int64_t waited);
 
 /* True if the web server has aborted the request.  Judges what has come, which
  * is received first if `more` (the socket is readable); never waits. */

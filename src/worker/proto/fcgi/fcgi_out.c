@@ -20,6 +20,7 @@ fcgi_out_begin(struct fcgi_out *out, struct conn *conn, unsigned id)
 	out->record = NULL;
 	out->n = 0;
 	out->used = 0;
+	out->status = 0;
 	out->borrowed = out->output = out->errors = out->ended = false;
 	out->output_sent = out->errors_sent = out->sending = false;
 }
@@ -243,8 +244,8 @@ fcgi_out_end(struct fcgi_out *out)
 	if (begin_end(out) == -1)
 		return -1;
 	put_empty(out, FCGI_STDOUT);
-	fcgi_put_end(take(out, sizeof(FCGI_EndRequestRecord)), out->id, 0,
-	    FCGI_REQUEST_COMPLETE);
+	fcgi_put_end(take(out, sizeof(FCGI_EndRequestRecord)), out->id,
+	    out->status, FCGI_REQUEST_COMPLETE);
 	return fcgi_out_send(out);
 }
 

@@ -32,6 +32,7 @@ struct fcgi_out {
 	bool borrowed; /* some pieces lie in the caller's memory */
 	bool output, errors; /* records of STDOUT, of STDERR were made */
 	bool ended;	     /* the last record has been made */
+	uint32_t status;     /* the application's, for END_REQUEST */
 	/* Read by the guard of watchdog.h (fcgi_out_replace): */
 	volatile bool output_sent, errors_sent; /* and some may be sent */
 	volatile bool sending; /* a record may be sent in part */
