@@ -271,7 +271,7 @@ test_app(const struct arguments *a)
 	conf_faults_free(&faults);
 	if (conf != NULL && trial_run(conf, stderr) == 0) {
 		say_line(stderr, "%s: the application loads",
-		    conf->pools[0].app);
+		    conf_pool_serves(&conf->pools[0]));
 		code = EX_OK;
 	}
 	conf_free(conf);

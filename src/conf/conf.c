@@ -124,6 +124,7 @@ pool_clear(struct conf_pool *pool)
 	free(pool->name);
 	free(pool->file);
 	free(pool->app);
+	free(pool->root);
 	free(pool->mount);
 	free(pool->listen_owner);
 	free(pool->listen_group);
@@ -161,6 +162,20 @@ conf_free(struct conf *conf)
 	free(conf->error_log);
 	free(conf->include);
 	free(conf);
+}
+
+bool
+conf_has_root(enum conf_interface interface)
+{
+	return interface == INTERFACE_FILES || interface == INTERFACE_CGI;
+}
+
+const char *
+conf_pool_serves(const struct conf_pool *pool)
+{
+	const char *what = pool->app != NULL ? pool->app : pool->root;
+
+	return what != NULL ? what : "";
 }
 
 const struct conf_pool *

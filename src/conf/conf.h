@@ -93,7 +93,11 @@ struct conf_pool {
 	char *name;
 	char *file; /* in which the pool is defined */
 	int line;
-	char *app; /* absolute, or relative to the working directory */
+	char *app; /* absolute, or relative to the working directory; NULL if
+		      the interface takes root */
+	char *root; /* likewise the directory that "files" and "cgi" serve,
+		       and NULL for the others */
+	int64_t revalidate; /* ms until a loaded file is looked at again */
 	int64_t interface; /* enum conf_interface */
 	char *mount; /* path of a URL below which the application is */
 	struct conf_list listen;
@@ -176,6 +180,12 @@ void conf_list_free(struct conf_list *list);
 
 /* Free a configuration and everything in it; NULL is allowed. */
 void conf_free(struct conf *conf);
+
+/* True if an interface serves a directory, the key `root`, and has no `app`. */
+bool conf_has_root(enum conf_interface interface);
+
+/* What a pool serves, its app or its root, for messages. */
+const char *conf_pool_serves(const struct conf_pool *pool);
 
 /* The pool of that name, or NULL. */
 const struct conf_pool *conf_find(const struct conf *conf, const char *name);

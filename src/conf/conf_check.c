@@ -176,11 +176,30 @@ check_clients(struct judge *judge)
 
 /* ---- required keys ------------------------------------------------------- */
 
+/* A pool has app or root, as its interface wants. */
+static void
+check_served(struct judge *judge)
+{
+	const struct conf_pool *pool = judge->pool;
+	bool rooted = conf_has_root((enum conf_interface)pool->interface);
+	const char *wanted = rooted ? "root" : "app";
+	const char *other = rooted ? "app" : "root";
+
+	if (line_of(judge, GROUP_POOL, "interface") < 0)
+		return;
+	if ((rooted ? pool->app : pool->root) != NULL)
+		blame(judge, GROUP_POOL, other, "%s: interface = \"%s\" "
+		    "takes %s", other, conf_interface_name(
+		    (enum conf_interface)pool->interface), wanted);
+	if ((rooted ? pool->root : pool->app) == NULL &&
+	    line_of(judge, GROUP_POOL, wanted) >= 0)
+		blame(judge, GROUP_POOL, NULL, "%s is missing", wanted);
+}
+
 static void
 check_required(struct judge *judge)
 {
-	if (judge->pool->app == NULL && line_of(judge, GROUP_POOL, "app") == 0)
-		blame(judge, GROUP_POOL, NULL, "app is missing");
+	check_served(judge);
 	if (judge->pool->listen.n == 0 &&
 	    line_of(judge, GROUP_POOL, "listen") == 0)
 		blame(judge, GROUP_POOL, NULL, "listen is missing");
@@ -359,9 +378,16 @@ check_across(struct judge *judge, const struct conf *conf)
 		check_address(judge, conf, i);
 }
 
+/* A main thread and a watchdog; for CGI programs another process, and one of
+ * theirs. */
+static int64_t
+threads_of_worker(const struct conf_pool *pool)
+{
+	return pool->interface == INTERFACE_CGI ? 4 : 2;
+}
+
 /* The most threads of the user, during a reload: old and new workers, and old
- * and new processes for status_listen, each with a main thread and a
- * watchdog. */
+ * and new processes for status_listen, with a main thread and a watchdog. */
 static int64_t
 threads_of(const struct conf *conf, const char *user)
 {
@@ -376,8 +402,8 @@ threads_of(const struct conf *conf, const char *user)
 		if (pool->user != NULL &&
 		    user_find(pool->user, &other, &gid, NULL) == 0 &&
 		    other == uid)
-			n += 2 * 2 * (pool->workers.max +
-			    (pool->status_listen.n > 0));
+			n += 2 * threads_of_worker(pool) * pool->workers.max +
+			    2 * 2 * (pool->status_listen.n > 0);
 	return n;
 }
 
@@ -437,17 +463,19 @@ conf_check_apps(const struct conf *conf, const struct conf_origin *origins,
 	for (size_t i = 0; i < conf->npools; i++) {
 		const struct conf_pool *pool = &conf->pools[i];
 		const char *root = pool->chroot != NULL ? pool->chroot : "";
+		const char *served = conf_pool_serves(pool);
+		const char *key = pool->app != NULL ? "app" : "root";
 
 		judge.pool = pool;
 		judge.origin = origins != NULL ? &origins[i] : &none;
 
-		if (pool->app == NULL || (*root != '\0' && *root != '/') ||
-		    asprintf(&path, "%s%s", root, pool->app) == -1)
+		if (*served == '\0' || (*root != '\0' && *root != '/') ||
+		    asprintf(&path, "%s%s", root, served) == -1)
 			continue;
 		if (stat(path, &st) == -1 &&
 		    (errno == ENOENT || errno == ENOTDIR))
-			blame(&judge, GROUP_POOL, "app", "app: %s: %s", path,
-			    strerror(errno));
+			blame(&judge, GROUP_POOL, key, "%s: %s: %s", key,
+			    path, strerror(errno));
 		free(path);
 	}
 }

@@ -2,6 +2,17 @@
 
 #include "conf/conf_value.h"
 
+/* True if there is nothing that could be read back: a pool with a root has no
+ * app. */
+static bool
+is_absent(const struct conf_key *key, const void *object)
+{
+	const char *member = (const char *)object + key->offset;
+
+	return key->type == KEY_STRING && key->min > 0 &&
+	    *(char *const *)(const void *)member == NULL;
+}
+
 static void
 dump_group(enum key_group group, const void *object, const char *indent,
     FILE *out)
@@ -9,7 +20,7 @@ dump_group(enum key_group group, const void *object, const char *indent,
 	const struct conf_key *key;
 
 	for (key = conf_keys; key->name != NULL; key++) {
-		if (key->group != group)
+		if (key->group != group || is_absent(key, object))
 			continue;
 		fprintf(out, "%s%s = ", indent, key->name);
 		conf_value_print(key, object, out);

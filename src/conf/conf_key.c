@@ -44,6 +44,10 @@ const struct conf_key conf_keys[] = {
 
 	{ GROUP_POOL, "app", KEY_STRING, POOL(app),
 	    NULL, 1, PATH_MOST, CLASS_REPLACE, NULL },
+	{ GROUP_POOL, "root", KEY_STRING, POOL(root),
+	    "", 0, PATH_MOST, CLASS_REPLACE, NULL },
+	{ GROUP_POOL, "revalidate", KEY_DURATION, POOL(revalidate),
+	    "2s", 0, DAY, CLASS_REPLACE, NULL },
 	{ GROUP_POOL, "interface", KEY_WORD, POOL(interface),
 	    "native", 0, 0, CLASS_REPLACE, interface_words },
 	{ GROUP_POOL, "mount", KEY_STRING, POOL(mount),

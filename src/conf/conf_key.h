@@ -68,9 +68,6 @@ const struct conf_key *conf_key_find(enum key_group group, const char *name);
 int conf_group_find(const char *name);
 const char *conf_group_name(enum key_group group);
 
-/* The word of an interface, as the key has it. */
-const char *conf_interface_name(enum conf_interface interface);
-
 /* The word of the key `interface`. */
 const char *conf_interface_name(enum conf_interface interface);
 

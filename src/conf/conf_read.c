@@ -43,19 +43,19 @@ pool_new(struct reader *r, const char *name, int line)
 }
 
 static void
-resolve_app(struct reader *r, struct conf_pool *pool)
+resolve(struct reader *r, const struct conf_pool *pool, char **file)
 {
 	const char *base = pool->chroot != NULL ? "" : r->base;
 	char *path;
 
-	if (pool->app == NULL)
+	if (*file == NULL)
 		return;
-	if ((path = conf_file_join(base, pool->app)) == NULL) {
+	if ((path = conf_file_join(base, *file)) == NULL) {
 		reader_fault_memory(r);
 		return;
 	}
-	free(pool->app);
-	pool->app = path;
+	free(*file);
+	*file = path;
 }
 
 static void
@@ -72,7 +72,8 @@ read_pool(struct reader *r, const config_setting_t *setting)
 	}
 	target.origin = &r->origins[r->conf->npools - 1];
 	reader_group(r, &target, GROUP_POOL, setting);
-	resolve_app(r, pool);
+	resolve(r, pool, &pool->app);
+	resolve(r, pool, &pool->root);
 	conf_complete(pool);
 }
 

@@ -163,6 +163,7 @@ is_pool(const config_setting_t *setting)
 {
 	return config_setting_is_group(setting) &&
 	    (config_setting_get_member(setting, "app") != NULL ||
+		config_setting_get_member(setting, "root") != NULL ||
 		config_setting_get_member(setting, "listen") != NULL);
 }
 

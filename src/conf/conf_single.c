@@ -94,20 +94,22 @@ fill(struct conf *conf, const struct conf_single *single,
 	const char *app = single->app;
 	char max[NUM_TEXT];
 	char *path = *app != '\0' ? full_path(app) : NULL;
-	int result;
+	bool rooted;
+	int result = 0;
 
 	snprintf(max, sizeof(max), "%d", single->workers);
-	result = set_own(pool, GROUP_POOL, "app", path != NULL ? path : app,
-	    faults);
+	for (int i = 0; i < SINGLE_SETTINGS; i++)
+		result |= set_setting(conf, &single_settings[i],
+		    single->set[i], faults);
+	rooted = conf_has_root((enum conf_interface)pool->interface);
+	result |= set_own(pool, GROUP_POOL, rooted ? "root" : "app",
+	    path != NULL ? path : app, faults);
 	result |= set_own(pool, GROUP_POOL, "listen", single->address, faults);
 	result |= set_own(pool, GROUP_POOL, "user", single->user, faults);
 	result |= set_own(pool, GROUP_POOL, "clear_environment", "false",
 	    faults);
 	result |= set_own(pool, GROUP_WORKERS, "mode", "static", faults);
 	result |= set_own(pool, GROUP_WORKERS, "max", max, faults);
-	for (int i = 0; i < SINGLE_SETTINGS; i++)
-		result |= set_setting(conf, &single_settings[i],
-		    single->set[i], faults);
 	complete_error_log(conf);
 	conf_complete(pool);
 	free(path);

@@ -26,6 +26,8 @@ START_TEST(defaults_are_filled_in)
 	    "pools: {\n"
 	    "\twww: {\n"
 	    "\t\tapp = \"/dev/null\";\n"
+	    "\t\troot = \"\";\n"
+	    "\t\trevalidate = \"2s\";\n"
 	    "\t\tinterface = \"native\";\n"
 	    "\t\tmount = \"/\";\n"
 	    "\t\tlisten = \"/s\";\n"
@@ -155,6 +157,11 @@ static const struct row {
 	{ "listen_acl_groups", "\"root\"", "\"root\"", "( 7 )",
 	    "expected a string in double quotes or a list of them, ( "
 	    "\"...\", \"...\" ), none empty, found 7" },
+	{ "root", "\"/srv\"", "\"/srv\"", "7",
+	    "expected a string in double quotes, of 0 to 4095 bytes, found "
+	    "7" },
+	{ "revalidate", "\"1m\"", "\"1m\"", "\"25h\"",
+	    "expected a duration as \"2s\", from 0 to 1d, found \"25h\"" },
 	{ "interface", "\"wsapi\"", "\"wsapi\"", "\"php\"",
 	    "expected one of \"native\", \"wsapi\", \"lapis\", "
 	    "\"moonbridge\", \"functions\", \"files\", \"cgi\", found "
@@ -311,7 +318,8 @@ with(const char *key, const char *value)
 	    top ? "" : "pools: { www: {", dot != NULL ? (int)(dot - key) : 0,
 	    key, dot != NULL ? ": { " : "", dot != NULL ? dot + 1 : key, value,
 	    dot != NULL ? " };" : "", top ? "pools: { www: {" : "",
-	    strcmp(key, "app") == 0 ? "" : "app = \"/dev/null\";",
+	    strcmp(key, "app") == 0 ? "" : strcmp(key, "root") == 0 ?
+	    "interface = \"cgi\";" : "app = \"/dev/null\";",
 	    strcmp(key, "listen") == 0 ? "" : "listen = \"/s\";");
 	if (strcmp(key, "group") == 0)
 		strcpy(text + strlen(text) - strlen(END),

@@ -203,6 +203,18 @@ static const struct {
 	    "app = \"app\"; }; };",
 	    "c:1: pool www: x: unknown key\n"
 	    "c:3: pool www: app: /no/app: No such file or directory\n" },
+	/* app or root, as the interface wants */
+	{ "pools: { www: { listen = \"/s\";\nroot = \"/srv\";\n"
+	    "app = \"/dev/null\"; }; };",
+	    "c:2: pool www: root: interface = \"native\" takes app\n" },
+	{ "pools: { www: { listen = \"/s\"; interface = \"cgi\";\n"
+	    "app = \"/dev/null\"; }; };",
+	    "c:2: pool www: app: interface = \"cgi\" takes root\n"
+	    "c:1: pool www: root is missing\n" },
+	{ "pools: { www: { listen = \"/s\"; interface = \"files\";\n"
+	    "root = \"/no/root\"; x = 1; }; };",
+	    "c:2: pool www: x: unknown key\n"
+	    "c:2: pool www: root: /no/root: No such file or directory\n" },
 	/* what is no syntax of libconfig */
 	{ "a = 1;\nb = ;\n", "c:2: b: expected a value, found \";\"\n" },
 	{ "a = 1;\nb =\n\n", "c:2: b: expected a value, found the end of the "

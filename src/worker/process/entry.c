@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "worker/cgi/cgi.h"
 #include "worker/lua/lua_deadline.h"
 #include "worker/serve/place.h"
 #include "worker/serve/watchdog.h"
@@ -52,6 +53,8 @@ entry_init(const struct conf_pool *pool, void (*end)(const char *))
 	for (int i = 0; i < LUA_ENTRIES; i++)
 		self.watch[i] = (struct watchdog_watch){ .limit = limits[i],
 			.overdue = lua_deadline_expire, .stuck = stuck };
+	if (pool->interface == INTERFACE_CGI)
+		self.watch[LUA_AFTER].overdue = cgi_expire;
 	self.watch[LUA_CLOSE].overdue = NULL; /* no hook reaches __gc */
 	self.stuck = end;
 }

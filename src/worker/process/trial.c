@@ -62,6 +62,21 @@ end_trial(void)
 	_exit(1);
 }
 
+/* CGI programs are not loaded: their directory has to be there. */
+static int
+try_root(const char *root, struct why *why)
+{
+	int fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd == -1 || faccessat(fd, ".", X_OK, AT_EACCESS) == -1) {
+		why_set(why, "root: %s: %s", root, strerror(errno));
+		fd_close(&fd);
+		return -1;
+	}
+	close(fd);
+	return 0;
+}
+
 /* Become the pool's user and load the application, under the same watchdog as a
  * worker.  0, or -1 and why. */
 static int
@@ -88,7 +103,9 @@ load_pool(const struct worker_args *args, struct why *why)
 		why_set(why, "cannot start a thread: %s", strerror(errno));
 		return -1;
 	}
-	app = lua_app_load(pool->app, &options, why);
+	if (pool->interface == INTERFACE_CGI)
+		return try_root(pool->root, why);
+	app = lua_app_load(conf_pool_serves(pool), &options, why);
 	if (app == NULL)
 		return -1;
 	lua_app_free(app);
@@ -342,15 +359,16 @@ static void
 report(const struct conf_pool *pool, const struct why *why, FILE *out)
 {
 	bool denied = is_denied(pool, why->text);
-	size_t n = strlen(pool->app);
+	const char *served = conf_pool_serves(pool);
+	size_t n = strlen(served);
 
-	if (strncmp(why->text, pool->app, n) == 0 && why->text[n] == ':' &&
+	if (strncmp(why->text, served, n) == 0 && why->text[n] == ':' &&
 	    isdigit((unsigned char)why->text[n + 1]))
 		say_line(out, "%s", why->text);
-	else if (pool->line == 0 && strstr(why->text, pool->app) != NULL)
+	else if (pool->line == 0 && strstr(why->text, served) != NULL)
 		say_line(out, "%s", why->text);
 	else if (pool->line == 0)
-		say_line(out, "%s: %s", pool->app, why->text);
+		say_line(out, "%s: %s", served, why->text);
 	else
 		say_line(out, "%s:%d: pool %s: %s%s%s", pool->file,
 		    pool->line, pool->name, why->text,

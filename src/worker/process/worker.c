@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "ipc/channel.h"
+#include "worker/cgi/cgi.h"
 #include "worker/lua/lua_app.h"
 #include "worker/net/acceptor.h"
 #include "worker/net/conn.h"
@@ -78,7 +79,8 @@ patience_over(void)
 static void
 stuck(const char *text)
 {
-	log_error("%s: %s: the worker ends", self.args->pool->app, text);
+	log_error("%s: %s: the worker ends", conf_pool_serves(self.args->pool),
+	    text);
 	end_now(EX_SOFTWARE);
 }
 
@@ -113,6 +115,14 @@ restart_application(void)
 	return end != LUA_END_NONE && end != LUA_END_LATE;
 }
 
+/* True if the pool has CGI programs instead of an application. */
+static bool
+runs_programs(void)
+{
+	return self.args->kind == WORKER_KIND_APP &&
+	    self.args->pool->interface == INTERFACE_CGI;
+}
+
 /* HUP: restart the application.  If there is a master, it is asked for a
  * successor instead when files have changed on disk, or when restart is missing
  * or late. */
@@ -121,8 +131,12 @@ restart(void)
 {
 	bool master = self.args->channel != -1;
 
-	if (self.app == NULL)
+	if (self.app == NULL) {
+		/* There is nothing that a program could be behind. */
+		if (runs_programs())
+			worker_say(self.args, WORD_RESTARTED);
 		return;
+	}
 	if ((master && lua_app_changed(self.app)) || !restart_application()) {
 		score_because(self.args->score, CAUSE_RESTART);
 		worker_say(self.args, WORD_REPLACE);
@@ -464,7 +478,7 @@ load_application(void)
 	worker = (struct lua_worker){ .pool = pool->name,
 		.index = self.args->number + 1,
 		.generation = self.args->generation };
-	self.app = lua_app_load(pool->app, &options, &why);
+	self.app = lua_app_load(conf_pool_serves(pool), &options, &why);
 	if (self.app == NULL)
 		fail(EX_SOFTWARE, why.text);
 }
@@ -516,8 +530,23 @@ set_up_pool(void)
 }
 
 static void
+start_programs(void)
+{
+	struct why why;
+
+	if (cgi_init(self.args, &why) == -1)
+		fail(EX_OSERR, why.text);
+	if (self.args->setup)
+		worker_say(self.args, WORD_NO_SETUP);
+}
+
+static void
 start_application(void)
 {
+	if (runs_programs()) {
+		start_programs();
+		return;
+	}
 	load_application();
 	if (self.args->setup)
 		set_up_pool();
@@ -529,8 +558,9 @@ static void
 begin_to_count(void)
 {
 	retire_begin();
-	score_gauge(self.args->score, GAUGE_HEAP,
-	    (int64_t)lua_app_memory(self.app));
+	if (self.app != NULL)
+		score_gauge(self.args->score, GAUGE_HEAP,
+		    (int64_t)lua_app_memory(self.app));
 }
 
 static void
@@ -572,7 +602,7 @@ worker_main(const struct worker_args *args)
 	builtin_init(args, await_status);
 	if (serve_init(args, proto, self.app) == -1)
 		fail_errno("cannot begin to serve");
-	if (self.app != NULL)
+	if (args->kind == WORKER_KIND_APP)
 		begin_to_count();
 	begin_to_serve();
 	for (;;) {

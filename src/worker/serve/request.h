@@ -45,18 +45,6 @@ struct request_ops {
 	 * Called for ROLE_FILTER only.
 	 */
 	ssize_t (*read_data)(struct request *, void *data, size_t n);
-	/*
-	 * The same for a caller that waits for other things too, in its own
-	 * poll(2): never waits, and -1 with errno EAGAIN if nothing has come.
-	 * `waited`: ms that the caller has waited for the body since the last
-	 * call; ETIMEDOUT if that is too long in all.  NULL if the protocol
-	 * cannot do that.
-	 */
-	ssize_t (*take)(struct request *, void *data, size_t n,
-	    int64_t waited);
-	/* The descriptor to poll(2) for that: readable if `take` may have more,
-	 * or if the peer has left (`gone` knows).  NULL as for take. */
-	int (*watched)(const struct request *);
 	/* Send the head of the response; once, before write.  body_len is the
 	 * length of the body, -1 if it is not known.  0; -1 with errno ENOMEM
 	 * or EMSGSIZE (it exceeds head_most), and nothing is sent, or as
@@ -80,6 +68,18 @@ struct request_ops {
 	/* True if the peer has left or aborted the request.  Costs a system
 	 * call. */
 	bool (*gone)(struct request *);
+	/*
+	 * As read, for a caller that waits for other things too, in its own
+	 * poll(2): never waits, and -1 with errno EAGAIN if nothing has come.
+	 * `waited`: ms that the caller has waited for the body since the last
+	 * call; ETIMEDOUT if that is too long in all.  NULL if the protocol
+	 * cannot do that.
+	 */
+	ssize_t (*take)(struct request *, void *data, size_t n,
+	    int64_t waited);
+	/* The descriptor to poll(2) for that: readable if `take` may have more,
+	 * or if the peer has left (`gone` knows).  NULL as for take. */
+	int (*watched)(const struct request *);
 };
 
 enum request_role { /* of the application (FastCGI specification, 6) */

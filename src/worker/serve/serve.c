@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/sock.h"
+#include "worker/cgi/cgi.h"
 #include "worker/lua/lua_deadline.h"
 #include "worker/net/acceptor.h"
 #include "worker/net/allow.h"
@@ -56,6 +57,7 @@ static struct {
 	const struct worker_args *args;
 	const struct proto *proto;
 	struct lua_app *app;
+	bool programs; /* the pool runs CGI programs */
 	struct watchdog_watch watch; /* of requests */
 	struct request *request; /* the present one */
 	int64_t turn;	 /* clock_ms() when this turn began, if wanted */
@@ -199,6 +201,13 @@ stuck(void)
 	end_now(EX_SOFTWARE);
 }
 
+/* True if requests are for more than this process itself. */
+static bool
+is_served(void)
+{
+	return self.app != NULL || self.programs;
+}
+
 int
 serve_init(const struct worker_args *args, const struct proto *proto,
     struct lua_app *app)
@@ -206,12 +215,14 @@ serve_init(const struct worker_args *args, const struct proto *proto,
 	self.args = args;
 	self.proto = proto;
 	self.app = app;
+	self.programs = args->kind == WORKER_KIND_APP &&
+	    args->pool->interface == INTERFACE_CGI;
 	self.watch = (struct watchdog_watch){
-		.limit = app != NULL ? args->pool->timeouts.request : 0,
-		.slow = app != NULL ? args->pool->timeouts.slow : 0,
+		.limit = is_served() ? args->pool->timeouts.request : 0,
+		.slow = is_served() ? args->pool->timeouts.slow : 0,
 		.late = late,
 		.look = look,
-		.overdue = lua_deadline_expire,
+		.overdue = self.programs ? cgi_expire : lua_deadline_expire,
 		.stuck = stuck,
 	};
 	entry_share(LUA_AFTER, late);
@@ -260,6 +271,10 @@ answer(struct request *request, int64_t since)
 	}
 	if (builtin_serve(request))
 		return LATE_NOT;
+	if (self.programs) {
+		cgi_serve(request);
+		return cgi_expired() ? LATE_STOPPED : LATE_NOT;
+	}
 	lua_app_serve(self.app, request);
 	return lua_deadline_expired() ? LATE_STOPPED : LATE_NOT;
 }
@@ -290,6 +305,8 @@ release(struct request *request)
 static bool
 is_unfinished(void)
 {
+	if (self.programs)
+		return cgi_is_unfinished();
 	return self.app != NULL && lua_app_is_unfinished(self.app);
 }
 
@@ -302,8 +319,9 @@ settle(int64_t now)
 		    (int64_t)lua_app_memory(self.app));
 	log_request(NULL);
 	score_idle(self.args->score);
-	if (self.app != NULL)
-		retire_served(now / 1000, lua_app_exhausted(self.app));
+	if (is_served())
+		retire_served(now / 1000, self.app != NULL &&
+		    lua_app_exhausted(self.app));
 }
 
 /* Run what the request that was served last has left to be done when its
@@ -315,7 +333,13 @@ finish(void)
 
 	if (!is_unfinished())
 		return;
-	lua_app_finish(self.app);
+	if (self.programs) {
+		entry_begin(LUA_AFTER);
+		cgi_finish();
+		entry_end();
+	} else {
+		lua_app_finish(self.app);
+	}
 	now = clock_us();
 	self.waited = self.behind = true;
 	settle(now);
@@ -349,7 +373,9 @@ serve(struct conn *c)
 	watchdog_leave();
 	note_answer(request);
 	end = self.proto->end(request);
-	if (is_unfinished())
+	if (is_unfinished() && self.programs)
+		cgi_outlive(request);
+	else if (is_unfinished())
 		lua_app_outlive(self.app, request);
 	now = clock_us();
 	if (now - request->begun >= LONG_US)

@@ -10,8 +10,8 @@
 #include "worker/lua/lua_app.h"
 #include "worker/proto/proto.h"
 
-/* Once, when the application has started; app is NULL without one.  proto is
- * the protocol of all connections.  0, or -1 with errno. */
+/* Once, when the application has started; app is NULL without one, as in a pool
+ * of CGI programs.  proto is the protocol of all connections.  0, or -1 with errno. */
 int serve_init(const struct worker_args *args, const struct proto *proto,
     struct lua_app *app);
 

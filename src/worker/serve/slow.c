@@ -55,7 +55,7 @@ remember(const struct request *request)
 	add_param(&self.line, request, PARAM_URI, "-");
 	buf_clear(&self.script);
 	add_param(&self.script, request, PARAM_SCRIPT_FILENAME,
-	    self.args->pool->app);
+	    conf_pool_serves(self.args->pool));
 }
 
 /* Time, pool and pid, as far as the log does not add them itself. */
