@@ -1,137 +1,20 @@
-#include "worker/lua/lua_app.h"
+#include "worker/lua/lua_app_impl.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/locale.h"
 #include "base/num.h"
-#include "worker/lua/lib/lua_after.h"
 #include "worker/lua/lib/lua_env.h"
-#include "worker/lua/lib/lua_form.h"
 #include "worker/lua/lib/lua_input.h"
 #include "worker/lua/lib/lua_library.h"
-#include "worker/lua/lib/lua_reply.h"
-#include "worker/lua/lib/lua_req.h"
+#include "worker/lua/lib/lua_worker.h"
 #include "worker/lua/lua_check.h"
-#include "worker/lua/lua_chunks.h"
 #include "worker/lua/lua_deadline.h"
-#include "worker/lua/lua_error.h"
-#include "worker/lua/lua_files.h"
-#include "worker/lua/lua_heap.h"
 #include "worker/lua/lua_interface.h"
 #include "worker/lua/lua_process.h"
 #include "worker/lua/lua_sandbox.h"
-#include "worker/lua/lua_state.h"
 #include "worker/lua/lua_trace.h"
-#include "worker/process/forked.h"
-
-#define APP_TABLE (LUA_STATE_HANDLER + 1) /* its slot on the stack */
-
-struct lua_app {
-	lua_State *L;
-	char *file;
-	int settled; /* see lua_state_settle */
-	struct lua_heap heap;
-	bool exhausted; /* its limit has been hit at some time */
-	char *trace; /* where it was hit last in this entry, or "" */
-	bool sets_up;	/* it had a setup when it was loaded */
-	bool restarts;	/* and a restart, */
-	bool answers;	/* and an error */
-	unsigned roles; /* that it serves, ROLE_BIT of each */
-	struct lua_files files;
-	struct lua_chunks chunks;
-	struct lua_app_options options;
-	struct lua_req req;
-	struct lua_reply reply;
-	enum lua_reply_end end; /* of the response, and why */
-	struct why why;
-};
-
-/* ---- entries ------------------------------------------------------------- */
-
-static void
-enter(struct lua_app *app, enum lua_entry entry)
-{
-	lua_heap_begin(&app->heap);
-	*app->trace = '\0';
-	if (entry != LUA_ACCEPT && app->options.enter != NULL)
-		app->options.enter(entry);
-	lua_deadline_begin(app->L, entry);
-	locale_theirs();
-}
-
-/* A process that the application has forked during the entry ends here. */
-static void
-leave(struct lua_app *app, enum lua_entry entry)
-{
-	forked_leave();
-	locale_ours();
-	lua_deadline_end(app->L);
-	if (entry != LUA_ACCEPT && app->options.leave != NULL)
-		app->options.leave();
-}
-
-/* For lua_heap: Lua does not call the message handler for want of memory, and
- * the stack is gone when lua_pcall returns, so it is looked at before. */
-static void
-trace_memory(void *arg, bool sound)
-{
-	struct lua_app *app = arg;
-
-	*app->trace = '\0';
-	if (sound)
-		lua_trace_look(app->trace, LUA_TRACE_SIZE);
-}
-
-static enum lua_end
-judge(struct lua_app *app, int result)
-{
-	app->exhausted |= lua_heap_hit(&app->heap);
-	if (result == 0)
-		return LUA_END_DONE;
-	if (lua_deadline_expired())
-		return LUA_END_LATE;
-	return lua_heap_hit(&app->heap) ? LUA_END_NO_MEMORY : LUA_END_RAISED;
-}
-
-/* Append the message on the stack, with a traceback if one is known. */
-static void
-add_message(struct lua_app *app, struct buf *out)
-{
-	size_t n;
-	const char *message = lua_state_message(app->L, &n);
-	char *line = app->trace, *end;
-
-	buf_add(out, message, n);
-	if (lua_state_message_len(message, n) < n || *line == '\0' ||
-	    !lua_heap_hit(&app->heap))
-		return;
-	buf_puts(out, LUA_ERROR_TRACEBACK);
-	for (; (end = strchr(line, '\n')) != NULL; line = end + 1) {
-		buf_puts(out, "\n\t");
-		buf_add(out, line, (size_t)(end - line));
-	}
-}
-
-/* One entry: call the C function with the application's table and `second`.
- * Afterwards its results, or a message, are on the stack. */
-static enum lua_end
-run(struct lua_app *app, enum lua_entry entry, lua_CFunction function,
-    const void *second, int nresults)
-{
-	lua_State *L = app->L;
-	int result;
-
-	lua_pushcfunction(L, function);
-	lua_pushvalue(L, APP_TABLE);
-	lua_pushlightuserdata(L, (void *)second);
-	enter(app, entry);
-	result = lua_state_call(L, 2, nresults);
-	leave(app, entry);
-	return judge(app, result);
-}
 
 /* ---- loading ------------------------------------------------------------- */
 
@@ -309,13 +192,13 @@ lua_app_load(const char *file, const struct lua_app_options *options,
 	app->reply.may_complain = options->errors_to_server;
 	app->reply.head_most = options->response_head;
 	app->options = *options;
-	app->heap.raises = trace_memory;
+	app->heap.raises = lua_app_trace_memory;
 	app->heap.arg = app;
 	lua_heap_bound(&app->heap, app->L, options->memory);
-	enter(app, LUA_LOAD);
+	lua_app_enter(app, LUA_LOAD);
 	result = load(app);
-	leave(app, LUA_LOAD);
-	end = judge(app, result);
+	lua_app_leave(app, LUA_LOAD);
+	end = lua_app_judge(app, result);
 	if (end == LUA_END_DONE)
 		return app;
 	explain(app, end, why);
@@ -331,9 +214,9 @@ lua_app_free(struct lua_app *app)
 	if (app == NULL)
 		return;
 	if (app->L != NULL) {
-		enter(app, LUA_CLOSE);
+		lua_app_enter(app, LUA_CLOSE);
 		lua_close(app->L);
-		leave(app, LUA_CLOSE);
+		lua_app_leave(app, LUA_CLOSE);
 	}
 	lua_req_free(&app->req);
 	lua_reply_free(&app->reply);
@@ -384,7 +267,7 @@ log_hook_error(struct lua_app *app, const char *name)
 	struct buf text = { 0 };
 
 	buf_addf(&text, "%s: %s: ", app->file, name);
-	add_message(app, &text);
+	lua_app_add_message(app, &text);
 	if (buf_string(&text) == NULL)
 		buf_clear(&text);
 	log_about(LEVEL_ERROR, NULL, NULL, text.data, text.len);
@@ -397,7 +280,7 @@ begin(struct lua_app *app, enum lua_entry entry, const char *name, int *code,
     struct why *why)
 {
 	lua_State *L = app->L;
-	enum lua_end end = run(app, entry, call_hook, name, 2);
+	enum lua_end end = lua_app_run(app, entry, call_hook, name, 2);
 	lua_Integer result;
 	bool sane;
 
@@ -437,7 +320,7 @@ lua_app_start(struct lua_app *app, int *code, struct why *why)
 enum lua_end
 lua_app_restart(struct lua_app *app)
 {
-	enum lua_end end = run(app, LUA_RESTART, call_hook, "restart", 2);
+	enum lua_end end = lua_app_run(app, LUA_RESTART, call_hook, "restart", 2);
 
 	if (end != LUA_END_DONE) {
 		log_hook_error(app, "restart");
@@ -493,7 +376,7 @@ lua_app_stop(struct lua_app *app)
 	lua_Integer result;
 	bool sane;
 
-	if (run(app, LUA_STOP, call_hook, "stop", 2) != LUA_END_DONE) {
+	if (lua_app_run(app, LUA_STOP, call_hook, "stop", 2) != LUA_END_DONE) {
 		log_hook_error(app, "stop");
 		lua_settop(app->L, APP_TABLE);
 		return true;
@@ -501,260 +384,4 @@ lua_app_stop(struct lua_app *app)
 	sane = hook_result(app->L, &result);
 	lua_settop(app->L, APP_TABLE);
 	return sane && result == 0;
-}
-
-/* ---- serving ------------------------------------------------------------- */
-
-/* Send the two values at the top of the stack, with that status if they have
- * none, unless the application responds piece by piece. */
-static enum lua_reply_end
-respond(struct lua_app *app, lua_State *L, int status)
-{
-	struct request *request = app->req.request;
-
-	if (!app->req.responds)
-		return lua_reply_send(&app->reply, L, status, request,
-		    &app->why);
-	if (app->reply.open)
-		return lua_reply_close(&app->reply, request, &app->why);
-	return (enum lua_reply_end)app->reply.ended;
-}
-
-/* All that may raise, from making env to the last piece of the body. */
-static int
-exchange(lua_State *L)
-{
-	struct lua_app *app = lua_touserdata(L, 2);
-
-	lua_getfield(L, 1, "accept");
-	lua_env_push(&app->req, L);
-	if (app->answers) {
-		lua_pushvalue(L, -1);
-		lua_rawsetp(L, LUA_REGISTRYINDEX, app);
-	}
-	lua_call(L, 1, 2);
-	forked_leave();
-	app->end = respond(app, L, 200);
-	return 0;
-}
-
-/* ---- app.error ----------------------------------------------------------- */
-
-struct failure { /* of a request */
-	struct lua_app *app;
-	const char *text; /* a message, and maybe a traceback */
-	size_t len;
-};
-
-/* Call app.error, whose response is sent as that of accept would be. */
-static int
-answer_failure(lua_State *L)
-{
-	const struct failure *failure = lua_touserdata(L, 2);
-	struct lua_app *app = failure->app;
-	size_t len = lua_state_message_len(failure->text, failure->len);
-
-	lua_getfield(L, 1, "error");
-	lua_rawgetp(L, LUA_REGISTRYINDEX, app);
-	lua_pushlstring(L, failure->text, len);
-	if (len < failure->len)
-		lua_pushlstring(L, failure->text + len + 1,
-		    failure->len - len - 1);
-	else
-		lua_pushnil(L);
-	lua_call(L, 3, 2);
-	forked_leave();
-	app->end = respond(app, L, 500);
-	return 0;
-}
-
-/* The message of an entry that failed, or why its response is bad. */
-static void
-log_answer(struct lua_app *app, enum lua_end end)
-{
-	struct buf text = { 0 };
-
-	buf_puts(&text, "error: ");
-	if (end != LUA_END_DONE)
-		add_message(app, &text);
-	else
-		buf_puts(&text, app->why.text);
-	if (buf_string(&text) == NULL)
-		buf_clear(&text);
-	lua_req_log(&app->req, LEVEL_ERROR, text.data, text.len);
-	buf_free(&text);
-}
-
-/* Let the application answer a request that has failed.  False if nothing has
- * been sent even so. */
-static bool
-answer_itself(struct lua_app *app, const char *text, size_t len)
-{
-	struct failure failure = { app, text, len };
-	struct request *request = app->req.request;
-	enum lua_end end;
-
-	app->req.responds = false;
-	end = run(app, LUA_ACCEPT, answer_failure, &failure, 0);
-	if (end != LUA_END_DONE || app->end == LUA_REPLY_BAD ||
-	    app->end == LUA_REPLY_CUT)
-		log_answer(app, end);
-	if (request->sent &&
-	    (end != LUA_END_DONE || app->end == LUA_REPLY_BAD))
-		request->app_status = 1;
-	return request->sent;
-}
-
-/* Log a text about the request and answer with that status; if a part of the
- * response has been sent, mark it as incomplete instead. */
-static void
-fail(struct lua_app *app, enum log_level level, int status, const char *text,
-    size_t len)
-{
-	struct request *request = app->req.request;
-
-	lua_req_log(&app->req, level, text, len);
-	request->failed |= level >= LEVEL_ERROR;
-	if (request->sent) {
-		request->app_status = 1;
-		return;
-	}
-	if (app->answers && status == 500 && level >= LEVEL_ERROR &&
-	    !lua_heap_hit(&app->heap) && !request->aborted &&
-	    answer_itself(app, text, len))
-		return;
-	if (lua_deadline_expired())
-		status = app->options.timeout_status;
-	if (!request->aborted)
-		lua_reply_error(&app->reply, request, status);
-}
-
-/* The memory limit was hit.  raised: by the error that ended the request, whose
- * message is on the stack; else the application has caught the error, which is
- * only logged. */
-static void
-handle_memory(struct lua_app *app, bool raised)
-{
-	struct buf text = { 0 };
-	char limit[NUM_TEXT];
-
-	num_size_text((int64_t)app->heap.limit, limit);
-	buf_addf(&text, "memory limit %s exceeded: ", limit);
-	if (raised)
-		add_message(app, &text);
-	else
-		buf_puts(&text, "caught by the application");
-	if (buf_string(&text) == NULL)
-		buf_clear(&text);
-	if (raised)
-		fail(app, LEVEL_ERROR, 500, text.data, text.len);
-	else
-		lua_req_log(&app->req, LEVEL_WARNING, text.data, text.len);
-	buf_free(&text);
-}
-
-/* The request ended with the error on the stack: the application's own, or
- * that of a client whose body did not come. */
-static void
-handle_error(struct lua_app *app, enum lua_end end)
-{
-	size_t n;
-	const char *message = lua_state_message(app->L, &n);
-	int error = lua_input_error(&app->req, message);
-
-	if (end == LUA_END_LATE)
-		fail(app, LEVEL_ERROR, app->options.timeout_status, message,
-		    n);
-	else if (end == LUA_END_NO_MEMORY)
-		handle_memory(app, true);
-	else if (error != 0)
-		fail(app, LEVEL_NOTICE, error == ETIMEDOUT ? 408 : 500,
-		    message, lua_state_message_len(message, n));
-	else
-		fail(app, LEVEL_ERROR, 500, message, n);
-}
-
-static void
-handle_end(struct lua_app *app)
-{
-	const char *text = app->why.text;
-
-	switch (app->end) {
-	case LUA_REPLY_DONE:
-		break;
-	case LUA_REPLY_CUT:
-		lua_req_log(&app->req, LEVEL_ERROR, text, strlen(text));
-		break;
-	case LUA_REPLY_BAD:
-		fail(app, LEVEL_ERROR, 500, text, strlen(text));
-		break;
-	case LUA_REPLY_GONE:
-		text = "the client took no more of the response";
-		lua_req_log(&app->req, LEVEL_INFO, text, strlen(text));
-		break;
-	}
-}
-
-static void
-end_request(struct lua_app *app)
-{
-	lua_req_end(&app->req);
-	lua_form_end();
-}
-
-void
-lua_app_serve(struct lua_app *app, struct request *request)
-{
-	enum lua_end end;
-
-	lua_req_begin(&app->req, request);
-	end = run(app, LUA_ACCEPT, exchange, app, 0);
-	lua_env_flush(&app->req);
-	if (end != LUA_END_DONE)
-		handle_error(app, end);
-	else
-		handle_end(app);
-	if (end == LUA_END_DONE && lua_heap_hit(&app->heap))
-		handle_memory(app, false);
-	lua_settop(app->L, APP_TABLE);
-	if (app->req.nafter == 0)
-		end_request(app);
-	lua_heap_settle(&app->heap, app->L);
-	lua_state_settle(app->L, &app->settled);
-}
-
-/* ---- after the response -------------------------------------------------- */
-
-bool
-lua_app_is_unfinished(const struct lua_app *app)
-{
-	return app->req.nafter > 0;
-}
-
-void
-lua_app_outlive(struct lua_app *app, const struct request *request)
-{
-	lua_req_outlive(&app->req, request->aborted);
-}
-
-void
-lua_app_finish(struct lua_app *app)
-{
-	enum lua_end end = run(app, LUA_AFTER, lua_after_call, NULL, 0);
-	struct buf text = { 0 };
-
-	lua_env_flush(&app->req);
-	if (end != LUA_END_DONE) {
-		buf_puts(&text, "after: ");
-		add_message(app, &text);
-		if (buf_string(&text) == NULL)
-			buf_clear(&text);
-		lua_req_log(&app->req, LEVEL_ERROR, text.data, text.len);
-		buf_free(&text);
-	}
-	lua_settop(app->L, APP_TABLE);
-	lua_after_clear(&app->req, app->L);
-	end_request(app);
-	lua_heap_settle(&app->heap, app->L);
-	lua_state_settle(app->L, &app->settled);
 }

@@ -9,11 +9,11 @@
 
 #include "base/why.h"
 #include "conf/conf.h"
-#include "worker/lua/lib/lua_worker.h"
 #include "worker/lua/lua_entry.h"
 #include "worker/serve/request.h"
 
 struct lua_app;
+struct lua_worker;
 
 struct lua_app_options {
 	size_t memory;	       /* limit of the Lua heap in bytes, 0: none */

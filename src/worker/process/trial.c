@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/say.h"
 #include "ipc/worker_args.h"
+#include "worker/lua/lib/lua_worker.h"
 #include "worker/lua/lua_app.h"
 #include "worker/process/entry.h"
 #include "worker/process/forked.h"

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "ipc/channel.h"
 #include "worker/cgi/cgi.h"
+#include "worker/lua/lib/lua_worker.h"
 #include "worker/lua/lua_app.h"
 #include "worker/net/acceptor.h"
 #include "worker/net/conn.h"
