@@ -545,6 +545,20 @@ def many():
             equal(ask(path)[2], first)
 
 
+@test
+def reloaded():
+    """a changed file, and a changed module of another, are seen on reload"""
+    d.write_app("return { run = function() return 200, {}, coroutine.wrap("
+                "function() coroutine.yield('new module') end) end }",
+                "launch/app.lua")
+    d.write_app(APPS["own/app.lua"].replace("201 Made", "202 New"),
+                "own/app.lua")
+    d.reload()
+    equal(get("/fastcgi/x"), "new module")
+    equal(ask("/own")[0], 202)
+    equal(get("/routes/name/x"), "name x")
+
+
 for place in (SAMPLES, ORBIT, "/usr/share/doc/lua-cgi"):
     if not os.path.isdir(place):
         print("1..0 # SKIP not there:", place)
