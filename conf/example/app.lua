@@ -4,8 +4,7 @@
 -- it once, calls start(), and then accept() for every request, one after
 -- another: nothing here runs at the same time as anything else here.
 
-local form = require "form" -- the files beside this one are on package.path
-local notes = require "notes"
+local notes = require "notes" -- the files beside this one are on package.path
 local pages = require "pages"
 local primes = require "primes"
 
@@ -83,11 +82,19 @@ local function problem_with(name, text)
     end
 end
 
+-- Does the form come from one of our own pages?  Browsers say with every
+-- POST where it came from, so another site cannot post in a visitor's name.
+local function is_ours(env)
+    local origin = env.headers.origin
+    return origin == nil or origin:match("^%a+://(.*)$") == env.headers.host
+end
+
 local function sign(env, path)
-    if not form.is_ours(env) then
+    if not is_ours(env) then
         return failure(403, path)
     end
-    local fields, status = form.read(env, MAX_FORM)
+    -- How much a client sends is the client's choice, how much is kept is ours.
+    local fields, status = env:form { max_body = MAX_FORM, max_files = 0 }
     if not fields then
         return failure(status, path)
     end
@@ -145,7 +152,7 @@ end
 local function show_request(env)
     return headers(200), pages.request(worker,
         sorted("Parameters", env),
-        sorted("Query, decoded", form.parse(env.QUERY_STRING or "")))
+        sorted("Query, decoded", env.query))
 end
 
 local function show_worker()

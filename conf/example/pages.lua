@@ -206,6 +206,7 @@ local texts = {
     [403] = "This form was not sent from one of our pages.",
     [404] = "There is nothing here.",
     [405] = "This page does not do that.",
+    [408] = "The form did not come in time.",
     [413] = "That is more than fits on a page of the guest book.",
     [415] = "The guest book understands plain forms only.",
     [503] = "The note could not be kept. Please try again later.",
