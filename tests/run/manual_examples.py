@@ -12,7 +12,8 @@ it says of which kind, as a comment of roff:
     the same inside of a worker: the body of accept(env).
   .\\" example: application [KEYS]
     the file of an application, served by a pool of its own.  KEYS are further
-    keys of the pool, as in its configuration: interface = "wsapi";
+    keys of the pool, as in its configuration: interface = "wsapi";  @SRC@
+    in them is the directory of the sources.
   .\\" example: exchange
     requests to the last application before it, and what it answers:
         > POST /notes?draft=1
@@ -207,7 +208,8 @@ class Applications(Daemon):
                 "mode": "static", "max": 1})
             for key in re.findall(r"(?m)^\s*(\w+)\s*[:=]", example.keys):
                 self.pools[example.name].pop(key, None)
-            self.keys[example.name] = example.keys
+            self.keys[example.name] = example.keys.replace(
+                "@SRC@", os.path.abspath(SRC))
 
     def configuration(self):
         pools = "".join("%s: %s%s\n};\n" % (name, libconfig(pool)[:-1],

@@ -12,6 +12,9 @@ from urllib.parse import quote, unquote
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 from harness import *
+from front import Front
+from nginx_main import MAIN
+import page
 
 REAL = os.environ.get("LAPIS_PATH")
 STANDIN = os.path.join(os.path.abspath(SRC), "tests", "apps", "lapis")
@@ -501,6 +504,54 @@ def server_command(site):
             kill(pid, signal.SIGKILL)
     with open(dir + "/log") as log:
         matches(r"takes FastCGI on %s " % re.escape(address), log.read())
+
+
+# ---- the page ------------------------------------------------------------------
+
+_, APP, POOL, NGINX, _ = page.literals("LAPIS ON DEBIAN",
+                                       SRC + "/man/fpm.lapis.3lua")
+
+
+class Shown(Daemon):
+    """The pool of the page."""
+
+    def configuration(self):
+        text = POOL
+        for shown, here in (("/srv/site", self.dir),
+                            ("/run/lua-fpm", self.dir)):
+            assert shown in text, shown
+            text = text.replace(shown, here)
+        if not ROOT:
+            text = re.sub(r".*(user|listen_owner).*\n", "", text)
+        return "".join("%s = %s;\n" % (k, libconfig(v))
+                       for k, v in self.top.items()) + text
+
+
+class ShownNginx(Front):
+    stop_signal = signal.SIGQUIT
+    places = {"listen 80;": "listen 127.0.0.1:%(port)d;",
+              "/run/lua-fpm/site.sock": "%(socket)s"}
+    shown = staticmethod(lambda: NGINX)
+
+    def configure(self):
+        os.symlink("/etc/nginx/fastcgi_params", self.dir + "/fastcgi_params")
+        write(self.dir + "/shop.conf", self.block())
+        self.write("nginx.conf", MAIN)
+        self.launch(["/usr/sbin/nginx", "-p", self.dir, "-c",
+                     self.dir + "/nginx.conf", "-e", self.dir + "/error.log"])
+
+
+@test
+def on_debian():
+    """the three files of fpm.lapis(3lua), as they are"""
+    shown = Shown(APP, listen=[])
+    with open(STANDIN + "/lapis.lua") as f:
+        write(shown.dir + "/lapis.lua", f.read())
+    shown.sockets.add(shown.dir + "/site.sock")
+    with shown, ShownNginx(shown.dir + "/site.sock") as server:
+        status, _, body = http(server.port)
+        equal((status, body),
+              (200, b"<h1>It works</h1><p>This is 127.0.0.1</p>"))
 
 
 run(60, needs=("/usr/sbin/nginx",))

@@ -12,9 +12,9 @@ def _read(path):
         return f.read()
 
 
-def literals(section):
-    """The texts of the literal displays of a section of the page."""
-    text = _read(PAGE).partition(".Sh %s\n" % section)[2]
+def literals(section, path=PAGE):
+    """The texts of the literal displays of a section of a page."""
+    text = _read(path).partition(".Sh %s\n" % section)[2]
     assert text, "no section " + section
     shown = re.findall(r"^\.Bd -literal.*\n((?:(?!\.Ed).*\n)*)\.Ed$",
                        text.partition("\n.Sh ")[0], re.M)

@@ -431,11 +431,11 @@ local function check_application(value)
 end
 
 local function adapt(value, options)
-  options = check.options("fpm.lapis", options, known, 1)
+  options = check.options("fpm.lapis", options, known)
   for name, kind in pairs { form = "table", setup = "function",
     start = "function", restart = "function", stop = "function" } do
     if options[name] ~= nil then
-      check.is("fpm.lapis", "options." .. name, options[name], kind, 1)
+      check.is("fpm.lapis", "options." .. name, options[name], kind)
     end
   end
   check_application(value)

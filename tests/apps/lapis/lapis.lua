@@ -232,9 +232,13 @@ local function act(self, request)
   error("Failed to find route: " .. request.req.request_uri)
 end
 
+function Application.handle_error(_, err, trace)
+  return { status = 500, content_type = "text/html", "<h1>Error</h1><pre>",
+    (tostring(err):gsub("<", "&lt;")), trace, "</pre>" }
+end
+
 function Application:render_error_request(request, err, trace)
-  request:render { status = 500, content_type = "text/html",
-    "<h1>Error</h1><pre>", (tostring(err):gsub("<", "&lt;")), trace, "</pre>" }
+  request:render(self.handle_error(request, err, trace))
   log_request(request)
 end
 
