@@ -346,6 +346,9 @@ params_parse(struct fcgi_request *r)
 	struct fcgi_pair pair;
 	size_t n = 0;
 
+	/* There is an array also for a request without parameters. */
+	if (r->params == NULL && params_grow(r) == -1)
+		return -1;
 	p = (const unsigned char *)c->in.data + fcgi_state(c)->params;
 	end = p + fcgi_state(c)->params_len;
 	while (p < end) {
