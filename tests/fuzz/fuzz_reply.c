@@ -18,7 +18,7 @@ struct side {
 	struct fcgi_sink sink;
 	struct buf head, body, errors;
 	enum fcgi_verdict verdict;
-	size_t used;
+	size_t used, most; /* bytes, of all calls and of the largest */
 };
 
 static void
@@ -81,7 +81,8 @@ feed(struct side *s, const uint8_t *data, size_t n)
 	must(used <= n && (s->verdict != REPLY_MORE || used == n));
 	must((s->verdict == REPLY_CUT || s->verdict == REPLY_PROTOCOL) ==
 	    (why.text[0] != '\0'));
-	must(s->reply.head.len <= HEAD_MOST + n);
+	s->most = n > s->most ? n : s->most;
+	must(s->reply.head.len <= HEAD_MOST + s->most);
 	s->used += used;
 	must(s->reply.bytes == s->used && s->reply.body == s->body.len);
 }

@@ -109,6 +109,7 @@ function response:close() end
 -- The library: each field is the module of that name, loaded when it is first
 -- used.
 ---@class fpm
+---@field client fpm.client
 ---@field cookie fpm.cookie
 ---@field form fpm.form
 ---@field html fpm.html

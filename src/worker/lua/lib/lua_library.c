@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "worker/lua/lib/lua_client.h"
 #include "worker/lua/lib/lua_current.h"
 #include "worker/lua/lib/lua_form.h"
 #include "worker/lua/lib/lua_try.h"
@@ -16,6 +17,7 @@
 
 /* The halves in C. */
 static const luaL_Reg core[] = {
+	{ "fpm.core.client", lua_client_open },
 	{ "fpm.core.current", lua_current_open },
 	{ "fpm.core.form", lua_form_open },
 	{ "fpm.core.try", lua_try_open },
