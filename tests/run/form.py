@@ -90,7 +90,7 @@ local function events(scanner, body, cuts)
   return table.concat(out, "|")
 end
 math.randomseed(%d)
-for i = 1, 20000 do
+for i = 1, 8000 do
   local body, cuts = (math.random(2) == 1 and "--XX\\r\\n\\r\\n" or "") ..
     random(), {}
   for at = 1, #body - 1 do
@@ -220,6 +220,34 @@ def moves():
             equal(f.read(), b"content")
         equal((file_mode(path), os.listdir(DIRECTORY)), (0o644, ["moved"]))
         os.unlink(path)
+
+
+@test
+def linked():
+    """to move a file costs no copy: it is the same file"""
+    gate = d.gate("gate")
+    r = Background(upload, "assert(files.f:move('%s/moved')) %s return "
+                   "text('')" % (DIRECTORY, gate.lua))
+    gate.wait()
+    worker = d.workers()[0]
+    same = [os.stat("/proc/%d/fd/%d" % (worker, fd)).st_ino
+            for fd, link in fds(worker) if link.startswith(DIRECTORY)]
+    equal(same, [os.stat(DIRECTORY + "/moved").st_ino])
+    gate.open()
+    equal(r.result().status, 200)
+    os.unlink(DIRECTORY + "/moved")
+    os.unlink(gate.path)
+
+
+@test
+def after():
+    """files are open, and the form known, until env:after is done"""
+    mark = d.log_mark()
+    equal(upload("env:after(function() local _, same = env:form() print("
+                 "same.f.file:read('a'), files == same) end) "
+                 "return text('')").status, 200)
+    d.wait_log("content.*true", mark)
+    until(lambda: not unnamed(), "the file is closed")
 
 
 @test

@@ -347,7 +347,7 @@ local function next_piece(source)
 end
 
 -- The next n bytes of the part, fewer at its end, and nil behind it; with "a" all
--- that are left, perhaps ""; without n what has come, at most 64 kB.  Raises if
+-- that are left, perhaps ""; without n the next piece, at most 64 kB.  Raises if
 -- the form breaks off: what has been read is not all then.
 ---@param n? integer | "a"
 ---@return string?
@@ -577,10 +577,11 @@ local results = setmetatable({}, { __mode = "k" }) -- env -> its form
 function form.read(env, options)
   check.is("fpm.form.read", "env", env, "table")
   options = read_options(options)
-  local input = env.input
   if results[env] then
     return table.unpack(results[env], 1, 3)
-  elseif not input then
+  end
+  local input = env.input
+  if not input then
     check.fail("fpm.form.read", 0, "env has no input")
   end
   local by_name = setmetatable({}, { [LISTS] = {} })
