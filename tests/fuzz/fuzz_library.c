@@ -62,6 +62,14 @@ static const char accept_code[] =
 
 static const char url_code[] =
     "local url = fpm.url\n"
+    "local plain = require 'fpm.text_plain'\n"
+    "for name, c in pairs(require 'fpm.core.text') do\n"
+    "  for _, plus in ipairs { false, true } do\n"
+    "    local one, why = c(data, plus)\n"
+    "    local other, reason = plain[name](data, plus)\n"
+    "    assert(one == other and why == reason, name)\n"
+    "  end\n"
+    "end\n"
     "assert(url.decode(url.encode(data)) == data)\n"
     "assert(not url.encode(data):find('[^%w%-._~%%]'))\n"
     "local decoded, why = url.decode(data)\n"

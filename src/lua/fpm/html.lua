@@ -1,14 +1,12 @@
 -- HTML.  See fpm.html(3lua).
 
-local check = require "fpm.check"
+local found, core = pcall(require, "fpm.core.text")
+if not found then
+  core = require "fpm.text_plain"
+end
 
 ---@class fpm.html
 local html = {}
-
-local entities = {
-  ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;",
-  ['"'] = "&quot;", ["'"] = "&#39;",
-}
 
 -- The text as it has to stand in a page to be seen as it is: between tags, and
 -- in the value of an attribute, which must be quoted.  Not in a script, a
@@ -16,11 +14,7 @@ local entities = {
 -- visitor's).
 --
 --     html.escape("<b> & \"c\"")     --> &lt;b&gt; &amp; &quot;c&quot;
----@param text string|number
----@return string
-function html.escape(text)
-  text = check.text("fpm.html.escape", "text", text)
-  return (text:gsub("[&<>\"']", entities))
-end
+---@type fun(text: string|number): string
+html.escape = core.escape
 
 return html

@@ -6,10 +6,9 @@ local check = require "fpm.check"
 ---@class fpm.url
 local url = {}
 
--- Every byte that is not unreserved (2.3), as it is written.
-local escapes = {}
-for byte = 0, 255 do
-  escapes[string.char(byte)] = ("%%%02X"):format(byte)
+local found, core = pcall(require, "fpm.core.text")
+if not found then
+  core = require "fpm.text_plain"
 end
 
 -- The text with every byte but letters, digits, "-", ".", "_" and "~" as %XX:
@@ -17,58 +16,17 @@ end
 -- query.  UTF-8 stays UTF-8.
 --
 --     url.encode("a b/c")        --> a%20b%2Fc
----@param text string|number
----@return string
-function url.encode(text)
-  text = check.text("fpm.url.encode", "text", text)
-  return (text:gsub("[^%w%-%._~]", escapes))
-end
+---@type fun(text: string|number): string
+url.encode = core.encode
 
-local bytes = {}
-for byte = 0, 255 do
-  local hex = ("%02x"):format(byte)
-  local low, high = hex:sub(2), hex:sub(1, 1)
-  for _, a in ipairs { high, high:upper() } do
-    for _, b in ipairs { low, low:upper() } do
-      bytes[a .. b] = string.char(byte)
-    end
-  end
-end
-
--- The first % that no two hexadecimal digits follow.
-local function malformed(text)
-  local at = 0
-  repeat
-    at = text:find("%", at + 1, true)
-  until not at or not text:find("^%x%x", at + 1)
-  return nil, ("malformed percent escape at byte %d"):format(at)
-end
-
--- The text with each %XX as the byte that it stands for; with `plus` also each
--- "+" as a blank, as forms have it.  Any byte may come out, NUL and invalid
--- UTF-8 included.  nil and a message if a % is not followed by two hexadecimal
--- digits.
+-- The text with each %XX as the byte that it stands for; with `plus` (default
+-- false) also each "+" as a blank, as forms have it.  Any byte may come out, NUL
+-- and invalid UTF-8 included.  nil and a message if a % is not followed by two
+-- hexadecimal digits.
 --
 --     url.decode("a%20b%2Fc")    --> a b/c
----@param text string|number
----@param plus? boolean default false
----@return string? decoded
----@return string? message
-function url.decode(text, plus)
-  text = check.text("fpm.url.decode", "text", text)
-  if plus then
-    text = text:gsub("%+", " ")
-  end
-  local decoded, escaped = text:gsub("%%(%x%x)", bytes)
-  if escaped == 0 and not text:find("%", 1, true) then
-    return text
-  end
-  local _, percents = text:gsub("%%", "%%")
-  if percents ~= escaped then
-    return malformed(text)
-  end
-  return decoded
-end
+---@type fun(text: string|number, plus?: boolean): string?, string?
+url.decode = core.decode
 
 -- The five parts of a reference (appendix B); path is "", the others are nil,
 -- if they are not there.

@@ -8,6 +8,7 @@
 #include "worker/lua/lib/lua_client.h"
 #include "worker/lua/lib/lua_current.h"
 #include "worker/lua/lib/lua_form.h"
+#include "worker/lua/lib/lua_text.h"
 #include "worker/lua/lib/lua_try.h"
 #include "worker/lua/lib/lua_respond.h"
 #include "worker/lua/lib/lua_timeout.h"
@@ -20,6 +21,7 @@ static const luaL_Reg core[] = {
 	{ "fpm.core.client", lua_client_open },
 	{ "fpm.core.current", lua_current_open },
 	{ "fpm.core.form", lua_form_open },
+	{ "fpm.core.text", lua_text_open },
 	{ "fpm.core.try", lua_try_open },
 	{ "fpm.core.request", lua_respond_open },
 	{ "fpm.core.timeout", lua_timeout_open },
