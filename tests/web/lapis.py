@@ -436,6 +436,26 @@ return app""", lua={"path": path}, workers=one) as own:
         equal(own.fetch().body, b"Welcome in fpm")
 
 
+@each
+def moonscript(site):
+    """a file that ends in .moon is handed to MoonScript"""
+    if not PATHS[site.name]:  # the stand-in takes Lua for it
+        write(d.dir + "/stand-in/moonscript.lua",
+              "return { loadfile = loadfile }")
+        text = 'return "site"'
+    elif os.path.exists(REAL + "/moonscript"):
+        text = 'import format from string\nformat "%s", "site"\n'
+    else:
+        return
+    file = "%s/%s/app.moon" % (d.dir, site.name)
+    write(file, text)
+    moon = Daemon(interface="lapis", lua={
+        "path": PATHS[site.name] + ";;", "cpath": "%s/?.so;;" % (REAL or "")})
+    moon.pools["www"]["app"] = file
+    with moon:
+        equal(moon.fetch().body, b"Welcome in fpm")
+
+
 @test
 def no_application():
     """what is no application is refused, with what was expected"""

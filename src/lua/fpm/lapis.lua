@@ -17,6 +17,7 @@ local log = require "fpm.log"
 ---@field start? function
 ---@field restart? function
 ---@field stop? function
+---@field error? function
 
 ---@class fpm.lapis
 ---@overload fun(application: string|table, options?: fpm.lapis.options): table
@@ -417,8 +418,10 @@ local function print_plainly()
   end)
 end
 
-local hooks = { setup = true, start = true, restart = true, stop = true }
-local known = setmetatable({ mount = true, form = true }, { __index = hooks })
+local hooks = { setup = "function", start = "function", restart = "function",
+  stop = "function", error = "function" }
+local known = setmetatable({ mount = "string", form = "table" },
+  { __index = hooks })
 
 local function check_application(value)
   if type(value) == "string" or type(value) == "table" and
@@ -432,11 +435,8 @@ end
 
 local function adapt(value, options)
   options = check.options("fpm.lapis", options, known)
-  for name, kind in pairs { form = "table", setup = "function",
-    start = "function", restart = "function", stop = "function" } do
-    if options[name] ~= nil then
-      check.is("fpm.lapis", "options." .. name, options[name], kind)
-    end
+  for name, value in pairs(options) do
+    check.is("fpm.lapis", "options." .. name, value, known[name])
   end
   check_application(value)
   local app = require("lapis").load_app(value)
