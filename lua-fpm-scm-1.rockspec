@@ -24,5 +24,7 @@ build = {
   type = "command",
   build_command = "",
   install_command = "mkdir -p '$(LUADIR)/fpm' && "
-    .. "cp src/lua/fpm/*.lua '$(LUADIR)/fpm/'",
+    .. "cp src/lua/fpm/*.lua '$(LUADIR)/fpm/' && "
+    .. "mkdir -p '$(LUADIR)/lapis' && "
+    .. "cp -R src/lua/lapis/cmd '$(LUADIR)/lapis/'",
 }

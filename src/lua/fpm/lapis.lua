@@ -435,8 +435,8 @@ end
 
 local function adapt(value, options)
   options = check.options("fpm.lapis", options, known)
-  for name, value in pairs(options) do
-    check.is("fpm.lapis", "options." .. name, value, known[name])
+  for name, option in pairs(options) do
+    check.is("fpm.lapis", "options." .. name, option, known[name])
   end
   check_application(value)
   local app = require("lapis").load_app(value)
