@@ -67,6 +67,35 @@ tap.test("headers, body, form and parameters", function()
   tap.equal(nil, got.CONTENT_LENGTH)
 end)
 
+tap.test("files are sent as browsers send them", function()
+  local upload = { accept = function(env)
+    local fields, files, message = env:form()
+    if not fields then
+      return { Status = files }, message
+    end
+    local texts = { fields.a, fields["n&="] }
+    for i, file in ipairs(files) do
+      texts[i + 2] = table.concat({ file.name, file.filename, file.type,
+        file.file:read("a") }, "|")
+    end
+    return {}, table.concat(texts, ";")
+  end }
+  local r = test.post(upload, "/", { form = { a = "1\r\n", ["n&="] = "ü&" },
+    files = {
+      { name = "f", filename = "a\"b.txt", content = "x\r\n--y\0" },
+      { name = "g", filename = "c", content = "", type = "text/plain" },
+    } })
+  tap.equal(nil, r.error)
+  tap.equal("1\r\n;ü&;f|a%22b.txt|application/octet-stream|x\r\n--y\0;" ..
+    "g|c|text/plain|", r.body)
+  tap.equal(200, test.post(upload, "/", { files = {} }).status)
+  tap.raises(HERE .. "post: body is given, but so is a form",
+    function() test.post(app, "/", { body = "a", form = {} }) end)
+  tap.raises(HERE .. "post: files%[1%].content is nil",
+    function() test.post(app, "/", { files = { { name = "a",
+      filename = "b" } } }) end)
+end)
+
 tap.test("headers of the response in any case, and all of them", function()
   local r = test.get(app, "/")
   tap.equal({ "1, 2", "1, 2", nil }, { r.headers["X-A"], r.headers["x-a"],
@@ -130,7 +159,7 @@ tap.test("a wrong argument is named, at the place of the call", function()
     tap.raises(HERE .. "get: app is a ", function() test.get(wrong, "/") end)
     tap.raises(HERE .. "get: options is a ",
       function() test.get(app, "/", wrong) end)
-    for _, name in ipairs { "headers", "form", "params" } do
+    for _, name in ipairs { "headers", "form", "files", "params" } do
       tap.raises(HERE .. "get: " .. name .. " is a ",
         function() test.get(app, "/", { [name] = wrong }) end)
     end

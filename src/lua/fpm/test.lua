@@ -15,10 +15,17 @@ local test = {}
 ---@field headers? table name -> string or number, or an array of these
 ---@field body? string|number
 ---@field form? table fields to be sent as a body, as fpm.url.query takes them
+---@field files? fpm.test.file[] to be sent with them, as multipart/form-data
 ---@field params? table more parameters, name -> string or number; false: none
 ---@field role? "responder"|"authorizer"|"filter" default "responder"
 ---@field data? string the second body, of a filter
 ---@field aborted? boolean what env.aborted says; default false
+
+---@class fpm.test.file
+---@field name string of the field
+---@field filename string
+---@field content string
+---@field type? string default "application/octet-stream"
 
 ---@class fpm.test.response
 ---@field status integer
@@ -34,8 +41,8 @@ local test = {}
 ---@field log string[] what the daemon would log as errors
 ---@field errors string what was written to env.errors
 
-local KNOWN = { headers = true, body = true, form = true, params = true,
-  role = true, data = true, aborted = true }
+local KNOWN = { headers = true, body = true, form = true, files = true,
+  params = true, role = true, data = true, aborted = true }
 local ROLES = { responder = true, authorizer = true, filter = true }
 
 -- ---- the parameters ---------------------------------------------------------
@@ -99,19 +106,69 @@ local function add_params(who, params, given)
   end
 end
 
+local BOUNDARY = "----fpm.test"
+
+-- A name in the head of a part, as browsers write it.
+local function quoted(name)
+  return '"' .. name:gsub('["\r\n]', { ['"'] = "%22", ["\r"] = "%0D",
+    ["\n"] = "%0A" }) .. '"'
+end
+
+local function part(head, content)
+  return "--" .. BOUNDARY .. "\r\nContent-Disposition: form-data; name=" ..
+    head .. "\r\n\r\n" .. content .. "\r\n"
+end
+
+-- The fields of a query string and the files, as multipart/form-data.
+local function multipart(who, query, files)
+  check.is(who, "files", files, "table", 4)
+  local parts = {}
+  for name, value in query:gmatch("([^&=]*)=([^&]*)") do
+    parts[#parts + 1] = part(quoted(url.decode(name)), url.decode(value))
+  end
+  for i, file in ipairs(files) do
+    local what = ("files[%d]"):format(i)
+    check.is(who, what, file, "table", 4)
+    for _, name in ipairs { "name", "filename", "content" } do
+      check.is(who, what .. "." .. name, file[name], "string", 4)
+    end
+    local kind = file.type or "application/octet-stream"
+    check.is(who, what .. ".type", kind, "string", 4)
+    parts[#parts + 1] = part(quoted(file.name) .. "; filename=" ..
+      quoted(file.filename) .. "\r\nContent-Type: " .. kind, file.content)
+  end
+  return table.concat(parts) .. "--" .. BOUNDARY .. "--\r\n"
+end
+
+-- What is sent as a form: the body and its type; nil: nothing is.
+local function form_body(who, options)
+  local form = options.form
+  if form == nil and options.files == nil then
+    return nil
+  elseif options.body ~= nil then
+    check.fail(who, 3, "body is given, but so is a form")
+  elseif form ~= nil then
+    check.is(who, "form", form, "table", 3)
+  end
+  local query = url.query(form or {})
+  if options.files == nil then
+    return query, "application/x-www-form-urlencoded"
+  end
+  return multipart(who, query, options.files),
+    "multipart/form-data; boundary=" .. BOUNDARY
+end
+
 -- The parameters and the body of a request.
 local function build(who, method, target, options)
   local params = default_params(who, method, target)
-  local body = options.body
-  if options.form ~= nil then
-    check.is(who, "form", options.form, "table", 2)
-    body = url.query(options.form)
-    params.CONTENT_TYPE = "application/x-www-form-urlencoded"
+  local body, kind = form_body(who, options)
+  params.CONTENT_TYPE = kind
+  if options.body ~= nil then
+    body = check.text(who, "body", options.body, 2)
   end
   if options.data ~= nil then
     check.is(who, "data", options.data, "string", 2)
   end
-  body = body ~= nil and check.text(who, "body", body, 2) or nil
   params.CONTENT_LENGTH = body and ("%d"):format(#body) or nil
   if options.headers ~= nil then
     add_headers(who, params, options.headers)
