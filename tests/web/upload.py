@@ -6,9 +6,9 @@ import hashlib
 import os
 import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                                ".."))
+sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")]
 from harness import *
+from browser import NEEDS, Browser
 
 FULL = os.environ.get("FULL") == "yes"
 SIZE = 2 << 30 if FULL else 64 << 20
@@ -71,6 +71,8 @@ class Upload:
 
 
 def nginx(buffering):
+    if d.process is None:
+        d.start()
     return Nginx(d.address(), location="client_max_body_size 0; "
                  "fastcgi_read_timeout 300s; fastcgi_send_timeout 300s; "
                  "fastcgi_request_buffering %s;" % buffering)
@@ -88,10 +90,10 @@ def large(buffering):
     """Send a file of SIZE bytes; its sum is that of what was stored."""
     block = os.urandom(BLOCK)
     head = part("file", "large")
-    worker, sizes = d.workers()[0], []
-    before = spent(worker)
     sent = hashlib.sha256()
     with nginx(buffering) as n:
+        worker, sizes = d.workers()[0], []
+        before = spent(worker)
         u = Upload(n.port, len(head) + SIZE + len(END), STORE)
         u.send(head)
         for i in range(SIZE // BLOCK):
@@ -126,7 +128,6 @@ def large(buffering):
 @test
 def streamed():
     """a large file, as it comes (fastcgi_request_buffering off)"""
-    d.start()
     large("off")
 
 
@@ -207,4 +208,62 @@ def raises():
                    fds(d.workers()[0]))
 
 
-run(limit=900 if FULL else 120, needs=("nginx",))
+SHOW = """
+local fields, files, message = env:form { directory = "%s" }
+if not fields then return { Status = files }, message end
+local form, out = require "fpm.form", {}
+for name in pairs(fields) do
+    for _, value in ipairs(form.all(fields, name)) do
+        out[#out + 1] = ("%%s=%%q"):format(name, value)
+    end
+end
+table.sort(out)
+for _, file in ipairs(files) do
+    out[#out + 1] = ("%%s: %%s (%%s) %%q"):format(file.name, file.filename,
+        file.type, file.file:read("a"))
+end
+return text(table.concat(out, "|"))
+""".replace("\n", " ") % DIRECTORY
+
+
+@test
+def curl():
+    """what curl sends as a form is read"""
+    path = d.dir + '/a "b";c é.txt'
+    write(path, "content")
+    with nginx("on") as n:
+        code, out, err = tool(
+            "-sS", "-H", "X-Lua: " + SHOW, "-F", "a=1", "--form-string", "a=é;=", "-F",
+            'b c"=', "-F", 'f=@"%s";type=text/x-odd' % path.replace(
+                '"', '\\"'), "http://127.0.0.1:%d/" % n.port, program="curl")
+    equal((code, err), (0, ""))
+    # Old versions protect a quote by a backslash, new ones write %22.
+    equal(out.replace('b c"', "b c%22").replace(' "b";', " %22b%22;"),
+          'a="1"|a="é;="|b c%22=""|'
+          'f: a %22b%22;c é.txt (text/x-odd) "content"')
+
+
+@test
+def browser():
+    """what Chromium sends as a form is read"""
+    with nginx("on") as n, Browser() as b:
+        b.open("http://127.0.0.1:%d/" % n.port)
+        b.until("return document.body.innerText == 'hello'")
+        got = b.ask("POST", "/execute/async", {"script": """
+            const data = new DataTransfer(), done = arguments[1];
+            data.items.add(new File(['one'], 'a "b";c é.txt'));
+            data.items.add(new File(['two\\0'], 'x', {type: 'image/png'}));
+            document.body.innerHTML = `<form>
+                <input name="a" value="1"><input name="a" value="é;=">
+                <textarea name='b"c'>two\nlines</textarea>
+                <input type="file" name="f" multiple>
+                <input type="file" name="none"></form>`;
+            document.querySelector("[name=f]").files = data.files;
+            fetch("/", {method: "POST", headers: {"X-Lua": arguments[0]},
+                body: new FormData(document.querySelector("form"))})
+                .then(r => r.text()).then(done);""", "args": [SHOW]})
+    equal(got, 'a="1"|a="é;="|b%22c="two\\13\\\nlines"|f: a %22b%22;c é.txt '
+          '(application/octet-stream) "one"|f: x (image/png) "two\\0"')
+
+
+run(limit=900 if FULL else 120, needs=("nginx", "curl", *NEEDS))
