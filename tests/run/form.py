@@ -60,7 +60,8 @@ def in_c():
 DIFFERENCE = """
 local core, plain = require "fpm.core.form", require "fpm.form_plain"
 local words = { "\\r\\n--XX", "--XX", "\\r\\n", "\\r", "\\n", "-", "--", " ",
-  "a", "XX", "\\r\\n--XX\\r\\n\\r\\n", "\\r\\n--XX\\r\\nh: 1\\r\\n\\r\\n", "\\0",
+  "a", "XX", "\\r\\n--XX\\r\\n\\r\\n", "\\0",
+  "\\r\\n--XX\\r\\nh: 1\\r\\n\\r\\n",
   "--XX--", "X", "%%", "&", "=", "+", "%%4", "1f" }
 local function random()
   local out = {}
@@ -122,9 +123,8 @@ def same_in_lua():
 @test
 def query():
     """env.query has the fields of QUERY_STRING, and is made once"""
-    equal(lua("local q = env.query return text(q.a, q.b, tostring(q == "
-              "env.query), table.concat(require('fpm').form.all(q, 'a')))"
-              .replace("text(q.a, ", "text({q.a, ").replace("'a')))", "'a'))})"),
+    equal(lua("local q = env.query return text({q.a, q.b, tostring(q == "
+              "env.query), table.concat(require('fpm').form.all(q, 'a'))})",
               uri="/?a=1&b=%C3%A9&a=2&c=%zz"), "2étrue12")
     equal(lua("return text(tostring(next(env.query)))"), "nil")
 
@@ -179,8 +179,8 @@ def raises():
     equal(upload("kept = files.f error('on purpose')").status, 500)
     equal(unnamed(), [])
     equal(lua("return text({io.type(kept.file), tostring(pcall(kept.file."
-              "read, kept.file, 1)), tostring(kept:move('x'))})"
-              .replace("kept:move('x')", "pcall(kept.move, kept, 'x')")),
+              "read, kept.file, 1)), tostring(pcall(kept.move, kept, "
+              "'x'))})"),
           "closed filefalsefalse")
     r = d.lua("env:form { directory = '%s', on_part = function(p) p:read(1) "
               "error('on purpose') end }" % DIRECTORY, params=[TYPE],

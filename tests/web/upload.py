@@ -233,8 +233,8 @@ def curl():
     write(path, "content")
     with nginx("on") as n:
         code, out, err = tool(
-            "-sS", "-H", "X-Lua: " + SHOW, "-F", "a=1", "--form-string", "a=é;=", "-F",
-            'b c"=', "-F", 'f=@"%s";type=text/x-odd' % path.replace(
+            "-sS", "-H", "X-Lua: " + SHOW, "-F", "a=1", "--form-string",
+            "a=é;=", "-F", 'b c"=', "-F", 'f=@"%s";type=text/x-odd' % path.replace(
                 '"', '\\"'), "http://127.0.0.1:%d/" % n.port, program="curl")
     equal((code, err), (0, ""))
     # Old versions protect a quote by a backslash, new ones write %22.

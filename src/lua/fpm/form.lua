@@ -2,8 +2,8 @@
 -- them (https://url.spec.whatwg.org, 5; RFC 7578).  See fpm.form(3lua).
 --
 -- A body is read in pieces, and a file of it goes to disk as it comes, so that
--- memory is bounded by the fields, whose sizes have limits.  The file has no name
--- there: whatever ends the request or the process, nothing is left of it.
+-- memory is bounded by the fields, whose sizes have limits.  The file has no
+-- name there: whatever ends the request or the process, nothing is left of it.
 
 local check = require "fpm.check"
 local multipart = require "fpm.multipart"
@@ -21,9 +21,9 @@ local form = {}
 
 local PIECE = 65536 -- bytes that are read at once
 
--- ---- fields -------------------------------------------------------------------
+-- ---- fields ----------------------------------------------------------------
 
-local LISTS = {} -- a key of metatables: name -> all values, if there are several
+local LISTS = {} -- a key of metatables: name -> all values, if several
 
 -- `value` becomes the value of that name, and the last of all that it has.
 local function put(fields, name, value)
@@ -45,9 +45,9 @@ local function put(fields, name, value)
   list[#list + 1] = value
 end
 
--- Every value of a name, in the order in which they came; an empty list if there
--- is none.  `fields` is what form.query, env.query or form.read has returned, or
--- the files of form.read.
+-- Every value of a name, in the order in which they came; an empty list if
+-- there is none.  `fields` is what form.query, env.query or form.read has
+-- returned, or the files of form.read.
 --
 --     form.all(form.query "a=1&b=2&a=3", "a")    --> { "1", "3" }
 ---@param fields table
@@ -64,10 +64,10 @@ function form.all(fields, name)
   return { last }
 end
 
--- The fields of a query string, name -> value: of a name that comes several times
--- the last value (form.all has all of them).  "+" is a blank, %XX a byte; a "%"
--- without two hexadecimal digits stays as it is, and then the second result says
--- so, for who wants to refuse it.  Values may have any bytes.
+-- The fields of a query string, name -> value: of a name that comes several
+-- times the last value (form.all has all of them).  "+" is a blank, %XX a byte;
+-- a "%" without two hexadecimal digits stays as it is, and then the second
+-- result says so, for who wants to refuse it.  Values may have any bytes.
 --
 --     form.query "q=a+b&page=2"    --> { q = "a b", page = "2" }
 ---@param text string
@@ -83,12 +83,12 @@ function form.query(text)
   return fields, malformed and "malformed percent escape" or nil
 end
 
--- ---- options ------------------------------------------------------------------
+-- ---- options ---------------------------------------------------------------
 
 ---@alias fpm.form.size integer | string bytes, or "64K", "1M", "2G"
 
 ---@class fpm.form.options
----@field max_body? fpm.form.size of the whole body; default: the pool's own limit
+---@field max_body? fpm.form.size of the whole body; default: the pool's limit
 ---@field max_fields? integer default 1000
 ---@field max_field? fpm.form.size of a field's value; default "1M"
 ---@field max_memory? fpm.form.size of all fields together; default "8M"
@@ -149,7 +149,7 @@ local function read_options(options)
   return read
 end
 
--- ---- the body -----------------------------------------------------------------
+-- ---- the body --------------------------------------------------------------
 
 -- What is read: fields, files, options, how much of each there is, and, once it
 -- cannot go on, status and message.
@@ -226,7 +226,7 @@ function Reading:add(name, value)
   return true
 end
 
--- ---- urlencoded ---------------------------------------------------------------
+-- ---- urlencoded ------------------------------------------------------------
 
 function Reading:add_pairs(text)
   local list, n, malformed =
@@ -264,7 +264,7 @@ function Reading:read_pairs()
   return self.status or self:add_pairs(table.concat(pending))
 end
 
--- ---- multipart ----------------------------------------------------------------
+-- ---- multipart -------------------------------------------------------------
 
 ---@class fpm.form.part
 ---@field name string
@@ -291,8 +291,8 @@ local Broken = { __name = "fpm.form.broken",
 
 local sources = setmetatable({}, { __mode = "k" }) -- of parts that are read
 
--- The next event of the body, and what goes with it (form_plain.lua); nil if the
--- form cannot be read on.
+-- The next event of the body, and what goes with it (form_plain.lua); nil if
+-- the form cannot be read on.
 function Reading:next(into)
   local event, at, value = self.scanner:next(self.piece, self.at, into)
   self.at = at
@@ -310,8 +310,8 @@ function Reading:next(into)
   return event, value
 end
 
--- Go on to the end of the part, and return how many bytes it had; nil if that is
--- more than `most`, or if the form cannot be read on.
+-- Go on to the end of the part, and return how many bytes it had; nil if that
+-- is more than `most`, or if the form cannot be read on.
 function Reading:take(into, most, sum)
   repeat
     local event, n = self:next(into)
@@ -346,9 +346,9 @@ local function next_piece(source)
   end
 end
 
--- The next n bytes of the part, fewer at its end, and nil behind it; with "a" all
--- that are left, perhaps ""; without n the next piece, at most 64 kB.  Raises if
--- the form breaks off: what has been read is not all then.
+-- The next n bytes of the part, fewer at its end, and nil behind it; with "a"
+-- all that are left, perhaps ""; without n the next piece, at most 64 kB.
+-- Raises if the form breaks off: what has been read is not all then.
 ---@param n? integer | "a"
 ---@return string?
 function Part:read(n)
@@ -396,9 +396,9 @@ function Reading:stream(callback, part)
     self:take(nil, self.options.max_file, source.size) and true
 end
 
--- Give the file that name, in place of a file that has it, with the mode that the
--- umask leaves of 0666.  On another file system, or without /proc, it is copied
--- and flushed to disk.  true, or nil and a message.
+-- Give the file that name, in place of a file that has it, with the mode that
+-- the umask leaves of 0666.  On another file system, or without /proc, it is
+-- copied and flushed to disk.  true, or nil and a message.
 ---@param path string
 ---@return true?
 ---@return string? message
@@ -522,7 +522,7 @@ function Reading:read_parts(boundary)
   end
 end
 
--- ---- reading ------------------------------------------------------------------
+-- ---- reading ---------------------------------------------------------------
 
 local URLENCODED = "application/x-www-form-urlencoded"
 
@@ -554,8 +554,8 @@ local results = setmetatable({}, { __mode = "k" }) -- env -> its form
 
 -- The form that is the body of the request: fields (as form.query has them) and
 -- files.  files is a list, in the order in which they came; files[name] is the
--- last of that name, and form.all(files, name) has all of them.  If it cannot be
--- read: nil, an HTTP status and a message that a client may see.
+-- last of that name, and form.all(files, name) has all of them.  If it cannot
+-- be read: nil, an HTTP status and a message that a client may see.
 --
 --     400  malformed, or shorter than announced
 --     408  it did not come in time
@@ -563,7 +563,8 @@ local results = setmetatable({}, { __mode = "k" }) -- env -> its form
 --     415  no form, or of a kind that is not known
 --
 -- Raises if the client leaves (as env.input does), and if a file cannot be
--- stored.  Another call for the same request returns what the first has returned.
+-- stored.  Another call for the same request returns what the first has
+-- returned.
 --
 --     local fields, files, message = form.read(env, { max_file = "10M" })
 --     if not fields then
@@ -586,7 +587,8 @@ function form.read(env, options)
   end
   local by_name = setmetatable({}, { [LISTS] = {} })
   local reading = setmetatable({ input = input, options = options,
-    received = 0, count = 0, file_count = 0, memory = 0, fields = {}, by_name = by_name,
+    received = 0, count = 0, file_count = 0, memory = 0, fields = {},
+    by_name = by_name,
     files = setmetatable({}, { __index = by_name,
       [LISTS] = getmetatable(by_name)[LISTS] }) }, Reading)
   results[env] = { nil, 400, "the form has been read in part" }

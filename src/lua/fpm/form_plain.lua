@@ -3,7 +3,7 @@
 
 local plain = {}
 
--- ---- fields -------------------------------------------------------------------
+-- ---- fields ----------------------------------------------------------------
 
 local function unescape(text)
   local out, from, malformed = {}, 1, false
@@ -54,7 +54,7 @@ function plain.is_utf8(text)
   return utf8.len(text) ~= nil
 end
 
--- ---- files --------------------------------------------------------------------
+-- ---- files -----------------------------------------------------------------
 
 -- A file to read and write that has no name; in `directory`, or where the
 -- system has such files.  nil and a message if it cannot be made.
@@ -81,8 +81,8 @@ local function copy(from, to)
   end
 end
 
--- Make `path` the file's name, in place of a file that has it.  true, or nil and
--- a message.
+-- Make `path` the file's name, in place of a file that has it.  true, or nil
+-- and a message.
 ---@param file file*
 ---@param path string
 ---@return true | nil
@@ -106,7 +106,7 @@ function plain.move(file, path)
   return true
 end
 
--- ---- multipart ----------------------------------------------------------------
+-- ---- multipart -------------------------------------------------------------
 
 local HEAD = 8192 -- bytes of a part's head at most
 
@@ -213,8 +213,8 @@ end
 --     bad    what is malformed
 --     error  why content could not be written
 --
--- If `into` is a file, content is written to it, and with "more" and "end" comes
--- how many bytes that were; if it is nil, they are only counted.
+-- If `into` is a file, content is written to it, and with "more" and "end"
+-- comes how many bytes that were; if it is nil, they are only counted.
 ---@param piece string
 ---@param at integer
 ---@param into? file* | true

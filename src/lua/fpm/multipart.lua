@@ -6,7 +6,7 @@ local multipart = {}
 -- Patterns are anchored, and none has a repeat that another may take back: each
 -- is linear in what the client sends.
 
--- ---- parameters ---------------------------------------------------------------
+-- ---- parameters ------------------------------------------------------------
 
 -- Without blanks at its end.
 local function trim(text)
@@ -18,8 +18,8 @@ local function trim(text)
 end
 
 -- A quoted string; `at` is behind its first quote.  A backslash counts where it
--- protects a quote or a backslash: some clients send paths with others.  Returns
--- the string and where to go on, or nil.
+-- protects a quote or a backslash: some clients send paths with others.
+-- Returns the string and where to go on, or nil.
 local function quoted(text, at)
   local out, from = {}, at
   while true do
@@ -68,7 +68,7 @@ function multipart.value(text)
   return word and word:lower(), parameters
 end
 
--- ---- names of files -----------------------------------------------------------
+-- ---- names of files --------------------------------------------------------
 
 -- ISO-8859-1 as UTF-8.
 local function from_latin(text)
@@ -118,7 +118,7 @@ local function file_name(parameters, is_utf8)
   return not name:find("%c") and last_part(name)
 end
 
--- ---- heads --------------------------------------------------------------------
+-- ---- heads -----------------------------------------------------------------
 
 local WANTED = { ["content-disposition"] = true, ["content-type"] = true,
   ["content-transfer-encoding"] = true }
