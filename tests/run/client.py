@@ -2,6 +2,7 @@
 """fpm.client: requests from an application to a FastCGI server, good, slow and
 hostile."""
 
+import glob
 import os
 import sys
 
@@ -581,6 +582,54 @@ def in_start():
                 'read("a") end return app' % server.address()) as other:
         for _ in range(5):
             equal(other.fetch().body, b"hello")
+
+
+@test
+def php():
+    """php-fpm: pages of PHP, over one kept connection, with a form, an error
+    and its text"""
+    program = next(iter(sorted(glob.glob("/usr/sbin/php-fpm*"))), None)
+    if program is None:
+        raise Skip("no php-fpm")
+    dir = scratch()
+    write(dir + "/page.php", "<?php header('X-Pid: ' . getmypid()); echo 'q='"
+          " . $_GET['q'] . ' name=' . ($_POST['name'] ?? '-'); "
+          "if ($_GET['q'] == 'bad') { http_response_code(503); "
+          "error_log('oh no'); }")
+    write(dir + "/fpm.conf", """[global]
+error_log = %(dir)s/rw/log
+daemonize = no
+[www]
+%(user)s
+listen = %(dir)s/rw/php.sock
+listen.mode = 0666
+pm = static
+pm.max_children = 1
+php_admin_flag[log_errors] = on
+""" % {"dir": dir, "user": ROOT and "user = %s\ngroup = %s" % (
+        pool_user(), pool_group()) or ""})
+    with open(dir + "/out", "w") as out, subprocess.Popen(
+            [program, "-y", dir + "/fpm.conf"], stdin=subprocess.DEVNULL,
+            stdout=out, stderr=out) as process:
+        try:
+            until(lambda: os.path.exists(dir + "/rw/php.sock"), "php-fpm")
+            got = lua("""
+                local c <close> = assert(client.connect("%s/rw/php.sock"))
+                local got, pids = {}, {}
+                for _, q in ipairs { "one", "two", "bad" } do
+                  local reply = assert(c:request({ REQUEST_METHOD = "POST",
+                    SCRIPT_FILENAME = "%s/page.php", QUERY_STRING = "q=" .. q,
+                    CONTENT_TYPE = "application/x-www-form-urlencoded",
+                  }, "name=Ada"))
+                  got[#got + 1] = reply.status .. " " .. reply:read("a")
+                  got[#got + 1] = reply.errors:match("oh no")
+                end
+                return text(table.concat(got, "|"))""" % (dir, dir))
+        finally:
+            process.terminate()
+    equal(got, "200 q=one name=Ada|200 q=two name=Ada|503 q=bad name=Ada|"
+          "oh no")
+    shutil.rmtree(dir)
 
 
 @test
