@@ -116,6 +116,22 @@ def is_kept():
 
 
 @test
+def asks_once_more():
+    """a kept connection that is closed without an answer: the request is
+    sent again, unless its body is gone"""
+    for body, got in (("'text'", "hi"), ("nil", "hi"),
+                      ("io.open('/etc/passwd')", "cut")):
+        with Peer() as peer:
+            peer.serve([OK, lambda sock: None], [OK])
+            equal(lua("""
+                local c <close> = assert(client.connect("%s"))
+                assert(assert(c:request {}):read("a") == "hi")
+                local reply, why, details = c:request({}, %s)
+                return text(reply and reply:read("a") or details.kind)""" %
+                      (peer.path, body)), got)
+
+
+@test
 def lengths():
     """names and values of 0, 127, 128 and 70000 bytes, with any bytes (F1),
     in records that are padded"""
@@ -664,14 +680,19 @@ def wrong_arguments():
             ("assert(c:request {}):read('x')", 'format is "x"'),
             ("assert(c:request {}):read(0)", "format is 0"),
             ("assert(c:request {}):read({})", "format is a table"),
-            ("c:request({}, function() error('mine') end)", "mine"),
-            ("c:request({}, function() local r = c:request {} return r end)",
-             "body of another request")):
+            ("c:request({}, function() error('mine') end)", "mine")):
         matches(r"^false\|request:\d+: .*" + why, lua(
             connect + "return try(function()\nlocal _ = %s\nend)" % code))
     matches("next piece is a number", lua(
         connect + "return try(c.request, c, {}, function() return 5 end)"))
-    matches("^nil", lua("return text(tostring(client.connect('no address')))"))
+    matches("has used the connection itself", lua(
+        connect + "return try(c.request, c, {}, function() c:request {} "
+        "return 'x' end)"))
+    for address in ("no address", "/a\\0b", ":1", "host:", "/" + "x" * 200,
+                    "[::1]", "127.0.0.1:0"):
+        matches("^nil [^ ]", lua("local c, why = client.connect('%s') "
+                                 "return text(tostring(c) .. ' ' .. why)" %
+                                 address))
     equal(lua(connect + "pcall(c.request, c, {}, error) return text(assert("
               "c:request {}):read('a'))"), "hello", "it can be used after")
 

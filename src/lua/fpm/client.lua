@@ -129,6 +129,9 @@ function client.connect(address, options)
   if not found then
     return nil, "fpm.client needs lua-fpm"
   end
+  if address:find("\0", 1, true) then
+    return nil, "an address with a NUL"
+  end
   local call, message = core.open(address)
   if not call then
     return nil, message
@@ -165,14 +168,11 @@ end
 local function put_next(self, request)
   local source = request.sources[1]
   local piece
-  do
-    local _ <close> = setmetatable({}, {
-      __close = function() self.sending = false end,
-    })
-    self.sending = true
-    repeat
-      piece = source.next()
-    until piece ~= ""
+  repeat
+    piece = source.next()
+  until piece ~= ""
+  if self.serial ~= request.serial then
+    error(REQUEST .. ": the body's function has used the connection itself", 0)
   end
   if piece == nil then
     self.call:put(source.stream)
@@ -239,7 +239,6 @@ local function make_reply(self, request)
     headers = headers,
     connection = self,
     request = request,
-    serial = self.serial,
   }, reply)
 end
 
@@ -297,12 +296,9 @@ function connection:request(params, body, options)
   local sources, again = list_sources(role, body, options.data)
   local timeout = options.timeout and check_timeout(REQUEST, options)
     or self.timeout
-  if self.sending then
-    check.fail(REQUEST, 0, "the body of another request is being sent")
-  end
   for attempt = 1, 2 do
     self.serial = self.serial + 1
-    local request = { sources = sources }
+    local request = { sources = sources, serial = self.serial }
     local more, kind, message = self.call:begin(texts, ROLES[role], self.keep,
       texts.REQUEST_METHOD == "HEAD", timeout, self.max_head, self.max_errors)
     if more then
@@ -329,7 +325,7 @@ function reply:__index(name)
     return rawget(reply, name)
   elseif request.over then
     return request.result[RESULT[name]]
-  elseif name == "errors" and self.serial == self.connection.serial then
+  elseif name == "errors" and request.serial == self.connection.serial then
     return (select(3, self.connection.call:result()))
   end
 end
@@ -338,7 +334,7 @@ end
 -- a message if it broke off.
 local function next_piece(self, take)
   local connected, request = self.connection, self.request
-  if self.serial ~= connected.serial then
+  if request.serial ~= connected.serial then
     return nil, "the response is over: its connection has been used again"
   end
   while true do

@@ -74,11 +74,13 @@ check_size(lua_State *L, int arg)
 static int
 call_open(lua_State *L)
 {
-	const char *text = luaL_checkstring(L, 1);
+	size_t len;
+	const char *text = luaL_checklstring(L, 1, &len);
 	struct fcgi_address address;
 	struct fcgi_call *c;
 	struct why why;
 
+	luaL_argcheck(L, strlen(text) == len, 1, "has a NUL");
 	if (fcgi_address_parse(text, &address, &why) == -1) {
 		lua_pushnil(L);
 		lua_pushstring(L, why.text);
