@@ -255,6 +255,11 @@ function make.read_body_as_string(_, _, body)
   end
 end
 
+-- What lua-fpm has and Lapis has not.
+function make.fpm(_, env)
+  return env
+end
+
 -- Those that Lapis calls deprecated.
 
 make.cmd_mth, make.cmd_url, make.srv = make.method, make.request_uri,
