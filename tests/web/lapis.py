@@ -574,4 +574,7 @@ def on_debian():
               (200, b"<h1>It works</h1><p>This is 127.0.0.1</p>"))
 
 
-run(60, needs=("/usr/sbin/nginx",))
+if tool("-e", "require 'cjson'", program="lua5.4")[0] != 0:
+    print("1..0 # SKIP no lua-cjson")
+    sys.exit()
+run(60, needs=("/usr/sbin/nginx", "lua5.4"))
