@@ -201,7 +201,9 @@ class Applications(Daemon):
             dir = "%s/%s" % (self.dir, example.name)
             os.mkdir(dir)
             for file in example.files:
-                write(os.path.join(dir, file.about), file.text)
+                path = os.path.join(dir, file.about)
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                write(path, file.text)
             write(dir + "/app.lua", example.text if example.kind ==
                   "application" else WORKER % example.text)
             self.set_pool(example.name, app=dir + "/app.lua", workers={

@@ -111,7 +111,9 @@ function response:close() end
 ---@class fpm
 ---@field client fpm.client
 ---@field cookie fpm.cookie
+---@field files fpm.files
 ---@field form fpm.form
+---@field functions fpm.functions
 ---@field html fpm.html
 ---@field http fpm.http
 ---@field lapis fpm.lapis

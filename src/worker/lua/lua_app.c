@@ -18,6 +18,22 @@
 
 /* ---- loading ------------------------------------------------------------- */
 
+static bool
+has_root(const struct lua_app *app)
+{
+	return app->options.pool != NULL && conf_has_root(
+	    (enum conf_interface)app->options.pool->interface);
+}
+
+/* A file in the directory in which modules are looked for first. */
+static const char *
+module_path(lua_State *L, const struct lua_app *app)
+{
+	if (!has_root(app))
+		return app->file;
+	return lua_pushfstring(L, "%s/", app->file);
+}
+
 static int
 setup(lua_State *L)
 {
@@ -27,7 +43,7 @@ setup(lua_State *L)
 	lua_env_setup(&app->req, L);
 	lua_deadline_setup(L);
 	lua_process_setup(L);
-	lua_sandbox_apply(L, app->options.lua, app->file,
+	lua_sandbox_apply(L, app->options.lua, module_path(L, app),
 	    &app->chunks);
 	lua_files_watch(&app->files, L);
 	lua_library_setup(L);
@@ -154,7 +170,8 @@ load(struct lua_app *app)
 	if (lua_state_call(L, 1, 0) == -1)
 		return -1;
 	/* Noted before it is read, so that a change in between is seen. */
-	lua_files_add(&app->files, app->file);
+	if (!has_root(app))
+		lua_files_add(&app->files, app->file);
 	if (lua_interface_load(L, app->file, app->options.pool) == -1)
 		return -1;
 	lua_pushcfunction(L, check_app);

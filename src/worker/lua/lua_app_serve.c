@@ -131,6 +131,9 @@ fail(struct lua_app *app, enum log_level level, int status, const char *text,
 		return;
 	if (lua_deadline_expired())
 		status = app->options.timeout_status;
+	if (!request->aborted && app->options.pool != NULL &&
+	    app->options.pool->interface == INTERFACE_FUNCTIONS)
+		request->result = (uint32_t)status;
 	if (!request->aborted)
 		lua_reply_error(&app->reply, request, status);
 }

@@ -15,6 +15,10 @@ push_options(lua_State *L, const struct conf_pool *pool)
 	lua_newtable(L);
 	lua_pushstring(L, pool->mount != NULL ? pool->mount : "");
 	lua_setfield(L, -2, "mount");
+	if (!conf_has_root((enum conf_interface)pool->interface))
+		return;
+	lua_pushnumber(L, (lua_Number)pool->revalidate / 1000);
+	lua_setfield(L, -2, "revalidate");
 }
 
 /* Called with the file's name and the pool; returns what fpm.NAME makes. */

@@ -11,6 +11,7 @@
 #include "worker/lua/lib/lua_text.h"
 #include "worker/lua/lib/lua_try.h"
 #include "worker/lua/lib/lua_respond.h"
+#include "worker/lua/lib/lua_script.h"
 #include "worker/lua/lib/lua_timeout.h"
 #include "worker/lua/lib/lua_worker.h"
 
@@ -24,6 +25,7 @@ static const luaL_Reg core[] = {
 	{ "fpm.core.text", lua_text_open },
 	{ "fpm.core.try", lua_try_open },
 	{ "fpm.core.request", lua_respond_open },
+	{ "fpm.core.script", lua_script_open },
 	{ "fpm.core.timeout", lua_timeout_open },
 	{ "fpm.core.worker", lua_worker_open },
 	{ NULL, NULL },

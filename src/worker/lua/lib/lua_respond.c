@@ -116,6 +116,20 @@ after(lua_State *L)
 	return 0;
 }
 
+/* status(env, n): the application's status of the response, which is not that of
+ * HTTP. */
+static int
+set_status(lua_State *L)
+{
+	struct lua_req *req = lua_req_check_env(L, 1);
+	lua_Integer status = luaL_checkinteger(L, 2);
+
+	luaL_argcheck(L, status >= 0 && status <= UINT32_MAX, 2,
+	    "out of range");
+	req->request->result = (uint32_t)status;
+	return 0;
+}
+
 int
 lua_respond_open(lua_State *L)
 {
@@ -123,7 +137,8 @@ lua_respond_open(lua_State *L)
 		{ "flush", flush }, { "write", write_pieces },
 		{ NULL, NULL } };
 	static const luaL_Reg functions[] = { { "after", after },
-		{ "respond", respond }, { NULL, NULL } };
+		{ "respond", respond }, { "status", set_status },
+		{ NULL, NULL } };
 
 	lua_req_make_type(L, RESPONSE, methods);
 	luaL_newlib(L, functions);

@@ -5,7 +5,8 @@
  * fpm.core.request: the methods of env that are C.  env:respond(status, headers)
  * begins a response that is written piece by piece, and returns its handle;
  * env:after(f) notes a function for when the response has been sent
- * (lua_after.h).
+ * (lua_after.h).  status(env, n) is for interfaces that know a status of the
+ * application.
  */
 
 #include <lua.h>
