@@ -425,15 +425,17 @@ end)
 tap.test("on_part reads a file as it comes", function()
   local long = ("0123456789"):rep(20000)
   local body = field("a", "1") .. file("f", "x", long) .. field("b", "2") .. END
-  for _, n in ipairs { 1000, 7, 65536, 1 << 30 } do
-    local got, kept = {}, nil
+  for _, n in ipairs { 1000, 1, 65536, 1 << 30 } do
+    local got, sum, kept = {}, 0, nil
     local fields, files = read(body, { on_part = function(p)
       tap.equal({ "f", "x", "text/plain" }, { p.name, p.filename, p.type })
       for piece in function() return p:read(n) end do
-        tap.equal(true, #piece == n or #table.concat(got) + #piece == #long)
+        sum = sum + #piece
+        tap.equal(true, #piece == n or sum == #long)
         got[#got + 1] = piece
       end
       tap.equal(nil, p:read(n))
+      tap.equal(nil, p:read())
       tap.equal("", p:read("a"))
       kept = p
     end })
@@ -442,6 +444,19 @@ tap.test("on_part reads a file as it comes", function()
     tap.equal(true, table.concat(got) == long)
     tap.raises("part is over", kept.read, kept, 1)
   end
+end)
+
+tap.test("without a number the next piece is read", function()
+  local long = ("x"):rep(100000)
+  read(file("f", "x", long) .. END, { on_part = function(p)
+    local first = p:read(10)
+    local pieces = { first }
+    for piece in function() return p:read() end do
+      tap.equal(true, #piece > 0 and #piece <= 65536)
+      pieces[#pieces + 1] = piece
+    end
+    tap.equal(true, #pieces > 2 and table.concat(pieces) == long)
+  end })
 end)
 
 tap.test("on_part may leave parts to be stored, skip them, or read some of them",

@@ -57,6 +57,42 @@ def in_c():
     equal(lua('return text(type(package.loaded["fpm.core.form"]))'), "table")
 
 
+MISUSE = """
+local core = require "fpm.core.form"
+local bad = { nil, 1, -1, 1.5, 1 << 62, "", "x", ("x"):rep(71), "a\0b", "\1",
+  true, {}, print, io.stderr, assert(core.temporary()), core.scanner "XX",
+  n = 16 }
+bad[15]:close()
+for name, f in pairs(core) do
+  for i = 1, bad.n do
+    for j = 1, bad.n do
+      pcall(f, bad[i], bad[j])
+    end
+  end
+end
+for i = 1, bad.n do
+  for j = 1, bad.n do
+    for k = 1, bad.n do
+      local s = core.scanner "XX"
+      pcall(s.next, s, bad[i], bad[j], bad[k])
+      pcall(s.next, bad[i], bad[j], bad[k])
+    end
+  end
+end
+collectgarbage()
+return text "sound"
+"""
+
+
+@test
+def misuse():
+    """the half in C stands arguments of any kind"""
+    with tempfile.TemporaryDirectory(dir=DIRECTORY) as dir:
+        os.chmod(dir, 0o777)
+        equal(lua(MISUSE.replace("core.temporary()",
+                                 'core.temporary "%s"' % dir)), "sound")
+
+
 DIFFERENCE = """
 local core, plain = require "fpm.core.form", require "fpm.form_plain"
 local words = { "\\r\\n--XX", "--XX", "\\r\\n", "\\r", "\\n", "-", "--", " ",

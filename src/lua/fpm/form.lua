@@ -326,17 +326,18 @@ function Reading:take(into, most, sum)
   return sum
 end
 
--- A piece of the part's content, nil at its end.
-local function next_piece(source)
+-- True if there is more of the part; then it is source.text from byte source.at
+-- on.
+local function has_more(source)
   local reading = source.reading
-  while not source.done do
+  while source.at > #source.text and not source.done do
     local event, value = reading:next(true)
     if event == "data" then
+      source.text, source.at = value, 1
       source.size = source.size + #value
-      if source.size <= reading.options.max_file then
-        return value
+      if source.size > reading.options.max_file then
+        event = reading:fail(413, "a file is too long")
       end
-      event = reading:fail(413, "a file is too long")
     end
     if not event then
       error(setmetatable({ status = reading.status,
@@ -344,6 +345,7 @@ local function next_piece(source)
     end
     source.done = event == "end"
   end
+  return source.at <= #source.text
 end
 
 -- The next n bytes of the part, fewer at its end, and nil behind it; with "a"
@@ -359,28 +361,23 @@ function Part:read(n)
     n = check.integer("part:read", "n", n, 0, math.maxinteger)
   end
   source.touched = true
-  local all, wanted = {}, n == "a" and math.huge or n or 1
-  local text = source.rest or next_piece(source)
-  while text do
-    all[#all + 1], wanted = text, wanted - #text
-    text = wanted > 0 and next_piece(source)
-  end
-  source.rest = nil
-  if #all == 0 then
+  if not has_more(source) then
     return n == "a" and "" or nil
   end
-  text = #all == 1 and all[1] or table.concat(all)
-  if n and n ~= "a" and #text > n then
-    source.rest = text:sub(n + 1)
-    text = text:sub(1, n)
+  local all, wanted = {}, n == "a" and math.maxinteger or n or 1
+  while wanted > 0 and has_more(source) do
+    local here = #source.text - source.at + 1
+    local taken = n and math.min(wanted, here) or here
+    all[#all + 1] = source.text:sub(source.at, source.at + taken - 1)
+    source.at, wanted = source.at + taken, wanted - taken
   end
-  return text
+  return table.concat(all)
 end
 
 -- Call on_part.  True if it has taken the part, which is over then; nil if the
 -- form cannot be read on.
 function Reading:stream(callback, part)
-  local source = { reading = self, size = 0 }
+  local source = { reading = self, size = 0, text = "", at = 1 }
   setmetatable(part, Part)
   sources[part] = source
   local good, taken = try(callback, part)
