@@ -38,12 +38,13 @@ def start():
             with open("%s/%s" % (STANDIN, file)) as f:
                 write("%s/%s" % (dir, file), f.read())
         write(dir + "/config.lua", "")
-        for mode in ("development", "production"):
+        for mode in ("development", "production", "hurry"):
             d.set_pool("%s-%s" % (name, mode), app=dir + "/site.lua",
                        interface="lapis", lua={"path": ";;" + path},
                        workers={"mode": "static", "max": 1},
-                       limits={"memory": "32M"}, timeouts={"read": "300ms"},
+                       limits={"memory": "32M"},
                        environment={"LAPIS_ENVIRONMENT": mode})
+        d.pools[name + "-hurry"]["timeouts"] = {"read": "300ms", "stop": "10s"}
     d.start()
     for name in PATHS:
         sites[name] = Nginx("%s/%s-development.sock" % (d.dir, name))
@@ -320,7 +321,7 @@ def bad_forms(site):
 def slow_bodies(site):
     """a body that does not come in time is a 408, as a form and as a string"""
     for type in (FORM, "text/plain"):
-        with Conn(d.address(site.pool())) as c:
+        with Conn(d.address(site.pool("hurry"))) as c:
             c.send(head("POST", "/echo", params=[
                 ("CONTENT_TYPE", type), ("CONTENT_LENGTH", "10")]))
             c.send(record(STDIN, b"a=1"))
