@@ -150,11 +150,14 @@ function cookie.parse(text)
   end
   check.is("fpm.cookie.parse", "text", text, "string")
   for pair in text:gmatch("[^;]+") do
-    local name, value = pair:match("^([^=]+)=(.*)$")
-    name = name and trim(name)
-    if name and name ~= "" and cookies[name] == nil then
-      value = trim(value)
-      cookies[name] = value:match('^"(.*)"$') or value
+    local name, value = pair:match("^ ?([!-<>-~]+)=([!#-~]*)$") -- most are
+    if not name then
+      name, value = pair:match("^([^=]+)=(.*)$")
+      name, value = trim(name or ""), trim(value or "")
+      value = value:match('^"(.*)"$') or value
+    end
+    if name ~= "" and cookies[name] == nil then
+      cookies[name] = value
     end
   end
   return cookies

@@ -24,6 +24,22 @@ local any_case = {
   end,
 }
 
+-- The names of parameters that are headers, as env.headers has them; of others
+-- false.  As many as clients do not fill memory with.
+local header_names, known, MOST = {}, 0, 1000
+
+local function header_name(param)
+  local name = type(param) == "string" and param:match("^HTTP_(.+)$") or false
+  if name then
+    name = normal(name)
+    name = name ~= "proxy" and name
+  end
+  if known < MOST then
+    header_names[param], known = name, known + 1
+  end
+  return name
+end
+
 -- The headers of the request, by names in lower case with dashes; read with a
 -- name in any case, with "-" or "_".  What came several times is one value,
 -- joined by ", " ("; " for cookies).  Of the body's headers those count that
@@ -32,16 +48,18 @@ local any_case = {
 ---@return table<string, string>
 function fields.headers(env)
   local headers = {}
-  for name, value in next, env do
-    if type(name) == "string" and name:find("^HTTP_.") then
-      headers[(normal(name:sub(6)))] = value
+  for param, value in next, env do
+    local name = header_names[param]
+    if name == nil then
+      name = header_name(param)
+    end
+    if name then
+      headers[name] = value
     end
   end
-  for _, name in ipairs { "CONTENT_TYPE", "CONTENT_LENGTH" } do
-    local value = rawget(env, name)
-    headers[(normal(name))] = value ~= "" and value or nil
-  end
-  headers.proxy = nil
+  local kind, length = rawget(env, "CONTENT_TYPE"), rawget(env, "CONTENT_LENGTH")
+  headers["content-type"] = kind ~= "" and kind or nil
+  headers["content-length"] = length ~= "" and length or nil
   return setmetatable(headers, any_case)
 end
 
