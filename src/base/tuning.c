@@ -22,4 +22,5 @@ const struct tuning tuning = {
 	.room = MS(10000),
 	.linger = MS(5000),
 	.rate = MS(10000),
+	.lock = MS(2000),
 };

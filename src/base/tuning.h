@@ -29,6 +29,7 @@ struct tuning {
 	int64_t room;	 /* from when it is not until that is said */
 	int64_t linger;	 /* for a peer to close after its response */
 	int64_t rate;	 /* of waiting, in which a body keeps limits.min_rate */
+	int64_t lock;	 /* for a shared dictionary that another worker holds */
 };
 
 extern const struct tuning tuning;
