@@ -59,9 +59,8 @@ static const char usage_text[] =
     "       lua-fpm --from-php-fpm file\n"
     "       lua-fpm -h | -V\n"
     "settings: -i interface, --timeout time, --slow time, --memory size,\n"
-    "          --max-requests n, --error-log file; or LUA_FPM_TIMEOUT=time "
-    "and so\n"
-    "          on in the environment\n";
+    "          --max-requests n, --error-log file, --shared name=size; or\n"
+    "          LUA_FPM_TIMEOUT=time and so on in the environment\n";
 
 /* Options that are no character. */
 enum { FROM_PHP_FPM = 256, SETTING };

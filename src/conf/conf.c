@@ -114,6 +114,14 @@ conf_list_free(struct conf_list *list)
 	*list = (struct conf_list){ 0 };
 }
 
+int64_t
+conf_shared_item(const char *item, size_t *name_len)
+{
+	*name_len = strcspn(item, "=");
+	return item[*name_len] == '=' ? strtoll(item + *name_len + 1, NULL, 10) :
+					0;
+}
+
 static void
 pool_clear(struct conf_pool *pool)
 {
@@ -138,6 +146,7 @@ pool_clear(struct conf_pool *pool)
 	free(pool->ping_response);
 	free(pool->directory);
 	conf_list_free(&pool->environment);
+	conf_list_free(&pool->shared);
 	free(pool->logs.access);
 	free(pool->logs.access_format);
 	conf_list_free(&pool->logs.access_suppress);

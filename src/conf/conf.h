@@ -116,6 +116,7 @@ struct conf_pool {
 	int64_t priority; /* setpriority(2), 0: not changed */
 	bool dumpable;    /* although the worker changed its user */
 	struct conf_list environment; /* "NAME=value" */
+	struct conf_list shared; /* dictionaries, conf_shared_item */
 	bool clear_environment;
 	bool errors_to_server;
 	char *request_id; /* the parameter that has the id, NULL: none */
@@ -177,6 +178,10 @@ void conf_faults_print(const struct conf_faults *faults, FILE *out);
  * empty then. */
 int conf_list_add(struct conf_list *list, const char *text);
 void conf_list_free(struct conf_list *list);
+
+/* An item of conf_pool.shared, "NAME=BYTES": the bytes; *name_len is the length
+ * of the name, with which the item begins. */
+int64_t conf_shared_item(const char *item, size_t *name_len);
 
 /* Free a configuration and everything in it; NULL is allowed. */
 void conf_free(struct conf *conf);

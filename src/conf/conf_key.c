@@ -84,6 +84,8 @@ const struct conf_key conf_keys[] = {
 	    "false", 0, 1, CLASS_REPLACE, NULL },
 	{ GROUP_POOL, "environment", KEY_VARIABLES, POOL(environment),
 	    NULL, 0, 0, CLASS_REPLACE, NULL },
+	{ GROUP_POOL, "shared", KEY_SIZES, POOL(shared),
+	    NULL, 4096, (int64_t)8 << 30, CLASS_REPLACE, NULL },
 	{ GROUP_POOL, "clear_environment", KEY_BOOL, POOL(clear_environment),
 	    "true", 0, 1, CLASS_REPLACE, NULL },
 	{ GROUP_POOL, "errors_to_server", KEY_BOOL, POOL(errors_to_server),

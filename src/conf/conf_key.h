@@ -27,6 +27,8 @@ enum key_type { /* the member of the structure is */
 	KEY_STRING,   /* char *, NULL for the empty string */
 	KEY_STRINGS,  /* struct conf_list */
 	KEY_VARIABLES, /* struct conf_list of "NAME=value" */
+	KEY_SIZES, /* struct conf_list of "NAME=BYTES", names of Lua; min and
+		      max are of a size */
 	KEY_BOOL,     /* bool */
 	KEY_INTEGER,  /* this and all below: int64_t */
 	KEY_DURATION, /* ms */

@@ -121,6 +121,33 @@ read_variable(struct reader *r, const struct target *target,
 	return result;
 }
 
+/* A size of a group of them. */
+static int
+read_size(struct reader *r, const struct target *target,
+    const struct conf_key *key, const config_setting_t *setting)
+{
+	const char *name = config_setting_name(setting);
+	char scratch[NUM_TEXT], within[128], expects[VALUE_TEXT];
+	char found[SETTING_TEXT], *text = NULL;
+	int result = -1;
+
+	errno = EINVAL;
+	if (conf_setting_fits(KEY_SIZE, setting) &&
+	    asprintf(&text, "%s=%s", name,
+		conf_setting_text(setting, scratch)) != -1)
+		result = conf_value_set(key, target->object, text);
+	if (result == -1 && errno == ENOMEM)
+		reader_fault_memory(r);
+	else if (result == -1)
+		reader_fault(r, (int)config_setting_source_line(setting),
+		    "%s.%.64s: expected %s, found %s", full_name(target,
+			key->group, key->name, within), name,
+		    conf_value_expects(key, expects),
+		    conf_setting_found(setting, found));
+	free(text);
+	return result;
+}
+
 static int
 read_variables(struct reader *r, const struct target *target,
     const struct conf_key *key, const config_setting_t *setting)
@@ -130,8 +157,9 @@ read_variables(struct reader *r, const struct target *target,
 	if (!config_setting_is_group(setting))
 		return fault_value(r, target, key, setting);
 	for (int i = 0; i < config_setting_length(setting); i++) {
-		if (read_variable(r, target, key,
-		    config_setting_get_elem(setting, (unsigned)i)) == -1)
+		if ((key->type == KEY_SIZES ? read_size : read_variable)(r,
+			target, key, config_setting_get_elem(setting,
+			    (unsigned)i)) == -1)
 			result = -1;
 	}
 	return result;
@@ -147,7 +175,7 @@ reader_key(struct reader *r, const struct target *target,
 	int result;
 
 	conf_value_clear(key, target->object);
-	if (key->type == KEY_VARIABLES)
+	if (key->type == KEY_VARIABLES || key->type == KEY_SIZES)
 		result = read_variables(r, target, key, setting);
 	else
 		result = (many ? read_list : read_value)(r, target, key,

@@ -21,6 +21,7 @@ const struct single_setting single_settings[SINGLE_SETTINGS] = {
 	    "max_requests" },
 	{ "error-log", "LUA_FPM_ERROR_LOG", GROUP_TOP, "error_log" },
 	{ "interface", "LUA_FPM_INTERFACE", GROUP_POOL, "interface" },
+	{ "shared", "LUA_FPM_SHARED", GROUP_POOL, "shared" },
 };
 
 /* Set a key from text (NULL: leave it), for which the user wrote `name` on the

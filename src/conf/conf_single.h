@@ -7,7 +7,7 @@
 #include "conf/conf.h"
 #include "conf/conf_key.h"
 
-#define SINGLE_SETTINGS  6
+#define SINGLE_SETTINGS  7
 #define SINGLE_INTERFACE 5 /* the one that has a short option too, -i */
 
 /* The keys that an option of the command line sets, or else a variable of the

@@ -108,6 +108,44 @@ variable_add(struct conf_list *list, const char *text)
 	return conf_list_add(list, text);
 }
 
+/* Append "NAME=BYTES" for the first n bytes of a text, "NAME=SIZE". */
+static int
+size_add(const struct conf_key *key, struct conf_list *list, const char *text,
+    size_t n)
+{
+	char *item = strndup(text, n), *whole = NULL;
+	int result = -1;
+	int64_t size;
+	size_t len;
+
+	if (item == NULL)
+		return -1;
+	len = strcspn(item, "=");
+	if (!is_variable(item))
+		value_fail(EINVAL);
+	else if (num_size(item + len + 1, &size) == -1)
+		;
+	else if (size < key->min || size > key->max)
+		value_fail(ERANGE);
+	else if (asprintf(&whole, "%.*s=%" PRId64, (int)len, item, size) != -1)
+		result = conf_list_add(list, whole);
+	free(whole);
+	free(item);
+	return result;
+}
+
+/* Several of them, separated by commas, on a command line. */
+static int
+sizes_add(const struct conf_key *key, struct conf_list *list, const char *text)
+{
+	size_t n = strcspn(text, ",");
+
+	for (; text[n] == ','; text += n + 1, n = strcspn(text, ","))
+		if (size_add(key, list, text, n) == -1)
+			return -1;
+	return size_add(key, list, text, n);
+}
+
 /* A size or mode that is a word, "" or "unlimited".  True if the key accepts
  * the word. */
 static bool
@@ -168,6 +206,8 @@ conf_value_set(const struct conf_key *key, void *object, const char *text)
 		return list_add(key, member, text);
 	case KEY_VARIABLES:
 		return variable_add(member, text);
+	case KEY_SIZES:
+		return sizes_add(key, member, text);
 	case KEY_BOOL:
 		return bool_set(member, text);
 	case KEY_WORD:
@@ -247,6 +287,17 @@ strings_text(const struct conf_key *key, char out[VALUE_TEXT])
 }
 
 static const char *
+sizes_text(const struct conf_key *key, char out[VALUE_TEXT])
+{
+	char min[NUM_TEXT], max[NUM_TEXT];
+
+	snprintf(out, VALUE_TEXT, "a group of sizes, { NAME = \"16M\"; }, from "
+	    "%s to %s, with names of letters, digits and '_'",
+	    num_size_text(key->min, min), num_size_text(key->max, max));
+	return out;
+}
+
+static const char *
 words_text(const struct conf_key *key, char out[VALUE_TEXT])
 {
 	size_t used = (size_t)snprintf(out, VALUE_TEXT, "one of");
@@ -275,6 +326,8 @@ conf_value_expects(const struct conf_key *key, char out[VALUE_TEXT])
 	case KEY_VARIABLES:
 		return strcpy(out, "a group of variables, { NAME = \"value\"; "
 		    "}");
+	case KEY_SIZES:
+		return sizes_text(key, out);
 	case KEY_BOOL:
 		return strcpy(out, "true or false, without quotes");
 	case KEY_INTEGER:
@@ -324,6 +377,7 @@ conf_value_same(const struct conf_key *key, const void *a, const void *b)
 		return string_same(*(char *const *)one, *(char *const *)other);
 	case KEY_STRINGS:
 	case KEY_VARIABLES:
+	case KEY_SIZES:
 		return list_same(one, other);
 	case KEY_BOOL:
 		return *(const bool *)one == *(const bool *)other;
@@ -384,6 +438,22 @@ variables_print(const struct conf_list *list, FILE *out)
 }
 
 static void
+sizes_print(const struct conf_list *list, FILE *out)
+{
+	char text[NUM_TEXT];
+	size_t len;
+	int64_t size;
+
+	fputs("{ ", out);
+	for (size_t i = 0; i < list->n; i++) {
+		size = conf_shared_item(list->item[i], &len);
+		fprintf(out, "%.*s = \"%s\"; ", (int)len, list->item[i],
+		    num_size_text(size, text));
+	}
+	putc('}', out);
+}
+
+static void
 number_print(const struct conf_key *key, int64_t value, FILE *out)
 {
 	char text[NUM_TEXT];
@@ -428,6 +498,9 @@ conf_value_print(const struct conf_key *key, const void *object, FILE *out)
 		break;
 	case KEY_VARIABLES:
 		variables_print(member, out);
+		break;
+	case KEY_SIZES:
+		sizes_print(member, out);
 		break;
 	case KEY_BOOL:
 		fputs(*(const bool *)member ? "true" : "false", out);

@@ -54,6 +54,7 @@ put_key(const struct conf_key *key, const struct conf_pool *pool,
 		record_put_text(out, name, text != NULL ? text : "");
 		break;
 	case KEY_STRINGS:
+	case KEY_SIZES:
 		put_list(name, member, out);
 		break;
 	case KEY_VARIABLES:
@@ -123,6 +124,7 @@ get_key(const struct conf_key *key, const struct record *record,
 		return get_string(record, member);
 	case KEY_STRINGS:
 	case KEY_VARIABLES:
+	case KEY_SIZES:
 		return get_list(record, member);
 	default:
 		break;

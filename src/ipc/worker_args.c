@@ -19,7 +19,8 @@
 
 #define KIND  "lua_fpm_birth_1" /* the record's name, with its version */
 
-#define FDS_OF(orders) ((orders)->nlisteners + 5 + SINK_COUNT)
+#define FDS_OF(orders) \
+	((orders)->nlisteners + (orders)->nshared + 5 + SINK_COUNT)
 
 /* ---- giving -------------------------------------------------------------- */
 
@@ -64,6 +65,8 @@ put(const struct worker_orders *o, struct buf *out)
 	record_put_number(&all, "setup", o->setup);
 	for (size_t i = 0; i < o->nlisteners; i++)
 		record_put_number(&all, "listener", o->listeners[i]);
+	for (size_t i = 0; i < o->nshared; i++)
+		record_put_number(&all, "shared", o->shared[i]);
 	record_put_number(&all, "channel", o->channel);
 	record_put_number(&all, "exchange_in", o->exchange[0]);
 	record_put_number(&all, "exchange_out", o->exchange[1]);
@@ -99,6 +102,8 @@ worker_args_become(const struct worker_orders *o, int memory)
 
 	for (size_t i = 0; i < o->nlisteners; i++)
 		fds[n++] = o->listeners[i];
+	for (size_t i = 0; i < o->nshared; i++)
+		fds[n++] = o->shared[i];
 	fds[n++] = o->channel;
 	fds[n++] = o->exchange[0];
 	fds[n++] = o->exchange[1];
@@ -130,6 +135,20 @@ add_listener(struct worker_args *args, const struct record *record)
 	return 0;
 }
 
+/* -1 takes its place as well: they are in the order of pool->shared. */
+static int
+add_shared(struct worker_args *args, const struct record *record)
+{
+	int *grown = reallocarray(args->shared, args->nshared + 1,
+	    sizeof(*grown));
+
+	if (grown == NULL)
+		return -1;
+	args->shared = grown;
+	grown[args->nshared++] = record_take_fd(record);
+	return 0;
+}
+
 static int
 take_lists(const struct record *all, struct worker_args *args)
 {
@@ -142,6 +161,8 @@ take_lists(const struct record *all, struct worker_args *args)
 	while (result == 0 && record_next(&rest, &len, &part)) {
 		if (record_is(&part, "listener"))
 			result = add_listener(args, &part);
+		if (record_is(&part, "shared"))
+			result = add_shared(args, &part);
 		if (!record_is(&part, "inherited"))
 			continue;
 		text = strndup(part.value, part.len);

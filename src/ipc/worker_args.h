@@ -36,6 +36,9 @@ struct worker_args {
 			    trial: a pipe for the reason of a failure */
 	int exchange[2]; /* SOCK_SEQPACKET pair of the pool: connections
 			    go in at [1] and come out at [0]; -1: none */
+	int *shared;	 /* memory of pool->shared (ipc/shared.h), in its order;
+			    NULL: each process has its own */
+	size_t nshared;
 	struct sink *sinks; /* SINK_COUNT of them; the worker may change them */
 	struct score *score; /* NULL in a trial */
 	unsigned number;     /* of its slot */
@@ -57,6 +60,8 @@ struct worker_orders {
 	size_t nlisteners;
 	int channel;
 	int exchange[2];
+	const int *shared;
+	size_t nshared;
 	const struct sink *sinks; /* SINK_COUNT; NULL: none */
 	int head, slot;		  /* board_lease; -1 in a trial */
 	unsigned number;	  /* of the slot */

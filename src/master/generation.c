@@ -50,6 +50,16 @@ generation_make(const struct conf_pool *conf, const struct conf *source,
 	return NULL;
 }
 
+/* Those of another user are not shared. */
+static const struct share_set *
+shares_of(const struct generation *before, const struct generation *g)
+{
+	if (before == NULL || before->identity.uid != g->identity.uid ||
+	    before->identity.gid != g->identity.gid)
+		return NULL;
+	return &before->shares;
+}
+
 struct generation *
 generation_new(const struct conf_pool *conf, const struct conf *source,
     const struct generation_options *options, bool trial,
@@ -72,6 +82,7 @@ generation_new(const struct conf_pool *conf, const struct conf *source,
 	why_set(why, "%s", strerror(errno));
 	if (g->board != NULL &&
 	    identity_find(&g->identity, conf, why) == 0 &&
+	    share_set_open(&g->shares, conf, shares_of(before, g), why) == 0 &&
 	    listen_set_open(&g->listens, conf,
 		before == NULL ? NULL : &before->listens, false, why) == 0 &&
 	    status_server_open(&g->status_server, conf, why) == 0 &&
@@ -86,6 +97,7 @@ generation_free(struct generation *g)
 {
 	loop_timer_clear(g->options->loop, &g->timer);
 	listen_set_close(&g->listens);
+	share_set_close(&g->shares);
 	status_server_close(&g->status_server);
 	logs_close(&g->logs);
 	board_free(g->board);

@@ -54,6 +54,7 @@ generation_hand_over(const struct generation *g, int64_t source,
 	record_put(out, "board", board.data, board.len);
 	out->failed |= board.failed;
 	buf_free(&board);
+	share_set_hand_over(&g->shares, out);
 	record_put_number(out, "handoff", HANDOFF_VERSION);
 	record_put_fd(out, "exchange_in", g->listens.exchange[0]);
 	record_put_fd(out, "exchange_out", g->listens.exchange[1]);
@@ -255,6 +256,7 @@ adopt(const struct record *record, const struct conf_pool *conf,
 		why_set(why, "its scoreboard: %s", strerror(errno));
 	if (identity_find(&g->identity, conf, why) == 0 &&
 	    take_state(g, record, why) == 0 &&
+	    share_set_take_over(&g->shares, conf, record, why) == 0 &&
 	    take_listens(g, record, why) == 0 && g->board != NULL &&
 	    take_status_server(g, record, why) == 0 &&
 	    take_logs(g, why) == 0)

@@ -12,6 +12,7 @@
 #include "master/generation.h"
 #include "master/logs.h"
 #include "master/queue_age.h"
+#include "master/share_set.h"
 #include "master/slot.h"
 #include "master/status_server.h"
 
@@ -37,6 +38,7 @@ struct generation {
 
 	struct identity identity;
 	struct listen_set listens;
+	struct share_set shares;
 	struct status_server status_server;
 	struct logs logs;
 	struct board *board;

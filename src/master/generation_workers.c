@@ -110,6 +110,7 @@ fork_worker(struct generation *g)
 		    .identity = &g->identity,
 		    .listeners = set->fds, .nlisteners = set->n,
 		    .exchange = { set->exchange[0], set->exchange[1] },
+		    .shared = g->shares.fds, .nshared = g->shares.declared.n,
 		    .sinks = sinks, .shut = generation_on_trial(g->state),
 		    .setup = g->setup == SETUP_DUE,
 		    .generation = g->ordinal },

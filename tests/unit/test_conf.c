@@ -46,6 +46,7 @@ START_TEST(defaults_are_filled_in)
 	    "\t\tpriority = 0;\n"
 	    "\t\tdumpable = false;\n"
 	    "\t\tenvironment = { };\n"
+	    "\t\tshared = { };\n"
 	    "\t\tclear_environment = true;\n"
 	    "\t\terrors_to_server = false;\n"
 	    "\t\trequest_id = \"\";\n"
@@ -197,6 +198,10 @@ static const struct row {
 	    "{ A1_b = \"x=\\\"y\"; B = \"${A}\"; e = \"\"; }", "( \"A=x\" )",
 	    "expected a group of variables, { NAME = \"value\"; }, found a "
 	    "list" },
+	{ "shared", "{ a = \"16M\"; B_1 = 4096; }",
+	    "{ a = \"16M\"; B_1 = \"4K\"; }", "\"16M\"",
+	    "expected a group of sizes, { NAME = \"16M\"; }, from 4K to 8G, "
+	    "with names of letters, digits and '_', found \"16M\"" },
 	{ "clear_environment", "false", "false", "1",
 	    "expected true or false, without quotes, found 1" },
 	{ "errors_to_server", "true", "true", "\"true\"",

@@ -194,6 +194,7 @@ static const struct {
 	{ "priority = 1;", "replace" },
 	{ "dumpable = true;", "replace" },
 	{ "environment: { A = \"\"; };", "replace" },
+	{ "shared: { a = \"4K\"; };", "replace" },
 	{ "clear_environment = false;", "replace" },
 	{ "timeouts: { slow = 1; };", "replace" },
 	{ "logs: { slow = \"/l\"; };", "tune" },
@@ -255,7 +256,7 @@ START_TEST(every_key_of_a_pool_counts)
 			*(bool *)member ^= true;
 		else
 			ck_assert_int_eq(conf_value_set(key, new->pools,
-			    "OTHER=x"), 0);
+			    "OTHER=8K"), 0);
 		ck_assert_msg(!conf_value_same(key, old->pools, new->pools),
 		    "%s", key->name);
 		ck_assert_str_ne(plan_text(old, new), "keep www");

@@ -6,6 +6,9 @@
 
 /* ---- what is wrong ------------------------------------------------------ */
 
+#define SIZES "expected a group of sizes, { NAME = \"16M\"; }, from 4K to " \
+	"8G, with names of letters, digits and '_', "
+
 static const struct {
 	const char *text;
 	const char *faults;
@@ -105,6 +108,13 @@ static const struct {
 	    "c:3: pool www: environment.C: expected a string, found 5\n"
 	    "c:4: pool www: environment.D: expected a string, found a "
 	    "list\n" },
+	{ POOL("shared: {\nA-B = \"1M\";\nc = 4095;\nd = \"9G\";\n"
+	    "e = \"x\";\nf = ( ); };"),
+	    "c:2: pool www: shared.A-B: " SIZES "found \"1M\"\n"
+	    "c:3: pool www: shared.c: " SIZES "found 4095\n"
+	    "c:4: pool www: shared.d: " SIZES "found \"9G\"\n"
+	    "c:5: pool www: shared.e: " SIZES "found \"x\"\n"
+	    "c:6: pool www: shared.f: " SIZES "found a list\n" },
 	{ "\ncontrol = \"./c.sock\";\n" POOL(""),
 	    "c:2: control: \"./c.sock\" does not begin with '/'\n" },
 	{ "\n\ncontrol = \"/s\";\n" POOL(""),

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/say.h"
 #include "ipc/worker_args.h"
+#include "worker/lua/lib/lua_shared.h"
 #include "worker/lua/lib/lua_worker.h"
 #include "worker/lua/lua_app.h"
 #include "worker/process/entry.h"
@@ -106,6 +107,7 @@ load_pool(const struct worker_args *args, struct why *why)
 	}
 	if (pool->interface == INTERFACE_CGI)
 		return try_root(pool->root, why);
+	lua_shared_offer(&pool->shared, NULL, 0);
 	app = lua_app_load(conf_pool_serves(pool), &options, why);
 	if (app == NULL)
 		return -1;

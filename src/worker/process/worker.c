@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "ipc/channel.h"
 #include "worker/cgi/cgi.h"
+#include "worker/lua/lib/lua_shared.h"
 #include "worker/lua/lib/lua_worker.h"
 #include "worker/lua/lua_app.h"
 #include "worker/net/acceptor.h"
@@ -479,6 +480,8 @@ load_application(void)
 	worker = (struct lua_worker){ .pool = pool->name,
 		.index = self.args->number + 1,
 		.generation = self.args->generation };
+	lua_shared_offer(&pool->shared, self.args->shared,
+	    self.args->nshared);
 	self.app = lua_app_load(conf_pool_serves(pool), &options, &why);
 	if (self.app == NULL)
 		fail(EX_SOFTWARE, why.text);

@@ -8,11 +8,12 @@
 #include "worker/lua/lib/lua_client.h"
 #include "worker/lua/lib/lua_current.h"
 #include "worker/lua/lib/lua_form.h"
-#include "worker/lua/lib/lua_text.h"
-#include "worker/lua/lib/lua_try.h"
 #include "worker/lua/lib/lua_respond.h"
 #include "worker/lua/lib/lua_script.h"
+#include "worker/lua/lib/lua_shared.h"
+#include "worker/lua/lib/lua_text.h"
 #include "worker/lua/lib/lua_timeout.h"
+#include "worker/lua/lib/lua_try.h"
 #include "worker/lua/lib/lua_worker.h"
 
 #define SEARCHER_OWN 2 /* of package.searchers: after package.preload */
@@ -28,6 +29,7 @@ static const luaL_Reg core[] = {
 	{ "fpm.core.script", lua_script_open },
 	{ "fpm.core.timeout", lua_timeout_open },
 	{ "fpm.core.worker", lua_worker_open },
+	{ "fpm.core.shared", lua_shared_open },
 	{ NULL, NULL },
 };
 
