@@ -33,6 +33,7 @@
 #include "master/handover.h"
 #include "master/master.h"
 #include "master/reload.h"
+#include "net/sock.h"
 #include "worker/process/standalone.h"
 #include "worker/process/trial.h"
 #include "worker/process/worker.h"
@@ -56,6 +57,8 @@ static const char usage_text[] =
     "       lua-fpm -t | -T, and what else the daemon is started with\n"
     "       lua-fpm -t app.lua      (does the application load?)\n"
     "       lua-fpm [settings] app.lua  (listening socket on descriptor 0)\n"
+    "       lua-fpm --dev [settings] app.lua  (for development, FastCGI on\n"
+    "               127.0.0.1:9000; or with -l)\n"
     "       lua-fpm --from-php-fpm file\n"
     "       lua-fpm -h | -V\n"
     "settings: -i interface, --timeout time, --slow time, --memory size,\n"
@@ -63,7 +66,9 @@ static const char usage_text[] =
     "          LUA_FPM_TIMEOUT=time and so on in the environment\n";
 
 /* Options that are no character. */
-enum { FROM_PHP_FPM = 256, SETTING };
+enum { FROM_PHP_FPM = 256, DEVELOP, SETTING };
+
+#define DEVELOP_ADDRESS "127.0.0.1:9000"
 
 static _Noreturn void
 usage(void)
@@ -117,6 +122,9 @@ parse_option(int option, char *const *argv, struct arguments *a)
 	case FROM_PHP_FPM:
 		a->php = optarg;
 		break;
+	case DEVELOP:
+		a->single.develop = true;
+		break;
 	case 'h':
 		fputs(usage_text, stdout);
 		exit(EX_OK);
@@ -136,9 +144,10 @@ parse_option(int option, char *const *argv, struct arguments *a)
 static void
 parse_options(int argc, char **argv, struct arguments *a)
 {
-	struct option longs[SINGLE_SETTINGS + 2] = {
+	struct option longs[SINGLE_SETTINGS + 3] = {
 		[SINGLE_SETTINGS] = { "from-php-fpm", required_argument, NULL,
-		    FROM_PHP_FPM }
+		    FROM_PHP_FPM },
+		[SINGLE_SETTINGS + 1] = { "dev", no_argument, NULL, DEVELOP }
 	};
 	int option;
 
@@ -171,17 +180,20 @@ parse(int argc, char **argv, struct arguments *a)
 	s->app = argv[optind];
 	if (a->php != NULL && argc > 3)
 		usage();
+	if (s->develop && s->app != NULL && s->address == NULL && !a->test &&
+	    !sock_is_listening(STDIN_FILENO))
+		s->address = DEVELOP_ADDRESS;
 	alone = s->app != NULL && s->address == NULL;
 	if (argc - optind > 1 || (s->address != NULL && s->app == NULL) ||
 	    (a->file != NULL && s->app != NULL) ||
 	    (s->address == NULL && (s->workers != 0 || s->user != NULL)) ||
-	    (s->app == NULL && is_set(s)) ||
+	    (s->app == NULL && (is_set(s) || s->develop)) ||
 	    (alone && (a->dump || a->daemonize || a->allow_root)))
 		usage();
 	if (a->file == NULL)
 		a->file = DEFAULT_FILE;
 	if (s->workers == 0)
-		s->workers = alone ? 1 : 2;
+		s->workers = alone || s->develop ? 1 : 2;
 	if (alone)
 		s->address = "fd:0";
 	a->alone = alone;

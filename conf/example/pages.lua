@@ -93,8 +93,8 @@ sees.</dd></div>
 <div><dt><a href="/worker">Worker</a></dt>
 <dd>A worker’s own variables live from request to request.</dd></div>
 <div><dt><a href="/error">Error</a></dt>
-<dd>What happens when the application raises one: a 500 here, the traceback in
-the log.</dd></div>
+<dd>What happens when the application raises one: a 500, the traceback in the
+log, and here too while the pool has develop = true.</dd></div>
 <div><dt><a href="/no/such/page">Nothing</a></dt>
 <dd>The page for what is not there.</dd></div>
 </dl>

@@ -99,6 +99,7 @@ struct conf_pool {
 		       and NULL for the others */
 	int64_t revalidate; /* ms until a loaded file is looked at again */
 	int64_t interface; /* enum conf_interface */
+	bool develop;	   /* load what has changed, show errors to clients */
 	char *mount; /* path of a URL below which the application is */
 	struct conf_list listen;
 	char *listen_owner;    /* name or number; NULL: not changed */

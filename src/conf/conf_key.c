@@ -50,6 +50,8 @@ const struct conf_key conf_keys[] = {
 	    "2s", 0, DAY, CLASS_REPLACE, NULL },
 	{ GROUP_POOL, "interface", KEY_WORD, POOL(interface),
 	    "native", 0, 0, CLASS_REPLACE, interface_words },
+	{ GROUP_POOL, "develop", KEY_BOOL, POOL(develop),
+	    "false", 0, 1, CLASS_REPLACE, NULL },
 	{ GROUP_POOL, "mount", KEY_STRING, POOL(mount),
 	    "/", 0, NAME_MOST, CLASS_REPLACE, NULL },
 	{ GROUP_POOL, "listen", KEY_STRINGS, POOL(listen),

@@ -109,6 +109,8 @@ fill(struct conf *conf, const struct conf_single *single,
 	result |= set_own(pool, GROUP_POOL, "user", single->user, faults);
 	result |= set_own(pool, GROUP_POOL, "clear_environment", "false",
 	    faults);
+	result |= set_own(pool, GROUP_POOL, "develop",
+	    single->develop ? "true" : "false", faults);
 	result |= set_own(pool, GROUP_WORKERS, "mode", "static", faults);
 	result |= set_own(pool, GROUP_WORKERS, "max", max, faults);
 	complete_error_log(conf);

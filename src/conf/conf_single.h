@@ -26,6 +26,7 @@ struct conf_single {
 	const char *user; /* NULL: none */
 	const char *set[SINGLE_SETTINGS]; /* arguments of the options; NULL: not
 					     given */
+	bool develop;
 };
 
 /*

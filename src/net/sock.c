@@ -210,6 +210,12 @@ sock_hear(int fd)
 	sock_want_hops(fd, AF_INET6, 0);
 }
 
+bool
+sock_is_listening(int fd)
+{
+	return sock_option(fd, SO_ACCEPTCONN) == 1;
+}
+
 /* Other processes may hold the socket, so closing our descriptor would not end
  * it. */
 void

@@ -48,6 +48,9 @@ void sock_refuse(int fd, const struct sock_address *address);
  * sockets. */
 void sock_hear(int fd);
 
+/* True if the descriptor is a listening socket. */
+bool sock_is_listening(int fd);
+
 /* Stop listening, once the queue of a TCP listener that refuses is empty:
  * clients get "connection refused" at once. */
 void sock_end(int fd);

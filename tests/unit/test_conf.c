@@ -29,6 +29,7 @@ START_TEST(defaults_are_filled_in)
 	    "\t\troot = \"\";\n"
 	    "\t\trevalidate = \"2s\";\n"
 	    "\t\tinterface = \"native\";\n"
+	    "\t\tdevelop = false;\n"
 	    "\t\tmount = \"/\";\n"
 	    "\t\tlisten = \"/s\";\n"
 	    "\t\tlisten_owner = \"\";\n"
@@ -167,6 +168,8 @@ static const struct row {
 	    "expected one of \"native\", \"wsapi\", \"lapis\", "
 	    "\"moonbridge\", \"functions\", \"files\", \"cgi\", found "
 	    "\"php\"" },
+	{ "develop", "true", "true", "1",
+	    "expected true or false, without quotes, found 1" },
 	{ "mount", "\"/blog\"", "\"/blog\"", "5",
 	    "expected a string in double quotes, of 0 to 255 bytes, found 5" },
 	{ "backlog", "65535", "65535", "65536",
@@ -519,7 +522,7 @@ START_TEST(a_single_pool_is_static)
 	char expected[64];
 
 	conf = conf_single(&(struct conf_single){ "app.lua", "127.0.0.1:9000",
-	    5, NULL, { NULL } }, &faults);
+	    5, NULL, { NULL }, false }, &faults);
 	assert_good();
 	snprintf(expected, sizeof(expected), "%s/app.lua", scratch);
 	ck_assert_uint_eq(conf->npools, 1);
@@ -539,7 +542,7 @@ END_TEST
 START_TEST(a_single_pool_at_fault)
 {
 	conf = conf_single(&(struct conf_single){ "", "", 0, "no such",
-	    { NULL } }, &faults);
+	    { NULL }, false }, &faults);
 	assert_faults("command line: app: expected a string in double "
 	    "quotes, of 1 to 4095 bytes, found \"\"\n"
 	    "command line: listen: expected an address as "
@@ -549,7 +552,7 @@ START_TEST(a_single_pool_at_fault)
 	    "found \"0\"\n");
 	conf_faults_free(&faults);
 	conf = conf_single(&(struct conf_single){ "a", "/s", 1, "no such",
-	    { NULL } }, &faults);
+	    { NULL }, false }, &faults);
 	assert_faults("command line: pool main: user: there is no user "
 	    "\"no such\"\n");
 }

@@ -22,6 +22,32 @@ OPTIONS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run",
            "--hide-scrollbars")
 
 
+# Contrast of each text with what is behind it, as WCAG reckons: the worst.
+CONTRAST = """
+const parts = c => (c.match(/[\\d.]+/g) || []).map(Number);
+const light = c => { const [r, g, b] = c.map(v => (v /= 255) <= 0.04045 ?
+    v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+const behind = e => { for (; e; e = e.parentElement) {
+    const c = parts(getComputedStyle(e).backgroundColor);
+    if (c.length === 3 || c[3] === 1) return c.slice(0, 3); }
+    return [255, 255, 255]; };
+let worst = [99, ""], seen = 0;
+const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+while (walk.nextNode()) {
+    const e = walk.currentNode.parentElement;
+    if (!walk.currentNode.data.trim() || !e.getClientRects().length) continue;
+    const style = getComputedStyle(e);
+    const ink = e.namespaceURI.endsWith("svg") ? style.fill : style.color;
+    const [x, y] = [light(parts(ink)), light(behind(e))].sort((p, q) => q - p);
+    const ratio = (x + 0.05) / (y + 0.05);
+    seen++;
+    if (ratio < worst[0]) worst = [ratio, e.textContent];
+}
+return [worst[0], worst[1], seen];
+"""
+
+
 class Browser(Server):
     """chromedriver, and one window."""
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The example application as ./bootstrap serve runs it, behind a real nginx:
 every page answers, a note that is posted is seen by every worker, an edited
-file counts after a reload, and one TERM leaves no process and no file
-behind."""
+file counts with the next request, an error is shown, and one TERM leaves no
+process and no file behind."""
 
 import http.client
 import os
@@ -104,8 +104,8 @@ def pages(tap, site):
         tap.ok(got == status and words in text, f"{path} answers {status}",
                got, text)
     got, _, text = site.ask("/error")
-    tap.ok(got == 500 and "always fails" not in text,
-           "/error answers 500 and tells a stranger nothing", got, text)
+    tap.ok(got == 500 and "always fails" in text and "app.lua:" in text,
+           "/error answers 500 and shows the place", got, text)
     error = r"GET /error: .*app\.lua:\d+: this page always fails"
     deadline = time.monotonic() + 20
     log = ""
@@ -147,6 +147,23 @@ def guest_book(tap, site):
     got, _, _ = site.ask("/notes", "POST", note,
                          {"Origin": "http://elsewhere.example"})
     tap.ok(got == 403, "a form of another site is refused", got)
+
+
+def edit(tap, site):
+    pages_file = Path(site.value(r"its files +(\S+)")) / "pages.lua"
+    text = pages_file.read_text()
+    for change, wanted in ((lambda t: t.replace("Skip to", "Edited: skip to"),
+                            (200, "Edited: skip to")),
+                           (lambda t: t + "oops oops",
+                            (500, "pages.lua:")),
+                           (lambda t: t, (200, "Words from a file"))):
+        new = pages_file.with_suffix(".new")
+        new.write_text(change(text))
+        new.chmod(0o755)
+        new.rename(pages_file)
+        got, _, page = site.ask("/")
+        tap.ok(got == wanted[0] and wanted[1] in page,
+               "an edited file is what answers: %s" % wanted[1], got, page)
 
 
 def reload(tap, site):
@@ -213,6 +230,7 @@ def main():
             if up:
                 pages(tap, site)
                 guest_book(tap, site)
+                edit(tap, site)
                 reload(tap, site)
                 stop(tap, site, scratch)
                 home(tap, scratch)

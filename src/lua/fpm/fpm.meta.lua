@@ -121,8 +121,9 @@ function response:close() end
 ---@field lua51 fpm.lua51
 ---@field shared fpm.shared
 ---@field test fpm.test
----@field timeout fpm.timeout
+---@field timeout fun(seconds: number?, f: function?, ...: any): any ...
 ---@field url fpm.url
+---@field watch fun(path: string): string?, string?
 ---@field worker fpm.worker
 ---@field wsapi fpm.wsapi
 local fpm = {}

@@ -8,6 +8,7 @@
 #include "worker/lua/lib/lua_env.h"
 #include "worker/lua/lib/lua_input.h"
 #include "worker/lua/lib/lua_library.h"
+#include "worker/lua/lib/lua_watch.h"
 #include "worker/lua/lib/lua_worker.h"
 #include "worker/lua/lua_check.h"
 #include "worker/lua/lua_deadline.h"
@@ -46,8 +47,10 @@ setup(lua_State *L)
 	lua_sandbox_apply(L, app->options.lua, module_path(L, app),
 	    &app->chunks);
 	lua_files_watch(&app->files, L);
+	lua_app_develop(app, L);
 	lua_library_setup(L);
 	lua_worker_keep(app->options.worker, L);
+	lua_watch_keep(&app->files, L);
 	return 0;
 }
 
@@ -159,6 +162,21 @@ explain(struct lua_app *app, enum lua_end end, struct why *why)
 		blame_memory(app, why);
 }
 
+/* The message on the stack is why the application does not load or start: true
+ * if it goes on even so. */
+static bool
+fail(struct lua_app *app, enum lua_end end, struct why *why)
+{
+	size_t len;
+	const char *text = lua_state_message(app->L, &len);
+	bool goes_on = lua_app_break(app, text, len);
+
+	explain(app, end, why);
+	lua_settop(app->L, LUA_STATE_HANDLER);
+	lua_pushnil(app->L);
+	return goes_on;
+}
+
 /* 0: the application's table is on the stack, -1: a message. */
 static int
 load(struct lua_app *app)
@@ -184,7 +202,49 @@ load(struct lua_app *app)
 	app->restarts = !lua_isnil(L, -2);
 	app->answers = !lua_isnil(L, -1);
 	lua_settop(L, APP_TABLE);
+	lua_app_develop_loaded(app, L);
 	return 0;
+}
+
+int
+lua_app_open(struct lua_app *app, struct why *why)
+{
+	enum lua_end end;
+	int result;
+
+	app->L = lua_state_open();
+	if (app->L == NULL) {
+		why_set(why, "%s: out of memory", app->file);
+		return -1;
+	}
+	app->heap = (struct lua_heap){ .raises = lua_app_trace_memory,
+		.arg = app };
+	lua_heap_bound(&app->heap, app->L, app->options.memory);
+	lua_app_enter(app, LUA_LOAD);
+	result = load(app);
+	lua_app_leave(app, LUA_LOAD);
+	end = lua_app_judge(app, result);
+	if (end == LUA_END_DONE)
+		return 0;
+	fail(app, end, why);
+	return -1;
+}
+
+void
+lua_app_close(struct lua_app *app)
+{
+	if (app->L != NULL) {
+		lua_app_enter(app, LUA_CLOSE);
+		lua_close(app->L);
+		lua_app_leave(app, LUA_CLOSE);
+	}
+	app->L = NULL;
+	app->settled = 0;
+	app->sets_up = app->restarts = app->answers = false;
+	app->roles = ROLE_BIT(ROLE_RESPONDER);
+	lua_req_forget(&app->req);
+	lua_files_free(&app->files);
+	lua_chunks_free(&app->chunks);
 }
 
 struct lua_app *
@@ -192,13 +252,10 @@ lua_app_load(const char *file, const struct lua_app_options *options,
     struct why *why)
 {
 	struct lua_app *app = calloc(1, sizeof(*app));
-	enum lua_end end;
-	int result;
 
 	lua_deadline_init();
 	if (app == NULL || (app->file = strdup(file)) == NULL ||
-	    (app->trace = calloc(1, LUA_TRACE_SIZE)) == NULL ||
-	    (app->L = lua_state_open()) == NULL) {
+	    (app->trace = calloc(1, LUA_TRACE_SIZE)) == NULL) {
 		why_set(why, "%s: out of memory", file);
 		lua_app_free(app);
 		return NULL;
@@ -209,16 +266,15 @@ lua_app_load(const char *file, const struct lua_app_options *options,
 	app->reply.may_complain = options->errors_to_server;
 	app->reply.head_most = options->response_head;
 	app->options = *options;
-	app->heap.raises = lua_app_trace_memory;
-	app->heap.arg = app;
-	lua_heap_bound(&app->heap, app->L, options->memory);
-	lua_app_enter(app, LUA_LOAD);
-	result = load(app);
-	lua_app_leave(app, LUA_LOAD);
-	end = lua_app_judge(app, result);
-	if (end == LUA_END_DONE)
+	app->roles = ROLE_BIT(ROLE_RESPONDER);
+	app->develops = options->pool != NULL && options->pool->develop &&
+	    options->worker != NULL && options->worker->index > 0;
+	if (lua_app_open(app, why) == 0)
 		return app;
-	explain(app, end, why);
+	if (app->develops && app->L != NULL) {
+		log_error("%s", why->text);
+		return app;
+	}
 	lua_app_free(app);
 	return NULL;
 }
@@ -230,17 +286,12 @@ lua_app_free(struct lua_app *app)
 {
 	if (app == NULL)
 		return;
-	if (app->L != NULL) {
-		lua_app_enter(app, LUA_CLOSE);
-		lua_close(app->L);
-		lua_app_leave(app, LUA_CLOSE);
-	}
+	lua_app_close(app);
 	lua_req_free(&app->req);
 	lua_reply_free(&app->reply);
-	lua_files_free(&app->files);
-	lua_chunks_free(&app->chunks);
 	free(app->file);
 	free(app->trace);
+	free(app->failure);
 	free(app);
 }
 
@@ -303,8 +354,7 @@ begin(struct lua_app *app, enum lua_entry entry, const char *name, int *code,
 
 	if (end != LUA_END_DONE) {
 		log_hook_error(app, name);
-		explain(app, end, why);
-		return -1;
+		return fail(app, end, why) && entry == LUA_START ? 0 : -1;
 	}
 	sane = hook_result(L, &result);
 	if (sane)
@@ -319,7 +369,8 @@ begin(struct lua_app *app, enum lua_entry entry, const char *name, int *code,
 	if (sane && result == 0)
 		return 0;
 	log_error("%s", why->text);
-	return -1;
+	return entry == LUA_START &&
+	    lua_app_break(app, why->text, strlen(why->text)) ? 0 : -1;
 }
 
 int
@@ -331,14 +382,19 @@ lua_app_setup(struct lua_app *app, int *code, struct why *why)
 int
 lua_app_start(struct lua_app *app, int *code, struct why *why)
 {
+	if (app->failure != NULL)
+		return 0;
 	return begin(app, LUA_START, "start", code, why);
 }
 
 enum lua_end
 lua_app_restart(struct lua_app *app)
 {
-	enum lua_end end = lua_app_run(app, LUA_RESTART, call_hook, "restart", 2);
+	enum lua_end end;
 
+	if (app->failure != NULL)
+		return LUA_END_DONE;
+	end = lua_app_run(app, LUA_RESTART, call_hook, "restart", 2);
 	if (end != LUA_END_DONE) {
 		log_hook_error(app, "restart");
 		lua_settop(app->L, APP_TABLE);
@@ -393,6 +449,8 @@ lua_app_stop(struct lua_app *app)
 	lua_Integer result;
 	bool sane;
 
+	if (app->failure != NULL)
+		return true;
 	if (lua_app_run(app, LUA_STOP, call_hook, "stop", 2) != LUA_END_DONE) {
 		log_hook_error(app, "stop");
 		lua_settop(app->L, APP_TABLE);

@@ -51,6 +51,15 @@ enum lua_end { /* how an entry ended */
 struct lua_app *lua_app_load(const char *file,
     const struct lua_app_options *options, struct why *why);
 
+/*
+ * If its pool has develop = true: when a file that it was loaded from has
+ * changed, or if it is not loaded, stop it, close its state, and load and start
+ * it in a fresh one.  Then an application that does not load or start is no
+ * failure of lua_app_load, lua_app_start or this: its requests are answered with
+ * the reason until it does.  To be called between two requests.
+ */
+void lua_app_refresh(struct lua_app *app);
+
 /* Close the state, which runs __gc methods, and free it.  NULL: no effect. */
 void lua_app_free(struct lua_app *app);
 

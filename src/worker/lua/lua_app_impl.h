@@ -27,6 +27,9 @@ struct lua_app {
 	bool sets_up;	/* it had a setup when it was loaded */
 	bool restarts;	/* and a restart, */
 	bool answers;	/* and an error */
+	bool develops;	/* see lua_app_develop.c */
+	char *failure;	/* why it was not loaded or started, if develops */
+	size_t failure_len;
 	unsigned roles; /* that it serves, ROLE_BIT of each */
 	struct lua_files files;
 	struct lua_chunks chunks;
@@ -36,6 +39,28 @@ struct lua_app {
 	enum lua_reply_end end; /* of the response, and why */
 	struct why why;
 };
+
+/* ---- lua_app.c ------------------------------------------------------------ */
+
+/* Make a state and load the application: 0; or -1 and why, and the state is
+ * there but for want of memory.  Close it, and forget all of it. */
+int lua_app_open(struct lua_app *app, struct why *why);
+void lua_app_close(struct lua_app *app);
+
+/* ---- lua_app_develop.c ---------------------------------------------------- */
+
+/* If the pool is for development: watch what the application, which is being
+ * loaded, requires; and what its requests make global, now that it is loaded. */
+void lua_app_develop(struct lua_app *app, lua_State *L);
+void lua_app_develop_loaded(struct lua_app *app, lua_State *L);
+
+/* The application does not load or start, for that reason: if the pool is for
+ * development keep the reason, and return true. */
+bool lua_app_break(struct lua_app *app, const char *text, size_t len);
+
+/* Push what makes the page of a failed request: of its env, a message and a
+ * traceback. */
+void lua_app_develop_page(lua_State *L);
 
 /* ---- lua_app_run.c -------------------------------------------------------- */
 

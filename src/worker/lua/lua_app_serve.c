@@ -34,7 +34,7 @@ exchange(lua_State *L)
 
 	lua_getfield(L, 1, "accept");
 	lua_env_push(&app->req, L);
-	if (app->answers) {
+	if (app->answers || app->develops) {
 		lua_pushvalue(L, -1);
 		lua_rawsetp(L, LUA_REGISTRYINDEX, app);
 	}
@@ -60,7 +60,10 @@ answer_failure(lua_State *L)
 	struct lua_app *app = failure->app;
 	size_t len = lua_state_message_len(failure->text, failure->len);
 
-	lua_getfield(L, 1, "error");
+	if (app->develops)
+		lua_app_develop_page(L);
+	else
+		lua_getfield(L, 1, "error");
 	lua_rawgetp(L, LUA_REGISTRYINDEX, app);
 	lua_pushlstring(L, failure->text, len);
 	if (len < failure->len)
@@ -125,7 +128,7 @@ fail(struct lua_app *app, enum log_level level, int status, const char *text,
 		request->app_status = 1;
 		return;
 	}
-	if (app->answers && status == 500 && level >= LEVEL_ERROR &&
+	if ((app->answers || app->develops) && status == 500 && level >= LEVEL_ERROR &&
 	    !lua_heap_hit(&app->heap) && !request->aborted &&
 	    answer_itself(app, text, len))
 		return;
@@ -211,12 +214,42 @@ end_request(struct lua_app *app)
 	lua_form_end();
 }
 
+/* env, for the page that says why the application was not loaded. */
+static int
+keep_env(lua_State *L)
+{
+	struct lua_app *app = lua_touserdata(L, 2);
+
+	lua_env_push(&app->req, L);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, app);
+	return 0;
+}
+
+/* The application was not loaded, which is in the log. */
+static void
+serve_failure(struct lua_app *app)
+{
+	struct request *request = app->req.request;
+
+	request->failed = true;
+	if ((lua_app_run(app, LUA_ACCEPT, keep_env, app, 0) != LUA_END_DONE ||
+		!answer_itself(app, app->failure, app->failure_len)) &&
+	    !request->aborted)
+		lua_reply_error(&app->reply, request, 500);
+	lua_settop(app->L, APP_TABLE);
+	end_request(app);
+}
+
 void
 lua_app_serve(struct lua_app *app, struct request *request)
 {
 	enum lua_end end;
 
 	lua_req_begin(&app->req, request);
+	if (app->failure != NULL) {
+		serve_failure(app);
+		return;
+	}
 	end = lua_app_run(app, LUA_ACCEPT, exchange, app, 0);
 	lua_env_flush(&app->req);
 	if (end != LUA_END_DONE)

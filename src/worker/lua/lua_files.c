@@ -39,20 +39,32 @@ same(const struct lua_file *a, const struct lua_file *b)
 	    a->changed.tv_nsec == b->changed.tv_nsec;
 }
 
-void
+static bool
+is_noted(const struct lua_files *files, const char *path)
+{
+	for (size_t i = 0; i < files->n; i++)
+		if (strcmp(files->item[i].path, path) == 0)
+			return true;
+	return false;
+}
+
+bool
 lua_files_add(struct lua_files *files, const char *path)
 {
 	struct lua_file file, *item;
 
+	if (is_noted(files, path))
+		return true;
 	if (look(path, &file) == -1)
-		return;
+		return false;
 	item = reallocarray(files->item, files->n + 1, sizeof(*item));
 	if (item == NULL)
-		return;
+		return false;
 	files->item = item;
 	file.path = strdup(path);
 	if (file.path != NULL)
 		item[files->n++] = file;
+	return file.path != NULL;
 }
 
 /* Replaces a searcher: returns what that one returns, and notes the file that
@@ -86,6 +98,39 @@ lua_files_watch(struct lua_files *files, lua_State *L)
 		lua_seti(L, -2, i);
 	}
 	lua_settop(L, top);
+}
+
+/* Replaces require, whose second result is what a searcher told of the module,
+ * most often its file.  Upvalues: require, files. */
+static int
+require(lua_State *L)
+{
+	struct lua_files *files = lua_touserdata(L, lua_upvalueindex(2));
+
+	lua_pushvalue(L, lua_upvalueindex(1));
+	lua_insert(L, 1);
+	lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+	if (lua_gettop(L) == 2 && lua_type(L, 2) == LUA_TSTRING)
+		lua_files_add(files, lua_tostring(L, 2));
+	return lua_gettop(L);
+}
+
+void
+lua_files_watch_require(struct lua_files *files, lua_State *L)
+{
+	if (lua_getglobal(L, "require") != LUA_TFUNCTION) {
+		lua_pop(L, 1);
+		return;
+	}
+	lua_pushlightuserdata(L, files);
+	lua_pushcclosure(L, require, 2);
+	lua_setglobal(L, "require");
+}
+
+const char *
+lua_files_name(const struct lua_files *files, size_t i)
+{
+	return i < files->n ? files->item[i].path : NULL;
 }
 
 bool

@@ -18,6 +18,7 @@
 #include "base/path.h"
 #include "ipc/variables.h"
 #include "ipc/worker_args.h"
+#include "net/sock.h"
 #include "worker/process/worker.h"
 
 static struct {
@@ -33,11 +34,9 @@ static struct {
 static int
 take_listener(void)
 {
-	int listening = 0, fd, null;
-	socklen_t len = sizeof(listening);
+	int fd, null;
 
-	if (getsockopt(STDIN_FILENO, SOL_SOCKET, SO_ACCEPTCONN, &listening,
-		&len) == -1 || !listening)
+	if (!sock_is_listening(STDIN_FILENO))
 		return -1;
 	fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
 	null = open("/dev/null", O_RDWR);

@@ -482,6 +482,9 @@ load_application(void)
 		.generation = self.args->generation };
 	lua_shared_offer(&pool->shared, self.args->shared,
 	    self.args->nshared);
+	if (pool->develop)
+		log_notice("develop = true: files that change are loaded anew, "
+		    "and clients see errors whole");
 	self.app = lua_app_load(conf_pool_serves(pool), &options, &why);
 	if (self.app == NULL)
 		fail(EX_SOFTWARE, why.text);

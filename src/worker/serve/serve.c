@@ -368,6 +368,8 @@ serve(struct conn *c)
 		conn_close(c);
 		return false;
 	}
+	if (self.args->pool->develop && self.app != NULL)
+		lua_app_refresh(self.app);
 	enter(request);
 	late = answer(request, since);
 	watchdog_leave();

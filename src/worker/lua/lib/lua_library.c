@@ -14,6 +14,7 @@
 #include "worker/lua/lib/lua_text.h"
 #include "worker/lua/lib/lua_timeout.h"
 #include "worker/lua/lib/lua_try.h"
+#include "worker/lua/lib/lua_watch.h"
 #include "worker/lua/lib/lua_worker.h"
 
 #define SEARCHER_OWN 2 /* of package.searchers: after package.preload */
@@ -21,6 +22,7 @@
 /* The halves in C. */
 static const luaL_Reg core[] = {
 	{ "fpm.core.client", lua_client_open },
+	{ "fpm.core.files", lua_watch_open },
 	{ "fpm.core.current", lua_current_open },
 	{ "fpm.core.form", lua_form_open },
 	{ "fpm.core.text", lua_text_open },

@@ -49,6 +49,15 @@ lua_req_end(struct lua_req *req)
 }
 
 void
+lua_req_forget(struct lua_req *req)
+{
+	req->memo = (struct lua_memo){ 0 };
+	req->distinct = 0;
+	req->nafter = 0;
+	buf_clear(&req->errors);
+}
+
+void
 lua_req_free(struct lua_req *req)
 {
 	buf_free(&req->errors);

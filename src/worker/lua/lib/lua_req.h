@@ -60,6 +60,9 @@ void lua_req_end(struct lua_req *req);
  * replace it by what is left, which has no body and is aborted if `aborted`. */
 void lua_req_outlive(struct lua_req *req, bool aborted);
 
+/* The state has been closed, and req is for another. */
+void lua_req_forget(struct lua_req *req);
+
 /* Free the memory that it keeps. */
 void lua_req_free(struct lua_req *req);
 
