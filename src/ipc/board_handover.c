@@ -38,6 +38,7 @@ static const char *const facts[BOARD_FACTS] = {
 	[FACT_RECYCLED + CAUSE_RSS] = "recycled_rss",
 	[FACT_RECYCLED + CAUSE_MEMORY] = "recycled_memory",
 	[FACT_RECYCLED + CAUSE_RESTART] = "recycled_restart",
+	[FACT_RECYCLED + CAUSE_RETIRE] = "recycled_retire",
 	[FACT_FAILURES] = "failures",
 	[FACT_RETRY] = "retry",
 	[FACT_MAX_CHILDREN] = "max_children",

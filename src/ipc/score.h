@@ -59,6 +59,7 @@ enum score_cause { /* for which a worker asks to be replaced */
 	CAUSE_MEMORY,	/* limits.memory */
 	CAUSE_RESTART, /* HUP, and the application changed on disk, or did not
 			  restart */
+	CAUSE_RETIRE,  /* the application wants it (fpm.worker) */
 	SCORE_CAUSES
 };
 

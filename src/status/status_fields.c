@@ -145,7 +145,7 @@ static void
 put_history(const struct status *status, struct status_writer *writer)
 {
 	static const char *const causes[SCORE_CAUSES] = { "requests", "age",
-		"rss", "memory", "restart" };
+		"rss", "memory", "restart", "retire" };
 
 	integer(writer, "forks", fact(status, FACT_FORKED));
 	integer(writer, "restarts", fact(status, FACT_RESTARTS));

@@ -220,7 +220,7 @@ put_recycled(struct buf *out, const struct status *s, size_t n)
 		.type = COUNTER,
 		.help = "Workers replaced in good order, by cause." };
 	static const char *const causes[SCORE_CAUSES] = { "requests", "age",
-		"rss", "memory", "restart" };
+		"rss", "memory", "restart", "retire" };
 
 	put_head(out, &m);
 	for (; n > 0; n--, s++)

@@ -231,6 +231,15 @@ def enough_memory():
 
 
 @test
+def retires():
+    """so it does when the application asks for one"""
+    with standalone() as d:
+        equal(fetch(d.zero, lua="require('fpm').worker.retire() "
+                    "return text('done')").body, b"done")
+        fresh(d)
+
+
+@test
 def term_before_a_fresh_one():
     """TERM ends it also while it waits for a head before a fresh worker
     begins, and who waits is served"""

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Recycling: a worker that has done enough is replaced, and nobody notices."""
 
+import json
 import os
 import sys
 
@@ -290,6 +291,26 @@ def memory_under_load():
         equal(set(greedy), {500})
         equal(set(statuses), {200})
         d.wait_workers(4)
+
+
+@test
+def retire():
+    """an application that asks for its worker to be replaced: the response is
+    whole, the status has the cause, and a request after it finds a worker"""
+    with Daemon(top=INFO, workers=workers(1), status_path="/status") as d:
+        old = pid(d)
+        d.expect("fpm.worker.retire cannot be set")
+        for code in ("worker.retire() return text('done')",
+                     "env:after(worker.retire) return text('done')"):
+            mark = d.log_mark()
+            r = d.lua("local worker = require('fpm').worker " + code)
+            equal((r.status, r.body), (200, b"done"))
+            d.wait_log(ASKS % (old, "the application wants it$"), mark)
+            gone(d, [old])
+            old = pid(d)
+        got = json.loads(d.fetch(uri="/status?json").body)
+        equal({k for k, v in got["recycled"].items() if v}, {"retire"})
+        equal(d.lua("require('fpm').worker.retire = 1").status, 500)
 
 
 @test

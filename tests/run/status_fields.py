@@ -28,7 +28,7 @@ POOL = {
     "crashes": int, "failed loads": int, "recycled": dict, "backoff": dict}
 GROUPS = {
     "responses": ["none", "1xx", "2xx", "3xx", "4xx", "5xx"],
-    "recycled": ["requests", "age", "rss", "memory", "restart"],
+    "recycled": ["requests", "age", "rss", "memory", "restart", "retire"],
     "backoff": ["state", "failures", "seconds"]}
 BUCKET = ["le", "count"]
 WORKER = {

@@ -123,6 +123,12 @@ START_TEST(tells_the_first_reason)
 	ck_assert(recycle_ask(&r, 1000000));
 	ck_assert_str_eq(recycle_text(&r, 1000000, text),
 	    "its Lua heap has reached limits.memory");
+	begin(10, 0, 0, 0);
+	recycle_wish(&r);
+	recycle_memory(&r);
+	ck_assert(recycle_ask(&r, 1000000));
+	ck_assert_str_eq(recycle_text(&r, 1000000, text),
+	    "the application wants it");
 }
 END_TEST
 

@@ -18,15 +18,31 @@
 ---@field generation integer?
 ---@field requests integer?
 ---@field pid integer?
+---@field retire fun()
 local worker = {}
 
 local has_core, core = pcall(require, "fpm.core.worker")
+local functions = {}
 local live = { requests = true, pid = true }
+
+-- Have the worker replaced once its request is over: by a fresh one, which is
+-- ready before this one leaves.  Until then this one may get further requests.
+-- In app.start it counts from the first request on.  Without the daemon it does
+-- nothing.
+--
+--     if not connection:ping() then
+--       worker.retire()
+--     end
+function functions.retire()
+  if has_core then
+    core.retire()
+  end
+end
 
 return setmetatable(worker, {
   __index = function(_, name)
-    if not has_core then
-      return nil
+    if functions[name] or not has_core then
+      return functions[name]
     end
     if live[name] then
       return core[name]()

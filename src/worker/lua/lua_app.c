@@ -436,6 +436,12 @@ lua_app_exhausted(const struct lua_app *app)
 	return app->exhausted;
 }
 
+bool
+lua_app_retires(const struct lua_app *app)
+{
+	return app->req.retires;
+}
+
 /* Rounded down to kilobytes, which saves a second call. */
 size_t
 lua_app_memory(const struct lua_app *app)

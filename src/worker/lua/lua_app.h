@@ -92,6 +92,9 @@ unsigned lua_app_roles(const struct lua_app *app);
  * state, and the worker is to be replaced. */
 bool lua_app_exhausted(const struct lua_app *app);
 
+/* True if it has asked for the worker to be replaced (fpm.worker). */
+bool lua_app_retires(const struct lua_app *app);
+
 /* Bytes of its Lua heap. */
 size_t lua_app_memory(const struct lua_app *app);
 

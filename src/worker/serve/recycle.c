@@ -70,6 +70,12 @@ recycle_memory(struct recycle *r)
 	give_reason(r, RECYCLE_MEMORY);
 }
 
+void
+recycle_wish(struct recycle *r)
+{
+	give_reason(r, RECYCLE_WISH);
+}
+
 bool
 recycle_ask(struct recycle *r, int64_t now)
 {
@@ -113,6 +119,9 @@ recycle_text(const struct recycle *r, int64_t now, char out[RECYCLE_TEXT])
 	case RECYCLE_MEMORY:
 		snprintf(out, RECYCLE_TEXT, "its Lua heap has reached "
 		    "limits.memory");
+		break;
+	case RECYCLE_WISH:
+		snprintf(out, RECYCLE_TEXT, "the application wants it");
 		break;
 	case RECYCLE_NOT:
 		snprintf(out, RECYCLE_TEXT, "for no reason");

@@ -3,8 +3,8 @@
 
 /*
  * When a worker has done enough and asks for a successor: after so many
- * requests, at such an age, with so much resident memory, or once its Lua heap
- * has hit its limit.  It asks again, at growing intervals, until it is told to
+ * requests, at such an age, with so much resident memory, once its Lua heap has
+ * hit its limit, or if the application wishes it.  It asks again, at growing intervals, until it is told to
  * leave.  Pure: numbers in, decisions out; knows neither clocks nor the master.
  * All times are in ms, of any one clock.
  */
@@ -20,7 +20,8 @@ enum recycle_reason {
 	RECYCLE_REQUESTS,
 	RECYCLE_AGE,
 	RECYCLE_RSS,
-	RECYCLE_MEMORY
+	RECYCLE_MEMORY,
+	RECYCLE_WISH
 };
 
 struct recycle_limits { /* 0: none */
@@ -44,7 +45,7 @@ struct recycle {
  * A worker begins at `now`.  Its limits for requests and age are drawn by
  * `seed` within 10 % around those given, so that workers that began together
  * do not leave together.  If all limits are 0, it asks only after
- * recycle_memory.
+ * recycle_memory or recycle_wish.
  */
 void recycle_begin(struct recycle *r, const struct recycle_limits *limits,
     uint64_t seed, int64_t now);
@@ -54,11 +55,12 @@ void recycle_begin(struct recycle *r, const struct recycle_limits *limits,
  * reason. */
 bool recycle_wants_rss(const struct recycle *r, int64_t now);
 
-/* Note its resident memory (at `now`), its requests so far, or that its Lua
- * heap has hit its limit. */
+/* Note its resident memory (at `now`), its requests so far, that its Lua heap
+ * has hit its limit, or that the application wants to be replaced. */
 void recycle_rss(struct recycle *r, int64_t bytes, int64_t now);
 void recycle_requests(struct recycle *r, uint64_t requests);
 void recycle_memory(struct recycle *r);
+void recycle_wish(struct recycle *r);
 
 /* True if it is to ask for a successor now.  After that false, until it is time
  * to ask again. */

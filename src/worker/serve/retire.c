@@ -92,6 +92,7 @@ static const enum score_cause causes[] = {
 	[RECYCLE_AGE] = CAUSE_AGE,
 	[RECYCLE_RSS] = CAUSE_RSS,
 	[RECYCLE_MEMORY] = CAUSE_MEMORY,
+	[RECYCLE_WISH] = CAUSE_RETIRE,
 };
 
 static void
@@ -127,6 +128,12 @@ retire_served(int64_t now, bool exhausted)
 		self.shown = now;
 	}
 	ask(now);
+}
+
+void
+retire_wish(void)
+{
+	recycle_wish(&self.recycle);
 }
 
 void

@@ -22,7 +22,10 @@ void retire_begin(void);
  * its limit.  Asks the master if a successor is due, and logs why. */
 void retire_served(int64_t now, bool exhausted);
 
-/* The same when only time has passed. */
+/* The application wants a successor: the next retire_served asks for it. */
+void retire_wish(void);
+
+/* As retire_served when only time has passed. */
 void retire_consider(void);
 
 /* True, once at a time, if the worker has no master and a fresh one is to take

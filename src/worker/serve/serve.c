@@ -319,6 +319,8 @@ settle(int64_t now)
 		    (int64_t)lua_app_memory(self.app));
 	log_request(NULL);
 	score_idle(self.args->score);
+	if (self.app != NULL && lua_app_retires(self.app))
+		retire_wish();
 	if (is_served())
 		retire_served(now / 1000, self.app != NULL &&
 		    lua_app_exhausted(self.app));

@@ -32,6 +32,7 @@ struct lua_req {
 	lua_Integer nafter;	 /* functions that wait in lua_after.h */
 	int error;		 /* errno of reading a body, 0: none */
 	bool second;		 /* the second body is read, env.data */
+	bool retires;		 /* fpm.worker.retire has been called, ever */
 	bool errors_to_server;	 /* errors go to the web server's log too */
 	char *data;	   /* LUA_REQ_AHEAD bytes, NULL: not needed yet */
 	size_t at, len;	   /* data[at..len) is read ahead of that body */

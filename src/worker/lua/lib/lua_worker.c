@@ -30,6 +30,13 @@ requests(lua_State *L)
 	return 1;
 }
 
+static int
+retire(lua_State *L)
+{
+	lua_req_of(L)->retires = true;
+	return 0;
+}
+
 static enum log_level
 check_level(lua_State *L)
 {
@@ -72,7 +79,7 @@ lua_worker_open(lua_State *L)
 {
 	static const luaL_Reg functions[] = { { "log", write_log },
 		{ "logs", logs }, { "pid", pid }, { "requests", requests },
-		{ NULL, NULL } };
+		{ "retire", retire }, { NULL, NULL } };
 	const struct lua_worker *worker;
 
 	luaL_newlib(L, functions);

@@ -7,6 +7,7 @@
  *   pool, index, generation  as of struct lua_worker, nil: not known
  *   pid()         of the process
  *   requests()    how many requests the application has begun
+ *   retire()      the worker is to be replaced when its request is over
  *   log(level, text)  a line for the error log, about the present request if
  *                 there is one; level is "debug" to "error"
  *   logs(level)   true if such lines are written
