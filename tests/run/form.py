@@ -8,8 +8,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 from harness import *
 
-d = Daemon(workers={"mode": "static", "max": 1}, limits={"memory": "16M"},
-           timeouts={"read": "300ms", "stop": "10s"})
+d = Daemon(workers={"mode": "static", "max": 1}, limits={"memory": "16M"})
 TYPE = ("CONTENT_TYPE", "multipart/form-data; boundary=XX")
 PART = (b'--XX\r\nContent-Disposition: form-data; name="f"; filename="x"'
         b"\r\n\r\n")
@@ -180,17 +179,20 @@ def fields():
 @test
 def too_late():
     """a form that does not come in time is the application's 408"""
+    late = Daemon(workers={"mode": "static", "max": 1},
+                  timeouts={"read": "300ms", "stop": "10s"})
+    late.start()
     for kind, begun in ((TYPE, PART + b"half"),
                         (("CONTENT_TYPE",
                           "application/x-www-form-urlencoded"), b"a=1&b")):
-        with d.connect() as c:
+        with late.connect() as c:
             c.send(head("POST", lua=FORM + "return text('?')",
                         params=[kind, ("CONTENT_LENGTH", 100)]) +
                    stream(STDIN, begun, end=False))
             r = c.response()
             equal((r.status, r.body), (408, b"the form did not come in time"))
-    until(lambda: not unnamed(), "the files are closed")
     equal(os.listdir(DIRECTORY), [])
+    late.stop()
 
 
 @test
