@@ -193,19 +193,48 @@ def complaints():
 
 @test
 def body():
-    """The body and the response are streamed both ways at once"""
+    """The body is streamed to the program, and the response from it, but not
+    before the body has come"""
+    file = site.rw("body")
+    site.script("first.cgi", HEAD + "echo early; read x; echo $x >%s; cat >/dev"
+                "/null; echo late" % file)
+    with site.connect() as c:
+        c.send(head("POST", params=site.params("first.cgi"), body="7\n8\n"))
+        c.send(stream(STDIN, b"7\n", end=False))
+        equal(pid_in(file), 7)
+        equal(select.select([c.sock], [], [], 0)[0], [], "an early response")
+        c.send(stream(STDIN, b"8\n"))
+        equal(c.response().body, b"early\nlate\n")
+    site.script("tick.cgi", HEAD + "echo 1; read x <%s; echo 2" % file)
+    os.unlink(file)
+    os.mkfifo(file)
+    os.chmod(file, 0o666)
+    with site.connect() as c:
+        c.send(request(params=site.params("tick.cgi")))
+        got = c.piece()
+        while not got.endswith(b"\n\r\n1\n"):
+            got += c.piece()
+        with open(file, "w") as f:
+            f.write("go\n")
+        equal(c.response().out, b"2\n")
+
+
+@test
+def echo():
+    """A client that sends a long body before it reads anything gets the whole
+    response"""
     site.script("echo.cgi", HEAD + "exec cat")
     data = os.urandom(3 << 20)
-    with site.connect() as c:
-        c.send(head("POST", params=site.params("echo.cgi"), body=data))
-        c.send(stream(STDIN, data[:10], end=False))
-        got = c.piece().partition(b"\r\n\r\n")[2]
-        while len(got) < 10:
-            got += c.piece()
-        sender = Background(c.send, stream(STDIN, data[10:]))
-        r = c.response()
-        sender.result()
-    assert got + r.out == data, "not what was sent"
+    for chunk in (65535, 1000):
+        with site.connect() as c:
+            c.send(head("POST", params=site.params("echo.cgi"), body=data) +
+                   stream(STDIN, data, chunk=chunk))
+            r = c.response()
+        assert r.body == data and r.complete, "not what was sent"
+    # the program reads all of it, but its output ends before
+    r = site.run("cat >%s.all; " % site.rw("x") + HEAD + "wc -c <%s.all" %
+                 site.rw("x"), body=data)
+    equal(r.body, b"%d\n" % len(data))
 
 
 @test

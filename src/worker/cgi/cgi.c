@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "worker/cgi/cgi_body.h"
 #include "worker/cgi/cgi_reply.h"
 #include "worker/cgi/program.h"
 #include "worker/serve/response.h"
@@ -46,8 +47,7 @@ struct run {
 	enum fate fate;
 	struct why why;
 	int64_t due;	/* clock_ms() at which its time is over */
-	size_t at, len; /* self.body[at..len) is to be written to it */
-	bool whole;	/* the end of the body has come */
+	bool loose;	/* its output is not held back */
 	bool deaf;	/* the peer only seemed to have left: watch it less */
 	bool complete;	/* the response has been sent to its end */
 	bool exited;	/* the program itself, */
@@ -58,7 +58,9 @@ static struct {
 	const struct worker_args *args;
 	pthread_t thread;
 	atomic_bool expired;
-	char *body, *output; /* CHUNK bytes each */
+	char *output; /* CHUNK bytes */
+	struct cgi_body body;
+	struct buf held; /* output that waits for the end of the body */
 	struct cgi_reply reply;
 	struct response response; /* of answers of our own */
 	struct buf line; /* of a program's complaints, not complete yet */
@@ -84,9 +86,8 @@ cgi_init(const struct worker_args *args, struct why *why)
 
 	self.args = args;
 	self.thread = pthread_self();
-	self.body = malloc(CHUNK);
 	self.output = malloc(CHUNK);
-	if (self.body == NULL || self.output == NULL) {
+	if (self.output == NULL || cgi_body_init(&self.body) == -1) {
 		why_set(why, "out of memory");
 		return -1;
 	}
@@ -158,60 +159,49 @@ take_complaint(struct request *request, const char *data, size_t n)
 
 /* ---- the streams ------------------------------------------------------------ */
 
-/* The next bytes of the body, into self.body.  False if none are here. */
-static bool
-take_body(struct run *run, int64_t waited)
-{
-	struct request *request = run->request;
-	ssize_t n;
-
-	if (run->whole || run->fate != FATE_RUNS)
-		return false;
-	if (request->ops->take != NULL)
-		n = request->ops->take(request, self.body, CHUNK, waited);
-	else
-		n = request->ops->read(request, self.body, CHUNK);
-	run->at = run->len = 0;
-	if (n > 0)
-		run->len = (size_t)n;
-	else if (n == 0)
-		run->whole = true;
-	else if (errno == ETIMEDOUT)
-		run->fate = FATE_STARVED;
-	else if (errno != EAGAIN)
-		run->fate = FATE_GONE;
-	return n > 0;
-}
-
-/* Write the body to the program as far as it is here and as there is room.  A
- * program that does not read it to its end gets no more of it. */
+/* Let the body go on its way into the program. */
 static void
 feed(struct run *run, int64_t waited)
 {
-	ssize_t n;
-
-	for (int i = 0; i < TURNS && run->program.in != -1; i++) {
-		if (run->at == run->len && !take_body(run, waited)) {
-			if (run->whole)
-				fd_close(&run->program.in);
-			return;
-		}
-		waited = 0;
-		n = write(run->program.in, self.body + run->at,
-		    run->len - run->at);
-		if (n > 0)
-			run->at += (size_t)n;
-		else if (errno == EAGAIN || errno == EINTR)
-			return;
-		else
-			fd_close(&run->program.in);
+	switch (cgi_body_move(&self.body, &run->program.in, waited)) {
+	case CGI_BODY_LATE:
+		run->fate = FATE_STARVED;
+		break;
+	case CGI_BODY_GONE:
+		run->fate = FATE_GONE;
+		break;
+	case CGI_BODY_LOST:
+		why_set(&run->why, "the body cannot be kept: %s",
+		    strerror(errno));
+		run->fate = FATE_BAD;
+		break;
+	case CGI_BODY_MORE:
+		break;
 	}
 }
 
-static void
-take_output(struct run *run, size_t n)
+/*
+ * nginx sends no more of a body when it has seen the head of the response.  So
+ * the output is held back as long as more of the body is to come and the program
+ * may read it, or until the output ends.  If it is so much that the program
+ * could wait for it to be read, the rest of the body is kept for the program.
+ */
+static bool
+is_held(const struct run *run)
 {
-	switch (cgi_reply_take(&self.reply, self.output, n, &run->why)) {
+	return run->program.in != -1 && !self.body.whole && !run->loose;
+}
+
+static bool
+has_room(const struct run *run)
+{
+	return !is_held(run) || self.held.len < CHUNK;
+}
+
+static void
+take_output(struct run *run, const char *data, size_t n)
+{
+	switch (cgi_reply_take(&self.reply, data, n, &run->why)) {
 	case CGI_REPLY_BAD:
 		run->fate = FATE_BAD;
 		break;
@@ -238,15 +228,41 @@ push(struct run *run)
 		run->fate = FATE_GONE;
 }
 
+/* What is held back until something is seen of the rest of the body, or no
+ * more is. */
+static void
+hold(struct run *run, size_t n)
+{
+	if (buf_add(&self.held, self.output, n) == -1) {
+		why_set(&run->why, "out of memory");
+		run->fate = FATE_BAD;
+	} else if (!has_room(run)) {
+		run->loose = !cgi_body_keep(&self.body);
+	}
+}
+
+static void
+let_go(struct run *run)
+{
+	if (self.held.len == 0 || run->fate != FATE_RUNS)
+		return;
+	take_output(run, self.held.data, self.held.len);
+	buf_clear(&self.held);
+	push(run);
+}
+
 static void
 hear_output(struct run *run)
 {
 	ssize_t n = 1;
 
-	for (int i = 0; i < TURNS && run->fate == FATE_RUNS && n > 0; i++) {
+	for (int i = 0; i < TURNS && run->fate == FATE_RUNS && n > 0 &&
+	    has_room(run); i++) {
 		n = read(run->program.out, self.output, CHUNK);
-		if (n > 0)
-			take_output(run, (size_t)n);
+		if (n > 0 && is_held(run))
+			hold(run, (size_t)n);
+		else if (n > 0)
+			take_output(run, self.output, (size_t)n);
 	}
 	if (n == 0)
 		fd_close(&run->program.out);
@@ -299,7 +315,7 @@ note_exit(struct run *run)
 static bool
 wants_body(const struct run *run)
 {
-	return run->program.in != -1 && run->at == run->len && !run->whole &&
+	return run->program.in != -1 && cgi_body_awaits_client(&self.body) &&
 	    run->request->ops->take != NULL;
 }
 
@@ -310,7 +326,7 @@ peer_events(const struct run *run)
 
 	if (wants_body(run))
 		return POLLIN | leaves;
-	return run->whole && !run->deaf ? POLLIN | leaves : leaves;
+	return self.body.whole && !run->deaf ? POLLIN | leaves : leaves;
 }
 
 /* How long to wait until `until` at the latest; ms, -1: no limit. */
@@ -321,7 +337,7 @@ patience(const struct run *run, int64_t now, int64_t until)
 
 	if (wants_body(run) && left > TICK)
 		left = TICK;
-	if (left < 0)
+	if (left < 0 || (wants_body(run) && self.body.more))
 		return 0;
 	return left > INT32_MAX ? -1 : (int)left;
 }
@@ -333,10 +349,12 @@ turn(struct run *run, int64_t until)
 {
 	const struct request *request = run->request;
 	struct pollfd p[PLACES] = {
-		[OUT] = { .fd = run->program.out, .events = POLLIN },
+		[OUT] = { .fd = has_room(run) ? run->program.out : -1,
+			.events = POLLIN },
 		[ERR] = { .fd = run->program.err, .events = POLLIN },
 		[IN] = { .fd = run->program.in,
-			.events = run->at < run->len ? POLLOUT : 0 },
+			.events = cgi_body_awaits_program(&self.body) ?
+			    POLLOUT : 0 },
 		[PEER] = { .fd = -1, .events = peer_events(run) },
 		[END] = { .fd = run->exited ? -1 : run->program.end,
 			.events = POLLIN },
@@ -351,12 +369,14 @@ turn(struct run *run, int64_t until)
 	waited = wanted ? clock_ms() - before : 0;
 	if (p[END].revents != 0)
 		note_exit(run);
-	if (wanted || p[IN].revents & POLLOUT)
-		feed(run, waited);
-	else if (p[IN].revents != 0) /* nobody reads it any more */
+	if (p[IN].revents & POLLERR) /* nobody reads it any more */
 		fd_close(&run->program.in);
+	else if (wanted || p[IN].revents != 0)
+		feed(run, waited);
 	if (p[PEER].revents != 0 && !wanted && run->fate == FATE_RUNS)
 		hear_peer(run);
+	if (!is_held(run))
+		let_go(run);
 	if (p[OUT].revents != 0)
 		hear_output(run);
 	if (p[ERR].revents != 0)
@@ -471,6 +491,7 @@ accompany(struct run *run)
 
 	while (run->fate == FATE_RUNS && run->program.out != -1)
 		turn(run, INT64_MAX);
+	let_go(run);
 	until = clock_ms() + PATIENCE;
 	while (run->fate == FATE_RUNS && !run->exited && clock_ms() < until)
 		turn(run, until);
@@ -485,6 +506,7 @@ end(struct run *run)
 {
 	finish_complaints(run);
 	program_end(&run->program);
+	cgi_body_end(&self.body);
 }
 
 /* ---- a request ------------------------------------------------------------------- */
@@ -531,6 +553,7 @@ begin(struct run *run, struct request *request)
 		run->due = request->begun / 1000 + limit;
 	atomic_store(&self.expired, false);
 	buf_clear(&self.line);
+	buf_clear(&self.held);
 	request->head_most = (size_t)self.args->pool->limits.response_head;
 	cgi_reply_begin(&self.reply, request);
 }
@@ -546,10 +569,11 @@ cgi_serve(struct request *request)
 	status = find(request, &run->why, &level);
 	if (status == 0) {
 		/* Whether there is a body at all decides about a pipe. */
-		take_body(run, 0);
-		if (run->fate == FATE_RUNS)
+		if (cgi_body_begin(&self.body, request) != CGI_BODY_MORE)
+			run->fate = FATE_GONE;
+		else
 			status = program_start(&run->program, &self.script,
-			    !run->whole, &run->why);
+			    !self.body.whole, &run->why);
 		level = LEVEL_ERROR;
 	}
 	if (status != 0) {
@@ -576,6 +600,7 @@ cgi_outlive(const struct request *request)
 	request_uri(request, self.uri);
 	self.run.request = NULL;
 	fd_close(&self.run.program.in);
+	cgi_body_end(&self.body);
 }
 
 void

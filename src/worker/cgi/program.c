@@ -19,6 +19,10 @@
 
 #define STACK (64 * 1024) /* of the child, before it is another program */
 
+/* What runs on that stack: AddressSanitizer marks places of it, and a child that
+ * becomes another program never takes a mark away. */
+#define UNMARKED __attribute__((no_sanitize("address")))
+
 static struct {
 	const struct worker_args *args;
 	atomic_int *group;
@@ -302,7 +306,7 @@ struct birth { /* what the child needs */
 
 /* The signals that this program ignores; those with a handler lose it by
  * themselves. */
-static void
+static UNMARKED void
 reset_signals(void)
 {
 	static const int ignored[] = { SIGHUP, SIGINT, SIGUSR1, SIGPIPE,
@@ -319,7 +323,7 @@ reset_signals(void)
  * The child shares our memory until it is another program, and we wait until
  * then (CLONE_VFORK): so only system calls, and what it notes is noted here.
  */
-static int
+static UNMARKED int
 be_born(void *arg)
 {
 	struct birth *birth = arg;
