@@ -189,20 +189,10 @@ written(struct fcgi_request *r, int result)
 	return result;
 }
 
-/* A filter must have read all of FCGI_STDIN before it writes (specification,
- * 6.4).  A server that is late with it is answered all the same. */
-static void
-end_input(struct fcgi_request *r)
-{
-	note_read(r, fcgi_body_turn(&r->body, self.options.read_timeout));
-}
-
 static int
 put(struct fcgi_request *r, unsigned type, const struct iovec *piece, int n)
 {
 	forked_leave();
-	if (r->base.role == ROLE_FILTER && type == FCGI_STDOUT)
-		end_input(r);
 	if (r->base.aborted || r->out.ended) {
 		errno = EPIPE;
 		return -1;
@@ -226,10 +216,20 @@ fcgi_write(struct request *request, const struct iovec *piece, int n)
 	return put(fcgi_of(request), FCGI_STDOUT, piece, n);
 }
 
+/* A filter must have read all of FCGI_STDIN before it writes (specification,
+ * 6.4).  A server that is late with it is answered all the same. */
+static void
+end_input(struct fcgi_request *r)
+{
+	note_read(r, fcgi_body_turn(&r->body, self.options.read_timeout));
+}
+
 static int
 fcgi_head(struct request *request, const struct response *response,
     int64_t body_len)
 {
+	if (request->role == ROLE_FILTER)
+		end_input(fcgi_of(request));
 	buf_clear(&self.head);
 	if (fcgi_head_print(response, body_len, &self.head) == -1) {
 		errno = ENOMEM;

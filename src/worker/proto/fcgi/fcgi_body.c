@@ -442,7 +442,10 @@ fcgi_body_drain(struct fcgi_body *b)
 		body_taken(b, (size_t)n);
 		drained += (size_t)n;
 	}
-	return scan->state == SCAN_DONE && scan_settle(scan, &b->conn->in);
+	if (scan->state != SCAN_DONE)
+		return false;
+	return (scan->skip == 0 && scan->role == FCGI_RESPONDER) ||
+	    scan_settle(scan, &b->conn->in);
 }
 
 void

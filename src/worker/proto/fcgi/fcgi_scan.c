@@ -1,5 +1,6 @@
 #include "worker/proto/fcgi/fcgi_scan.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "net/fcgi_wire.h"
@@ -21,15 +22,20 @@ enum judgement {
 #define SQUEEZE	       4096 /* bytes of gap worth closing */
 
 /* A record of the present request, once that has begun. */
-static enum judgement
+static inline enum judgement
 judge_own(const struct scan *scan, unsigned type)
 {
+	static const unsigned awaited[] = {
+		[SCAN_PARAMS] = FCGI_PARAMS,
+		[SCAN_STDIN] = FCGI_STDIN,
+		[SCAN_DATA] = FCGI_DATA,
+		[SCAN_DONE] = UINT_MAX,
+	};
+
+	if (type == awaited[scan->state])
+		return TAKE;
 	if (type == FCGI_ABORT_REQUEST)
 		return ABORT;
-	if ((scan->state == SCAN_PARAMS && type == FCGI_PARAMS) ||
-	    (scan->state == SCAN_STDIN && type == FCGI_STDIN) ||
-	    (scan->state == SCAN_DATA && type == FCGI_DATA))
-		return TAKE;
 	if (scan->role == FCGI_AUTHORIZER && scan->state == SCAN_DONE &&
 	    type == FCGI_STDIN)
 		return STRAY;
@@ -302,7 +308,8 @@ scan_settle(struct scan *scan, const struct buf *in)
 		if (in->len - scan->at < FCGI_HEADER_LEN)
 			return true;
 		fcgi_get_header((unsigned char *)in->data + scan->at, &r);
-		if (r.id != scan->id || judge(scan, &r) != STRAY)
+		if (scan->role != FCGI_AUTHORIZER || r.id != scan->id ||
+		    r.version != FCGI_VERSION_1 || r.type != FCGI_STDIN)
 			return true;
 		scan->at += FCGI_HEADER_LEN;
 		scan->skip = r.content + r.padding;
