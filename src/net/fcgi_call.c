@@ -55,6 +55,7 @@ fcgi_call_init(struct fcgi_call *c, const struct fcgi_address *address,
 	c->fd = -1;
 	c->sink = (struct fcgi_sink){ take_head, take_body, take_errors, NULL,
 		c };
+	fcgi_reply_init(&c->reply, &c->sink, false);
 }
 
 static void
