@@ -414,4 +414,29 @@ def agree():
                                                "\n".join(faults[:20]))
 
 
+@test
+def inside_a_worker():
+    """a request made by hand inside of a request of the daemon's is apart from
+    it, with the library's halves in C"""
+    inner = """
+local cookie, test = require "fpm.cookie", require "fpm.test"
+local app = { accept = function(inner)
+  local fields, files = inner:form()
+  inner:after(function() inner.errors:write("after") end)
+  local response = inner:respond(201)
+  response:write(fields.a, files[1].file:read("a"), inner.headers.host,
+    inner.query.q, cookie.write("a", "b"))
+end }
+local r = test.post(app, "https://inner/?q=%41", { form = { a = "1 2" },
+  files = { { name = "f", filename = "f", content = "file" } } })
+return {}, r.status .. r.body .. r.errors .. env.headers.host ..
+  tostring(env.query.q) .. cookie.write("a", "b")
+"""
+    with Daemon(workers={"mode": "static", "max": 1}) as d:
+        r = d.lua(inner, uri="/?q=outer")
+        equal(r.body.decode(), "2011 2fileinnerAa=b; Path=/; Secure; HttpOnly;"
+              " SameSite=Laxafterlocalhostoutera=b; Path=/; HttpOnly; "
+              "SameSite=Lax")
+
+
 run(60, needs=("lua5.4",))
