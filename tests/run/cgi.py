@@ -553,16 +553,95 @@ def alone():
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(d.dir + "/fd0.sock")
     listener.listen()
-    process = subprocess.Popen([LUA_FPM, "-i", "cgi", d.root],
-                               stdin=listener, start_new_session=True)
+    process = subprocess.Popen(
+        [LUA_FPM, "-i", "cgi", "--max-requests", "3", d.root], stdin=listener,
+        stderr=subprocess.DEVNULL, start_new_session=True)
     try:
-        equal(fetch(d.dir + "/fd0.sock",
-                    params={"SCRIPT_FILENAME": path}).body, b"ok\n")
+        for _ in range(20):  # it renews itself
+            equal(fetch(d.dir + "/fd0.sock",
+                        params={"SCRIPT_FILENAME": path}).body, b"ok\n")
+        assert len(zombies(process.pid)) <= 1, zombies(process.pid)
     finally:
         process.terminate()
         equal(process.wait(PATIENCE), 0)
     until(lambda: not session(process.pid), "nothing is left")
     d.destroy()
+
+
+@test
+def slow():
+    """A slow program is in the slow log"""
+    with Site(timeouts={"slow": "100ms", "stop": "10s"}) as d:
+        file = d.rw("slow")
+        os.mkfifo(file)
+        os.chmod(file, 0o666)
+        d.script("x.cgi", HEAD + "read x <%s; echo $x" % file)
+        asked = Background(d.get, "x.cgi")
+        d.wait_log(r"script .*/x\.cgi$")
+        with open(file, "w") as f:
+            f.write("go\n")
+        equal(asked.result().body, b"go\n")
+        d.wait_log("took 0.*status 200: GET /")
+
+
+@test
+def roles():
+    """A program is a responder"""
+    with Site() as d:
+        d.script("x.cgi", HEAD)
+        for role in AUTHORIZER, FILTER:
+            with d.connect() as c:
+                c.send(begin(role=role) + stream(PARAMS, pairs(
+                    d.params("x.cgi").items())) + stream(STDIN, b""))
+                equal(c.response().protocol_status, UNKNOWN_ROLE)
+
+
+@test
+def no_file():
+    """Where no file can be made, a long response does not wait for the body"""
+    with Site(environment={"TMPDIR": "/none"}) as d:
+        d.script("echo.cgi", HEAD + "exec cat")
+        data = os.urandom(1 << 20)
+        with d.connect() as c:
+            sender = Background(c.send, head(
+                "POST", params=d.params("echo.cgi"), body=data) +
+                stream(STDIN, data))
+            r = c.response()
+            sender.result()
+        assert r.body == data, "not what was sent"
+
+
+@test
+def transitions():
+    """Programs that run are let end by an upgrade, a stop, and if the master
+    dies"""
+    for how in (signal.SIGUSR2, signal.SIGTERM, signal.SIGKILL):
+        d = Site().start()
+        file = d.rw("go")
+        os.mkfifo(file)
+        os.chmod(file, 0o666)
+        d.script("x.cgi", HEAD + "echo $$ >%s.pid; read x <%s; echo $x" %
+                 (file, file))
+        asked = Background(d.get, "x.cgi")
+        pid_in(file + ".pid")
+        mark = d.log_mark()
+        d.kill(how)
+        if how == signal.SIGUSR2:
+            d.wait_log("the old ones leave", mark)
+            equal(d.run(HEAD + "echo new", name="y.cgi").body, b"new\n")
+        elif how == signal.SIGTERM:
+            d.wait_log("stopping", mark)
+        else:
+            d.process.wait()
+        with open(file, "w") as f:
+            f.write("done\n")
+        equal(asked.result().body, b"done\n", how)
+        if how == signal.SIGUSR2:
+            d.kill(signal.SIGTERM)
+        if how != signal.SIGKILL:
+            equal(d.wait_exit(), 0)
+        until(lambda: not session(d.pid), "nothing is left")
+        d.destroy()
 
 
 run()

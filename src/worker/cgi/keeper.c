@@ -1,7 +1,7 @@
 #include "worker/cgi/keeper.h"
 
 #include <sys/mman.h>
-#include <sys/prctl.h>
+#include <sys/wait.h>
 
 #include <errno.h>
 #include <limits.h>
@@ -43,6 +43,10 @@ keeper_start(void)
 
 	if (group == MAP_FAILED || fd_pipe(ends) == -1)
 		return NULL;
+	/* A worker without a master that is renewed in the same process has
+	 * the keeper of before as a child. */
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	pid = fork();

@@ -169,6 +169,11 @@ slow_look(const struct request *request)
 		remember(request);
 		score_more(self.args->score, SCORE_SLOW);
 	}
+	if (self.args->pool->interface == INTERFACE_CGI) {
+		self.looks++;
+		enter(request, ""); /* what a program does is not known */
+		return false;
+	}
 	if (found != NULL || ++self.looks > LOOKS_MOST) {
 		enter(request, found);
 		return false;
