@@ -41,4 +41,50 @@ def access_log():
             ("|".join(MONTHS),) * 2), line)
 
 
-run(limit=60, needs=("localedef",))
+LIBRARY = """
+assert(os.setlocale("tr_TR.ISO-8859-9"), "no locale")
+assert(("I"):lower() ~= "i" and ("\\xfc"):find("%a"), "not this locale")
+local fpm = require "fpm"
+local app = {}
+function app.accept(env)
+  return {}, { env.headers["IF-MODIFIED-SINCE"], env.headers.If_Modified_Since,
+    fpm.url.encode("I\\xfc"), fpm.url.join("\\xfc:a", "b"),
+    fpm.http.date(784111777), fpm.http.negotiate("IMAGE/GIF",
+      { "a/b", "image/gif" }), fpm.http.redirect("/\\x80").Location,
+    fpm.html.escape("\\xfc"),
+    tostring((pcall(fpm.cookie.write, "a", "b", { domain = "\\xfc" }))),
+    tostring((pcall(fpm.cookie.write, "a", "b", { path = "/\\xfc" }))) }
+end
+return app
+"""
+SAID = b"yesyesI%FCbSun, 06 Nov 1994 08:49:37 GMTimage/gif/%80\xfcfalsefalse"
+BY_HAND = """
+local r = require("fpm.test").get(dofile("app.lua"), "/", { headers = {
+  ["If-Modified-Since"] = "yes" } })
+io.write(r.body, r.error or "")
+"""
+
+
+@test
+def library():
+    """the library for Lua does not know the locale, with the daemon and
+    without"""
+    dir = scratch()
+    atexit.register(shutil.rmtree, dir, True)
+    if tool("-i", "tr_TR", "-f", "ISO-8859-9", dir + "/tr_TR.ISO-8859-9",
+            program="localedef", timeout=100)[0] != 0:
+        raise Skip("no sources of locales")
+    d = Daemon(app=LIBRARY)
+    d.set_pool("www", environment={"LOCPATH": dir})
+    with d:
+        equal(d.fetch(params=[("HTTP_IF_MODIFIED_SINCE", "yes")]).body, SAID)
+    write(dir + "/app.lua", LIBRARY)
+    write(dir + "/test.lua", BY_HAND)
+    done = subprocess.run(["lua5.4", "test.lua"], cwd=dir, capture_output=True,
+                          env={**os.environ, "LOCPATH": dir, "LUA_PATH":
+                               "%s/src/lua/?.lua;%s/src/lua/?/init.lua" %
+                               ((os.path.abspath(SRC),) * 2)})
+    equal((done.stdout, done.stderr), (SAID, b""))
+
+
+run(limit=60, needs=("localedef", "lua5.4"))

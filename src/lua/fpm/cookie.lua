@@ -45,7 +45,7 @@ end
 local function place(options, out)
   local path = options.path == nil and "/" or options.path
   check.is(WHO, "path", path, "string", 1)
-  refuse("path", path, "[%c;\128-\255]", 2)
+  refuse("path", path, "[^ -:<-~]", 2)
   if path:sub(1, 1) ~= "/" then
     check.fail(WHO, 1, "path is %q, expected one that begins with a slash",
       path)
@@ -54,7 +54,7 @@ local function place(options, out)
   if options.domain ~= nil then
     check.is(WHO, "domain", options.domain, "string", 1)
     local domain = options.domain:gsub("^%.", "")
-    if not domain:find("^%w[%w.-]*$") then
+    if not domain:find("^[A-Za-z0-9][A-Za-z0-9.-]*$") then
       check.fail(WHO, 1, "domain is %q, expected the name of a host",
         options.domain)
     end

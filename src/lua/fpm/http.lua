@@ -144,7 +144,7 @@ local REDIRECTS = { [301] = true, [302] = true, [303] = true, [307] = true,
 function http.redirect(location, status, headers)
   local who = "fpm.http.redirect"
   check.is(who, "location", location, "string")
-  local at = location:find("%c")
+  local at = location:find("[\0-\31\127]")
   if at then
     check.fail(who, 0, "location has the byte 0x%02x at byte %d",
       location:byte(at), at)
@@ -170,6 +170,15 @@ function http.redirect(location, status, headers)
 end
 
 -- ---- what a client accepts ---------------------------------------------------
+
+local small = {} -- whatever the locale: in a Turkish one "I" is not that of "i"
+for byte in ("ABCDEFGHIJKLMNOPQRSTUVWXYZ"):gmatch(".") do
+  small[byte] = string.char(byte:byte() + 32)
+end
+
+local function lower(text)
+  return (text:gsub("[A-Z]", small))
+end
 
 local TOKEN = "[!#-'*+%-.^-z|~0-9A-Z]"
 
@@ -224,7 +233,7 @@ local function parameter(text, at)
   if not value then
     return nil
   end
-  return name:lower(), value:lower(), behind
+  return lower(name), lower(value), behind
 end
 
 -- Parameters from `at` on, each behind a semicolon: a table name -> value, and
@@ -269,7 +278,7 @@ local function element(text, at)
   end
   local q = weight(params.q)
   params.q = nil
-  return q and { range = range:lower(), params = params, q = q }, stop + 1
+  return q and { range = lower(range), params = params, q = q }, stop + 1
 end
 
 local EXACTLY = math.maxinteger // 2 -- closer than any part of a name
@@ -323,7 +332,7 @@ local function read_offer(offers, i)
   if not params or stop <= #text then
     check.fail(who, 1, "%s is %q, expected a media type or a name", what, text)
   end
-  name = name:lower()
+  name = lower(name)
   return { name = name, kind = name:match("^(.+)/"), params = params }
 end
 

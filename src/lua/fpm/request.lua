@@ -10,9 +10,14 @@ if has_core then
   methods.after = core.after
 end
 
--- The name of a header as env.headers has it.
+local spelling = { _ = "-" }
+for byte in ("ABCDEFGHIJKLMNOPQRSTUVWXYZ"):gmatch(".") do
+  spelling[byte] = string.char(byte:byte() + 32)
+end
+
+-- The name of a header as env.headers has it, whatever the locale.
 local function normal(name)
-  return name:lower():gsub("_", "-")
+  return (name:gsub("[A-Z_]", spelling))
 end
 
 local any_case = {
@@ -20,7 +25,7 @@ local any_case = {
     if type(name) ~= "string" then
       return nil
     end
-    return rawget(headers, (normal(name)))
+    return rawget(headers, normal(name))
   end,
 }
 

@@ -85,11 +85,16 @@ local function joined(who, name, value)
   return table.concat(texts, name:lower() == "cookie" and "; " or ", ")
 end
 
+local spelling = { ["-"] = "_" } -- of parameters, whatever the locale
+for byte in ("abcdefghijklmnopqrstuvwxyz"):gmatch(".") do
+  spelling[byte] = string.char(byte:byte() - 32)
+end
+
 local function add_headers(who, params, headers)
   check.is(who, "headers", headers, "table", 3)
   for name, value in pairs(headers) do
     check.is(who, "a header's name", name, "string", 3)
-    local param = name:upper():gsub("%-", "_")
+    local param = name:gsub("[a-z-]", spelling)
     if param ~= "CONTENT_TYPE" and param ~= "CONTENT_LENGTH" then
       param = "HTTP_" .. param
     end

@@ -36,7 +36,7 @@ end
 ---@return string
 function plain.encode(text)
   text = check.text("fpm.url.encode", "text", text)
-  return (text:gsub("[^%w%-._~]", escapes))
+  return (text:gsub("[^A-Za-z0-9%-._~]", escapes))
 end
 
 -- The first % that no two hexadecimal digits follow.

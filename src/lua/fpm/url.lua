@@ -39,7 +39,7 @@ local function split(text)
   if #before < #rest then
     parts.query = query
   end
-  local scheme, after = before:match("^(%a[%w+.-]*):(.*)$")
+  local scheme, after = before:match("^([A-Za-z][A-Za-z0-9+.-]*):(.*)$")
   if scheme then
     parts.scheme, before = scheme, after
   end
