@@ -1058,9 +1058,13 @@ class Server:
             self.destroy()
             equal(code, 0, "the web server's exit code")
 
-    def destroy(self):
+    def forget(self):
+        """Nothing of it is left to be stopped."""
         if self in _live:
             _live.remove(self)
+
+    def destroy(self):
+        self.forget()
         if self.process is not None:
             for pid in session(self.process.pid):
                 kill(pid, signal.SIGKILL)

@@ -18,8 +18,9 @@ def literals(section, path=PAGE):
     assert text, "no section " + section
     shown = re.findall(r"^\.Bd -literal.*\n((?:(?!\.Ed).*\n)*)\.Ed$",
                        text.partition("\n.Sh ")[0], re.M)
-    return [re.sub(r"\\(&|e|-)", lambda m: {"e": "\\", "-": "-", "&": ""}[
-        m[1]], t) for t in shown]
+    meant = {"e": "\\", "-": "-", "&": "", "(aq": "'", "(dq": '"'}
+    return [re.sub(r"\\(&|e|-|\(aq|\(dq)", lambda m: meant[m[1]], t)
+            for t in shown]
 
 
 def block(section):
