@@ -320,21 +320,47 @@ local function weigh(accepted, offer)
   return q
 end
 
-local function read_offer(offers, i)
-  local text = offers[i]
-  local who, what = "fpm.http.negotiate", ("offers[%d]"):format(i)
-  check.is(who, what, text, "string", 1)
+-- A function that reads short texts, which keeps what it has read of the last
+-- ones: clients send the same few again and again.
+local function remembering(read)
+  local known, count = {}, 0
+  return function(text)
+    local found = known[text]
+    if found == nil then
+      found = read(text)
+      if count == 100 then
+        known, count = {}, 0
+      end
+      if #text <= 500 then
+        known[text], count = found, count + 1
+      end
+    end
+    return found
+  end
+end
+
+-- The elements of a header that are well-formed.
+local read_header = remembering(function(text)
+  local accepted, at = {}, 1
+  while at <= #text do
+    accepted[#accepted + 1], at = element(text, at)
+  end
+  return accepted
+end)
+
+-- An offer; false: it is none.
+local read_offer = remembering(function(text)
   local name, behind = text:match("^([^%s,;\"]+)()")
   local params, stop
   if name then
     params, stop = parameters(text, behind)
   end
   if not params or stop <= #text then
-    check.fail(who, 1, "%s is %q, expected a media type or a name", what, text)
+    return false
   end
   name = lower(name)
   return { name = name, kind = name:match("^(.+)/"), params = params }
-end
+end)
 
 -- The one of the offers that the client likes best, by its header Accept, or
 -- Accept-Language, Accept-Encoding, Accept-Charset (RFC 9110, 12.5); of equals
@@ -356,13 +382,15 @@ function http.negotiate(accept, offers)
   if accept ~= nil then
     check.is(who, "accept", accept, "string")
   end
-  local accepted, at = {}, 1
-  while accept and at <= #accept do
-    accepted[#accepted + 1], at = element(accept, at)
-  end
+  local accepted = read_header(accept or "")
   local best, best_q = nil, 0
   for i, text in ipairs(offers) do
-    local offer = read_offer(offers, i)
+    check.is(who, ("offers[%d]"):format(i), text, "string")
+    local offer = read_offer(text)
+    if not offer then
+      check.fail(who, 0, "offers[%d] is %q, expected a media type or a name", i,
+        text)
+    end
     local q = weigh(accepted, offer)
     if q > best_q then
       best, best_q = text, q
