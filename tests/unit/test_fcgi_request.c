@@ -10,7 +10,7 @@ static struct fcgi_request q;
 static struct why why;
 
 /* The request taken apart again. */
-static struct buf params, input;
+static struct buf params, input, file;
 static unsigned flags, role;
 
 static void
@@ -21,6 +21,7 @@ empty(void)
 	memset(&body, 0, sizeof(body));
 	memset(&params, 0, sizeof(params));
 	memset(&input, 0, sizeof(input));
+	memset(&file, 0, sizeof(file));
 	q.uri = "/";
 	q.role = FCGI_RESPONDER;
 }
@@ -32,6 +33,7 @@ release(void)
 	buf_free(&body);
 	buf_free(&params);
 	buf_free(&input);
+	buf_free(&file);
 }
 
 static void
@@ -55,10 +57,13 @@ build(void)
 			buf_add(&params, p, r.content);
 		if (r.type == FCGI_STDIN)
 			buf_add(&input, p, r.content);
+		if (r.type == FCGI_DATA)
+			buf_add(&file, p, r.content);
 		ends += r.type != FCGI_BEGIN_REQUEST && r.content == 0;
 		p += r.content + r.padding;
 	}
-	ck_assert_uint_eq(ends, 2);
+	ck_assert_uint_eq(ends, role == FCGI_AUTHORIZER ? 1 :
+	    role == FCGI_FILTER ? 3 : 2);
 }
 
 /* All values of a parameter, joined by "|"; "(none)" if it was not sent. */
@@ -251,6 +256,39 @@ START_TEST(long_body_arrives_whole)
 }
 END_TEST
 
+START_TEST(authorizer_has_no_body)
+{
+	q.role = FCGI_AUTHORIZER;
+	build();
+	ck_assert_uint_eq(role, FCGI_AUTHORIZER);
+	ck_assert_str_eq(param("REQUEST_URI"), "/");
+	ck_assert_str_eq(param("CONTENT_LENGTH"), "(none)");
+	ck_assert_str_eq(param("SCRIPT_NAME"), "(none)");
+}
+END_TEST
+
+START_TEST(filter_has_a_file)
+{
+	struct buf data = { 0 };
+
+	q.role = FCGI_FILTER;
+	q.body = &body;
+	q.data = &data;
+	q.data_time = 1700000000;
+	buf_puts(&body, "in");
+	buf_puts(&data, "a file");
+	build();
+	ck_assert_uint_eq(role, FCGI_FILTER);
+	ck_assert_uint_eq(input.len, 2);
+	ck_assert_uint_eq(file.len, 6);
+	ck_assert_mem_eq(file.data, "a file", 6);
+	ck_assert_str_eq(param("FCGI_DATA_LENGTH"), "6");
+	ck_assert_str_eq(param("FCGI_DATA_LAST_MOD"), "1700000000");
+	ck_assert_str_eq(param("CONTENT_LENGTH"), "2");
+	buf_free(&data);
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -270,6 +308,8 @@ suite(void)
 	tcase_add_loop_test(t, malformed_header_is_refused, 0, 3);
 	tcase_add_loop_test(t, malformed_parameter_is_refused, 0, 2);
 	tcase_add_test(t, long_body_arrives_whole);
+	tcase_add_test(t, authorizer_has_no_body);
+	tcase_add_test(t, filter_has_a_file);
 	suite_add_tcase(s, t);
 	return s;
 }
