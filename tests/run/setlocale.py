@@ -87,4 +87,43 @@ def library():
     equal((done.stdout, done.stderr), (SAID, b""))
 
 
+CLIENT = """
+assert(os.setlocale("tr_TR.ISO-8859-9"), "no locale")
+local client = require "fpm.client"
+local app = {}
+function app.accept(env)
+  local reply = assert(assert(client.connect(env.PEER)):request {})
+  return {}, reply.status .. reply.headers["x-file"] .. reply:read("a")
+end
+return app
+"""
+
+
+@test
+def client():
+    """fpm.client reads heads whatever the locale"""
+    dir = scratch()
+    atexit.register(shutil.rmtree, dir, True)
+    if tool("-i", "tr_TR", "-f", "ISO-8859-9", dir + "/tr_TR.ISO-8859-9",
+            program="localedef", timeout=100)[0] != 0:
+        raise Skip("no sources of locales")
+    d = Daemon(app=CLIENT)
+    d.set_pool("www", environment={"LOCPATH": dir})
+    with d, socket.socket(socket.AF_UNIX) as peer:
+        peer.bind(dir + "/peer")
+        os.chmod(dir + "/peer", 0o777)
+        peer.listen()
+
+        def answer():
+            with peer.accept()[0] as sock:
+                sock.sendall(record(STDOUT, b"LOCATION: /\nX-FILE: i\n\nhi") +
+                             record(END, bytes(8)))
+                while sock.recv(4096):
+                    pass
+        asked = Background(answer)
+        equal(d.fetch(params=[("PEER", dir + "/peer")]).body, b"302ihi")
+        d.stop()
+        asked.result()
+
+
 run(limit=60, needs=("localedef", "lua5.4"))

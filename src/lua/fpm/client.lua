@@ -210,12 +210,18 @@ end
 
 -- ---- the head of a response -------------------------------------------------
 
+-- Whatever the locale.
+local lower = {}
+for byte in ("ABCDEFGHIJKLMNOPQRSTUVWXYZ"):gmatch(".") do
+  lower[byte] = string.char(byte:byte() + 32)
+end
+
 -- Headers by names in lower case; one that came several times is an array.  It
 -- can be returned from accept as it is.
 local function parse_head(text)
   local headers = {}
   for name, value in text:gmatch("([^\r\n:]+):[ \t]*([^\r\n]*)") do
-    name = name:lower()
+    name = name:gsub("[A-Z]", lower)
     value = value:gsub("[ \t]+$", "")
     local before = headers[name]
     if before == nil then

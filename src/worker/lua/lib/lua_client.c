@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "base/locale.h"
 #include "net/fcgi_call.h"
 #include "net/fcgi_wire.h"
 #include "worker/lua/lua_check.h"
@@ -96,8 +97,13 @@ static int
 call_connect(lua_State *L)
 {
 	struct fcgi_call *c = check_call(L);
+	int64_t ms = check_ms(L, 2);
+	enum fcgi_verdict verdict;
 
-	return push_verdict(L, c, fcgi_call_connect(c, check_ms(L, 2)));
+	locale_ours();
+	verdict = fcgi_call_connect(c, ms);
+	locale_theirs();
+	return push_verdict(L, c, verdict);
 }
 
 /* Append the pairs of the table at index 2.  Raises with nothing to be freed:
@@ -140,7 +146,9 @@ call_begin(lua_State *L)
 		buf_free(&params);
 		return luaL_error(L, "not enough memory");
 	}
+	locale_ours();
 	verdict = fcgi_call_begin(c, &plan, &params);
+	locale_theirs();
 	buf_free(&params);
 	return push_verdict(L, c, verdict);
 }
@@ -171,8 +179,12 @@ static int
 call_step(lua_State *L)
 {
 	struct fcgi_call *c = check_call(L);
+	enum fcgi_verdict verdict;
 
-	return push_verdict(L, c, fcgi_call_step(c));
+	locale_ours();
+	verdict = fcgi_call_step(c);
+	locale_theirs();
+	return push_verdict(L, c, verdict);
 }
 
 static int

@@ -4,7 +4,7 @@
 /*
  * fpm.core.client: fcgi_call.h for Lua, where fpm/client.lua makes of it what
  * fpm.client(3lua) describes.  A wait ends when the time of the entry is over
- * (lua_deadline.h).
+ * (lua_deadline.h).  The locale of the application does not matter.
  *
  *   client.open(address)  a call, or nil and a message
  *
