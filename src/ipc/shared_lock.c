@@ -19,6 +19,7 @@
 				  quick */
 #define SLICE_LEAST 1	       /* ms of sleep before it looks for the owner */
 #define SLICE_MOST  16
+#define BLAMED	   20 /* part of the time for one who does not let go */
 
 static atomic_uint births; /* forks of this process and those before it */
 
@@ -128,11 +129,22 @@ is_ownerless(const struct shared_lock *lock, uint32_t value)
 	return owner == 0 || owner == lock->me;
 }
 
+/* One that did not let go the last time, and still does not, is hardly waited
+ * for, so that an application does not spend its time on it. */
+static int64_t
+patience_for(const struct shared_lock *lock)
+{
+	uint32_t owner = atomic_load_explicit(lock->word,
+	    memory_order_relaxed) & ~WAITS;
+
+	return owner == lock->blamed ? tuning.lock / BLAMED : tuning.lock;
+}
+
 /* As others may sleep too, whoever has slept takes it with WAITS. */
 static int
 wait_for(struct shared_lock *lock)
 {
-	int64_t until = clock_ms() + tuning.lock, slice = SLICE_LEAST;
+	int64_t until = clock_ms() + patience_for(lock), slice = SLICE_LEAST;
 	uint32_t value, mine = lock->me | WAITS;
 
 	do {
@@ -154,6 +166,7 @@ wait_for(struct shared_lock *lock)
 		if (slice < SLICE_MOST)
 			slice *= 2;
 	} while (clock_ms() < until);
+	lock->blamed = value & ~WAITS;
 	errno = ETIMEDOUT;
 	return -1;
 }

@@ -19,6 +19,7 @@ struct shared_lock {
 	int fd;
 	uint32_t me;	 /* pid for which the byte is locked */
 	unsigned births; /* the number of forks by then */
+	uint32_t blamed; /* pid that was waited for in vain the last time */
 };
 
 /* Set up this process's part; the word and the descriptor stay the caller's. */
@@ -26,7 +27,7 @@ void shared_lock_init(struct shared_lock *lock, _Atomic uint32_t *word, int fd);
 
 /*
  * Take the lock: 0, or -1 with errno ETIMEDOUT (a living process has held it
- * for too long), or as of fcntl(2).  If the owner before has died, what the
+ * for too long, or still holds it then), or as of fcntl(2).  If the owner before has died, what the
  * lock guards is as it left it.  One thread of a process may call this.
  */
 int shared_lock_take(struct shared_lock *lock);

@@ -52,7 +52,7 @@ def counted(faults, fn, who=ALL):
 def check():
     """-t"""
     faults = Faults()
-    d = Daemon(app=APP, workers=ONE)
+    d = Daemon(app=APP, workers=ONE, shared={"d": "4K"})
     d.write_conf()
     env = {**os.environ, **faults.env()}
     if not SANITIZED:
@@ -78,7 +78,7 @@ def check():
 def start():
     """start of the master, and a stop"""
     faults = Faults()
-    d = Daemon(app=APP, workers=ONE)
+    d = Daemon(app=APP, workers=ONE, shared={"d": "4K"})
     d.write_conf()
 
     def begin():
@@ -153,11 +153,12 @@ def worker_start():
 def reload():
     """a reload: done or refused, and the pool goes on serving"""
     faults = Faults()
-    with preloaded(faults, app=APP, workers=ONE) as d:
+    with preloaded(faults, app=APP, workers=ONE, shared={"d": "4K"}) as d:
         d.expect(".")
 
         def change(i):
-            d.set_pool("www", workers=ONE, environment={"N": str(i)})
+            d.set_pool("www", workers=ONE, environment={"N": str(i)},
+                       shared={"d": "4K"})
             d.write_conf()
             d.reload()
 
