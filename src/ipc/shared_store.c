@@ -49,7 +49,7 @@ store_open(struct store *store, int fd, size_t size)
 	void *memory;
 
 	memset(store, 0, sizeof(*store));
-	if (size < STORE_LEAST || size > (size_t)STORE_MOST ||
+	if (size < STORE_LEAST || (int64_t)size > STORE_MOST ||
 	    !sealed_is_room(fd, size)) {
 		errno = EPROTO;
 		return -1;

@@ -30,6 +30,8 @@ static struct {
 void
 lua_shared_offer(const struct conf_list *declared, const int *fds, size_t nfds)
 {
+	if (self.declared == declared)
+		return;
 	self.declared = declared;
 	self.fds = fds;
 	self.nfds = nfds;
