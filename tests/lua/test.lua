@@ -82,11 +82,11 @@ tap.test("files are sent as browsers send them", function()
   end }
   local r = test.post(upload, "/", { form = { a = "1\r\n", ["n&="] = "ü&" },
     files = {
-      { name = "f", filename = "a\"b.txt", content = "x\r\n--y\0" },
+      { name = "f", filename = "a\"b.txt", content = "x\r\n------fpm.test--\0" },
       { name = "g", filename = "c", content = "", type = "text/plain" },
     } })
   tap.equal(nil, r.error)
-  tap.equal("1\r\n;ü&;f|a%22b.txt|application/octet-stream|x\r\n--y\0;" ..
+  tap.equal("1\r\n;ü&;f|a%22b.txt|application/octet-stream|x\r\n------fpm.test--\0;" ..
     "g|c|text/plain|", r.body)
   tap.equal(200, test.post(upload, "/", { files = {} }).status)
   tap.raises(HERE .. "post: body is given, but so is a form",

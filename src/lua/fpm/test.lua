@@ -111,25 +111,34 @@ local function add_params(who, params, given)
   end
 end
 
-local BOUNDARY = "----fpm.test"
-
 -- A name in the head of a part, as browsers write it.
 local function quoted(name)
   return '"' .. name:gsub('["\r\n]', { ['"'] = "%22", ["\r"] = "%0D",
     ["\n"] = "%0A" }) .. '"'
 end
 
-local function part(head, content)
-  return "--" .. BOUNDARY .. "\r\nContent-Disposition: form-data; name=" ..
-    head .. "\r\n\r\n" .. content .. "\r\n"
+-- The parts as one body, and its type.
+local function joined_parts(parts)
+  local all, boundary = table.concat(parts), "----fpm.test"
+  while all:find(boundary, 1, true) do
+    boundary = boundary .. "-"
+  end
+  for i, part in ipairs(parts) do
+    parts[i] = "--" .. boundary .. "\r\nContent-Disposition: form-data; name="
+      .. part .. "\r\n"
+  end
+  return table.concat(parts) .. "--" .. boundary .. "--\r\n",
+    "multipart/form-data; boundary=" .. boundary
 end
 
--- The fields of a query string and the files, as multipart/form-data.
+-- The fields of a query string and the files, as multipart/form-data: the body
+-- and its type.
 local function multipart(who, query, files)
   check.is(who, "files", files, "table", 4)
   local parts = {}
   for name, value in query:gmatch("([^&=]*)=([^&]*)") do
-    parts[#parts + 1] = part(quoted(url.decode(name)), url.decode(value))
+    parts[#parts + 1] = quoted(url.decode(name)) .. "\r\n\r\n" ..
+      url.decode(value)
   end
   for i, file in ipairs(files) do
     local what = ("files[%d]"):format(i)
@@ -139,10 +148,11 @@ local function multipart(who, query, files)
     end
     local kind = file.type or "application/octet-stream"
     check.is(who, what .. ".type", kind, "string", 4)
-    parts[#parts + 1] = part(quoted(file.name) .. "; filename=" ..
-      quoted(file.filename) .. "\r\nContent-Type: " .. kind, file.content)
+    parts[#parts + 1] = quoted(file.name) .. "; filename=" ..
+      quoted(file.filename) .. "\r\nContent-Type: " .. kind .. "\r\n\r\n" ..
+      file.content
   end
-  return table.concat(parts) .. "--" .. BOUNDARY .. "--\r\n"
+  return joined_parts(parts)
 end
 
 -- What is sent as a form: the body and its type; nil: nothing is.
@@ -159,8 +169,8 @@ local function form_body(who, options)
   if options.files == nil then
     return query, "application/x-www-form-urlencoded"
   end
-  return multipart(who, query, options.files),
-    "multipart/form-data; boundary=" .. BOUNDARY
+  local body, kind = multipart(who, query, options.files)
+  return body, kind
 end
 
 -- The parameters and the body of a request.
@@ -223,8 +233,7 @@ local function message_of(value)
   end
   local meta = getmetatable(value)
   if type(meta) == "table" and meta.__tostring then
-    local good, text = pcall(tostring, value)
-    return text, good
+    return tostring((select(2, pcall(tostring, value))))
   end
   local name = type(meta) == "table" and type(meta.__name) == "string" and
     meta.__name or type(value)
