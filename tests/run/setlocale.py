@@ -53,11 +53,30 @@ function app.accept(env)
       { "a/b", "image/gif" }), fpm.http.redirect("/\\x80").Location,
     fpm.html.escape("\\xfc"),
     tostring((pcall(fpm.cookie.write, "a", "b", { domain = "\\xfc" }))),
-    tostring((pcall(fpm.cookie.write, "a", "b", { path = "/\\xfc" }))) }
+    tostring((pcall(fpm.cookie.write, "a", "b", { path = "/\\xfc" }))),
+    FORMS }
 end
 return app
+""".replace("FORMS", """
+    upload('BOUNDARY=I', 'FILENAME="\\xc3\\x80"'),
+    upload('boundary="I\\xfc"', "filename=x")""")
+UPLOAD = """
+local function upload(parameter, disposition)
+  local body = "--I\\r\\nCONTENT-DISPOSITION: FORM-DATA; NAME=a; " ..
+    disposition .. "\\r\\n\\r\\n\\r\\n--I--"
+  local fields, files = require("fpm").form.read {
+    CONTENT_TYPE = "MULTIPART/FORM-DATA; " .. parameter,
+    input = { read = function()
+      local piece = body
+      body = nil
+      return piece
+    end } }
+  return fields and files.a.filename or tostring(files)
+end
 """
-SAID = b"yesyesI%FCbSun, 06 Nov 1994 08:49:37 GMTimage/gif/%80\xfcfalsefalse"
+LIBRARY = UPLOAD + LIBRARY
+SAID = b"yesyesI%FCbSun, 06 Nov 1994 08:49:37 GMTimage/gif/%80\xfcfalsefalse" \
+    b"\xc3\x80400"
 BY_HAND = """
 local r = require("fpm.test").get(dofile("app.lua"), "/", { headers = {
   ["If-Modified-Since"] = "yes" } })

@@ -111,14 +111,15 @@ for name in pairs(TYPES) do
   KNOWN[name] = true
 end
 
-local UNITS = { [""] = 1, k = 1 << 10, m = 1 << 20, g = 1 << 30 }
+local UNITS = { [""] = 1, k = 1 << 10, m = 1 << 20, g = 1 << 30,
+  K = 1 << 10, M = 1 << 20, G = 1 << 30 }
 
 -- "1M" as a number, nil if it is no size.
 local function size(value)
   if type(value) == "string" then
     local digits, unit = value:match("^(%d+)([KMGkmg]?)$")
     return digits and #digits < 10 and
-      math.tointeger(tonumber(digits)) * UNITS[unit:lower()] or nil
+      math.tointeger(tonumber(digits)) * UNITS[unit] or nil
   end
   local n = type(value) == "number" and math.tointeger(value)
   return n and n >= 0 and n or nil
@@ -527,7 +528,7 @@ function Reading:run(env)
   local kind, parameters = multipart.value(env.CONTENT_TYPE or "")
   local length = announced(env)
   local charset = parameters and parameters.charset or "utf-8"
-  self.utf8 = self.options.utf8 and charset:lower() == "utf-8"
+  self.utf8 = self.options.utf8 and multipart.lower(charset) == "utf-8"
   self.length = length or nil
   if not kind and env.CONTENT_TYPE then
     return self:fail(400, "CONTENT_TYPE is malformed")

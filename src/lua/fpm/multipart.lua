@@ -8,6 +8,19 @@ local multipart = {}
 
 -- ---- parameters ------------------------------------------------------------
 
+local small = {}
+for letter in ("ABCDEFGHIJKLMNOPQRSTUVWXYZ"):gmatch(".") do
+  small[letter] = string.char(letter:byte() + 32)
+end
+
+-- The text in lower case, whatever the locale.
+---@param text string
+---@return string
+function multipart.lower(text)
+  return (text:gsub("[A-Z]", small))
+end
+local lower = multipart.lower
+
 -- Without blanks at its end.
 local function trim(text)
   local n = #text
@@ -45,10 +58,11 @@ end
 ---@return string? word
 ---@return table<string, string>? parameters
 function multipart.value(text)
-  local word, at = text:match("^[ \t]*([^%s;\"]+)[ \t]*()")
+  local word, at = text:match("^[ \t]*([^\0-\32\127;\"]+)[ \t]*()")
   local parameters = {}
   while word and at <= #text do
-    local name, from = text:match("^;[ \t]*([^%s;=\"]+)[ \t]*=[ \t]*()", at)
+    local name, from =
+      text:match("^;[ \t]*([^\0-\32\127;=\"]+)[ \t]*=[ \t]*()", at)
     local value
     if not name then
       at = text:match("^;[ \t]*()", at)
@@ -59,13 +73,13 @@ function multipart.value(text)
       value, at = text:match("^([^;\"]*)()", from)
       value = trim(value)
     end
-    if not at or name and (not value or parameters[name:lower()]) then
+    if not at or name and (not value or parameters[lower(name)]) then
       return nil
     elseif name then
-      parameters[name:lower()] = value
+      parameters[lower(name)] = value
     end
   end
-  return word and word:lower(), parameters
+  return word and lower(word), parameters
 end
 
 -- ---- names of files --------------------------------------------------------
@@ -81,14 +95,15 @@ end
 -- RFC 5987, 3.2: charset'language'text with %XX.  Returns UTF-8, nil if it is
 -- malformed, or false if the charset is another.
 local function extended(text, is_utf8)
-  local charset, coded = text:match("^([%w_%-]+)'[^']*'([%w%%!#$&+%-.^_`|~]*)$")
+  local charset, coded =
+    text:match("^([0-9A-Za-z_%-]+)'[^']*'([0-9A-Za-z%%!#$&+%-.^_`|~]*)$")
   if not charset or coded:gsub("%%%x%x", ""):find("%%") then
     return nil
   end
   local decoded = coded:gsub("%%(%x%x)", function(hex)
     return string.char(tonumber(hex, 16))
   end)
-  charset = charset:lower()
+  charset = lower(charset)
   if charset == "iso-8859-1" then
     return from_latin(decoded)
   elseif charset ~= "utf-8" then
@@ -115,7 +130,7 @@ local function file_name(parameters, is_utf8)
   if not name then
     return parameters["filename*"] == nil and nil
   end
-  return not name:find("%c") and last_part(name)
+  return not name:find("[\0-\31\127]") and last_part(name)
 end
 
 -- ---- heads -----------------------------------------------------------------
@@ -128,17 +143,17 @@ local PLAIN = { ["7bit"] = true, ["8bit"] = true, binary = true }
 local function headers(head)
   local found, last = {}, nil
   for line in head:gmatch("(.-)\r\n") do
-    local name, value = line:match("^([^%s:%c]+):[ \t]*(.*)$")
-    if line:gsub("\t", ""):find("%c") then
+    local name, value = line:match("^([^\0-\32\127:]+):[ \t]*(.*)$")
+    if line:gsub("\t", ""):find("[\0-\31\127]") then
       return nil, "a control character in the head of a part"
     elseif last and line:find("^[ \t]") then
       name, value = last, (found[last] or "") .. line
     elseif not name then
       return nil, "a malformed line in the head of a part"
-    elseif WANTED[name:lower()] and found[name:lower()] then
+    elseif WANTED[lower(name)] and found[lower(name)] then
       return nil, "a header of a part comes twice"
     end
-    last = name:lower()
+    last = lower(name)
     if WANTED[last] then
       found[last] = trim(value)
     end
@@ -162,15 +177,15 @@ function multipart.head(head, is_utf8)
   local word, parameters = multipart.value(found["content-disposition"] or "")
   if word ~= "form-data" then
     return nil, 400, "a part is not form-data"
-  elseif not parameters.name or parameters.name:find("%c") then
+  elseif not parameters.name or parameters.name:find("[\0-\31\127]") then
     return nil, 400, "a part has no name"
   end
   local kind = found["content-type"]
-  if kind and kind:lower():find("^multipart/") then
+  if kind and lower(kind):find("^multipart/") then
     return nil, 400, "a part is multipart itself"
   end
   local encoding = found["content-transfer-encoding"]
-  if encoding and not PLAIN[encoding:lower()] then
+  if encoding and not PLAIN[lower(encoding)] then
     return nil, 415, "a part has a Content-Transfer-Encoding"
   end
   local filename = file_name(parameters, is_utf8)
@@ -181,6 +196,8 @@ function multipart.head(head, is_utf8)
     type = kind ~= "" and kind or nil }
 end
 
+local BOUNDARY = "^[0-9A-Za-z'()+_,%-./:=? ]*[0-9A-Za-z'()+_,%-./:=?]$"
+
 -- The boundary of a Content-Type's parameters; nil if it is no valid one (RFC
 -- 2046, 5.1.1).
 ---@param parameters table<string, string>
@@ -188,7 +205,7 @@ end
 function multipart.boundary(parameters)
   local boundary = parameters.boundary
   if boundary and #boundary <= 70 and
-      boundary:find("^[%w'()+_,%-./:=? ]*[%w'()+_,%-./:=?]$") then
+      boundary:find(BOUNDARY) then
     return boundary
   end
 end
