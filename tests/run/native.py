@@ -131,6 +131,24 @@ def lost():
 
 
 @test
+def lost_dictionary():
+    """one by which others see that it lives, while it uses what they share"""
+    d = native()
+    d.set_pool("www", workers=ONE, shared={"d": "4K"})
+    with d:
+        d.expect("has lost its shared dictionary")
+        worker = d.wait_ready(1)[0]
+        fd, = [fd for fd, link in fds(worker) if "lua-fpm-shared" in link]
+        d.lua("require('fpm').shared.d:set('a', 'kept') close_fd(%d) "
+              "return text('done')" % fd)
+        d.wait_log(r"\[pid %d\] has lost its shared dictionary" % worker)
+        until(lambda: d.workers() and worker not in d.workers(),
+              "a new worker")
+        equal(d.lua("return text(require('fpm').shared.d:get('a'))").body,
+              b"kept")
+
+
+@test
 def lost_at_start():
     """one lost while the application starts: it does not come up"""
     d = native(lambda text: text.replace("starts = starts + 1", """

@@ -233,6 +233,29 @@ def counting():
         diag("%d workers" % len(set(pids)))
 
 
+SPEED = """
+local n, keys = %d, {}
+for i = 1, 1000 do keys[i] = "user:" .. i end
+local function rate(verb, value)
+  local begun = os.clock()
+  for i = 1, n do verb(d, keys[i %% 1000 + 1], value) end
+  return ("%%.0f"):format(n / (os.clock() - begun))
+end
+return rate(d.set, 1), rate(d.get), rate(d.set, ("x"):rep(50)), rate(d.get)
+"""
+
+
+@test
+def speed():
+    """1,000,000 get and 500,000 set a second of processor time"""
+    with Daemon(shared={"d": "1M"}) as d:
+        rates = told(d, SPEED % (1000000 if FULL else 20000)).split()
+        diag("set, get of integers; of strings: %s a second" % rates)
+        if FULL and not SANITIZED:
+            for i, least in enumerate((500000, 1000000) * 2):
+                assert int(rates[i]) >= least, rates
+
+
 STORM = """
 local function value(key, n) return key .. (("%d"):format(n % 10)):rep(n) end
 for i = 1, math.huge do
@@ -261,12 +284,14 @@ def killed():
         for _ in range(100 if FULL else 8):
             d.wait_ready(4)
             conns = [d.connect() for _ in range(3)]
-            for c in conns:
-                c.send(request(lua=D + STORM))
-            busy = "io.open('/proc/self/stat'):read('n')"
+            mark = d.log_mark()
+            for i, c in enumerate(conns):
+                c.send(request(lua=D + "print('storm %d')" % i + STORM))
+            for i in range(3):
+                d.wait_log("storm %d" % i, mark)
             before = told(d, "return d:get('turns') or 0")
             until(lambda: told(d, "return d:get('turns') or 0") != before)
-            own = told(d, "return " + busy)
+            own = told(d, "return io.open('/proc/self/stat'):read('n')")
             for pid in d.workers():
                 if str(pid) != own:
                     os.kill(pid, signal.SIGKILL)

@@ -51,6 +51,9 @@ vitals_init(const struct worker_args *args, int wait_set, int signals)
 		result |= add(args->exchange[i], "exchange with its siblings");
 	for (size_t i = 0; i < args->nlisteners; i++)
 		result |= add(args->listeners[i], "listening socket");
+	/* By which others see that it lives (ipc/shared_lock.h). */
+	for (size_t i = 0; i < args->nshared; i++)
+		result |= add(args->shared[i], "shared dictionary");
 	return result;
 }
 
