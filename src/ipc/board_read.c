@@ -177,12 +177,12 @@ static void
 copy(const struct place *place, struct score_slot *out)
 {
 	const struct score_page *page = &place->memory->page;
-	int64_t now = clock_us();
+	int64_t now = clock_us(), born = place->born * 1000;
 
 	out->state = state_of(place);
 	out->since = clamp(GET(page->since), place->born, now / 1000);
-	out->begun = clamp(GET(page->begun), 0, now);
-	out->took = clamp(GET(page->took), 0, now - place->born * 1000);
+	out->begun = clamp(GET(page->begun), born, now);
+	out->took = clamp(GET(page->took), 0, now - born);
 	out->length = clamp(GET(page->length), -1, INT64_MAX);
 	out->status = (int)clamp(GET(page->status), 0, 999);
 	out->line = GET(page->line);

@@ -117,7 +117,8 @@ def process():
     lines = site.get("sub/p.cgi").body.decode().splitlines()
     equal(lines[:2], [site.root + "/sub/p.cgi", site.root + "/sub"])
     equal(lines[2], lines[3], "process group")
-    equal(lines[4:6], ["0" * 16] * 2, "signals")
+    for mask in lines[4:6]:  # from 32 on they are those of the C library
+        equal(int(mask, 16) & 0x7fffffff, 0, "signals")
     kinds = {re.sub(r":\[\d+\]$", "", link) for link in lines[6:]}
     equal(kinds - {"/dev/null", "pipe", site.root + "/sub/p.cgi"}, set(),
           "descriptors")
