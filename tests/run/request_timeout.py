@@ -251,4 +251,16 @@ def refused():
     d.destroy()
 
 
+@test
+def of_another_interface():
+    """the log names the place also where the library has called the
+    application"""
+    with Daemon(app="return function()\n  while true do end\nend",
+                interface="wsapi", timeouts={"request": "100ms"}) as d:
+        d.expect("the request exceeds timeouts.request")
+        equal(d.fetch(uri="/x").status, 408)
+        d.wait_log(r"GET /x: .*app\.lua:2: the request exceeds "
+                   r"timeouts\.request.*traceback.*app\.lua:2: in")
+
+
 run(limit=180)

@@ -112,6 +112,14 @@ lua_deadline_forgive(lua_State *L)
 	lua_sethook(L, NULL, 0, 0);
 }
 
+int
+lua_deadline_raise(lua_State *L)
+{
+	lua_sethook(L, raise_expired, STEPS & ~(LUA_MASKCALL | LUA_MASKRET),
+	    1);
+	return lua_error(L);
+}
+
 void
 lua_deadline_init(void)
 {

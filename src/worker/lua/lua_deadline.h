@@ -54,6 +54,10 @@ bool lua_deadline_expired(void);
  * that again.  Returns what it said before. */
 const char *lua_deadline_say(const char *text);
 
+/* Where a C function has caught that error: raise it again, the error at the top
+ * of L's stack, as it is. */
+int lua_deadline_raise(lua_State *L);
+
 /* A limit that was shorter than the entry's holds no longer: L goes on, even if
  * its time was over. */
 void lua_deadline_forgive(lua_State *L);

@@ -2,6 +2,7 @@
 
 #include <lauxlib.h>
 
+#include "worker/lua/lua_deadline.h"
 #include "worker/lua/lua_error.h"
 
 static int below; /* frames under the innermost try */
@@ -47,6 +48,10 @@ try(lua_State *L)
 
 	luaL_checkany(L, 1);
 	result = lua_try_call(L, lua_gettop(L) - 1);
+	/* It would be raised again, by the next instruction, which is not the
+	 * place that took too long. */
+	if (result != LUA_OK && lua_deadline_expired())
+		return lua_deadline_raise(L);
 	lua_pushboolean(L, result == LUA_OK);
 	lua_insert(L, 1);
 	return lua_gettop(L);

@@ -7,7 +7,8 @@
  *
  *   try.try(f, ...)  as pcall; but if what was raised is then raised on, by
  *                    error(raised, 0), the traceback in the log begins where
- *                    it was first raised.  f cannot yield.
+ *                    it was first raised.  f cannot yield.  What stops an
+ *                    entry whose time is over is not caught.
  */
 
 #include <lua.h>
