@@ -119,6 +119,7 @@ function response:close() end
 ---@field lapis fpm.lapis
 ---@field log fpm.log
 ---@field lua51 fpm.lua51
+---@field moonbridge fpm.moonbridge
 ---@field shared fpm.shared
 ---@field test fpm.test
 ---@field timeout fun(seconds: number?, f: function?, ...: any): any ...

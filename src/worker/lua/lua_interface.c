@@ -10,11 +10,40 @@
 /* ---- loading ------------------------------------------------------------- */
 
 static void
+set_number(lua_State *L, const char *name, int64_t number)
+{
+	lua_pushinteger(L, (lua_Integer)number);
+	lua_setfield(L, -2, name);
+}
+
+/* The field `pool` of the options: what is configured, for an interface whose
+ * applications say themselves how many processes there shall be. */
+static void
+push_pool(lua_State *L, const struct conf_pool *pool)
+{
+	static const char *const modes[] = { [MODE_STATIC] = "static",
+		[MODE_DYNAMIC] = "dynamic", [MODE_ONDEMAND] = "ondemand" };
+
+	lua_newtable(L);
+	lua_pushstring(L, modes[pool->workers.mode]);
+	lua_setfield(L, -2, "mode");
+	set_number(L, "max", pool->workers.max);
+	set_number(L, "start", pool->workers.start);
+	set_number(L, "min_spare", pool->workers.min_spare);
+	set_number(L, "memory", pool->limits.memory);
+	lua_pushnumber(L, (lua_Number)pool->workers.idle_timeout / 1000);
+	lua_setfield(L, -2, "idle_timeout");
+	lua_setfield(L, -2, "pool");
+}
+
+static void
 push_options(lua_State *L, const struct conf_pool *pool)
 {
 	lua_newtable(L);
 	lua_pushstring(L, pool->mount != NULL ? pool->mount : "");
 	lua_setfield(L, -2, "mount");
+	if (pool->interface == INTERFACE_MOONBRIDGE)
+		push_pool(L, pool);
 	if (!conf_has_root((enum conf_interface)pool->interface))
 		return;
 	lua_pushnumber(L, (lua_Number)pool->revalidate / 1000);
