@@ -125,6 +125,7 @@ struct conf_pool {
 	char *status_path; /* path of a URL for the status, NULL: none */
 	char *ping_path;
 	char *ping_response;
+	struct conf_list timers; /* texts of conf_timer.h, names unique */
 	int64_t timeout_status; /* HTTP status that answers timeouts.request */
 	struct conf_workers workers;
 	struct conf_timeouts timeouts;

@@ -196,10 +196,24 @@ check_served(struct judge *judge)
 		blame(judge, GROUP_POOL, NULL, "%s is missing", wanted);
 }
 
+/* Where there is no application, nothing has an interval. */
+static void
+check_timers(struct judge *judge)
+{
+	const struct conf_pool *pool = judge->pool;
+
+	if (pool->timers.n > 0 &&
+	    conf_has_root((enum conf_interface)pool->interface))
+		blame(judge, GROUP_POOL, "timers", "timers: interface = "
+		    "\"%s\" has no interval", conf_interface_name(
+		    (enum conf_interface)pool->interface));
+}
+
 static void
 check_required(struct judge *judge)
 {
 	check_served(judge);
+	check_timers(judge);
 	if (judge->pool->listen.n == 0 &&
 	    line_of(judge, GROUP_POOL, "listen") == 0)
 		blame(judge, GROUP_POOL, NULL, "listen is missing");
@@ -387,7 +401,8 @@ threads_of_worker(const struct conf_pool *pool)
 }
 
 /* The most threads of the user, during a reload: old and new workers, and old
- * and new processes for status_listen, with a main thread and a watchdog. */
+ * and new processes for status_listen, with a main thread and a watchdog; of the
+ * process for timers there is never more than one. */
 static int64_t
 threads_of(const struct conf *conf, const char *user)
 {
@@ -403,7 +418,8 @@ threads_of(const struct conf *conf, const char *user)
 		    user_find(pool->user, &other, &gid, NULL) == 0 &&
 		    other == uid)
 			n += 2 * threads_of_worker(pool) * pool->workers.max +
-			    2 * 2 * (pool->status_listen.n > 0);
+			    2 * 2 * (pool->status_listen.n > 0) +
+			    2 * (pool->timers.n > 0);
 	return n;
 }
 

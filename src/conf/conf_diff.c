@@ -5,6 +5,14 @@
 
 #include "conf/conf_value.h"
 
+/* A pool's first timer: its workers were not asked for an interval when they
+ * loaded the application. */
+static bool
+is_first_timer(const struct conf_key *key, const struct conf_pool *before)
+{
+	return key->type == KEY_TIMERS && before->timers.n == 0;
+}
+
 /* The strongest action that a key with a new value requires. */
 static enum diff_verb
 compare(const struct conf_pool *before, const struct conf_pool *after)
@@ -16,7 +24,7 @@ compare(const struct conf_pool *before, const struct conf_pool *after)
 		if (key->group == GROUP_TOP ||
 		    conf_value_same(key, before, after))
 			continue;
-		if (key->class != CLASS_TUNE)
+		if (key->class != CLASS_TUNE || is_first_timer(key, before))
 			return DIFF_REPLACE;
 		verb = DIFF_TUNE;
 	}

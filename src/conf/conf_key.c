@@ -104,6 +104,8 @@ const struct conf_key conf_keys[] = {
 	    "pong", 1, NAME_MOST, CLASS_REPLACE, NULL },
 	{ GROUP_POOL, "timeout_status", KEY_INTEGER, POOL(timeout_status),
 	    "408", 408, 504, CLASS_REPLACE, NULL },
+	{ GROUP_POOL, "timers", KEY_TIMERS, POOL(timers),
+	    NULL, 0, 0, CLASS_TUNE, NULL },
 
 	/* mode and max set the number of slots, so they need new workers */
 	{ GROUP_WORKERS, "mode", KEY_WORD, POOL(workers.mode),

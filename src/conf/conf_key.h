@@ -29,6 +29,7 @@ enum key_type { /* the member of the structure is */
 	KEY_VARIABLES, /* struct conf_list of "NAME=value" */
 	KEY_SIZES, /* struct conf_list of "NAME=BYTES", names of Lua; min and
 		      max are of a size */
+	KEY_TIMERS,   /* struct conf_list of texts of conf_timer.h */
 	KEY_BOOL,     /* bool */
 	KEY_INTEGER,  /* this and all below: int64_t */
 	KEY_DURATION, /* ms */

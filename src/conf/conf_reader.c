@@ -9,6 +9,7 @@
 #include "base/num.h"
 #include "conf/conf_near.h"
 #include "conf/conf_setting.h"
+#include "conf/conf_timer.h"
 #include "conf/conf_value.h"
 
 /* ---- faults ------------------------------------------------------------- */
@@ -165,6 +166,150 @@ read_variables(struct reader *r, const struct target *target,
 	return result;
 }
 
+/* ---- timers -------------------------------------------------------------- */
+
+static int __attribute__((format(printf, 4, 5)))
+fault_timer(struct reader *r, const struct target *target,
+    const config_setting_t *setting, const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	reader_fault(r, (int)config_setting_source_line(setting),
+	    "pool %.32s: timers: %s", target->pool, text);
+	return -1;
+}
+
+static int
+read_timer_name(struct reader *r, const struct target *target,
+    const config_setting_t *setting, struct conf_timer *timer)
+{
+	const char *name = config_setting_get_string(setting);
+	char found[SETTING_TEXT];
+
+	if (name == NULL || !conf_timer_is_name(name))
+		return fault_timer(r, target, setting, "name: expected 1 to "
+		    "%d letters, digits, '_' and '-' in double quotes, found "
+		    "%s", TIMER_NAME - 1, conf_setting_found(setting, found));
+	strcpy(timer->name, name);
+	return 0;
+}
+
+static int
+read_timer_member(struct reader *r, const struct target *target,
+    const config_setting_t *setting, struct conf_timer *timer)
+{
+	const char *name = config_setting_name(setting);
+	char scratch[NUM_TEXT], found[SETTING_TEXT];
+
+	if (strcmp(name, "name") == 0)
+		return read_timer_name(r, target, setting, timer);
+	if (strcmp(name, "every") == 0) {
+		if (conf_setting_fits(KEY_DURATION, setting) &&
+		    conf_timer_every(conf_setting_text(setting, scratch),
+			timer) == 0)
+			return 0;
+		return fault_timer(r, target, setting, "every: expected a "
+		    "duration as \"1m\", from 100ms to 30d, found %s",
+		    conf_setting_found(setting, found));
+	}
+	if (strcmp(name, "at") == 0) {
+		if (conf_setting_fits(KEY_STRING, setting) &&
+		    conf_timer_at(conf_setting_text(setting, scratch),
+			timer) == 0)
+			return 0;
+		return fault_timer(r, target, setting, "at: expected a time "
+		    "of the day as \"03:30\", found %s",
+		    conf_setting_found(setting, found));
+	}
+	return fault_timer(r, target, setting, "unknown key %.48s; a timer "
+	    "has a name, and every or at", name);
+}
+
+/* True if the list, whose items are texts, has a timer of that name. */
+static bool
+has_timer(const struct conf_list *list, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (size_t i = 0; i < list->n; i++)
+		if (strncmp(list->item[i], name, n) == 0 &&
+		    list->item[i][n] == ' ')
+			return true;
+	return false;
+}
+
+static int
+add_timer(struct reader *r, const struct target *target,
+    const struct conf_key *key, const config_setting_t *setting,
+    const struct conf_timer *timer)
+{
+	const struct conf_pool *pool = target->object;
+	char text[TIMER_TEXT];
+
+	if (has_timer(&pool->timers, timer->name))
+		return fault_timer(r, target, setting, "\"%s\" is there "
+		    "twice", timer->name);
+	if (conf_value_set(key, target->object,
+		conf_timer_text(timer, text)) == 0)
+		return 0;
+	if (errno == ERANGE)
+		return fault_timer(r, target, setting, "more than %d",
+		    TIMERS_MOST);
+	reader_fault_memory(r);
+	return -1;
+}
+
+static int
+read_timer(struct reader *r, const struct target *target,
+    const struct conf_key *key, const config_setting_t *setting)
+{
+	struct conf_timer timer = { .every = 0 };
+	char found[SETTING_TEXT];
+	bool every, at;
+	int result = 0;
+
+	if (!config_setting_is_group(setting))
+		return fault_timer(r, target, setting, "expected a timer as "
+		    "{ name = \"cleanup\"; every = \"1m\"; }, found %s",
+		    conf_setting_found(setting, found));
+	for (int i = 0; i < config_setting_length(setting); i++)
+		if (read_timer_member(r, target,
+			config_setting_get_elem(setting, (unsigned)i),
+			&timer) == -1)
+			result = -1;
+	every = config_setting_get_member(setting, "every") != NULL;
+	at = config_setting_get_member(setting, "at") != NULL;
+	if (config_setting_get_member(setting, "name") == NULL)
+		result = fault_timer(r, target, setting, "a timer has no "
+		    "name");
+	if (every == at)
+		result = fault_timer(r, target, setting, "a timer has %s "
+		    "every %s at: exactly one of them", every ? "both" :
+		    "neither", every ? "and" : "nor");
+	return result == -1 ? -1 : add_timer(r, target, key, setting, &timer);
+}
+
+static int
+read_timers(struct reader *r, const struct target *target,
+    const struct conf_key *key, const config_setting_t *setting)
+{
+	int result = 0;
+
+	if (!config_setting_is_list(setting))
+		return fault_value(r, target, key, setting);
+	for (int i = 0; i < config_setting_length(setting); i++)
+		if (read_timer(r, target, key,
+			config_setting_get_elem(setting, (unsigned)i)) == -1)
+			result = -1;
+	return result;
+}
+
+/* ---- a key of any type --------------------------------------------------- */
+
 void
 reader_key(struct reader *r, const struct target *target,
     const struct conf_key *key, const config_setting_t *setting)
@@ -177,6 +322,8 @@ reader_key(struct reader *r, const struct target *target,
 	conf_value_clear(key, target->object);
 	if (key->type == KEY_VARIABLES || key->type == KEY_SIZES)
 		result = read_variables(r, target, key, setting);
+	else if (key->type == KEY_TIMERS)
+		result = read_timers(r, target, key, setting);
 	else
 		result = (many ? read_list : read_value)(r, target, key,
 		    setting);

@@ -8,6 +8,7 @@
 
 #include "base/escape.h"
 #include "base/num.h"
+#include "conf/conf_timer.h"
 
 static int
 value_fail(int error)
@@ -146,6 +147,19 @@ sizes_add(const struct conf_key *key, struct conf_list *list, const char *text)
 	return size_add(key, list, text, n);
 }
 
+static int
+timer_add(struct conf_list *list, const char *text)
+{
+	struct conf_timer timer;
+	char shortest[TIMER_TEXT];
+
+	if (conf_timer_read(text, &timer) == -1)
+		return -1;
+	if (list->n == TIMERS_MOST)
+		return value_fail(ERANGE);
+	return conf_list_add(list, conf_timer_text(&timer, shortest));
+}
+
 /* A size or mode that is a word, "" or "unlimited".  True if the key accepts
  * the word. */
 static bool
@@ -190,7 +204,7 @@ number_set(const struct conf_key *key, int64_t *member, const char *text)
 void
 conf_value_clear(const struct conf_key *key, void *object)
 {
-	if (key->type == KEY_STRINGS)
+	if (key->type == KEY_STRINGS || key->type == KEY_TIMERS)
 		conf_list_free(value_member(key, object));
 }
 
@@ -208,6 +222,8 @@ conf_value_set(const struct conf_key *key, void *object, const char *text)
 		return variable_add(member, text);
 	case KEY_SIZES:
 		return sizes_add(key, member, text);
+	case KEY_TIMERS:
+		return timer_add(member, text);
 	case KEY_BOOL:
 		return bool_set(member, text);
 	case KEY_WORD:
@@ -328,6 +344,9 @@ conf_value_expects(const struct conf_key *key, char out[VALUE_TEXT])
 		    "}");
 	case KEY_SIZES:
 		return sizes_text(key, out);
+	case KEY_TIMERS:
+		return strcpy(out, "a list of timers, ( { name = "
+		    "\"cleanup\"; every = \"1m\"; }, ... )");
 	case KEY_BOOL:
 		return strcpy(out, "true or false, without quotes");
 	case KEY_INTEGER:
@@ -378,6 +397,7 @@ conf_value_same(const struct conf_key *key, const void *a, const void *b)
 	case KEY_STRINGS:
 	case KEY_VARIABLES:
 	case KEY_SIZES:
+	case KEY_TIMERS:
 		return list_same(one, other);
 	case KEY_BOOL:
 		return *(const bool *)one == *(const bool *)other;
@@ -454,6 +474,25 @@ sizes_print(const struct conf_list *list, FILE *out)
 }
 
 static void
+timers_print(const struct conf_list *list, FILE *out)
+{
+	char when[TIMER_TEXT];
+
+	putc('(', out);
+	for (size_t i = 0; i < list->n; i++) {
+		struct conf_timer timer = { .every = 0 };
+		const char *value;
+
+		conf_timer_read(list->item[i], &timer);
+		value = strchr(conf_timer_when(&timer, when), ' ');
+		fprintf(out, "%s{ name = \"%s\"; %.*s = \"%s\"; }",
+		    i == 0 ? " " : ", ", timer.name, (int)(value - when), when,
+		    value + 1);
+	}
+	fputs(" )", out);
+}
+
+static void
 number_print(const struct conf_key *key, int64_t value, FILE *out)
 {
 	char text[NUM_TEXT];
@@ -501,6 +540,9 @@ conf_value_print(const struct conf_key *key, const void *object, FILE *out)
 		break;
 	case KEY_SIZES:
 		sizes_print(member, out);
+		break;
+	case KEY_TIMERS:
+		timers_print(member, out);
 		break;
 	case KEY_BOOL:
 		fputs(*(const bool *)member ? "true" : "false", out);

@@ -55,6 +55,7 @@ put_key(const struct conf_key *key, const struct conf_pool *pool,
 		break;
 	case KEY_STRINGS:
 	case KEY_SIZES:
+	case KEY_TIMERS:
 		put_list(name, member, out);
 		break;
 	case KEY_VARIABLES:
@@ -125,6 +126,7 @@ get_key(const struct conf_key *key, const struct record *record,
 	case KEY_STRINGS:
 	case KEY_VARIABLES:
 	case KEY_SIZES:
+	case KEY_TIMERS:
 		return get_list(record, member);
 	default:
 		break;

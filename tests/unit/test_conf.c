@@ -56,6 +56,7 @@ START_TEST(defaults_are_filled_in)
 	    "\t\tping_path = \"\";\n"
 	    "\t\tping_response = \"pong\";\n"
 	    "\t\ttimeout_status = 408;\n"
+	    "\t\ttimers = ( );\n"
 	    "\t\tworkers: {\n"
 	    "\t\t\tmode = \"dynamic\";\n"
 	    "\t\t\tmax = 8;\n"
@@ -226,6 +227,12 @@ static const struct row {
 	    "\"\"" },
 	{ "timeout_status", "503", "503", "600",
 	    "expected an integer as 408, from 408 to 504, found 600" },
+	{ "timers", "( { name = \"a-1\"; every = 90; }, "
+	    "{ at = \"03:30\"; name = \"b_2\"; } )",
+	    "( { name = \"a-1\"; every = \"90s\"; }, "
+	    "{ name = \"b_2\"; at = \"03:30\"; } )", "\"1m\"",
+	    "expected a list of timers, ( { name = \"cleanup\"; every = "
+	    "\"1m\"; }, ... ), found \"1m\"" },
 	{ "workers.mode", "\"static\"", "\"static\"", "\"statics\"",
 	    "expected one of \"static\", \"dynamic\", \"ondemand\", found "
 	    "\"statics\"" },

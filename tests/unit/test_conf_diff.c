@@ -237,6 +237,21 @@ START_TEST(application_and_addresses)
 }
 END_TEST
 
+/* Only the first timer asks for an interval that was not asked for before. */
+START_TEST(timers_are_tuned_unless_they_are_the_first)
+{
+	const char *none = WWW("");
+	const char *one = WWW("timers: ( { name = \"a\"; every = 60; } );");
+	const char *other = WWW("timers: ( { name = \"a\"; every = 61; } );");
+
+	assert_plan(one, WWW("timers: ( { every = \"1m\"; name = \"a\"; } );"),
+	    "keep www");
+	assert_plan(one, other, "tune www");
+	assert_plan(one, none, "tune www");
+	assert_plan(none, one, "replace www");
+}
+END_TEST
+
 /* A key that compare() forgot would be lost on reload: spoil each in turn. */
 START_TEST(every_key_of_a_pool_counts)
 {
@@ -256,6 +271,7 @@ START_TEST(every_key_of_a_pool_counts)
 			*(bool *)member ^= true;
 		else
 			ck_assert_int_eq(conf_value_set(key, new->pools,
+			    key->type == KEY_TIMERS ? "a every 1m" :
 			    "OTHER=8K"), 0);
 		ck_assert_msg(!conf_value_same(key, old->pools, new->pools),
 		    "%s", key->name);
@@ -282,6 +298,7 @@ suite(void)
 	tcase_add_loop_test(tc, a_key_changed, 0,
 	    sizeof(changes) / sizeof(changes[0]));
 	tcase_add_test(tc, application_and_addresses);
+	tcase_add_test(tc, timers_are_tuned_unless_they_are_the_first);
 	tcase_add_test(tc, every_key_of_a_pool_counts);
 	suite_add_tcase(s, tc);
 	return s;

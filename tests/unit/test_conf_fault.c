@@ -47,6 +47,37 @@ static const struct {
 	    "c:1: pool www: workers: expected a group in braces, found 5\n"
 	    "c:1: pool www: limits: expected a group in braces, found a "
 	    "list\n" },
+	/* every fault of every timer */
+	{ POOL("timers: (\n5,\n{ name = \"a b\"; every = \"1m\"; },\n"
+	    "{ every = \"1m\"; },\n{ name = \"a\"; },\n{ name = \"a\"; "
+	    "every = \"1m\"; at = \"03:30\"; },\n{ name = \"a\"; every = "
+	    "\"50ms\"; },\n{ name = \"a\"; at = \"24:00\"; },\n"
+	    "{ name = \"a\"; at = 330; },\n{ name = \"a\"; evry = 5; } );"),
+	    "c:2: pool www: timers: expected a timer as { name = "
+	    "\"cleanup\"; every = \"1m\"; }, found 5\n"
+	    "c:3: pool www: timers: name: expected 1 to 32 letters, digits, "
+	    "'_' and '-' in double quotes, found \"a b\"\n"
+	    "c:4: pool www: timers: a timer has no name\n"
+	    "c:5: pool www: timers: a timer has neither every nor at: exactly "
+	    "one of them\n"
+	    "c:6: pool www: timers: a timer has both every and at: exactly "
+	    "one of them\n"
+	    "c:7: pool www: timers: every: expected a duration as \"1m\", "
+	    "from 100ms to 30d, found \"50ms\"\n"
+	    "c:8: pool www: timers: at: expected a time of the day as "
+	    "\"03:30\", found \"24:00\"\n"
+	    "c:9: pool www: timers: at: expected a time of the day as "
+	    "\"03:30\", found 330\n"
+	    "c:10: pool www: timers: unknown key evry; a timer has a name, and "
+	    "every or at\n"
+	    "c:10: pool www: timers: a timer has neither every nor at: exactly "
+	    "one of them\n" },
+	{ POOL("timers: (\n{ name = \"a\"; every = 5; },\n{ name = \"ab\"; "
+	    "every = 5; },\n{ name = \"a\"; at = \"00:00\"; } );"),
+	    "c:4: pool www: timers: \"a\" is there twice\n" },
+	{ POOL("timers: { name = \"a\"; };"),
+	    "c:1: pool www: timers: expected a list of timers, ( { name = "
+	    "\"cleanup\"; every = \"1m\"; }, ... ), found a group\n" },
 	/* a key at fault is not also missing, or compared as its default */
 	{ "pools: { www: {\napp = 1;\nlisten = ( );\n"
 	    "workers: { max = 0; start = 9; }; }; };",
@@ -213,6 +244,9 @@ static const struct {
 	    "app = \"app\"; }; };",
 	    "c:1: pool www: x: unknown key\n"
 	    "c:3: pool www: app: /no/app: No such file or directory\n" },
+	{ "pools: { www: { listen = \"/s\"; interface = \"cgi\";\n"
+	    "timers: ( { name = \"a\"; every = 5; } );\nroot = \"/\"; }; };",
+	    "c:2: pool www: timers: interface = \"cgi\" has no interval\n" },
 	/* app or root, as the interface wants */
 	{ "pools: { www: { listen = \"/s\";\nroot = \"/srv\";\n"
 	    "app = \"/dev/null\"; }; };",

@@ -92,6 +92,33 @@ START_TEST(restarts)
 }
 END_TEST
 
+START_TEST(runs_a_timer)
+{
+	struct why said;
+
+	load_app("return { accept = print }");
+	ck_assert_int_eq(lua_app_interval(scene.app, "t", &said),
+	    LUA_END_NONE);
+	ck_assert_str_eq(said.text, with_file(": interval is nil: the "
+	    "application has removed it"));
+	load_app("local names = '' return { interval = function(...) names = "
+	    "names .. table.concat({ ... }, ',') .. ' ' return 5 end, "
+	    "accept = function() return {}, names end }");
+	ck_assert_int_eq(lua_app_interval(scene.app, "one", &said),
+	    LUA_END_DONE);
+	ck_assert_int_eq(lua_app_interval(scene.app, "two", &said),
+	    LUA_END_DONE);
+	ck_assert_str_eq(serve_body(), "one two ");
+	load_app("return { accept = print, interval = function() "
+	    "error('lost') end }");
+	ck_assert_int_eq(lua_app_interval(scene.app, "t", &said),
+	    LUA_END_RAISED);
+	ck_assert_str_eq(said.text, with_file(":1: lost"));
+	assert_logged(with_file(": interval(\"t\"): "));
+	assert_logged("lost\\nstack traceback:");
+}
+END_TEST
+
 START_TEST(stops_or_declines)
 {
 	static const struct {
@@ -379,6 +406,7 @@ life_tests(void)
 	tcase_add_loop_test(t, sets_up_and_starts, 0, 2);
 	tcase_add_loop_test(t, does_not_start_with_nonsense, 0, 2);
 	tcase_add_test(t, restarts);
+	tcase_add_test(t, runs_a_timer);
 	tcase_add_test(t, stops_or_declines);
 	tcase_add_test(t, logs_an_error_with_traceback);
 	tcase_add_test(t, names_the_request_whatever_it_is);

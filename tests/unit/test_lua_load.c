@@ -69,6 +69,8 @@ START_TEST(refuses_what_is_no_application)
 	    with_file(": start is a number"));
 	assert_refused("return { accept = print, restart = {} }",
 	    with_file(": restart is a table"));
+	assert_refused("return { accept = print, interval = 'x' }",
+	    with_file(": interval is a string"));
 	assert_refused("return { accept = print, stop = false }",
 	    with_file(": stop is a boolean"));
 }

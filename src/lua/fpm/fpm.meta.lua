@@ -12,6 +12,7 @@
 ---@field accept fun(env: fpm.env): fpm.headers, fpm.body?  serves a request
 ---@field setup? fun(): integer? once for each generation, before its workers
 ---@field start? fun(): integer? once in each worker, before its first request
+---@field interval? fun(name: string) for each timer that is due, in a process of its own
 ---@field restart? fun() on SIGHUP
 ---@field stop? fun(): integer? before the worker leaves; not 0: it stays
 ---@field error? fun(env: fpm.env, message: string, traceback: string?): fpm.headers, fpm.body?

@@ -8,7 +8,8 @@
 -- pid         of the process
 --
 -- What is not known is nil: all of it without the daemon, index and generation
--- where an application is only tried (lua-fpm -t).
+-- where an application is only tried (lua-fpm -t), index in the process for
+-- timers, which is no worker.
 --
 --     local w = require("fpm").worker
 --     local file = ("cache.%s.%d"):format(w.pool, w.index)

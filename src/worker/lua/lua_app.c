@@ -113,13 +113,28 @@ check_roles(lua_State *L, const char *file)
 	return roles;
 }
 
-/* Called with what the file returned and the file's name.  Raises if that is
- * not an application; returns its roles, its setup, its restart and its
- * error. */
+/* A pool with timers needs it. */
+static void
+check_interval(lua_State *L, const struct lua_app *app)
+{
+	const struct conf_pool *pool = app->options.pool;
+
+	check_function(L, app->file, "interval", false);
+	lua_pushliteral(L, "interval");
+	if (lua_rawget(L, 1) == LUA_TNIL && pool != NULL &&
+	    pool->timers.n > 0)
+		luaL_error(L, "%s: interval is nil, expected a function, since "
+		    "the pool has timers", app->file);
+	lua_pop(L, 1);
+}
+
+/* Called with what the file returned.  Raises if that is not an application;
+ * returns its roles, its setup, its restart and its error. */
 static int
 check_app(lua_State *L)
 {
-	const char *file = lua_touserdata(L, 2);
+	const struct lua_app *app = lua_touserdata(L, 2);
+	const char *file = app->file;
 
 	lua_interface_judge(L, file);
 	check_function(L, file, "accept", true);
@@ -128,6 +143,7 @@ check_app(lua_State *L)
 	check_function(L, file, "restart", false);
 	check_function(L, file, "stop", false);
 	check_function(L, file, "error", false);
+	check_interval(L, app);
 	lua_pushinteger(L, check_roles(L, file));
 	lua_pushliteral(L, "setup");
 	lua_rawget(L, 1);
@@ -194,7 +210,7 @@ load(struct lua_app *app)
 		return -1;
 	lua_pushcfunction(L, check_app);
 	lua_pushvalue(L, APP_TABLE);
-	lua_pushlightuserdata(L, app->file);
+	lua_pushlightuserdata(L, app);
 	if (lua_state_call(L, 2, 4) == -1)
 		return -1;
 	app->roles = (unsigned)lua_tointeger(L, -4);
@@ -405,6 +421,56 @@ lua_app_restart(struct lua_app *app)
 	lua_settop(app->L, APP_TABLE);
 	return end;
 }
+
+/* ---- timers -------------------------------------------------------------- */
+
+/* Called with the application's table and the name of a timer.  Returns whether
+ * there is an interval. */
+static int
+call_interval(lua_State *L)
+{
+	if (lua_getfield(L, 1, "interval") == LUA_TNIL) {
+		lua_pushboolean(L, 0);
+		return 1;
+	}
+	lua_pushstring(L, lua_touserdata(L, 2));
+	lua_call(L, 1, 0);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+static void
+log_no_interval(struct lua_app *app, struct why *why)
+{
+	why_set(why, "%s: interval is nil: the application has removed it",
+	    app->file);
+	log_error("%s", why->text);
+}
+
+enum lua_end
+lua_app_interval(struct lua_app *app, const char *timer, struct why *why)
+{
+	enum lua_end end = lua_app_run(app, LUA_INTERVAL, call_interval, timer,
+	    1);
+	char name[64];
+
+	snprintf(name, sizeof(name), "interval(\"%s\")", timer);
+	if (end != LUA_END_DONE) {
+		log_hook_error(app, name);
+		lua_state_why(app->L, app->file, false, why);
+		if (end == LUA_END_NO_MEMORY)
+			blame_memory(app, why);
+	} else if (!lua_toboolean(app->L, -1)) {
+		end = LUA_END_NONE;
+		log_no_interval(app, why);
+	}
+	lua_settop(app->L, APP_TABLE);
+	lua_heap_settle(&app->heap, app->L);
+	lua_state_settle(app->L, &app->settled);
+	return end;
+}
+
+/* ---- what is known of it ------------------------------------------------- */
 
 bool
 lua_app_changed(const struct lua_app *app)

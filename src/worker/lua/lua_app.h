@@ -44,8 +44,8 @@ enum lua_end { /* how an entry ended */
 /*
  * Create a state, cut it down to what options->lua allows, load `file` and run
  * it, through the interface it is written for.  NULL and why if anything is
- * wrong (no file, syntax, an error, not a table, no accept, a field of the wrong
- * type): with file and line as Lua reports them, and with the traceback if its
+ * wrong (no file, syntax, an error, not a table, no accept, no interval though
+ * options->pool has timers, a field of the wrong type): with file and line as Lua reports them, and with the traceback if its
  * time was over.
  */
 struct lua_app *lua_app_load(const char *file,
@@ -76,6 +76,15 @@ int lua_app_start(struct lua_app *app, int *code, struct why *why);
 /* Call app.restart.  An error is logged, and the application stays usable as it
  * is; but not after LUA_END_LATE, as it may have been stopped anywhere. */
 enum lua_end lua_app_restart(struct lua_app *app);
+
+/*
+ * Call app.interval with the name of a timer.  If it raised, was late or hit the
+ * memory limit, that is logged with its traceback, why says it in one line, and
+ * the application stays usable as after such a request.  LUA_END_NONE: it has
+ * no such function any more, which is logged too.
+ */
+enum lua_end lua_app_interval(struct lua_app *app, const char *timer,
+    struct why *why);
 
 /* True if a file that it was loaded from (its own, or that of a module that
  * require found) has changed on disk.  Then restart is not enough. */

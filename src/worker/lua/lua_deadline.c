@@ -22,6 +22,7 @@ const char *const lua_deadline_errors[] = {
 	[LUA_START] = "start exceeds timeouts.start",
 	[LUA_ACCEPT] = "the request exceeds timeouts.request",
 	[LUA_AFTER] = "what follows the request exceeds timeouts.after",
+	[LUA_INTERVAL] = "the run exceeds timeouts.request",
 	[LUA_RESTART] = "restart exceeds timeouts.start",
 	[LUA_STOP] = "stop exceeds timeouts.stop",
 	[LUA_CLOSE] = "the end of the application exceeds timeouts.stop",

@@ -12,6 +12,7 @@ enum lua_entry {
 	LUA_START,
 	LUA_ACCEPT,
 	LUA_AFTER, /* what env:after was given */
+	LUA_INTERVAL, /* for a timer */
 	LUA_RESTART,
 	LUA_STOP,
 	LUA_CLOSE, /* of the state: __gc methods */

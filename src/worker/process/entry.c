@@ -45,6 +45,7 @@ entry_init(const struct conf_pool *pool, void (*end)(const char *))
 		[LUA_SETUP] = pool->timeouts.start,
 		[LUA_START] = pool->timeouts.start,
 		[LUA_AFTER] = pool->timeouts.after,
+		[LUA_INTERVAL] = pool->timeouts.request,
 		[LUA_RESTART] = pool->timeouts.start,
 		[LUA_STOP] = pool->timeouts.stop - margin(pool),
 		[LUA_CLOSE] = pool->timeouts.stop - margin(pool) / 2,

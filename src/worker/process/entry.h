@@ -3,8 +3,8 @@
 
 /*
  * Time limits for the entries into Lua code that are not requests: loading the
- * application, its start, restart and stop, what follows a request, and closing
- * its state.  Code that
+ * application, its start, restart and stop, what follows a request, interval, and
+ * closing its state.  Code that
  * exceeds its limit is stopped by an error in Lua, as a request is
  * (lua_deadline.h); if that does not stop it, the process ends.  Runs in the
  * worker and in the throw-away process of -t, with the guard of watchdog.h.
@@ -15,7 +15,7 @@
 
 /*
  * Once: take the limits from the pool (timeouts.start, timeouts.after,
- * timeouts.stop).  The
+ * timeouts.request for interval, timeouts.stop).  The
  * guard calls stuck(text) when an entry cannot be stopped; stuck must end the
  * process.  text names the entry and the place of its code; it is valid during
  * the call.

@@ -17,7 +17,7 @@
 
 struct lua_worker {
 	const char *pool;
-	unsigned index;	     /* from 1 on; 0: not known */
+	unsigned index;	     /* from 1 on; 0: not known, or for timers */
 	unsigned generation; /* of the pool, likewise */
 };
 
