@@ -168,6 +168,12 @@ board_free(struct board *board)
 	errno = error;
 }
 
+void
+board_set_aside(struct board *board)
+{
+	board->aside = true;
+}
+
 unsigned
 board_slots(const struct board *board)
 {

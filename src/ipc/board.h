@@ -85,6 +85,10 @@ struct board;
 struct board *board_new(unsigned slots, const struct board *before);
 void board_free(struct board *board);
 
+/* Its processes are no workers: they are listed and their counts are added, but
+ * score_sum.workers is without them. */
+void board_set_aside(struct board *board);
+
 /* The number of slots. */
 unsigned board_slots(const struct board *board);
 

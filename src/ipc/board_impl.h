@@ -45,6 +45,7 @@ struct board {
 	int fd_read; /* of the head, read-only: for the workers */
 	unsigned first; /* number of its first slot among all generations */
 	unsigned nslots;
+	bool aside; /* board_set_aside */
 	unsigned limit; /* of active workers; 0: none */
 	bool full; /* the active workers have reached the limit */
 	uint64_t accepted[SCORE_LISTENERS]; /* by workers that have died */

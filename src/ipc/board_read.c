@@ -110,7 +110,7 @@ state_of(const struct place *place)
 	if (place->leaving || place->memory == NULL)
 		return SCORE_LEAVING;
 	state = atomic_load(&place->memory->page.state);
-	if (state < SCORE_STARTING || state > SCORE_RESTARTING)
+	if (state < SCORE_STARTING || state > SCORE_INTERVAL)
 		return SCORE_STARTING;
 	return (enum score_state)state;
 }
@@ -265,6 +265,7 @@ count_state(enum score_state state, struct score_counts *counts)
 	case SCORE_BUSY:
 	case SCORE_FINISHING:
 	case SCORE_RESTARTING:
+	case SCORE_INTERVAL:
 		counts->busy++;
 		break;
 	case SCORE_LEAVING:
@@ -312,7 +313,8 @@ sum_place(struct board *board, struct place *place, struct score_sum *sum)
 
 	if (!place->alive)
 		return;
-	count_state(state_of(place), &sum->workers);
+	if (!board->aside)
+		count_state(state_of(place), &sum->workers);
 	if (place->memory != NULL)
 		board_count_place(board, place);
 	for (unsigned i = 0; i < SCORE_COUNTERS; i++)

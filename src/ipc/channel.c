@@ -5,10 +5,14 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "conf/conf_timer.h"
 
 #define TAG_LEVEL  'E'
 #define TAG_STATUS 'T'
 #define TAG_ORDER  'B'
+#define TAG_RUN    'R'
+
+static char timer[TIMER_NAME];
 
 static int
 send_message(int channel, int fd, const void *data, size_t n)
@@ -36,6 +40,37 @@ channel_send_order(int channel, char order)
 	return send_message(channel, -1, (char[]){ TAG_ORDER, order }, 2);
 }
 
+int
+channel_send_run(int channel, const char *name)
+{
+	char data[1 + TIMER_NAME] = { TAG_RUN };
+	size_t n = strnlen(name, TIMER_NAME - 1);
+
+	memcpy(data + 1, name, n);
+	return send_message(channel, -1, data, 1 + n);
+}
+
+/* A name that is none is an unknown message. */
+static bool
+take_timer(const unsigned char *data, size_t n)
+{
+	char name[TIMER_NAME] = "";
+
+	if (n > sizeof(name) || memchr(data + 1, '\0', n - 1) != NULL)
+		return false;
+	memcpy(name, data + 1, n - 1);
+	if (!conf_timer_is_name(name))
+		return false;
+	memcpy(timer, name, sizeof(timer));
+	return true;
+}
+
+const char *
+channel_timer(void)
+{
+	return timer;
+}
+
 static enum channel_message
 take(const unsigned char *data, size_t n, int fd,
     struct sink sinks[SINK_COUNT], int *told)
@@ -54,6 +89,10 @@ take(const unsigned char *data, size_t n, int fd,
 		*told = data[1];
 		return CHANNEL_ORDER;
 	}
+	if (data[0] == TAG_RUN && take_timer(data, n)) {
+		fd_close(&fd);
+		return CHANNEL_RUN;
+	}
 	if (sink_take(sinks, fd, data, n))
 		return CHANNEL_LOG;
 	fd_close(&fd);
@@ -63,7 +102,7 @@ take(const unsigned char *data, size_t n, int fd,
 enum channel_message
 channel_receive(int channel, struct sink sinks[SINK_COUNT], int *told)
 {
-	unsigned char data[16];
+	unsigned char data[1 + TIMER_NAME];
 	int fd;
 	long n = fd_receive(channel, &fd, data, sizeof(data));
 

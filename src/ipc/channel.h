@@ -17,6 +17,8 @@ enum channel_message {
 	CHANNEL_LOG,	/* a log of the pool: to be answered with WORD_TAKEN */
 	CHANNEL_STATUS, /* the answer to WORD_STATUS */
 	CHANNEL_ORDER,	/* an enum worker_order */
+	CHANNEL_RUN,	/* run a timer (channel_timer); only the process for
+			   timers is sent it */
 	CHANNEL_OTHER	/* unknown, of another build, or lost: to be ignored */
 };
 
@@ -25,6 +27,7 @@ enum channel_message {
 int channel_send_level(int channel, enum log_level level);
 int channel_send_status(int channel, int memory);
 int channel_send_order(int channel, char order);
+int channel_send_run(int channel, const char *timer);
 
 /*
  * Receive one message without waiting.  A level is set (log_set_level), a log
@@ -34,5 +37,8 @@ int channel_send_order(int channel, char order);
  */
 enum channel_message channel_receive(int channel,
     struct sink sinks[SINK_COUNT], int *told);
+
+/* The name of the timer that the last CHANNEL_RUN was about. */
+const char *channel_timer(void);
 
 #endif

@@ -212,6 +212,17 @@ score_restarting(struct score *score)
 	turn_to(score, SCORE_RESTARTING);
 }
 
+/* The timer stands in the place of the URI. */
+void
+score_interval(struct score *score, const char *timer)
+{
+	struct score_page *page = begin(score);
+
+	enter(page, SCORE_INTERVAL, clock_ms());
+	put_text(page, TEXT_URI, timer, strlen(timer));
+	end(page);
+}
+
 static uint8_t
 told(const struct score *score)
 {

@@ -24,6 +24,7 @@ enum score_state {
 	SCORE_BUSY,   /* serves a request */
 	SCORE_FINISHING, /* what env:after was given runs */
 	SCORE_RESTARTING, /* app.restart runs */
+	SCORE_INTERVAL,	  /* app.interval runs */
 	SCORE_LEAVING, /* told to leave (board_leaving), or of another build */
 	SCORE_STATES
 };
@@ -131,6 +132,9 @@ void score_finishing(struct score *score);
 
 /* app.restart begins: state RESTARTING, until score_idle. */
 void score_restarting(struct score *score);
+
+/* app.interval begins for a timer: state INTERVAL, until score_idle. */
+void score_interval(struct score *score, const char *timer);
 
 /* A request begins: state BUSY, until score_idle.  True if the master has asked
  * to be told that this worker is no longer idle (board_ask): say WORD_CROWDED.

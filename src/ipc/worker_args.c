@@ -113,7 +113,8 @@ worker_args_become(const struct worker_orders *o, int memory)
 		fds[n++] = o->sinks[id].out.fd;
 	snprintf(title, sizeof(title), "lua-fpm: %s %s",
 	    o->kind == WORKER_KIND_APP ? "pool" :
-	    o->kind == WORKER_KIND_STATUS ? "status of" : "trial of",
+	    o->kind == WORKER_KIND_STATUS ? "status of" :
+	    o->kind == WORKER_KIND_TIMERS ? "timers of" : "trial of",
 	    o->pool->name);
 	image_become(title, memory, fds, n);
 }
@@ -269,6 +270,9 @@ worker_is_word(char byte)
 	case WORD_TAKEN:
 	case WORD_LOST:
 	case WORD_LOGS:
+	case WORD_RAN:
+	case WORD_RUN_FAILED:
+	case WORD_RUN_LATE:
 		return true;
 	case WORD_CLOSED:
 		return false;
@@ -285,13 +289,27 @@ worker_say(const struct worker_args *args, enum worker_word word)
 		send(args->channel, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+bool
+worker_word_explains(char byte)
+{
+	return byte == WORD_FAILED || byte == WORD_RUN_FAILED ||
+	    byte == WORD_RUN_LATE;
+}
+
 void
-worker_fail(const struct worker_args *args, const char *why)
+worker_explain(const struct worker_args *args, enum worker_word word,
+    const char *why)
 {
 	char message[1 + sizeof(((struct why *)0)->text)];
 
-	snprintf(message, sizeof(message), "%c%s", WORD_FAILED, why);
+	snprintf(message, sizeof(message), "%c%s", word, why);
 	if (args->channel != -1)
 		send(args->channel, message, strlen(message),
 		    MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+void
+worker_fail(const struct worker_args *args, const char *why)
+{
+	worker_explain(args, WORD_FAILED, why);
 }

@@ -21,7 +21,9 @@
 enum worker_kind {
 	WORKER_KIND_APP,
 	WORKER_KIND_STATUS, /* answers at status_listen, nothing else */
-	WORKER_KIND_TRIAL   /* loads the application once, for -t */
+	WORKER_KIND_TRIAL,  /* loads the application once, for -t */
+	WORKER_KIND_TIMERS  /* calls interval when the master says so, listens
+			       to nothing */
 };
 
 struct worker_args {
@@ -127,7 +129,11 @@ enum worker_word {
 	WORD_STATUS = 'Q',    /* send the pool's status (CHANNEL_STATUS) */
 	WORD_TAKEN = 'T', /* CHANNEL_LOG: the old log is no longer used */
 	WORD_LOST = 'l',  /* score_lose_line returned true */
-	WORD_LOGS = 'w'	  /* score_log_works returned true */
+	WORD_LOGS = 'w',  /* score_log_works returned true */
+	/* CHANNEL_RUN; after the first byte may stand why it failed: */
+	WORD_RAN = 'I',	       /* interval has returned */
+	WORD_RUN_FAILED = 'i', /* it has raised */
+	WORD_RUN_LATE = 'j'    /* it was stopped, being late */
 };
 
 /* True if the byte is one of them.  Another build may have more. */
@@ -136,7 +142,13 @@ bool worker_is_word(char byte);
 /* Send a word to the master without waiting; no effect without a master. */
 void worker_say(const struct worker_args *args, enum worker_word word);
 
-/* Send WORD_FAILED with the reason; the caller also logs it. */
+/* True if a text may follow the byte of that word in its message. */
+bool worker_word_explains(char byte);
+
+/* Send WORD_FAILED, WORD_RUN_FAILED or WORD_RUN_LATE with the reason; the
+ * caller also logs it. */
 void worker_fail(const struct worker_args *args, const char *why);
+void worker_explain(const struct worker_args *args, enum worker_word word,
+    const char *why);
 
 #endif

@@ -39,6 +39,8 @@ generation_make(const struct conf_pool *conf, const struct conf *source,
 	g->answer = GENERATION_CURRENT;
 	g->timer.fire = timer_fired;
 	g->timer.arg = g;
+	g->timer_process.wake = timer_fired;
+	g->timer_process.arg = g;
 	g->nslots = nslots;
 	g->slots = calloc(nslots, sizeof(*g->slots));
 	g->queues = calloc(conf->listen.n, sizeof(*g->queues));
@@ -86,6 +88,7 @@ generation_new(const struct conf_pool *conf, const struct conf *source,
 	    listen_set_open(&g->listens, conf,
 		before == NULL ? NULL : &before->listens, false, why) == 0 &&
 	    status_server_open(&g->status_server, conf, why) == 0 &&
+	    timer_process_open(&g->timer_process, conf, g->board, why) == 0 &&
 	    logs_open(&g->logs, conf, g->nslots, why) == 0)
 		return g;
 	generation_free(g);
@@ -99,6 +102,7 @@ generation_free(struct generation *g)
 	listen_set_close(&g->listens);
 	share_set_close(&g->shares);
 	status_server_close(&g->status_server);
+	timer_process_close(&g->timer_process);
 	logs_close(&g->logs);
 	board_free(g->board);
 	identity_free(&g->identity);
@@ -116,8 +120,10 @@ generation_start(struct generation *g, unsigned successors)
 {
 	unsigned n = pm_initial(&g->workers);
 
-	if (generation_serves(g->state))
+	if (generation_serves(g->state)) {
 		board_add_fact(g->board, FACT_GENERATION);
+		timer_process_configure(&g->timer_process, g->conf);
+	}
 	if (n < successors)
 		n = successors;
 	if (n == 0)
@@ -143,6 +149,7 @@ generation_open(struct generation *g)
 	if (generation_event(g, GENERATION_OPEN) != GENERATION_ADMIT)
 		return;
 	board_add_fact(g->board, FACT_GENERATION);
+	timer_process_configure(&g->timer_process, g->conf);
 	order_all(g, ORDER_OPEN);
 }
 
@@ -161,6 +168,7 @@ tell_all_leave(struct generation *g, int64_t limit)
 	for (unsigned i = 0; i < g->nslots; i++)
 		if (g->slots[i].state != SLOT_FREE)
 			slot_tell_leave(&g->slots[i], limit);
+	timer_process_leave(&g->timer_process, limit);
 }
 
 /* Workers that are replaced since they are outdated count as recycled for a
@@ -246,6 +254,7 @@ generation_kill(struct generation *g)
 	for (unsigned i = 0; i < g->nslots; i++)
 		slot_kill(&g->slots[i]);
 	status_server_kill(&g->status_server);
+	timer_process_kill(&g->timer_process);
 }
 
 bool
@@ -255,7 +264,8 @@ generation_is_gone(struct generation *g)
 	    generation_count(g, SLOT_FREE) == g->nslots &&
 	    listen_set_settled(&g->listens) &&
 	    !generation_lacks_last(g, clock_ms()) &&
-	    !status_server_lives(&g->status_server);
+	    !status_server_lives(&g->status_server) &&
+	    !timer_process_lives(&g->timer_process);
 }
 
 void
@@ -320,6 +330,7 @@ generation_send_logs(struct generation *g)
 
 	if (status_server_lives(&g->status_server) && server->channel != -1)
 		channel_send_level(server->channel, log_level_now());
+	timer_process_send_level(&g->timer_process);
 	for (unsigned i = 0; i < g->nslots; i++) {
 		struct slot *slot = &g->slots[i];
 
@@ -330,6 +341,18 @@ generation_send_logs(struct generation *g)
 		    errno == EAGAIN)
 			slot_is_deaf(slot);
 	}
+}
+
+void
+generation_share_timers(struct generation *g, const struct generation *other)
+{
+	timer_process_share(&g->timer_process, &other->timer_process);
+}
+
+struct timers *
+generation_timers(struct generation *g)
+{
+	return g->timer_process.timers;
 }
 
 /* ---- what it is ---------------------------------------------------------- */
@@ -390,7 +413,7 @@ unsigned
 generation_busy(const struct generation *g)
 {
 	struct score_slot seen;
-	unsigned n = 0;
+	unsigned n = timer_process_runs(&g->timer_process);
 
 	for (unsigned i = 0; i < g->nslots; i++)
 		n += g->slots[i].state != SLOT_FREE &&
@@ -403,13 +426,6 @@ struct listen_set *
 generation_listens(struct generation *g)
 {
 	return &g->listens;
-}
-
-int
-generation_status(const struct generation *g, struct status *status)
-{
-	return status_collect(status, g->conf, g->board, g->listens.fds,
-	    g->listens.n);
 }
 
 struct generation **

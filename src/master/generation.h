@@ -20,6 +20,7 @@
 #include "master/generation_state.h"
 #include "master/listen_set.h"
 #include "master/quota.h"
+#include "master/timers.h"
 #include "status/status.h"
 
 struct generation;
@@ -149,6 +150,14 @@ int generation_reopen(struct generation *g);
 /* Send the level of log lines to every process, and the logs to every
  * worker. */
 void generation_send_logs(struct generation *g);
+
+/* Share the timers of another generation of its pool, if both have some; it
+ * must not have begun to serve. */
+void generation_share_timers(struct generation *g,
+    const struct generation *other);
+
+/* Its timers, which others may share; NULL: it has none. */
+struct timers *generation_timers(struct generation *g);
 
 /* ---- what it is ---------------------------------------------------------- */
 

@@ -41,6 +41,17 @@ put_status_server(const struct status_server *server, struct buf *out)
 	buf_free(&record);
 }
 
+static void
+put_timers(const struct timer_process *p, struct buf *out)
+{
+	struct buf record = { 0 };
+
+	timer_process_hand_over(p, &record);
+	record_put(out, "timer_process", record.data, record.len);
+	out->failed |= record.failed;
+	buf_free(&record);
+}
+
 void
 generation_hand_over(const struct generation *g, int64_t source,
     struct buf *out)
@@ -78,6 +89,8 @@ generation_hand_over(const struct generation *g, int64_t source,
 			put_slot(g, &g->slots[i], out);
 	if (status_server_lives(&g->status_server))
 		put_status_server(&g->status_server, out);
+	if (g->timer_process.timers != NULL)
+		put_timers(&g->timer_process, out);
 }
 
 int64_t
@@ -147,6 +160,17 @@ take_status_server(struct generation *g, const struct record *record,
 	    !record_find(record, "status_server", &unused))
 		return 0;
 	return status_server_open(&g->status_server, g->conf, why);
+}
+
+static int
+take_timers(struct generation *g, const struct record *record, struct why *why)
+{
+	struct record found;
+
+	if (record_find(record, "timer_process", &found))
+		return timer_process_take_over(&g->timer_process, &found,
+		    g->conf, g->board, g->options->loop, why);
+	return timer_process_open(&g->timer_process, g->conf, g->board, why);
 }
 
 /* A log that cannot be opened is logged, and the workers are kept. */
@@ -259,7 +283,7 @@ adopt(const struct record *record, const struct conf_pool *conf,
 	    share_set_take_over(&g->shares, conf, record, why) == 0 &&
 	    take_listens(g, record, why) == 0 && g->board != NULL &&
 	    take_status_server(g, record, why) == 0 &&
-	    take_logs(g, why) == 0)
+	    take_logs(g, why) == 0 && take_timers(g, record, why) == 0)
 		return g;
 	generation_free(g);
 	return NULL;

@@ -15,6 +15,7 @@
 #include "master/share_set.h"
 #include "master/slot.h"
 #include "master/status_server.h"
+#include "master/timer_process.h"
 
 /* Before its setup is over a generation has one process at the most, which
  * loads the application and so finds out whether there is a setup to call. */
@@ -40,6 +41,7 @@ struct generation {
 	struct listen_set listens;
 	struct share_set shares;
 	struct status_server status_server;
+	struct timer_process timer_process;
 	struct logs logs;
 	struct board *board;
 	struct loop_timer timer;

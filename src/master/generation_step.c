@@ -331,6 +331,18 @@ see_to_status_server(struct generation *g, int64_t now)
 	return due;
 }
 
+static int64_t
+see_to_timers(struct generation *g, int64_t now)
+{
+	const struct timer_process_order order = { .pool = g->conf,
+		.identity = &g->identity, .loop = g->options->loop,
+		.shared = g->shares.fds, .nshared = g->shares.declared.n,
+		.generation = g->ordinal };
+
+	return timer_process_step(&g->timer_process, &order,
+	    g->state == GENERATION_SERVING && g->setup == SETUP_OVER, now);
+}
+
 /* Do what the state asks for.  Returns clock_ms() at which to do so again, -1:
  * no need. */
 static int64_t
@@ -367,6 +379,7 @@ generation_step(struct generation *g, bool held)
 	if (g->patience > now)
 		due = clock_sooner(due, g->patience);
 	due = clock_sooner(due, see_to_status_server(g, now));
+	due = clock_sooner(due, see_to_timers(g, now));
 	for (unsigned i = 0; i < g->nslots; i++)
 		if (g->slots[i].state != SLOT_FREE)
 			due = clock_sooner(due, g->slots[i].due);

@@ -306,6 +306,17 @@ log_stuck(const struct generation *g, const struct slot *slot)
 		slot_log_request(slot, LEVEL_ERROR, &seen, text);
 }
 
+int
+generation_status(const struct generation *g, struct status *status)
+{
+	if (status_collect(status, g->conf, g->board, g->listens.fds,
+		g->listens.n) == 0 &&
+	    timer_process_status(&g->timer_process, status) == 0)
+		return 0;
+	status_free(status);
+	return -1;
+}
+
 void
 generation_send_status(void *arg, struct slot *slot)
 {
@@ -315,8 +326,7 @@ generation_send_status(void *arg, struct slot *slot)
 
 	if (slot->foreign)
 		return;
-	if (status_collect(&status, g->conf, g->board, g->listens.fds,
-		g->listens.n) == 0)
+	if (generation_status(g, &status) == 0)
 		memory = status_send(&status);
 	status_free(&status);
 	if (channel_send_status(slot->channel, memory) == -1 &&
@@ -667,7 +677,9 @@ generation_reap(struct generation *g, pid_t pid, int status)
 {
 	struct slot *slot = find_process(g, pid);
 
-	if (slot == NULL && !status_server_reap(&g->status_server, pid, status))
+	if (slot == NULL &&
+	    !status_server_reap(&g->status_server, pid, status) &&
+	    !timer_process_reap(&g->timer_process, pid, status))
 		return false;
 	if (slot != NULL)
 		bury(g, slot, status);
@@ -755,6 +767,8 @@ generation_hup(struct generation *g, const struct conf_pool *conf,
 		slot->owes = SLOT_OWES_RESTART;
 		kill(slot->pid, SIGHUP);
 	}
+	timer_process_configure(&g->timer_process, g->conf);
+	timer_process_restart(&g->timer_process);
 }
 
 /* True if the worker restarts, or has a successor or will get one.  The worker

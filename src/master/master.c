@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/clock_set.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/say.h"
@@ -273,6 +274,14 @@ take_pid_file(const char *path)
 	return self.own.pidfile == -1 ? fail(why.text) : 0;
 }
 
+/* Timers that wait for a time of the day may be due. */
+static void
+clock_was_set(void)
+{
+	log_debug("the wall clock was set");
+	pools_wake(&self.pools);
+}
+
 /* What a start and an upgrade in place have in common. */
 static int
 set_up(void)
@@ -281,6 +290,7 @@ set_up(void)
 	if (self.loop == NULL || take_signals() == -1)
 		return fail(strerror(errno));
 	notify_watchdog(self.loop);
+	clock_set_watch(self.loop, clock_was_set);
 	self.pools.options.loop = self.loop;
 	self.pools.options.quota = &self.pools.quota;
 	self.upgrade = (struct upgrade_world){ .argv = self.options->argv,
@@ -386,6 +396,7 @@ static void
 tear_down(void)
 {
 	command_close();
+	clock_set_unwatch();
 	upgrade_cancel();
 	pools_free(&self.pools);
 	worker_output_finish();

@@ -39,13 +39,23 @@ pools_try(struct pools *pools, struct conf *conf)
 	return 0;
 }
 
+static bool
+is_same_pool(const struct generation *g, const struct generation *other)
+{
+	return g != other &&
+	    strcmp(generation_name(g), generation_name(other)) == 0;
+}
+
 void
 pools_add(struct pools *pools, struct generation *g)
 {
 	struct generation **link = &pools->first;
 
-	while (*link != NULL)
+	while (*link != NULL) {
+		if (is_same_pool(*link, g))
+			generation_share_timers(g, *link);
 		link = generation_link(*link);
+	}
 	*link = g;
 }
 
@@ -89,16 +99,34 @@ pools_find(const struct pools *pools, const char *name)
 	return NULL;
 }
 
+struct timers *
+pools_timers(const struct pools *pools, const char *name)
+{
+	struct timers *found = NULL;
+	struct generation *g;
+
+	for (g = pools->first; g != NULL; g = *generation_link(g))
+		if (generation_timers(g) != NULL &&
+		    strcmp(generation_name(g), name) == 0)
+			found = generation_timers(g);
+	return found;
+}
+
+void
+pools_wake(struct pools *pools)
+{
+	struct generation *g;
+
+	for (g = pools->first; g != NULL; g = *generation_link(g))
+		generation_wake(g);
+}
+
 /* If a fork was refused and there is room now, all generations try again. */
 static void
 tell_room(struct pools *pools)
 {
-	struct generation *g;
-
-	if (!quota_freed(&pools->quota))
-		return;
-	for (g = pools->first; g != NULL; g = *generation_link(g))
-		generation_wake(g);
+	if (quota_freed(&pools->quota))
+		pools_wake(pools);
 }
 
 void
@@ -123,6 +151,18 @@ next_ended(int *status)
 	return info.si_pid;
 }
 
+/* The process for timers of one generation waits for the end of another's. */
+static void
+wake_others(struct pools *pools, const struct generation *g)
+{
+	struct generation *other;
+
+	for (other = pools->first; other != NULL;
+	    other = *generation_link(other))
+		if (is_same_pool(other, g))
+			generation_wake(other);
+}
+
 /* Children of a library, or of a program that became the master by exec(3), are
  * reaped as well. */
 void
@@ -136,6 +176,8 @@ pools_reap(struct pools *pools)
 		for (g = pools->first; g != NULL; g = *generation_link(g))
 			if (generation_reap(g, pid, status))
 				break;
+		if (g != NULL)
+			wake_others(pools, g);
 		if (g == NULL && pools->stranger != NULL)
 			pools->stranger(pid, status);
 		waitpid(pid, NULL, WNOHANG);
@@ -153,8 +195,7 @@ is_held(const struct pools *pools, const struct generation *g)
 		return false;
 	for (other = pools->first; other != NULL;
 	    other = *generation_link(other))
-		if (other != g && strcmp(generation_name(other),
-			generation_name(g)) == 0 && generation_sets_up(other))
+		if (is_same_pool(other, g) && generation_sets_up(other))
 			return true;
 	return false;
 }

@@ -60,12 +60,19 @@ void pools_add(struct pools *pools, struct generation *g);
 struct generation *pools_find(const struct pools *pools, const char *name);
 bool pools_has(const struct pools *pools, const char *name);
 
+/* The timers of the pool of that name, of whatever generation: all share them.
+ * NULL: it has none. */
+struct timers *pools_timers(const struct pools *pools, const char *name);
+
 /* Reap every child that has ended; one of no pool is told to `stranger`. */
 void pools_reap(struct pools *pools);
 
 /* Set process_max (0: no limit).  If there is room now, generations that were
  * refused a worker try again. */
 void pools_limit(struct pools *pools, int64_t max);
+
+/* Make a step of every generation due. */
+void pools_wake(struct pools *pools);
 
 /* Do the step of every generation for which one is due.  pools_need_step: true
  * if one is due again, at once. */

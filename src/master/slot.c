@@ -51,9 +51,13 @@ tell_fault(struct slot *slot, enum fault fault, const char *text)
 static void
 take_word(struct slot *slot, const char *message, long n)
 {
-	if (*message == WORD_FAILED && slot->said == NULL)
+	bool explains = worker_word_explains(*message);
+
+	if (explains && (slot->said == NULL || *message != WORD_FAILED)) {
+		free(slot->said);
 		slot->said = strndup(message + 1, (size_t)n - 1);
-	if ((n == 1 || *message == WORD_FAILED) && worker_is_word(*message))
+	}
+	if ((n == 1 || explains) && worker_is_word(*message))
 		slot->heard(slot->arg, slot, (enum worker_word)*message);
 	else if (!slot->foreign)
 		tell_fault(slot, FAULT_WORD, "says what is no word of a "

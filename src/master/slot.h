@@ -50,7 +50,8 @@ struct slot {
 	struct slot *succeeds; /* STARTING: the worker that it replaces; NULL */
 	enum slot_debt owes;
 	bool wish;	       /* UP: it has asked for a successor */
-	char *said; /* from WORD_FAILED: why it does not come up; NULL */
+	char *said; /* from WORD_FAILED: why it does not come up; or from the
+		       last word about a run; NULL */
 	bool foreign; /* of another build, with another WORKER_PROTOCOL */
 	int64_t span;	/* clock_ms() since which its words are counted */
 	unsigned words; /* how many words since then */

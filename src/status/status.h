@@ -11,7 +11,22 @@
 #include <stdint.h>
 
 #include "conf/conf.h"
+#include "conf/conf_timer.h"
 #include "ipc/board.h"
+
+struct status_timer {
+	char name[TIMER_NAME];
+	char when[TIMER_TEXT]; /* "every 1m", "at 03:30" */
+	char result[16];       /* of the last run; "none": there was none */
+	char why[240];	       /* it was not good; any bytes */
+	bool running;
+	pid_t pid;     /* that runs it, 0: none */
+	int64_t last;  /* ms since 1970 at which the last run began, 0: none */
+	int64_t took;  /* ms, the present run so far, or else the last one */
+	int64_t next;  /* seconds since 1970 */
+	uint64_t runs; /* that are over */
+	uint64_t failures, missed;
+};
 
 struct status { /* of one pool */
 	const struct conf_pool *pool;
@@ -22,6 +37,8 @@ struct status { /* of one pool */
 	struct score_sum sum;
 	struct score_slot *workers; /* of all generations */
 	size_t nworkers;
+	struct status_timer *timers; /* to be added by the caller */
+	size_t ntimers;
 };
 
 /* In the master: collect the state of the pool now, by the board of any of its

@@ -62,6 +62,9 @@ status_free(struct status *status)
 	free(status->workers);
 	status->workers = NULL;
 	status->nworkers = 0;
+	free(status->timers);
+	status->timers = NULL;
+	status->ntimers = 0;
 }
 
 /* ---- from master to worker ----------------------------------------------- */
@@ -70,11 +73,11 @@ status_free(struct status *status)
 
 struct header { /* the sizes tell builds apart */
 	uint64_t magic;
-	uint32_t status_size, worker_size;
+	uint32_t status_size, worker_size, timer_size, unused;
 };
 
 static const struct header ours = { MAGIC, sizeof(struct status),
-	sizeof(struct score_slot) };
+	sizeof(struct score_slot), sizeof(struct status_timer), 0 };
 
 /* Without pointers: a worker must not learn addresses of the master. */
 static void
@@ -84,6 +87,7 @@ put_status(const struct status *status, struct buf *out)
 
 	copy.pool = NULL;
 	copy.workers = NULL;
+	copy.timers = NULL;
 	buf_add(out, &copy, sizeof(copy));
 }
 
@@ -97,6 +101,8 @@ status_send(const struct status *status)
 	put_status(status, &text);
 	buf_add(&text, status->workers,
 	    status->nworkers * sizeof(*status->workers));
+	buf_add(&text, status->timers,
+	    status->ntimers * sizeof(*status->timers));
 	fd = sealed_make("lua-fpm-status", &text);
 	buf_free(&text);
 	return fd;
@@ -106,20 +112,29 @@ static int
 take(struct status *status, const struct buf *text)
 {
 	const size_t head = sizeof(ours) + sizeof(*status);
-	size_t n = text->len - head;
+	size_t n = text->len - head, workers, timers;
 
 	errno = EPROTO;
 	if (text->len < head || memcmp(text->data, &ours, sizeof(ours)) != 0)
 		return -1;
 	memcpy(status, text->data + sizeof(ours), sizeof(*status));
 	status->workers = NULL;
-	if (n % sizeof(*status->workers) != 0 ||
-	    n / sizeof(*status->workers) != status->nworkers)
+	status->timers = NULL;
+	if (status->nworkers > n / sizeof(*status->workers) ||
+	    status->ntimers > n / sizeof(*status->timers))
 		return -1;
-	status->workers = malloc(n + 1);
-	if (status->workers == NULL)
+	workers = status->nworkers * sizeof(*status->workers);
+	timers = status->ntimers * sizeof(*status->timers);
+	if (n != workers + timers)
 		return -1;
-	memcpy(status->workers, text->data + head, n);
+	status->workers = malloc(workers + 1);
+	status->timers = malloc(timers + 1);
+	if (status->workers == NULL || status->timers == NULL) {
+		status_free(status);
+		return -1;
+	}
+	memcpy(status->workers, text->data + head, workers);
+	memcpy(status->timers, text->data + head + workers, timers);
 	return 0;
 }
 

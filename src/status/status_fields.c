@@ -9,6 +9,7 @@ static const char *const states[] = {
 	[SCORE_BUSY] = "Running",
 	[SCORE_FINISHING] = "Finishing",
 	[SCORE_RESTARTING] = "Restarting",
+	[SCORE_INTERVAL] = "Interval",
 	[SCORE_LEAVING] = "Leaving",
 };
 
@@ -225,11 +226,47 @@ put_worker(const struct status *status, const struct score_slot *w,
 	close(writer, "process", NEST_ITEM);
 }
 
+/* ---- a timer ------------------------------------------------------------- */
+
+static void
+put_timer(const struct status_timer *t, struct status_writer *writer)
+{
+	open(writer, "timer", NEST_ITEM);
+	text(writer, "name", t->name);
+	text(writer, "schedule", t->when);
+	text(writer, "state", t->running ? "Running" : "Waiting");
+	integer(writer, "pid", (uint64_t)t->pid);
+	if (t->last > 0)
+		writer->style->time(writer, "last run", t->last / 1000);
+	else
+		integer(writer, "last run", 0);
+	text(writer, "result", t->result);
+	text(writer, "reason", t->why);
+	writer->style->decimal(writer, "duration", t->took, 3);
+	writer->style->time(writer, "next run", t->next);
+	integer(writer, "runs", t->runs);
+	integer(writer, "failures", t->failures);
+	integer(writer, "missed", t->missed);
+	close(writer, "timer", NEST_ITEM);
+}
+
+static void
+put_timers(const struct status *status, struct status_writer *writer)
+{
+	if (status->ntimers == 0)
+		return;
+	open(writer, "timers", NEST_LIST);
+	for (size_t i = 0; i < status->ntimers; i++)
+		put_timer(&status->timers[i], writer);
+	close(writer, "timers", NEST_LIST);
+}
+
 void
 status_fields(const struct status *status, bool full,
     struct status_writer *writer)
 {
 	put_pool(status, writer);
+	put_timers(status, writer);
 	if (!full)
 		return;
 	open(writer, "processes", NEST_LIST);

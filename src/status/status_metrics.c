@@ -297,6 +297,116 @@ put_latency(struct buf *out, const struct status *s, size_t n)
 	buf_free(&le);
 }
 
+/* ---- timers -------------------------------------------------------------- */
+
+static int64_t
+timer_runs(const struct status_timer *t)
+{
+	return (int64_t)t->runs;
+}
+
+static int64_t
+timer_failures(const struct status_timer *t)
+{
+	return (int64_t)t->failures;
+}
+
+static int64_t
+timer_missed(const struct status_timer *t)
+{
+	return (int64_t)t->missed;
+}
+
+static int64_t
+timer_running(const struct status_timer *t)
+{
+	return t->running;
+}
+
+static int64_t
+timer_success(const struct status_timer *t)
+{
+	return strcmp(t->result, "success") == 0;
+}
+
+static int64_t
+timer_last(const struct status_timer *t)
+{
+	return t->last;
+}
+
+static int64_t
+timer_took(const struct status_timer *t)
+{
+	return t->took;
+}
+
+static int64_t
+timer_next(const struct status_timer *t)
+{
+	return t->next;
+}
+
+static const struct timer_metric {
+	struct metric m; /* without a value */
+	int64_t (*value)(const struct status_timer *);
+} timer_metrics[] = {
+	{ { .name = "timer_runs", .type = COUNTER,
+	    .help = "Runs of a timer that are over." }, timer_runs },
+	{ { .name = "timer_failures", .type = COUNTER,
+	    .help = "Runs that failed, were stopped or killed." },
+	    timer_failures },
+	{ { .name = "timer_missed", .type = COUNTER,
+	    .help = "Times that passed without a run of their own." },
+	    timer_missed },
+	{ { .name = "timer_running", .type = GAUGE,
+	    .help = "Whether it runs, 1 or 0." }, timer_running },
+	{ { .name = "timer_success", .type = GAUGE,
+	    .help = "Whether its last run ended well, 1 or 0." }, timer_success },
+	{ { .name = "timer_last_run_seconds", .type = GAUGE, .unit = "seconds",
+	    .help = "When its last run began, as Unix time.", .digits = 3 },
+	    timer_last },
+	{ { .name = "timer_duration_seconds", .type = GAUGE, .unit = "seconds",
+	    .help = "How long its present or last run took.", .digits = 3 },
+	    timer_took },
+	{ { .name = "timer_next_run_seconds", .type = GAUGE, .unit = "seconds",
+	    .help = "When it is due next, as Unix time." }, timer_next },
+};
+
+static void
+put_timer_samples(struct buf *out, const struct timer_metric *t,
+    const struct status *s)
+{
+	for (size_t i = 0; i < s->ntimers; i++) {
+		int64_t value = t->value(&s->timers[i]);
+
+		put_name(out, t->m.name, t->m.type == COUNTER ? "_total" : "",
+		    s, "timer", s->timers[i].name);
+		if (t->m.digits > 0)
+			status_put_decimal(out, value, t->m.digits);
+		else
+			buf_addf(out, "%lld", (long long)value);
+		buf_putc(out, '\n');
+	}
+}
+
+/* Families without any sample are left out. */
+static void
+put_timers(struct buf *out, const struct status *s, size_t n)
+{
+	const size_t families = sizeof(timer_metrics) /
+	    sizeof(timer_metrics[0]);
+	size_t timers = 0;
+
+	for (size_t i = 0; i < n; i++)
+		timers += s[i].ntimers;
+	for (size_t m = 0; timers > 0 && m < families; m++) {
+		put_head(out, &timer_metrics[m].m);
+		for (size_t i = 0; i < n; i++)
+			put_timer_samples(out, &timer_metrics[m], &s[i]);
+	}
+}
+
 void
 status_metrics(const struct status *status, size_t n, struct buf *out)
 {
@@ -312,5 +422,6 @@ status_metrics(const struct status *status, size_t n, struct buf *out)
 	put_recycled(out, status, n);
 	put_responses(out, status, n);
 	put_latency(out, status, n);
+	put_timers(out, status, n);
 	buf_puts(out, "# EOF\n");
 }

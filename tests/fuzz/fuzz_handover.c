@@ -181,6 +181,8 @@ bury(struct generation *g)
 	}
 	if (status_server_lives(&g->status_server))
 		slot_bury(&g->status_server.slot);
+	if (timer_process_lives(&g->timer_process))
+		must(timer_process_reap(&g->timer_process, CHILD, 9));
 }
 
 static void

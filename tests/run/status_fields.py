@@ -25,7 +25,8 @@ POOL = {
     "queue timeouts": int, "failed requests": int, "killed requests": int,
     "abandoned requests": int, "bytes in": int, "bytes out": int,
     "latency": list, "latency sum": float, "forks": int, "restarts": int,
-    "crashes": int, "failed loads": int, "recycled": dict, "backoff": dict}
+    "crashes": int, "failed loads": int, "recycled": dict, "backoff": dict,
+    "timers": list}
 GROUPS = {
     "responses": ["none", "1xx", "2xx", "3xx", "4xx", "5xx"],
     "recycled": ["requests", "age", "rss", "memory", "restart", "retire"],
@@ -38,6 +39,10 @@ WORKER = {
     "last request cpu": float, "last request memory": int, "remote": str,
     "request id": str, "lua heap": int, "resident memory": int,
     "idle connections": int, "slot": int}
+TIMER = {
+    "name": str, "schedule": str, "state": str, "pid": int, "last run": int,
+    "result": str, "reason": str, "duration": float, "next run": int,
+    "runs": int, "failures": int, "missed": int}
 BOUNDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
           0.1, 0.25, 0.5, 1, 2.5, 5, 10, "+Inf"]
 # What is the same from one look to the next while nobody else asks.
@@ -62,12 +67,20 @@ METRICS = {
     "worker_failed_loads_total": "counter", "backoff_failures": "gauge",
     "backoff_seconds": "gauge", "workers": "gauge",
     "workers_recycled_total": "counter", "responses_total": "counter",
-    "request_duration_seconds": "histogram"}
+    "request_duration_seconds": "histogram", "timer_runs_total": "counter",
+    "timer_failures_total": "counter", "timer_missed_total": "counter",
+    "timer_running": "gauge", "timer_success": "gauge",
+    "timer_last_run_seconds": "gauge", "timer_duration_seconds": "gauge",
+    "timer_next_run_seconds": "gauge"}
 UNITS = ("seconds", "bytes", "connections")
 HOSTILE = b"/<script>&amp;\"'\\\n\r\t\x01\x7f\xff\xc3\xa4\0]]>\xef\xbf\xbe"
 SHOWN = ("/<script>&amp;\"'\\\\n\\r\\t\\x01\\x7f\\xff\u00e4?]]>", "\ufffe")
 
-d = Daemon(status_path="/s", workers={"mode": "static", "max": 2})
+d = Daemon(status_path="/s", workers={"mode": "static", "max": 2},
+           timers=[{"name": "often", "every": "30d"},
+                   {"name": "n", "at": "03:30"}])
+d.write_app(app_source("eval.lua").replace(
+    "return app", "function app.interval() end\nreturn app"))
 
 
 def undisturbed(query):
@@ -105,6 +118,9 @@ def json_has_every_field():
         equal(list(got[name]), names, name)
     equal([list(b) for b in got["latency"]], [BUCKET] * len(BOUNDS))
     equal([b["le"] for b in got["latency"]], BOUNDS)
+    equal([t["name"] for t in got["timers"]], ["often", "n"])
+    for t in got["timers"]:
+        check_types(t, TIMER, "timer")
     counts = [b["count"] for b in got["latency"]]
     equal(counts, sorted(counts))
     equal(counts[-1], got["requests"])
@@ -137,11 +153,14 @@ def json_has_every_field():
 @test
 def text_has_every_field():
     """text: the same fields, one on each line, groups spelled out"""
-    pool, *workers = body("full").split("\n\n" + "*" * 24 + "\n")
+    pool, *items = body("full").split("\n\n" + "*" * 24 + "\n")
+    timers, workers = items[:2], items[2:]
     form = re.compile(r"([a-zA-Z0-9+. ]+): +(.*)")
     names = [form.fullmatch(line)[1] for line in pool.splitlines()]
     wanted = []
     for name in POOL:
+        if name == "timers":
+            continue
         if name == "latency":
             wanted += ["latency to %s" % (b if b == "+Inf" else
                                           ("%f" % b).rstrip("0").rstrip("."))
@@ -153,6 +172,9 @@ def text_has_every_field():
           [n for n in wanted if "0.0" not in n])
     equal(len(names), len(wanted))
     equal(len(workers), 2)
+    for t in timers:
+        equal([re.match("[a-z ]+", line)[0] for line in
+               t.strip().splitlines()], list(TIMER))
     for w in workers:
         equal([form.fullmatch(line)[1].lower() for line in
                w.strip().splitlines()], list(WORKER))
@@ -175,6 +197,9 @@ def xml_has_every_field():
            ("%f" % b).rstrip("0") for b in BOUNDS])
     for name in STEADY:
         equal(pool[name].text, str(got[name]), name)
+    for timer in pool["timers"]:
+        equal(timer.tag, "timer")
+        equal([e.tag.replace("-", " ") for e in timer], list(TIMER))
     for process in pool["processes"]:
         equal(process.tag, "process")
         equal([e.tag.replace("-", " ") for e in process], list(WORKER))

@@ -182,6 +182,36 @@ START_TEST(generations_share_what_was_counted)
 }
 END_TEST
 
+/* It is listed and counted, but no worker. */
+START_TEST(one_aside)
+{
+	struct score_slot seen;
+	struct board *aside;
+	struct score *worker, *other;
+	unsigned at = 0, found = 0;
+
+	board = board_unit_new(2, NULL);
+	worker = live(board, 0);
+	serve(worker);
+	aside = board_unit_new(1, board);
+	board_set_aside(aside);
+	other = live(aside, 0);
+	score_gauge(other, GAUGE_HEAP, 5000);
+	score_interval(other, "cleanup");
+	ck_assert_uint_eq(sum(board).workers.idle, 1);
+	ck_assert_uint_eq(sum(board).workers.busy, 0);
+	ck_assert_int_ge(sum(board).gauge[GAUGE_HEAP], 5000);
+	while (board_next(board, &at, &seen))
+		found++;
+	ck_assert_uint_eq(found, 2);
+	ck_assert_int_eq(seen.state, SCORE_INTERVAL);
+	ck_assert_str_eq(seen.uri, "cleanup");
+	score_idle(other);
+	ck_assert_int_eq(board_unit_look(aside, 0).state, SCORE_IDLE);
+	board_free(aside);
+}
+END_TEST
+
 START_TEST(flags_are_of_a_generation)
 {
 	struct board *next;
@@ -696,6 +726,7 @@ suite(void)
 	tcase_add_test(t, what_is_over_is_in_its_class_and_bucket);
 	tcase_add_test(t, sums_are_of_the_living_and_the_dead);
 	tcase_add_test(t, generations_share_what_was_counted);
+	tcase_add_test(t, one_aside);
 	tcase_add_test(t, flags_are_of_a_generation);
 	tcase_add_test(t, places_are_given_back);
 	tcase_add_test(t, the_most_that_were_active);

@@ -188,6 +188,52 @@ START_TEST(a_torn_slot_is_shown_as_far_as_it_goes)
 }
 END_TEST
 
+static void
+add_timers(struct status *status)
+{
+	static const struct status_timer timers[] = {
+		{ .name = "a", .when = "every 1m", .result = "failed",
+		    .why = "<\"\n", .running = true, .pid = 5, .last = 1500,
+		    .took = 61, .next = 70, .runs = 3, .failures = 1,
+		    .missed = 2 },
+		{ .name = "b", .when = "at 03:30", .result = "none" } };
+
+	status->timers = malloc(sizeof(timers));
+	ck_assert_ptr_nonnull(status->timers);
+	memcpy(status->timers, timers, sizeof(timers));
+	status->ntimers = 2;
+}
+
+START_TEST(timers_are_in_every_format)
+{
+	char name[] = "www";
+	const struct conf_pool pool = { .name = name, .workers = workers };
+	struct status status;
+
+	ck_assert_int_eq(status_collect(&status, &pool, board, NULL, 0), 0);
+	status_metrics(&status, 1, &out);
+	ck_assert_ptr_null(strstr(buf_string(&out), "timer"));
+	add_timers(&status);
+	buf_clear(&out);
+	status_json(&status, false, &out);
+	ck_assert_ptr_nonnull(strstr(buf_string(&out), "\"timers\":[{\"name\":"
+	    "\"a\",\"schedule\":\"every 1m\",\"state\":\"Running\",\"pid\":5,"
+	    "\"last run\":1,\"result\":\"failed\",\"reason\":"
+	    "\"\\u003c\\\"\\\\n\",\"duration\":0.061,\"next run\":70,"
+	    "\"runs\":3,\"failures\":1,\"missed\":2},{\"name\":\"b\""));
+	buf_clear(&out);
+	status_metrics(&status, 1, &out);
+	ck_assert_ptr_nonnull(strstr(buf_string(&out),
+	    "lua_fpm_timer_runs_total{pool=\"www\",timer=\"a\"} 3\n"
+	    "lua_fpm_timer_runs_total{pool=\"www\",timer=\"b\"} 0\n"));
+	ck_assert_ptr_nonnull(strstr(out.data, "lua_fpm_timer_last_run_seconds"
+	    "{pool=\"www\",timer=\"a\"} 1.500\n"));
+	ck_assert_ptr_nonnull(strstr(out.data, "lua_fpm_timer_success"
+	    "{pool=\"www\",timer=\"a\"} 0\n"));
+	status_free(&status);
+}
+END_TEST
+
 /* A worker that asks gets all of it; from another build nothing. */
 START_TEST(it_travels_to_a_worker)
 {
@@ -199,6 +245,7 @@ START_TEST(it_travels_to_a_worker)
 
 	busy("/x", 2);
 	ck_assert_int_eq(status_collect(&sent, &pool, board, NULL, 0), 0);
+	add_timers(&sent);
 	status_json(&sent, true, &out);
 	memory = status_send(&sent);
 	ck_assert_int_ne(memory, -1);
@@ -287,6 +334,7 @@ suite(void)
 	tcase_add_test(t, every_length_is_cut);
 	tcase_add_test(t, pools_share_families);
 	tcase_add_test(t, a_torn_slot_is_shown_as_far_as_it_goes);
+	tcase_add_test(t, timers_are_in_every_format);
 	tcase_add_test(t, it_travels_to_a_worker);
 	tcase_add_test(t, what_is_no_status_is_refused);
 	suite_add_tcase(s, t);

@@ -21,6 +21,7 @@
 #include "worker/process/worker.h"
 #include "worker/serve/access_log.h"
 #include "worker/serve/builtin.h"
+#include "worker/serve/interval.h"
 #include "worker/serve/retire.h"
 #include "worker/serve/serve.h"
 #include "worker/serve/watchdog.h"
@@ -83,6 +84,8 @@ stuck(const char *text)
 {
 	log_error("%s: %s: the worker ends", conf_pool_serves(self.args->pool),
 	    text);
+	if (self.args->kind == WORKER_KIND_TIMERS) /* no effect without a run */
+		worker_explain(self.args, WORD_RUN_LATE, text);
 	end_now(EX_SOFTWARE);
 }
 
@@ -175,7 +178,7 @@ obey(enum worker_order order)
 }
 
 /* Take one message of the master: a log that has changed, a status that was
- * asked for, an order, or its end.  *told as for channel_receive. */
+ * asked for, an order, a timer to run, or its end.  *told as for channel_receive. */
 static enum channel_message
 hear_channel(int *told)
 {
@@ -187,6 +190,8 @@ hear_channel(int *told)
 		worker_say(self.args, WORD_TAKEN);
 	if (message == CHANNEL_ORDER)
 		obey((enum worker_order)*told);
+	if (message == CHANNEL_RUN && self.args->kind == WORKER_KIND_TIMERS)
+		interval_run(self.args, self.app, channel_timer());
 	if (message == CHANNEL_CLOSED && !self.orphaned) {
 		poller_remove(self.wait_set, self.args->channel);
 		self.told = self.orphaned = true;
@@ -369,6 +374,15 @@ end(int code)
 	exit(code);
 }
 
+/* A timer that the master ordered to run before it sent TERM is run. */
+static void
+hear_last_orders(void)
+{
+	while (self.args->kind == WORKER_KIND_TIMERS && !self.orphaned &&
+	    channel_ready())
+		;
+}
+
 /* Take no more, finish what has begun, ask the application.  Returns only if
  * it declines.  TERM or QUIT wins over a fresh worker. */
 static void
@@ -377,6 +391,7 @@ leave(void)
 	bool give;
 
 	self.told = false;
+	hear_last_orders();
 	acceptor_shut();
 	if (self.orphaned)
 		acceptor_abandon();
@@ -478,7 +493,8 @@ load_application(void)
 	struct why why;
 
 	worker = (struct lua_worker){ .pool = pool->name,
-		.index = self.args->number + 1,
+		.index = self.args->kind == WORKER_KIND_TIMERS ? 0 :
+		    self.args->number + 1,
 		.generation = self.args->generation };
 	lua_shared_offer(&pool->shared, self.args->shared,
 	    self.args->nshared);
@@ -602,14 +618,14 @@ worker_main(const struct worker_args *args)
 	ignore_signals();
 	acceptor_init(args, self.wait_set, KEY_EXCHANGE);
 	start_guard();
-	if (args->kind == WORKER_KIND_APP)
+	if (args->kind != WORKER_KIND_STATUS)
 		start_application();
 	if (self.app != NULL && proto->roles != NULL)
 		proto->roles(lua_app_roles(self.app));
 	builtin_init(args, await_status);
 	if (serve_init(args, proto, self.app) == -1)
 		fail_errno("cannot begin to serve");
-	if (args->kind == WORKER_KIND_APP)
+	if (args->kind != WORKER_KIND_STATUS)
 		begin_to_count();
 	begin_to_serve();
 	for (;;) {
