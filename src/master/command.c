@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/escape.h"
 #include "base/num.h"
 #include "master/control.h"
 #include "master/status_report.h"
@@ -13,7 +14,7 @@
 #define WORDS	3
 #define WAITING 16 /* clients that may wait; further ones are refused */
 
-enum wish { WISH_NONE, WISH_RELOAD, WISH_UPGRADE, WISH_STOP, WISH_DRAIN, WISH_RESUME };
+enum wish { WISH_NONE, WISH_RELOAD, WISH_UPGRADE, WISH_STOP, WISH_DRAIN, WISH_RESUME, WISH_RUN };
 
 struct command {
 	const char *name;
@@ -129,6 +130,42 @@ look_at_resume(struct control_client *client)
 		    "the log says why", client->note);
 }
 
+/* why may be a worker's own text. */
+static void
+answer_run(struct control_client *client, const struct timer *timer)
+{
+	struct buf text = { 0 };
+	bool good = timer->end == TIMER_SUCCESS;
+
+	buf_addf(&text, "pool %s: timer %s: %s after %lld.%03d s",
+	    client->note, client->item, timers_end_name(timer->end),
+	    (long long)(timer->took / 1000), (int)(timer->took % 1000));
+	if (!good && timer->why[0] != '\0') {
+		buf_puts(&text, ": ");
+		escape_text(&text, timer->why, strlen(timer->why));
+	}
+	buf_putc(&text, '\n');
+	control_answer(client, good, text.data, text.len);
+	buf_free(&text);
+}
+
+static void
+look_at_run(struct control_client *client)
+{
+	struct timers *timers = pools_timers(self.world->pools, client->note);
+	const struct timer *timer = timers == NULL ? NULL :
+	    timers_find(timers, client->item);
+
+	if (timers == NULL)
+		control_answerf(client, false, "pool %s: is not in service "
+		    "any more", client->note);
+	else if (timer == NULL)
+		control_answerf(client, false, "pool %s: has no timer %s any "
+		    "more", client->note, client->item);
+	else if ((int64_t)timer->ended >= client->serial)
+		answer_run(client, timer);
+}
+
 static void
 look_at(struct control_client *client)
 {
@@ -140,6 +177,8 @@ look_at(struct control_client *client)
 		look_at_drain(client);
 	else if (client->wish == WISH_RESUME)
 		look_at_resume(client);
+	else if (client->wish == WISH_RUN)
+		look_at_run(client);
 }
 
 void
@@ -300,6 +339,54 @@ run_resume(struct control_client *client, char **word)
 		pools_resume(self.world->pools, word[1]);
 }
 
+/* "a, b" */
+static void
+add_names(struct timers *timers, struct buf *out)
+{
+	for (size_t i = 0; timers != NULL && i < timers->n; i++)
+		if (!timers->item[i].dropped)
+			buf_addf(out, "%s%s", out->len > 0 ? ", " : "",
+			    timers->item[i].conf.name);
+}
+
+static void
+refuse_run(struct control_client *client, const char *name, const char *item,
+    struct timers *timers)
+{
+	struct buf names = { 0 };
+
+	add_names(timers, &names);
+	if (buf_string(&names) == NULL || names.len == 0)
+		control_answerf(client, false, "pool %s: has no timers", name);
+	else
+		control_answerf(client, false, "pool %s: has no timer %.48s: "
+		    "expected one of %.700s", name, item, names.data);
+	buf_free(&names);
+}
+
+/* As soon as the run that goes on now is over, whatever its timer. */
+static void
+run_run(struct control_client *client, char **word)
+{
+	struct generation *g = pools_find(self.world->pools, word[1]);
+	struct timers *timers = g == NULL ? NULL : generation_timers(g);
+	struct timer *timer = timers == NULL ? NULL :
+	    timers_find(timers, word[2]);
+
+	if (!steerable(client, word[1]))
+		return;
+	if (g == NULL)
+		control_answerf(client, false, "pool %s: is not in service",
+		    word[1]);
+	else if (timer == NULL)
+		refuse_run(client, word[1], word[2], timers);
+	else if (wait_for(client, WISH_RUN, word[1])) {
+		snprintf(client->item, sizeof(client->item), "%s", word[2]);
+		client->serial = (int64_t)timers_ask(timer);
+		generation_wake(g);
+	}
+}
+
 /* ---- lines --------------------------------------------------------------- */
 
 static const struct command commands[] = {
@@ -312,6 +399,7 @@ static const struct command commands[] = {
 	{ "scale", 3, 3, run_scale },
 	{ "drain", 2, 2, run_drain },
 	{ "resume", 2, 2, run_resume },
+	{ "run", 3, 3, run_run },
 	{ NULL, 0, 0, NULL }
 };
 

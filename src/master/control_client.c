@@ -27,6 +27,8 @@ control_client_put(const struct control_client *client, struct buf *out)
 	record_put_number(&record, "wish", client->wish);
 	record_put_number(&record, "begun", client->begun);
 	record_put_text(&record, "note", client->note);
+	record_put_text(&record, "item", client->item);
+	record_put_number(&record, "serial", client->serial);
 	record_put_fd(&record, "fd", client->fd);
 	record_put(out, "asker", record.data, record.len);
 	out->failed |= record.failed;
@@ -49,20 +51,25 @@ control_client_recall(const struct record *record,
     struct control_client *client)
 {
 	char *note = record_text(record, "note");
+	char *item = record_text(record, "item");
 	int64_t state = record_number(record, "state", CONTROL_FREE);
 	struct record text;
 
 	*client = (struct control_client){
 		.fd = record_fd(record, "fd"),
 		.wish = (int)record_number(record, "wish", 0),
-		.begun = record_number(record, "begun", 0) != 0 };
+		.begun = record_number(record, "begun", 0) != 0,
+		.serial = record_number(record, "serial", 0) };
 	if (client->fd != -1 && state > CONTROL_FREE && state <= CONTROL_TAKES)
 		client->state = (int)state;
 	else
 		fd_close(&client->fd);
 	snprintf(client->note, sizeof(client->note), "%s",
 	    note == NULL ? "" : note);
+	snprintf(client->item, sizeof(client->item), "%s",
+	    item == NULL ? "" : item);
 	free(note);
+	free(item);
 	if (record_find(record, "text", &text))
 		recall_text(&text, client);
 }

@@ -27,6 +27,8 @@ struct control_client {
 		     the `asked` of control_init */
 	bool begun;
 	char note[CONTROL_NOTE];
+	char item[CONTROL_NOTE];
+	int64_t serial;
 };
 
 /* Append it as a record; its descriptor then stays open over exec(3). */

@@ -372,7 +372,9 @@ def complete(d, *words):
 def completion():
     """bash completes commands, options, files and the names of pools"""
     with Fake(status(pool_status("www"), pool_status("wiki"),
-                     pool_status("shop"))) as d:
+                     pool_status("shop", timers=[
+                         {"name": "clean"}, {"name": "count"},
+                         {"name": "nightly"}]))) as d:
         s = ("-s", d.path)
         equal(complete(d, *s, "re"), ["reload", "reopen", "resume"])
         assert len(complete(d, "")) > 10
@@ -385,6 +387,9 @@ def completion():
         equal(complete(d, *s, "status", "-"), ["--json"])
         equal(complete(d, *s, "scale", "www", ""), [])
         equal(complete(d, *s, "ping", ""), [])
+        equal(complete(d, *s, "run", "w"), ["www", "wiki"])
+        equal(complete(d, *s, "run", "www", ""), [])
+        equal(complete(d, *s, "run", "shop", "c"), ["clean", "count"])
         equal(complete(d, "-s", "con"), ["control.sock"])
         equal(complete(d, "-t", ""), [])
         equal(complete(d, "-t", "3s", *s, "drain", "s"), ["shop"])

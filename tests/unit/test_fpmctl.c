@@ -151,7 +151,11 @@ static const char good[] = "{\"version\":\"1\",\"pid\":7,\"state\":"
     "\"request duration\":10,\"request method\":\"GET\","
     "\"request uri\":\"/\\u001b[0m\\u0000\\u00e9\",\"lua heap\":1},"
     "{\"pid\":3,\"state\":\"Idle\",\"requests\":9,\"request duration\":8000,"
-    "\"lua heap\":2,\"resident memory\":9}]},"
+    "\"lua heap\":2,\"resident memory\":9}],"
+    "\"timers\":[{\"name\":\"a\",\"schedule\":\"every 1m\",\"state\":"
+    "\"Waiting\",\"last run\":940,\"result\":\"failed\",\"duration\":0.25,"
+    "\"next run\":1030,\"runs\":7,\"failures\":2,\"missed\":1},"
+    "{\"name\":\"b\",\"schedule\":\"at 03:30\"}]},"
     "{\"pool\":\"b\",\"state\":\"drained\",\"processes\":[]}]}";
 
 static void
@@ -233,6 +237,27 @@ START_TEST(workers_are_sorted)
 }
 END_TEST
 
+START_TEST(timers_are_shown)
+{
+	struct fpm_status status;
+	struct table table;
+	char line[101];
+
+	read_good(&status);
+	view_timers(&status, "b", 1000, &table);
+	ck_assert_uint_eq(table.rows, 0);
+	table_free(&table);
+	view_timers(&status, NULL, 1000, &table);
+	ck_assert_uint_eq(table.rows, 2);
+	ck_assert_str_eq(table_line(&table, 0, 100, line), "www   a      "
+	    "every 1m  Waiting  1m00  failed  250ms   30s     7       2       "
+	    "1");
+	ck_assert_str_eq(table.cells[table.columns + 4], ""); /* never */
+	table_free(&table);
+	fpm_status_free(&status);
+}
+END_TEST
+
 START_TEST(a_rate_needs_two_looks)
 {
 	struct fpm_status before, now;
@@ -280,6 +305,7 @@ suite(void)
 	tcase_add_test(tc, a_status_is_read);
 	tcase_add_test(tc, what_is_no_status_is_refused);
 	tcase_add_test(tc, workers_are_sorted);
+	tcase_add_test(tc, timers_are_shown);
 	tcase_add_test(tc, a_rate_needs_two_looks);
 	suite_add_tcase(s, tc);
 	return s;

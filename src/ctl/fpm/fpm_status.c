@@ -18,6 +18,13 @@ number(const json_t *object, const char *key)
 	return (int64_t)json_integer_value(value);
 }
 
+static int64_t
+microseconds(const json_t *object, const char *key)
+{
+	return (int64_t)(json_number_value(json_object_get(object, key)) *
+	    1000000);
+}
+
 static void
 text(const json_t *object, const char *key, char *out, size_t size)
 {
@@ -41,6 +48,23 @@ read_worker(const json_t *object, const struct fpm_pool *pool,
 	worker->took = number(object, "request duration");
 	worker->heap = number(object, "lua heap");
 	worker->rss = number(object, "resident memory");
+}
+
+static void
+read_timer(const json_t *object, const struct fpm_pool *pool,
+    struct fpm_timer *timer)
+{
+	timer->pool = pool->name;
+	text(object, "name", timer->name, sizeof(timer->name));
+	text(object, "schedule", timer->when, sizeof(timer->when));
+	text(object, "state", timer->state, sizeof(timer->state));
+	text(object, "result", timer->result, sizeof(timer->result));
+	timer->took = microseconds(object, "duration");
+	timer->last = number(object, "last run");
+	timer->next = number(object, "next run");
+	timer->runs = number(object, "runs");
+	timer->failures = number(object, "failures");
+	timer->missed = number(object, "missed");
 }
 
 static void
@@ -70,23 +94,30 @@ read_pool(const json_t *object, struct fpm_pool *pool)
 static int
 read_pools(const json_t *array, struct fpm_status *status)
 {
-	size_t workers = 0, i, n;
-	const json_t *object, *process;
+	size_t workers = 0, timers = 0, i, n;
+	const json_t *object, *item;
 
-	json_array_foreach(array, i, object)
+	json_array_foreach(array, i, object) {
 		workers += json_array_size(json_object_get(object,
 		    "processes"));
+		timers += json_array_size(json_object_get(object, "timers"));
+	}
 	status->pools = calloc(json_array_size(array) + 1,
 	    sizeof(*status->pools));
 	status->workers = calloc(workers + 1, sizeof(*status->workers));
-	if (status->pools == NULL || status->workers == NULL)
+	status->timers = calloc(timers + 1, sizeof(*status->timers));
+	if (status->pools == NULL || status->workers == NULL ||
+	    status->timers == NULL)
 		return -1;
 	json_array_foreach(array, i, object) {
 		read_pool(object, &status->pools[i]);
 		json_array_foreach(json_object_get(object, "processes"), n,
-		    process)
-			read_worker(process, &status->pools[i],
+		    item)
+			read_worker(item, &status->pools[i],
 			    &status->workers[status->nworkers++]);
+		json_array_foreach(json_object_get(object, "timers"), n, item)
+			read_timer(item, &status->pools[i],
+			    &status->timers[status->ntimers++]);
 	}
 	status->npools = json_array_size(array);
 	return 0;
@@ -122,5 +153,6 @@ fpm_status_free(struct fpm_status *status)
 {
 	free(status->pools);
 	free(status->workers);
+	free(status->timers);
 	*status = (struct fpm_status){ 0 };
 }

@@ -24,6 +24,17 @@ struct fpm_worker {
 	char uri[512];
 };
 
+struct fpm_timer {
+	const char *pool; /* as above */
+	char name[36];
+	char when[48];	  /* "every 1m" */
+	char state[12];	  /* Running, Waiting */
+	char result[12];  /* none, success, failed, timeout, killed */
+	int64_t took;	  /* us */
+	int64_t last, next; /* s since 1970; 0: never */
+	int64_t runs, failures, missed;
+};
+
 struct fpm_pool {
 	char name[36];
 	char state[12]; /* serving, starting, leaving, drained */
@@ -44,6 +55,8 @@ struct fpm_status {
 	size_t npools;
 	struct fpm_worker *workers; /* of all pools */
 	size_t nworkers;
+	struct fpm_timer *timers; /* likewise */
+	size_t ntimers;
 };
 
 /* Parse n bytes of JSON: 0, or -1 and why.  The caller frees status in either

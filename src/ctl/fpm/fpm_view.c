@@ -11,6 +11,9 @@ static const char *const pool_titles[] = { "~POOL", "STATE", "-BUSY", "-IDLE",
 	"-QUEUE", "-REQUESTS", "-REQ/S", "-SLOW", "-LATE", "-CRASHES", NULL };
 static const char *const worker_titles[] = { "POOL", "-PID", "STATE", "-TIME",
 	"-REQS", "-HEAP", "-RSS", "~REQUEST", NULL };
+static const char *const timer_titles[] = { "POOL", "~TIMER", "WHEN", "STATE",
+	"-AGO", "RESULT", "-TOOK", "-NEXT", "-RUNS", "-FAILED", "-MISSED",
+	NULL };
 
 static enum view_order order_by; /* qsort has no argument for it */
 
@@ -179,4 +182,45 @@ view_workers(struct fpm_status *status, const char *pool,
 		if (shown(pool, status->workers[i].pool) &&
 		    (cell = table_row(table)) != NULL)
 			worker_row(&status->workers[i], cell);
+}
+
+/* ---- timers -------------------------------------------------------------- */
+
+/* How far that moment is away. */
+static void
+put_span(int64_t from, int64_t to, char cell[TABLE_CELL])
+{
+	fpm_duration((to > from ? to - from : 0) * 1000000, cell);
+}
+
+static void
+timer_row(const struct fpm_timer *timer, int64_t now,
+    char (*cell)[TABLE_CELL])
+{
+	snprintf(cell[0], TABLE_CELL, "%.16s", timer->pool);
+	put(cell[1], timer->name);
+	put(cell[2], timer->when);
+	put(cell[3], timer->state);
+	if (timer->last > 0) {
+		put_span(timer->last, now, cell[4]);
+		fpm_duration(timer->took, cell[6]);
+	}
+	put(cell[5], timer->result);
+	put_span(now, timer->next, cell[7]);
+	fpm_count(timer->runs, cell[8]);
+	fpm_count(timer->failures, cell[9]);
+	fpm_count(timer->missed, cell[10]);
+}
+
+void
+view_timers(const struct fpm_status *status, const char *pool, int64_t now,
+    struct table *table)
+{
+	char (*cell)[TABLE_CELL];
+
+	table_begin(table, timer_titles);
+	for (size_t i = 0; i < status->ntimers; i++)
+		if (shown(pool, status->timers[i].pool) &&
+		    (cell = table_row(table)) != NULL)
+			timer_row(&status->timers[i], now, cell);
 }

@@ -3,7 +3,7 @@
 
 /*
  * Which parts of a status are shown, and in which order, by lua-fpmctl's
- * status, workers and top.  Pure.
+ * status, workers, timers and top.  Pure.
  */
 
 #include "ctl/fpm/fpm_status.h"
@@ -27,6 +27,11 @@ void view_pools(const struct fpm_status *status, const char *pool,
  * before others.  Sorts status->workers. */
 void view_workers(struct fpm_status *status, const char *pool,
     enum view_order order, struct table *table);
+
+/* Make a table with a row for each timer, or only for those of one pool.  now:
+ * seconds since 1970. */
+void view_timers(const struct fpm_status *status, const char *pool,
+    int64_t now, struct table *table);
 
 /* True if there is a pool with that name. */
 bool view_has_pool(const struct fpm_status *status, const char *name);

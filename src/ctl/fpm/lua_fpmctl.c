@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/num.h"
@@ -253,6 +254,23 @@ run_workers(char **words)
 	return EX_OK;
 }
 
+static int
+run_timers(char **words)
+{
+	struct fpm_status status;
+	struct table table;
+
+	if (self.json) {
+		words[0] = (char[]){ "status" };
+		return run_plain(words);
+	}
+	need_status(&status, words[1]);
+	view_timers(&status, words[1], (int64_t)time(NULL), &table);
+	print_table(&table);
+	fpm_status_free(&status);
+	return EX_OK;
+}
+
 /* Print the names of the pools, for completion in a shell. */
 static int
 run_pools(char **words)
@@ -297,6 +315,7 @@ run_commands(char **words)
 static const struct command commands[] = {
 	{ "status", 0, 1, run_status, "[--json] [POOL]", "how the pools are" },
 	{ "workers", 0, 1, run_workers, "[--json] [POOL]", "what they do" },
+	{ "timers", 0, 1, run_timers, "[--json] [POOL]", "how they are" },
 	{ "top", 0, 1, run_top, "[POOL]", "both, live" },
 	{ "pools", 0, 0, run_pools, "", "the names of the pools" },
 	{ "ping", 0, 0, run_plain, "", "is the daemon there?" },
@@ -308,6 +327,7 @@ static const struct command commands[] = {
 	{ "scale", 2, 2, run_plain, "POOL N", "at most N workers" },
 	{ "drain", 1, 1, run_outcome, "POOL", "take it out of service" },
 	{ "resume", 1, 1, run_outcome, "POOL", "bring it back" },
+	{ "run", 2, 2, run_outcome, "POOL TIMER", "run a timer, and wait for its end" },
 	{ "commands", 0, 0, run_commands, "", "the names of these" },
 	{ .name = NULL }
 };
@@ -359,7 +379,8 @@ run(int n, char **words)
 	if (c->name == NULL)
 		die(EX_USAGE, "there is no command %s, see -h", words[0]);
 	if (n - 1 < c->least || n - 1 > c->most ||
-	    (self.json && c->run != run_status && c->run != run_workers))
+	    (self.json && c->run != run_status && c->run != run_workers &&
+	    c->run != run_timers))
 		die(EX_USAGE, "%s takes %s", c->name,
 		    c->words[0] != '\0' ? c->words : "no arguments");
 	return c->run(words);
