@@ -529,12 +529,12 @@ def slow_body():
 @test
 def limits():
     """The pool's limits hold for programs"""
-    limits = {"files": 77, "core": "0", **({"processes": 500} if ROOT else {})}
+    limits = {"files": 77, "core": "0", **({"processes": 20000} if ROOT else {})}
     with Site(limits=limits, umask="0027") as d:
         got = d.run(HEAD + "ulimit -n; ulimit -c; umask; cat /proc/$$/limits")
         equal(got.body.split()[:3], [b"77", b"0", b"0027"])
         if ROOT:
-            matches(r"Max processes +500 +500", got.body.decode())
+            matches(r"Max processes +20000 +20000", got.body.decode())
 
 
 @test

@@ -284,4 +284,21 @@ def in_a_file():
             assert why in err, err
 
 
+@test
+def develop():
+    """In development a change is seen at once, and why a file does not load"""
+    with Site(develop=True, revalidate="1h") as d:
+        d.expect("boom")
+        d.put("v.lua", "'one'")
+        d.says("v.lua", "one")
+        d.put("v.lua", "'two'")
+        d.says("v.lua", "two")
+        d.put("v.lua", "error('boom')", raw=True)
+        r = d.get("v.lua")
+        equal(r.status, 500)
+        matches("v.lua:1: boom", r.body.decode())
+        d.put("v.lua", "'three'")
+        d.says("v.lua", "three")
+
+
 run()

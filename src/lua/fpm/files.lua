@@ -20,6 +20,7 @@ local REVALIDATE = 2 -- seconds
 ---@class fpm.files.options
 ---@field revalidate? number seconds for which a loaded file is not looked at; 2
 ---@field files? integer how many stay loaded, those used last; 256
+---@field develop? boolean show why a file does not load; the pool's key
 
 ---@class fpm.files
 ---@overload fun(root: string, options?: fpm.files.options): table
@@ -150,7 +151,7 @@ local function load_file(self, path, given, stamp, text)
   local why = run(file, text)
   if why ~= nil then
     log.error(path, " does not load: ", tostring(why))
-    file.app, file.failed = nil, true
+    file.app, file.failed = nil, why
   end
   return file
 end
@@ -301,6 +302,9 @@ local function serve(self, env)
     log[rest == 500 and "error" or loud and "notice" or "info"](why)
     return plain(rest)
   elseif not file.app then
+    if self.develop then
+      error(file.failed, 0) -- for the page that shows it
+    end
     return plain(500)
   end
   divide(env, rest)
@@ -341,10 +345,11 @@ local function adapt(root, options)
   end
   check.is("fpm.files", "root", root, "string", 1)
   options = check.options("fpm.files", options,
-    { mount = true, revalidate = true, files = true }, 1)
+    { mount = true, revalidate = true, files = true, develop = true }, 1)
   local revalidate = options.revalidate or REVALIDATE
   check.is("fpm.files", "options.revalidate", revalidate, "number", 1)
   local self = { root = root, revalidate = revalidate * 1000,
+    develop = options.develop,
     most = check.integer("fpm.files", "options.files",
       options.files or FILES_MOST, 1, 1 << 20, 1),
     files = {}, count = 0, names = {}, named = 0, clock = 0 }

@@ -46,8 +46,11 @@ push_options(lua_State *L, const struct conf_pool *pool)
 		push_pool(L, pool);
 	if (!conf_has_root((enum conf_interface)pool->interface))
 		return;
-	lua_pushnumber(L, (lua_Number)pool->revalidate / 1000);
+	lua_pushnumber(L, pool->develop ? 0 :
+	    (lua_Number)pool->revalidate / 1000);
 	lua_setfield(L, -2, "revalidate");
+	lua_pushboolean(L, pool->develop);
+	lua_setfield(L, -2, "develop");
 }
 
 /* Called with the file's name and the pool; returns what fpm.NAME makes. */
