@@ -724,23 +724,32 @@ step_flush(void)
 	shared_flush(dict);
 }
 
+static void
+step_undo(void)
+{
+	got("text");
+}
+
 static const struct step {
 	void (*run)(void);
 	const char *name, *before, *after;
+	bool half; /* the process before was ended in the middle of step_set */
 } steps[] = {
-	{ step_set, "text", "s:old", "s:new" },
-	{ step_new, "another", "No ", "s:which" },
-	{ step_add, "number", "i:41", "i:42" },
-	{ step_float, "number", "i:41", "f:0.5" },
-	{ step_delete, "text", "s:old", "No " },
-	{ step_get, "number", "i:41", "i:41" },
-	{ step_flush, "text", "s:old", "No " },
+	{ step_set, "text", "s:old", "s:new", false },
+	{ step_new, "another", "No ", "s:which", false },
+	{ step_add, "number", "i:41", "i:42", false },
+	{ step_float, "number", "i:41", "f:0.5", false },
+	{ step_delete, "text", "s:old", "No ", false },
+	{ step_get, "number", "i:41", "i:41", false },
+	{ step_flush, "text", "s:old", "No ", false },
+	{ step_undo, "text", "s:old", "s:old", true },
 };
 
 static void
 work(int n)
 {
-	got("text"); /* it is known to the lock, and its pages are there */
+	if (!steps[n].half)
+		got("text"); /* it is known to the lock */
 	ptrace(PTRACE_TRACEME, 0, NULL, NULL);
 	raise(SIGSTOP);
 	steps[n].run();
@@ -802,12 +811,38 @@ can_step(void)
 #endif
 }
 
+static bool
+step_on(pid_t pid)
+{
+	int status;
+
+	return ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) == 0 &&
+	    waitpid(pid, &status, 0) == pid && WIFSTOPPED(status) &&
+	    WSTOPSIG(status) == SIGTRAP;
+}
+
+/* A process ends when it has changed eight words. */
+static void
+end_in_the_middle(const char *memory)
+{
+	const uint32_t *words = (const uint32_t *)(const void *)memory;
+	pid_t pid = start(work, 0);
+	int status;
+
+	waitpid(pid, &status, 0);
+	while (words[STORE_LOGGED] < 8)
+		ck_assert(step_on(pid));
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+}
+
 START_TEST(every_instruction)
 {
 	const struct step *step = &steps[_i];
 	int fd = sealed_room("copy", SMALL), status, n = 0;
 	struct shared *copy = shared_open(fd, SMALL);
 	char *memory, *there, seen[SMALL] = { 0 };
+	const uint32_t *words;
 	pid_t pid;
 
 	if (!can_step())
@@ -816,21 +851,22 @@ START_TEST(every_instruction)
 	prepare();
 	memory = map(room);
 	there = map(fd);
+	words = (const uint32_t *)(const void *)memory;
+	if (step->half)
+		end_in_the_middle(memory);
 	pid = start(work, _i);
 	waitpid(pid, &status, 0);
 	ck_assert(WIFSTOPPED(status));
-	while (ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) == 0 &&
-	    waitpid(pid, &status, 0) == pid && WIFSTOPPED(status) &&
-	    WSTOPSIG(status) == SIGTRAP) {
+	ck_assert_uint_eq(words[STORE_LOGGED], step->half ? 8 : 0);
+	while (step_on(pid)) {
 		if (memcmp(seen, memory, SMALL) == 0)
 			continue;
 		memcpy(seen, memory, SMALL);
 		judge(step, memory, copy, there, fd);
 		n++;
 	}
-	ck_assert(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
 	ck_assert_int_gt(n, 5);
-	kill(pid, SIGKILL);
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
 	waitpid(pid, &status, 0);
 	ck_assert_int_eq(strncmp(got(step->name), step->after,
 	    strlen(step->after)), 0);
