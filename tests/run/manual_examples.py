@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Every example of man/*.3lua and of lua-fpm-app(7) does what the page says.
+"""Every example of man/*.3lua, lua-fpm-app(7) and lua-fpm-from(7) does what the
+page says.
 
 A literal block (.Bd -literal) of these pages is an example, and the line above
 it says of which kind, as a comment of roff:
@@ -124,7 +125,8 @@ def examples_of(page):
 
 def all_examples():
     pages = sorted(glob.glob(os.path.join(SRC, "man", "*.3lua")))
-    pages.append(os.path.join(SRC, "man", "lua-fpm-app.7"))
+    pages += [os.path.join(SRC, "man", name)
+              for name in ("lua-fpm-app.7", "lua-fpm-from.7")]
     for page in pages:
         files, keys, application = [], "", None
         for example in examples_of(page):

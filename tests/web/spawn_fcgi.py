@@ -7,16 +7,19 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 from harness import *
+import page
 
 PROGRAM = shutil.which("spawn-fcgi") or "/usr/bin/spawn-fcgi"
 
 
 @contextlib.contextmanager
-def spawned(*args, app=None, settings=()):
+def spawned(*args, app=None, files={}, settings=()):
     """(directory, pid) of `spawn-fcgi ARGS -- lua-simple-fcgi SETTINGS
     app.lua`."""
     dir = scratch()
     write(dir + "/app.lua", app or app_source("eval.lua"))
+    for name, text in files.items():
+        write(os.path.join(dir, name), text)
     os.symlink(program_in(dir), dir + "/lua-simple-fcgi")
     where = [a % {"dir": dir} for a in args]
     user = ("-u", pool_user(), "-U", pool_user()) if ROOT else ()
@@ -113,6 +116,62 @@ def start_returns_a_code():
     code, out, err = tool("-s", dir + "/s.sock", "-n", "--", LUA_FPM,
                           dir + "/app.lua", program=PROGRAM)
     equal(code, 101, out + err)
+
+
+MAIN = """
+local app, starts, requests = {}, 0, 0
+local cache, layout
+
+local function read()
+  local file = assert(io.open("layout.txt"))
+  cache, layout = {}, file:read("a")
+  file:close()
+end
+
+function app.start() starts = starts + 1 read() return 0 end
+function app.restart() read() return 0 end
+
+function app.accept()
+  requests = requests + 1
+  local page = os.getenv("REQUEST_URI")
+  cache[page] = cache[page] or layout .. page .. " made for " .. requests
+  return "Status: 201 Made\\r\\nContent-Type: text/x-page\\r\\n\\r\\n" ..
+    cache[page] .. ", start " .. starts .. ", request " .. requests
+end
+
+return app
+"""
+
+
+@test
+def an_application_of_lua_simple_fcgi():
+    """accept returns one string, by the file in lua-fpm-from(7): it counts,
+    start runs once and first, HUP drops what is cached; no accept is said"""
+    adapter = page.literals("LUA-SIMPLE-FCGI",
+                            SRC + "/man/lua-fpm-from.7")[1]
+    with spawned("-s", "%(dir)s/s.sock", "-d", "%(dir)s", app=adapter,
+                 files={"main.lua": MAIN, "layout.txt": "old "}) as (dir, pid):
+        def ask(uri):
+            r = fetch(dir + "/s.sock", uri=uri)
+            equal((r.status_line, r.header("content-type")),
+                  ("201 Made", ["text/x-page"]))
+            return r.body.decode()
+
+        equal(ask("/a"), "old /a made for 1, start 1, request 1")
+        equal(ask("/a"), "old /a made for 1, start 1, request 2")
+        equal(ask("/b"), "old /b made for 3, start 1, request 3")
+        write(dir + "/layout.txt", "new ")
+        equal(ask("/a"), "old /a made for 1, start 1, request 4")
+        kill(pid, signal.SIGHUP)
+        until(lambda: ask("/a").startswith("new "), "restart was called")
+        leaves(pid)
+    dir = scratch()
+    atexit.register(shutil.rmtree, dir, True)
+    write(dir + "/app.lua", adapter)
+    write(dir + "/main.lua", "return { start = print }")
+    code, out, err = tool("-t", dir + "/app.lua", program=LUA_FPM)
+    equal(code, 78, out + err)
+    matches("main has no accept", err)
 
 
 run(60, needs=(PROGRAM, "/usr/sbin/nginx"))
