@@ -95,6 +95,28 @@ def repeats():
 
 
 @test
+def ten_times():
+    """Ten requests over each of two kept connections, unix and TCP, with and
+    without a slash in front of SCRIPT_NAME"""
+    port = "127.0.0.1:%d" % free_port()
+    d = Site()
+    d.set_pool("www", app=None, interface="cgi", root=d.root,
+               listen=[d.address(), port])
+    with d:
+        d.script("hello.sh", "echo 'Content-type: text/html'; echo; set")
+        for address in d.dir + "/www.sock", port:
+            for name in "/hello.sh", "hello.sh":
+                with Conn(address) as c:
+                    for _ in range(10):
+                        c.send(request(keep=True, params={
+                            "DOCUMENT_ROOT": d.root, "SCRIPT_NAME": name}))
+                        r = c.response()
+                        equal((r.status, r.errors, r.app_status),
+                              (200, b"", 0))
+                        assert b"SERVER_PROTOCOL='HTTP/1.1'" in r.body, r
+
+
+@test
 def rest_of_the_path():
     """What follows the file's name is PATH_INFO"""
     name = {"SCRIPT_NAME": "/env.cgi/x//y", "SCRIPT_FILENAME":

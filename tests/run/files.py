@@ -60,6 +60,9 @@ def counts():
             equal(site.get(name).status, 404)
     site.says("count.lua", "6", params={
         "SCRIPT_FILENAME": None, "DOCUMENT_ROOT": site.root})
+    site.says("count.lua", "7", params={
+        "SCRIPT_FILENAME": None, "DOCUMENT_ROOT": site.root,
+        "SCRIPT_NAME": "count.lua"})
 
 
 @test
@@ -85,7 +88,7 @@ return app
     for name in "abab":
         site.says(name + "/index.lua", "%s %s %s m-%s %s %s true nil function "
                   "true" % ((name,) * 6))
-    site.says("count.lua", "7")
+    site.says("count.lua", "8")
     site.put("look.lua", "table.concat({ tostring(X), tostring(Y), tostring(Z),"
              " tostring(FROM_MODULE), tostring(n) }, ' ')")
     site.says("look.lua", "nil nil nil nil nil")
@@ -282,6 +285,11 @@ def in_a_file():
             code, _, err = tool("-t", d.dir + "/bad.lua")
             equal(code, 78, err)
             assert why in err, err
+        code, _, err = tool("-t", "-i", "files", d.root)
+        equal(code, 0, err)
+        code, _, err = tool("-t", "-i", "files", d.root + "/none")
+        equal(code, 78, err)
+        matches("root: .*/none: No such file or directory", err)
 
 
 @test

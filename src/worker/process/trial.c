@@ -26,6 +26,7 @@
 #include "worker/process/entry.h"
 #include "worker/process/forked.h"
 #include "worker/process/privs.h"
+#include "worker/serve/script.h"
 #include "worker/serve/watchdog.h"
 
 #define GRACE 2000 /* ms after timeouts.start for the guard to name the place */
@@ -64,21 +65,6 @@ end_trial(void)
 	_exit(1);
 }
 
-/* CGI programs are not loaded: their directory has to be there. */
-static int
-try_root(const char *root, struct why *why)
-{
-	int fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd == -1 || faccessat(fd, ".", X_OK, AT_EACCESS) == -1) {
-		why_set(why, "root: %s: %s", root, strerror(errno));
-		fd_close(&fd);
-		return -1;
-	}
-	close(fd);
-	return 0;
-}
-
 /* Become the pool's user and load the application, under the same watchdog as a
  * worker.  0, or -1 and why. */
 static int
@@ -105,8 +91,10 @@ load_pool(const struct worker_args *args, struct why *why)
 		why_set(why, "cannot start a thread: %s", strerror(errno));
 		return -1;
 	}
+	if (pool->root != NULL && script_check_root(pool->root, why) == -1)
+		return -1;
 	if (pool->interface == INTERFACE_CGI)
-		return try_root(pool->root, why);
+		return 0;
 	lua_shared_offer(&pool->shared, NULL, 0);
 	app = lua_app_load(conf_pool_serves(pool), &options, why);
 	if (app == NULL)

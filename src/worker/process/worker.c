@@ -23,6 +23,7 @@
 #include "worker/serve/builtin.h"
 #include "worker/serve/interval.h"
 #include "worker/serve/retire.h"
+#include "worker/serve/script.h"
 #include "worker/serve/serve.h"
 #include "worker/serve/watchdog.h"
 #include <errno.h>
@@ -566,6 +567,11 @@ start_programs(void)
 static void
 start_application(void)
 {
+	struct why why;
+
+	if (self.args->pool->root != NULL &&
+	    script_check_root(self.args->pool->root, &why) == -1)
+		fail(EX_SOFTWARE, why.text);
 	if (runs_programs()) {
 		start_programs();
 		return;

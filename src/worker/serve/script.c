@@ -23,6 +23,21 @@ static const struct {
 	[SCRIPT_SOURCE] = { R_OK, "may not be read" },
 };
 
+int
+script_check_root(const char *root, struct why *why)
+{
+	int fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd == -1 || faccessat(fd, ".", X_OK, AT_EACCESS) == -1) {
+		why_set(why, "root: %s: %s", root, strerror(errno));
+		if (fd != -1)
+			close(fd);
+		return -1;
+	}
+	close(fd);
+	return 0;
+}
+
 /* ---- what is named ------------------------------------------------------- */
 
 static int
@@ -79,6 +94,9 @@ name_file(const struct script_names *names, struct script *script,
 	} else if (names->directory.text != NULL && names->name.text != NULL) {
 		result = append(script, &len, names->directory.text,
 		    names->directory.len);
+		if (result == 0 && (names->name.len == 0 ||
+		    names->name.text[0] != '/'))
+			result = append(script, &len, "/", 1);
 		if (result == 0)
 			result = append(script, &len, names->name.text,
 			    names->name.len);

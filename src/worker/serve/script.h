@@ -41,9 +41,13 @@ struct script {
 	struct stat st;
 };
 
+/* Check that the root is a directory in which this process may look for files.
+ * 0, or -1 and why. */
+int script_check_root(const char *root, struct why *why);
+
 /*
  * Find the file: SCRIPT_FILENAME names it, or, if that is missing or empty,
- * DOCUMENT_ROOT with SCRIPT_NAME behind it.  In front of SCRIPT_FILENAME,
+ * DOCUMENT_ROOT with SCRIPT_NAME behind it, and a slash between.  In front of SCRIPT_FILENAME,
  * Apache's "proxy:fcgi://HOST" is dropped.  Returns 0, or the HTTP status of the
  * answer and why: 404 if there is no such file in the root, 403 if it is none of
  * that kind.  *loud is then true if that is no ordinary miss, but something that
