@@ -137,9 +137,13 @@ for _, name in ipairs { "read", "read_nb", "read_call", "read_yield", "drain",
   RAW[name] = true
 end
 
+local PORTS = { remote_tcpport = "REMOTE_PORT", local_tcpport = "SERVER_PORT" }
+
 local Socket = {
-  __index = function(_, name)
-    if RAW[name] then
+  __index = function(socket, name)
+    if PORTS[name] and socket.env then
+      return math.tointeger(tonumber(rawget(socket.env, PORTS[name])))
+    elseif RAW[name] then
       error(("socket.%s: a pool of lua-fpm has requests, not connections; "
         .. "connect has to be what http.generate_handler returns"):format(name),
         2)
@@ -147,14 +151,8 @@ local Socket = {
   end,
 }
 
-local function make_socket(env, mount)
-  return setmetatable({ env = env, mount = mount, answered = false,
-    remote_tcpport = math.tointeger(tonumber(rawget(env, "REMOTE_PORT"))),
-    local_tcpport = math.tointeger(tonumber(rawget(env, "SERVER_PORT"))) },
-    Socket)
-end
-
-local function make_accept(listen, mount)
+-- `head`: bytes beyond which the daemon itself takes no head of a request.
+local function make_accept(listen, mount, head)
   if not listen then
     return function()
       return { Status = 404 }, nil -- nothing but intervals
@@ -162,7 +160,8 @@ local function make_accept(listen, mount)
   end
   local connect = listen.connect
   return function(env)
-    local socket = make_socket(env, mount)
+    local socket = setmetatable({ env = env, mount = mount, head = head,
+      answered = false }, Socket)
     own = false
     local survives = connect(socket)
     if not socket.answered then
@@ -215,7 +214,8 @@ end
 
 local function make(all, options)
   local mount = (options.mount or "/"):gsub("/+$", "")
-  local app = { accept = make_accept(all.web, (mount:gsub("^/", ""))),
+  local app = { accept = make_accept(all.web, (mount:gsub("^/", "")),
+    options.pool and options.pool.head or math.huge),
     start = make_hook(all, "prepare"), stop = make_hook(all, "finish") }
   if #all.intervals > 0 then
     app.interval = make_interval(all.intervals)

@@ -22,19 +22,20 @@ local function fail(state, status, message)
     message), 0)
 end
 
+-- The body of a request that has not been read.
 ---@param env table
 ---@return table
 function body.new(env)
-  local kind = (rawget(env, "CONTENT_TYPE") or ""):lower()
+  local kind = rawget(env, "CONTENT_TYPE")
+  kind = kind and kind ~= "" and kind:lower()
   return {
     begun = false, -- to be read
-    named = {}, -- a field -> who streams it
-    patterns = {}, -- { pattern, who }
+    streamers = nil, -- a field -> who streams it; and { pattern, who } for some
     whole = nil, -- who streams all of it
     text = nil, -- all of it
     held = 0,
-    urlencoded = kind:find("^application/x%-www%-form%-urlencoded") ~= nil,
-    multipart = kind:find("^multipart/form%-data") ~= nil,
+    urlencoded = kind and kind:find("^application/x%-www%-form%-urlencoded"),
+    multipart = kind and kind:find("^multipart/form%-data"),
   }
 end
 
@@ -99,10 +100,13 @@ end
 -- ---- forms ---------------------------------------------------------------------
 
 local function find_streamer(own, name)
-  if own.named[name] then
-    return own.named[name]
+  local streamers = own.streamers
+  if not streamers then
+    return nil
+  elseif streamers.named[name] then
+    return streamers.named[name]
   end
-  for _, rule in ipairs(own.patterns) do
+  for _, rule in ipairs(streamers.patterns) do
     if name:find(rule[1]) then
       return rule[2]
     end
@@ -194,6 +198,16 @@ local function process_form(state)
   end
 end
 
+-- Who streams fields: `named` has them by name, `patterns` is a list of pattern
+-- and who.
+---@param state table
+---@return table
+function body.streamers(state)
+  local own = state.body
+  own.streamers = own.streamers or { named = {}, patterns = {} }
+  return own.streamers
+end
+
 -- ---- what a request has of it ----------------------------------------------------
 
 -- True if somebody waits for the body who has not got it yet.
@@ -201,8 +215,8 @@ end
 ---@return boolean
 function body.is_awaited(state)
   local own = state.body
-  return not own.begun and (own.whole ~= nil or own.multipart and
-    (next(own.named) ~= nil or #own.patterns > 0))
+  return not own.begun and (own.whole ~= nil or
+    own.multipart ~= nil and own.streamers ~= nil)
 end
 
 -- Read the body for those who stream it, and a form into memory otherwise.

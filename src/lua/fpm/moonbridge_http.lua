@@ -118,10 +118,18 @@ local function answer(socket, status, message)
 end
 
 local function limit_time(seconds)
-  local left = timeout()
-  if seconds and seconds > 0 and not (left and left <= seconds) then
+  local left = seconds > 0 and timeout()
+  if left == nil or left and left > seconds then
     timeout(seconds)
   end
+end
+
+local function call(handler, request)
+  local survives = handler(request)
+  if not request.faulty then
+    request:finish()
+  end
+  return survives == true
 end
 
 -- Serve one request: true if the worker may go on.
@@ -136,14 +144,10 @@ local function serve(handler, settings, socket)
     return true
   end
   socket.request = request
-  limit_time(settings.response_timeout)
-  local good, result = try(function()
-    local survives = handler(request)
-    if not request.faulty then
-      request:finish()
-    end
-    return survives == true
-  end)
+  if settings.response_timeout then
+    limit_time(settings.response_timeout)
+  end
+  local good, result = try(call, handler, request)
   if state.gone then
     socket.answered = true
   elseif state.failure and not state.response then

@@ -10,6 +10,7 @@ local pool = {}
 ---@field min_spare integer
 ---@field idle_timeout number seconds
 ---@field memory integer bytes of limits.memory, 0: none
+---@field head integer bytes of limits.head
 ---@field timers? string[] their names; nil: not known
 
 local function whole(value)

@@ -319,7 +319,7 @@ end
 function Request:stream_post_param(name, callback)
   local state = self[STATE]
   check_streamer(state, callback)
-  state.body.named[name] = callback
+  body.streamers(state).named[name] = callback
 end
 
 -- The same for all fields whose name matches a pattern of Lua.
@@ -328,7 +328,7 @@ end
 function Request:stream_post_params(pattern, callback)
   local state = self[STATE]
   check_streamer(state, callback)
-  table.insert(state.body.patterns, { pattern, callback })
+  table.insert(body.streamers(state).patterns, { pattern, callback })
 end
 
 -- Read the body now.
@@ -395,6 +395,8 @@ local function find_path(target, mount)
   end
 end
 
+-- Costs more than the rest of a short request, so it is not asked for limits that
+-- the daemon's own, socket.head, keeps.
 local function header_size(env, target)
   local size = #target
   for name, value in next, env do
@@ -412,16 +414,16 @@ end
 ---@return table|integer state or status
 ---@return string? message
 function request_module.new(socket, settings)
-  local env = socket.env
+  local env, most = socket.env, settings.header_size_limit
   local target = target_of(env)
   local path, query = find_path(target, socket.mount)
   local length, status, message =
     body.announced(env, settings.body_size_limit)
   if not path then
     return nil, 404, "Not Found"
-  elseif #target > settings.header_size_limit then
+  elseif #target > most then
     return nil, 414, "the target of the request is too long"
-  elseif header_size(env, target) > settings.header_size_limit then
+  elseif most < socket.head and header_size(env, target) > most then
     return nil, 431, "the headers of the request are too long"
   elseif status then
     return nil, status, message

@@ -31,6 +31,7 @@ push_pool(lua_State *L, const struct conf_pool *pool)
 	set_number(L, "start", pool->workers.start);
 	set_number(L, "min_spare", pool->workers.min_spare);
 	set_number(L, "memory", pool->limits.memory);
+	set_number(L, "head", pool->limits.head);
 	lua_pushnumber(L, (lua_Number)pool->workers.idle_timeout / 1000);
 	lua_setfield(L, -2, "idle_timeout");
 	lua_setfield(L, -2, "pool");
