@@ -455,6 +455,7 @@ tap.test("a file, with intervals and hooks", function()
       prepare = note "prepare", finish = note "finish" }
     listen{ { proto = "interval", name = "a", delay = 1 },
       { proto = "interval", delay = 1 },
+      { proto = "interval", delay = 1, name = "a b/é" },
       connect = function(socket) table.insert(seen, socket.interval) return true end,
       prepare = note "prepare 2" }
   ]]
@@ -462,8 +463,10 @@ tap.test("a file, with intervals and hooks", function()
   tap.equal(200, test.get(app, "/").status)
   app.interval("a")
   app.interval("interval2")
+  app.interval("a-b---")
   tap.equal(nil, app.stop())
-  tap.equal({ "prepare", "prepare 2", "a", "interval2", "finish" }, seen) -- luacheck: ignore
+  tap.equal({ "prepare", "prepare 2", "a", "interval2", "a b/é",
+    "finish" }, seen) -- luacheck: ignore
   tap.raises('no interval "b"', app.interval, "b")
   tap.raises("the application has been loaded", listen, {}) -- luacheck: ignore
 end)
@@ -520,8 +523,8 @@ tap.test("what differs from the pool is told as lines of its configuration",
       '{ name = "b"; every = "250ms"; } );|' ..
       'the listener m of listen{} is not run: what runs for ever ' ..
       '(proto = "main") has to be a service of its own',
-      (compare { mains = { "m" }, intervals = { { name = "a", delay = 10 },
-        { name = "there", delay = 1 }, { name = "b", delay = 0.25 } } }))
+      (compare { mains = { "m" }, intervals = { { timer = "a", delay = 10 },
+        { timer = "there", delay = 1 }, { timer = "b", delay = 0.25 } } }))
     tap.equal({}, pool.compare({ web = { max_fork = 1 } }, nil))
   end)
 

@@ -209,6 +209,19 @@ def in_zone(seconds):
 
 
 @test
+def retires():
+    """a run that asks for its process to be replaced is its last one"""
+    d = prepare(timer(every="100ms"),
+                text="require('fpm.worker').retire()")
+    with d.start():
+        ran = until(lambda: (lambda c: len(c) >= 3 and c)(calls(d, "end")))
+        equal(len({pid for *_, pid in ran}), len(ran))
+        check_calls(calls(d))
+        then(d, "")
+        settled(d)
+
+
+@test
 def at_a_time():
     """once at its time of the day, by local time, and not again"""
     for seconds in (2, 8, 30):

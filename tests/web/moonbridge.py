@@ -206,6 +206,20 @@ def bounds():
 
 
 @test
+def intervals():
+    """an interval is a timer of the pool, in a process of its own (M12)"""
+    with pool(timers=({"name": "tick", "every": "200ms"},)) as own:
+        told = own.wait_log(SAYS)[1]
+        assert "timers" not in told, told
+        own.wait_log(r"interval tick 3$")
+        run_by = set(re.findall(r"\[pid (\d+)\] interval tick",
+                                own.read_log()))
+        equal(len(run_by), 1)
+        equal(own.fetch(uri="/intervals").body, b"0")
+        equal(len(re.findall("which would be", own.read_log())), 1)
+
+
+@test
 def refused():
     """a file that is none is refused with what is missing; so is one of
     another interface"""

@@ -82,7 +82,8 @@ local function check_interval(interval, where, number)
   if interval.name ~= nil then
     check.is("listen", "the name of " .. where, interval.name, "string", 2)
   end
-  return { name = interval.name or "interval" .. number,
+  local name = interval.name or "interval" .. number
+  return { name = name, timer = pool.timer_name(name),
     delay = interval.delay }
 end
 
@@ -104,11 +105,11 @@ local function add(all, listen)
     if one.proto == "interval" then
       local interval = check_interval(one, where, #all.intervals + 1)
       interval.connect = listen.connect
-      if all.intervals[interval.name] then
-        check.fail("listen", 1, "there are two intervals %q", interval.name)
+      if all.intervals[interval.timer] then
+        check.fail("listen", 1, "there are two intervals %q", interval.timer)
       end
       table.insert(all.intervals, interval)
-      all.intervals[interval.name] = interval
+      all.intervals[interval.timer] = interval
     elseif one.proto == "main" then
       table.insert(all.mains, one.name or where)
     elseif not SOCKETS[one.proto] then
@@ -176,13 +177,14 @@ local function make_accept(listen, mount, head)
 end
 
 local function make_interval(intervals)
-  return function(name)
-    local interval = intervals[name]
+  return function(timer)
+    local interval = intervals[timer]
     if not interval then
-      error(("listen{} has no interval %q"):format(name), 0)
+      error(("listen{} has no interval %q"):format(timer), 0)
     end
     own = false
-    if not interval.connect(setmetatable({ interval = name }, Socket)) then
+    if not interval.connect(setmetatable({ interval = interval.name },
+        Socket)) then
       worker.retire()
     end
   end
@@ -221,7 +223,7 @@ local function make(all, options)
     app.interval = make_interval(all.intervals)
   end
   local lines = pool.compare(all, options.pool)
-  if #lines > 0 and worker.index then
+  if #lines > 0 and worker.generation then
     app.setup = function() -- once for all workers
       tell(lines)
     end

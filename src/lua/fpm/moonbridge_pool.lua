@@ -13,6 +13,14 @@ local pool = {}
 ---@field head integer bytes of limits.head
 ---@field timers? string[] their names; nil: not known
 
+-- The name that a timer of lua-fpm.conf may have for an interval.
+---@param name string
+---@return string
+function pool.timer_name(name)
+  name = name:gsub("[^%w_-]", "-"):sub(1, 32)
+  return name ~= "" and name or "-"
+end
+
 local function whole(value)
   return type(value) == "number" and value >= 0 and math.tointeger(value)
     or nil
@@ -97,9 +105,9 @@ local function compare_intervals(intervals, timers, wanted)
     there[name] = true
   end
   for _, interval in ipairs(intervals) do
-    if not there[interval.name] then
+    if not there[interval.timer] then
       table.insert(missing, ('{ name = "%s"; every = %s; }'):format(
-        interval.name, time_text(interval.delay)))
+        interval.timer, time_text(math.max(interval.delay, 0.1))))
     end
   end
   if #missing > 0 then

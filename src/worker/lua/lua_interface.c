@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "conf/conf_key.h"
+#include "conf/conf_timer.h"
 #include "worker/lua/lib/lua_library.h"
 #include "worker/lua/lua_state.h"
 
@@ -14,6 +15,23 @@ set_number(lua_State *L, const char *name, int64_t number)
 {
 	lua_pushinteger(L, (lua_Integer)number);
 	lua_setfield(L, -2, name);
+}
+
+/* The field `timers`: their names. */
+static void
+set_timers(lua_State *L, const struct conf_list *timers)
+{
+	struct conf_timer timer;
+	size_t i;
+
+	lua_newtable(L);
+	for (i = 0; i < timers->n; i++) {
+		if (conf_timer_read(timers->item[i], &timer) == -1)
+			continue;
+		lua_pushstring(L, timer.name);
+		lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+	}
+	lua_setfield(L, -2, "timers");
 }
 
 /* The field `pool` of the options: what is configured, for an interface whose
@@ -34,6 +52,7 @@ push_pool(lua_State *L, const struct conf_pool *pool)
 	set_number(L, "head", pool->limits.head);
 	lua_pushnumber(L, (lua_Number)pool->workers.idle_timeout / 1000);
 	lua_setfield(L, -2, "idle_timeout");
+	set_timers(L, &pool->timers);
 	lua_setfield(L, -2, "pool");
 }
 

@@ -19,5 +19,7 @@ interval_run(const struct worker_args *args, struct lua_app *app,
 	else
 		worker_explain(args, end == LUA_END_LATE ? WORD_RUN_LATE :
 		    WORD_RUN_FAILED, why.text);
+	if (lua_app_retires(app))
+		retire_wish();
 	retire_served(clock_ms(), lua_app_exhausted(app));
 }
