@@ -145,4 +145,4 @@ def client():
         asked.result()
 
 
-run(limit=60, needs=("localedef", "lua5.4"))
+run(limit=180, needs=("localedef", "lua5.4"))
