@@ -293,6 +293,24 @@ def in_a_file():
 
 
 @test
+def limits():
+    """A file that loads for too long, or takes too much memory, costs its own
+    request"""
+    with Site(timeouts={"request": "300ms", "stop": "10s"},
+              limits={"memory": "8M"}, workers={"mode": "static", "max": 1}) as d:
+        d.expect("exceeds timeouts.request", "not enough memory",
+                 "memory limit")
+        d.put("ok.lua", "'ok'")
+        d.put("late.lua", "while true do end", raw=True)
+        d.put("large.lua", "local t = {} while true do t[#t + 1] = #t .. 'x' "
+              "end", raw=True)
+        equal(d.get("late.lua").status, 408)
+        d.says("ok.lua", "ok")
+        equal(d.get("large.lua").status, 500)
+        until(lambda: d.get("ok.lua").body == b"ok", "it goes on")
+
+
+@test
 def develop():
     """In development a change is seen at once, and why a file does not load"""
     with Site(develop=True, revalidate="1h") as d:

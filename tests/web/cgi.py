@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The blocks of lua-fpm-cgi(7) in nginx, and the same programs with fcgiwrap
+"""The blocks of lua-fpm-cgi(7) and fpm.files(3lua) in nginx, and the same programs with fcgiwrap
 in lua-fpm's place: the same environment, the same answers."""
 
 import os
@@ -56,6 +56,22 @@ class Nginx(Front):
                      self.dir + "/nginx.conf", "-e", self.dir + "/error.log"])
 
 
+class NginxOfFiles(Nginx):
+    """With the location of fpm.files(3lua)."""
+
+    def block(self):
+        text = [t for t in page.literals(
+            "DESCRIPTION", SRC + "/man/fpm.files.3lua")
+            if t.startswith("location")][0]
+        for shown, here in (
+                ("root /srv/site;", "root %s;" % self.programs),
+                ("unix:/run/lua-fpm/site.sock",
+                 "unix:" + self.facts["socket"])):
+            assert shown in text, "%r is not in the block" % shown
+            text = text.replace(shown, here)
+        return "server {\nlisten 127.0.0.1:%d;\n%s}\n" % (self.port, text)
+
+
 class Fcgiwrap(Server):
     stop_signal = signal.SIGTERM
 
@@ -86,6 +102,13 @@ write(lib + "/cgi-bin/plain.txt", "plain\n")
 d.set_pool("www", app=None, interface="cgi", root=lib,
            workers={"mode": "static", "max": 2})
 d.expect("complains")
+write(lib + "/hello.lua", """
+return { accept = function(env)
+  return { ["Content-Type"] = "text/plain" }, env.SCRIPT_NAME .. " " ..
+    (env.PATH_INFO or "") .. " " .. env.input:read("a")
+end }
+""")
+d.set_pool("files", app=None, interface="files", root=lib)
 fronts = {}
 
 
@@ -154,6 +177,17 @@ def as_fcgiwrap():
                     path = "/cgi-bin/" + name
                     equal(answer(ours, path, **how),
                           answer(theirs, path, **how), (name, method))
+
+
+@test
+def files():
+    """The block of fpm.files(3lua) serves Lua files"""
+    fronts["files"] = NginxOfFiles(d.address("files"), lib)
+    port = fronts["files"].port
+    equal(http(port, path="/hello.lua")[2], b"/hello.lua  ")
+    equal(http(port, "POST", "/hello.lua/a%20b", b"body")[2],
+          b"/hello.lua /a b body")
+    equal(http(port, path="/none.lua")[0], 404)
 
 
 @test
