@@ -76,19 +76,17 @@ end
 
 answers["GET query"] = function(request)
   local first = timeout()
-  timeout(5)
+  timeout(15)
   local second = timeout()
   timeout(0)
-  send(request, "200 OK", ("%.0f %.0f %.0f"):format(first, second,
-    timeout()))
+  send(request, "200 OK", first, " ", second, " ", timeout())
 end
 
 answers["GET nested"] = function(request)
   timeout(20)
-  local inner, value = timeout(3, function(x) return timeout(), x end, "x")
+  local inner, value = timeout(10, function(x) return timeout(), x end, "x")
   local longer = timeout(50, function() return timeout() end)
-  send(request, "200 OK", ("%.0f %s %.0f %.0f"):format(inner, value,
-    longer, timeout()))
+  send(request, "200 OK", inner, " ", longer, " ", timeout(), " ", value)
 end
 
 answers["GET late"] = function()
@@ -128,6 +126,11 @@ local function handle(request)
   return true
 end
 
+local limited = http.generate_handler(function(request)
+  timeout(10, function() end)
+  spin(request)
+end, { response_timeout = 0.2 })
+
 local serve = http.generate_handler({
   static_headers = { "X-Server: example" },
   request_header_size_limit = 4096,
@@ -145,7 +148,7 @@ listen{
       print("interval " .. socket.interval .. " " .. runs)
       return true
     end
-    return serve(socket)
+    return (socket.env.REQUEST_URI == "/limited" and limited or serve)(socket)
   end,
   finish = function() print("finish is called") end,
 }

@@ -146,15 +146,21 @@ def declines():
 def timeouts():
     """timeout(): query, set, disable; with a function the shorter one wins;
     beyond it the request is answered, and the worker lives (M9)"""
-    equal(text("/query"), "30 5 30")
-    equal(text("/nested"), "3 x 20 20")
+    def left(path, *limits):
+        got = text(path).split()
+        for limit, seconds in zip(limits, got):
+            assert limit - 5 < float(seconds) <= limit, (path, got)
+        return got[len(limits):]
+
+    left("/query", 30, 15, 30)
+    equal(left("/nested", 10, 20, 20), ["x"])
     old = text("/pid")
     d.expect("the request exceeds what fpm.timeout allows it")
-    for path in ("/late", "/sublate"):
+    for path in ("/late", "/sublate", "/limited"):
         equal(ask(path)[0], 408)
         d.wait_log(r"GET %s: .*app\.lua:\d+: the request exceeds" % path)
     equal(text("/pid"), old)
-    equal(text("/query"), "30 5 30")
+    left("/query", 30, 15, 30)
 
 
 @test
@@ -233,6 +239,11 @@ def refused():
         status, out, err = tool("-t", "-c", own.file)
         assert status == 78 and why in out + err, out + err
         own.destroy()
+    own = Daemon('local http = require "moonbridge_http"')
+    own.write_conf()
+    status, out, err = tool("-t", "-c", own.file)
+    assert 'interface = "moonbridge"' in out + err, out + err
+    own.destroy()
 
 
 run(60, needs=("/usr/sbin/nginx",))

@@ -162,7 +162,7 @@ local function make_accept(listen, mount, head)
   local connect = listen.connect
   return function(env)
     local socket = setmetatable({ env = env, mount = mount, head = head,
-      answered = false }, Socket)
+      timeout = moonbridge.timeout, answered = false }, Socket)
     own = false
     local survives = connect(socket)
     if not socket.answered then

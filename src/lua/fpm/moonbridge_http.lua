@@ -3,7 +3,6 @@
 
 local html = require "fpm.html"
 local requests = require "fpm.moonbridge_request"
-local timeout = require "fpm.timeout"
 
 local found, core = pcall(require, "fpm.core.try")
 local try = found and core.try or pcall
@@ -117,10 +116,11 @@ local function answer(socket, status, message)
   socket.content = message .. "\n"
 end
 
-local function limit_time(seconds)
-  local left = seconds > 0 and timeout()
-  if left == nil or left and left > seconds then
-    timeout(seconds)
+-- `limit` is the application's own timeout().
+local function limit_time(seconds, limit)
+  local left = seconds > 0 and limit()
+  if left and (left == 0 or left > seconds) then
+    limit(seconds)
   end
 end
 
@@ -145,7 +145,7 @@ local function serve(handler, settings, socket)
   end
   socket.request = request
   if settings.response_timeout then
-    limit_time(settings.response_timeout)
+    limit_time(settings.response_timeout, socket.timeout)
   end
   local good, result = try(call, handler, request)
   if state.gone then

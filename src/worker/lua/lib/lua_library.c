@@ -69,8 +69,15 @@ push_loader(lua_State *L, const char *module)
 static int
 search(lua_State *L)
 {
-	if (!push_loader(L, luaL_checkstring(L, 1)))
-		return 0;
+	const char *module = luaL_checkstring(L, 1);
+
+	if (!push_loader(L, module)) {
+		if (strcmp(module, "moonbridge_http") != 0)
+			return 0;
+		lua_pushliteral(L, "it is there with interface = "
+		    "\"moonbridge\" in lua-fpm.conf, or lua-fpm -i moonbridge");
+		return 1;
+	}
 	lua_pushliteral(L, ":lua-fpm:");
 	return 2;
 }
