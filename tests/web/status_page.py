@@ -13,7 +13,18 @@ from browser import CONTRAST, NEEDS, Browser
 from harness import *
 
 HOSTILE = "/<script>window.hit=1</script>?<img/src=x/onerror=window.hit=2>"
-d = Daemon(workers={"mode": "static", "max": 3}, status_path="/fpm-status")
+d = Daemon(workers={"mode": "static", "max": 3}, status_path="/fpm-status",
+           timers=[{"name": "night", "every": "30d"},
+                   {"name": "never", "every": "10d"}])
+d.top["control"] = d.dir + "/control"
+d.sockets.add(d.top["control"])
+APP = app_source("eval.lua").replace("return app", """
+function app.interval(name)
+	error("<b>no</b>")
+end
+return app""")
+d.write_app(APP)
+d.expect("interval")
 d.set_pool("www", **{**d.pools["www"], "status_listen": d.dir + "/status"})
 n = b = None
 
@@ -91,6 +102,29 @@ def updates():
         matches(r"^(> )?[\d.]+ (µs|ms|s)$", b.js(
             "return document.querySelector(`[data-figure='Latency "
             "${arguments[0]}']`).textContent", which))
+
+
+def timer(name):
+    return b.js("return document.querySelector(`[data-timer="
+                "'${arguments[0]}']`).textContent", name)
+
+
+@test
+def timers():
+    """a line per timer: when it is due, how its last run ended"""
+    matches("^neverevery 10d, in (9 d|10 d).*no run yet0 runs, 0 failed, 0 "
+            "missed$", timer("never"))
+    code, _, err = tool("-s", d.top["control"], "run", "www", "night",
+                        program=LUA_FPMCTL)
+    equal(code, 1)
+    b.until("return document.querySelector(`[data-timer='night']`)"
+            ".textContent.includes('1 run,')")
+    matches(r"failed .* ago, took .*1 run, 1 failed, 0 missed$",
+            timer("night"))
+    matches("<b>no</b>$", b.js("return document.querySelector(`[data-timer="
+                               "'night'] span[title]`).title || document."
+                               "querySelector(`[data-timer='night']`)"
+                               ".children[2].title"))
 
 
 @test
@@ -184,7 +218,7 @@ def crash_loop():
         os.kill(pid, signal.SIGKILL)
     b.until("const e = document.getElementById('alarm'); return !e.hidden "
             "&& /[2-9] failures in a row/.test(e.textContent)")
-    d.write_app(app_source("eval.lua"))
+    d.write_app(APP)
     b.until("return document.getElementById('alarm').hidden && "
             "document.querySelectorAll('#workers .idle').length === 3")
     b.open("http://127.0.0.1:%d/fpm-status?html" % n.port)
