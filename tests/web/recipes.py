@@ -5,6 +5,7 @@ and a real nginx."""
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 
@@ -102,6 +103,47 @@ def sqlite():
         n = int(d.fetch(uri="/a").body)
         equal(n, load.done + 1)
         equal(d.fetch(uri="/it's").body, b"1\n")
+
+
+@test
+def cron_by_timers():
+    """each task, run by hand, does what is to be done once; old visits go"""
+    timers = recipe("CRON BY TIMERS")
+    timers = [{"name": name, key: value} for name, key, value in re.findall(
+        r'name = "(\w+)"; (every|at) = "([^"]+)";', timers)]
+    equal([t["name"] for t in timers], ["cleanup", "report"])
+    d = Daemon()
+    file = d.dir + "/rw/visits.db"
+    d.top["control"] = d.dir + "/control"
+    d.sockets.add(d.top["control"])
+    d.set_pool("www", **{**d.pools["www"], "workers": TWO, "timers": timers,
+                         "environment": {"DATABASE": file}})
+    d.write_app(recipe("CRON BY TIMERS", 1))
+
+    def run_now(name):
+        code, out, err = tool("-s", d.top["control"], "run", "www", name,
+                              program=LUA_FPMCTL)
+        equal((code, err), (0, ""), out + d.tail())
+
+    day = 24 * 60 * 60
+    with d.start():
+        run_now("report")
+        for uri in ("/a", "/it's"):
+            equal(d.fetch(uri=uri).body, b"nothing yet\n")
+        db = sqlite3.connect(file, timeout=20)
+        with db:
+            for age in (1, 1, 31):
+                db.execute("insert into visit values ('/', ?)",
+                           (int(time.time()) - age * day,))
+        yesterday = time.strftime("%F", time.gmtime(time.time() - day))
+        for _ in range(2):
+            run_now("report")
+            equal(d.fetch().body.decode(), yesterday + ": 2 visits\n")
+        run_now("cleanup")
+        d.wait_log("visits forgotten: 1$")
+        (n,) = db.execute("select count(*) from day").fetchone()
+        equal(n, 2)
+        db.close()
 
 
 @test
