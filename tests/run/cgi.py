@@ -631,7 +631,7 @@ def no_file():
                 stream(STDIN, data))
             r = c.response()
             sender.result()
-        assert r.body == data, "not what was sent"
+        assert r.body == data, (len(r.body), r.complete, r.status)
 
 
 @test

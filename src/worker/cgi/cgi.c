@@ -259,10 +259,12 @@ hear_output(struct run *run)
 	for (int i = 0; i < TURNS && run->fate == FATE_RUNS && n > 0 &&
 	    has_room(run); i++) {
 		n = read(run->program.out, self.output, CHUNK);
-		if (n > 0 && is_held(run))
+		if (n > 0 && is_held(run)) {
 			hold(run, (size_t)n);
-		else if (n > 0)
+		} else if (n > 0) {
+			let_go(run); /* hold has found no way to keep a body */
 			take_output(run, self.output, (size_t)n);
+		}
 	}
 	if (n == 0)
 		fd_close(&run->program.out);
