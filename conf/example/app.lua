@@ -4,6 +4,7 @@
 -- it once, calls start(), and then accept() for every request, one after
 -- another: nothing here runs at the same time as anything else here.
 
+local fpm = require "fpm" -- the library: see lua-fpm-app(7)
 local notes = require "notes" -- the files beside this one are on package.path
 local pages = require "pages"
 local primes = require "primes"
@@ -13,7 +14,7 @@ local MAX_NAME, MAX_TEXT, MAX_FORM = 60, 1000, 16 * 1024
 -- Variables live as long as the worker.  The first place on package.path is
 -- the directory of this file.
 local directory = package.path:match("^([^;]*)/%?%.lua")
-local worker = { pid = "?", served = 0, started = os.time(), restarts = 0 }
+local worker = { pid = fpm.worker.pid or "?", served = 0, started = os.time(), restarts = 0 }
 local message = { text = "", read_at = 0 }
 local style = ""
 
@@ -30,6 +31,7 @@ end
 local function read_files()
     message = { text = read_file("message.txt"), read_at = os.time() }
     style = read_file("style.css")
+    fpm.watch(directory .. "/style.css") -- a change counts like one of code
 end
 
 -- ---- responses ---------------------------------------------------------------
@@ -65,8 +67,9 @@ local function show_notes(status, draft)
         pages.notes(worker, notes.all(), notes.are_shared(), draft)
 end
 
-local function guest_book()
-    return show_notes(200, {})
+-- Who has written before is known by a cookie.
+local function guest_book(env)
+    return show_notes(200, { name = fpm.url.decode(env.cookies.name or "") })
 end
 
 -- What is wrong with a note, in words for the one who wrote it.
@@ -110,7 +113,9 @@ local function sign(env, path)
         return failure(503, path)
     end
     -- Send the browser on: reloading the page does not post again.
-    return { Status = 303, Location = "/notes" }
+    return fpm.http.redirect("/notes", 303, {
+        ["Set-Cookie"] = fpm.cookie.write("name", fpm.url.encode(name)),
+    })
 end
 
 -- A body may be a function: it is called until it returns nil, and each piece
@@ -223,8 +228,6 @@ end
 -- error here, or another value than 0, ends the worker: better than one that
 -- answers every request with an error.
 function app.start()
-    local stat <close> = assert(io.open("/proc/self/stat"))
-    worker.pid = stat:read("n")
     read_files()
     notes.open(os.getenv("GUEST_BOOK"))
     return 0

@@ -6,17 +6,14 @@
 -- contains; only what html() itself made goes in as it is.  A list is put in
 -- item by item.
 
+local escape = require("fpm.html").escape
+
 local Markup = {}
 Markup.__index = Markup
 
 function Markup:__tostring()
     return self.text
 end
-
-local entities = {
-    ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;",
-    ['"'] = "&quot;", ["'"] = "&#39;",
-}
 
 local function render(value)
     if getmetatable(value) == Markup then
@@ -28,7 +25,7 @@ local function render(value)
         end
         return table.concat(parts)
     end
-    return (tostring(value):gsub("[&<>\"']", entities))
+    return escape(tostring(value))
 end
 
 local function html(template, values)

@@ -128,6 +128,10 @@ def guest_book(tap, site):
     got, headers, _ = site.ask("/notes", "POST", note)
     tap.ok(got == 303 and headers["Location"] == "/notes",
            "a post is answered by a redirect", got, headers)
+    cookie = headers["Set-Cookie"] or ""
+    _, _, text = site.ask("/notes", headers={"Cookie": cookie.split(";")[0]})
+    tap.ok("HttpOnly" in cookie and 'value="&lt;b&gt;Ada"' in text,
+           "whoever has written is known by a cookie", cookie, text)
     seen, streamed = {}, True
     for _ in range(2):
         text, in_pieces = site.ask_two("/notes")
