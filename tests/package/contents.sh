@@ -74,6 +74,11 @@ expected() {
 	for page in "$top"/man/*.[1-9]; do
 		echo "/usr/share/man/man${page##*.}/${page##*/}.gz"
 	done
+	for page in "$top"/man/*.3lua; do
+		echo "/usr/share/man/man3/${page##*/}.gz"
+	done
+	(cd "$top/src/lua" && find . -name '*.lua') |
+	    sed 's|^\.|/usr/share/lua/5.4|'
 }
 
 expected_examples() {
