@@ -63,6 +63,19 @@ def unix_socket():
 
 
 @test
+def as_in_the_readme():
+    """the application in ten lines of README.md, by the line of it"""
+    with spawned("-s", "%(dir)s/s.sock", app=page.readme("lua"), settings=(
+            "--timeout", "30s", "--error-log", "%(dir)s/rw/log")) as (
+            dir, pid):
+        for n in (1, 2):
+            r = fetch(dir + "/s.sock", uri="/hello?x=1")
+            equal((r.status, r.body.decode()),
+                  (200, "Hello from /hello, visit %d\n" % n))
+        leaves(pid)
+
+
+@test
 def tcp():
     """spawn-fcgi -a ADDRESS -p PORT"""
     port = free_port()
