@@ -135,10 +135,16 @@ def client():
 
         def answer():
             with peer.accept()[0] as sock:
+                asked = b""
+                while record(STDIN) not in asked:
+                    part = sock.recv(4096)
+                    assert part, asked
+                    asked += part
                 sock.sendall(record(STDOUT, b"LOCATION: /\nX-FILE: i\n\nhi") +
                              record(END, bytes(8)))
-                while sock.recv(4096):
-                    pass
+                with contextlib.suppress(ConnectionResetError):
+                    while sock.recv(4096):
+                        pass
         asked = Background(answer)
         equal(d.fetch(params=[("PEER", dir + "/peer")]).body, b"302ihi")
         d.stop()
