@@ -5,6 +5,9 @@
 #endif
 
 #define MS(n) ((n) / TUNING_PART)
+/* What waits for the worker's own guard, which has to get a processor several
+ * times meanwhile, is not shortened below this. */
+#define MS_BUT(n, least) (MS(n) > (least) ? MS(n) : (least))
 
 const struct tuning tuning = {
 	.fold = MS(10000),
@@ -15,7 +18,7 @@ const struct tuning tuning = {
 	.control = MS(5000),
 	.reload = MS(3000),
 	.hurry = MS(3000),
-	.hang = MS(2000),
+	.hang = MS_BUT(2000, 1000),
 	.stuck = MS(2000),
 	.overdue = MS(500),
 	.full = MS(1000),

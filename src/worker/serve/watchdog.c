@@ -105,8 +105,8 @@ sleep_until(unsigned seen, int64_t due, const unsigned *changes)
 {
 	enum woken by = BY_TIME;
 
-	atomic_store(&self.asleep, true);
 	for (;;) {
+		atomic_store(&self.asleep, true);
 		if (atomic_load(&self.serial) != seen)
 			by = BY_ENTRY;
 		else if (changes != NULL &&
