@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 from harness import *
 
 ONE = {"mode": "static", "max": 1}
-d = Daemon(workers=ONE, timeouts={"stop": "10s", "after": "400ms"})
+d = Daemon(workers=ONE, timeouts={"stop": "10s", "after": "20s"})
 
 
 @test

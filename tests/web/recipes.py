@@ -312,11 +312,16 @@ local app = {}
 function app.accept(env)
   if env.REQUEST_URI == "/cqueues" then
     local cqueues = require "cqueues"
-    local loop, seen = cqueues.new(), {}
+    local condition = require "cqueues.condition"
+    local loop, turn, seen = cqueues.new(), condition.new(), {}
     for i = 1, 3 do
-      loop:wrap(function()
-        cqueues.sleep((4 - i) / 20)
+      loop:wrap(function() -- the last one first
+        while #seen ~= 3 - i do
+          turn:wait()
+        end
+        cqueues.sleep(0.01)
         seen[#seen + 1] = i
+        turn:signal()
       end)
     end
     assert(loop:loop())
@@ -324,13 +329,17 @@ function app.accept(env)
   end
   local uv = require "luv"
   local seen = {}
-  for i = 1, 3 do
+  local function after(i)
     local timer = uv.new_timer()
-    timer:start((4 - i) * 50, 0, function()
+    timer:start(10, 0, function()
       seen[#seen + 1] = i
       timer:close()
+      if i > 1 then
+        after(i - 1)
+      end
     end)
   end
+  after(3)
   uv.run()
   return {}, table.concat(seen)
 end
