@@ -245,6 +245,17 @@ def fds(pid):
     return sorted(links)
 
 
+def channel(d, pid):
+    """The descriptor of a worker's channel: the master has the other end."""
+    with open("/proc/net/unix") as f:
+        inodes = {"socket:[%s]" % line.split()[6] for line in f
+                  if line.split()[4] == "0005"}
+    found = {fd for fd, link in fds(pid)
+             if link in inodes - {link for _, link in fds(d.pid)}}
+    equal(len(found), 1, "channels")
+    return found.pop()
+
+
 def kill(pid, signo):
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signo)

@@ -27,8 +27,9 @@ void shared_lock_init(struct shared_lock *lock, _Atomic uint32_t *word, int fd);
 
 /*
  * Take the lock: 0, or -1 with errno ETIMEDOUT (a living process has held it
- * for too long, or still holds it then), or as of fcntl(2).  If the owner before has died, what the
- * lock guards is as it left it.  One thread of a process may call this.
+ * for too long, or still holds it then), or as of fcntl(2).  If the owner
+ * before has died, what the lock guards is as it left it.  One thread of a
+ * process may call this.
  */
 int shared_lock_take(struct shared_lock *lock);
 

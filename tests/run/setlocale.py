@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What lua-fpm writes is the same whatever locale an application sets."""
 
+import functools
 import os
 import sys
 
@@ -19,14 +20,21 @@ return app
 """ % NAME
 
 
+@functools.cache
+def locales(language, charset):
+    """A directory that has this locale; made once, as that takes seconds."""
+    dir = scratch()
+    atexit.register(shutil.rmtree, dir, True)
+    if tool("-i", language, "-f", charset, "%s/%s.%s" % (
+            dir, language, charset), program="localedef", timeout=100)[0] != 0:
+        raise Skip("no sources of locales")
+    return dir
+
+
 @test
 def access_log():
     """times in the access log; the application has its own"""
-    dir = scratch()
-    atexit.register(shutil.rmtree, dir, True)
-    if tool("-i", "fi_FI", "-f", "UTF-8", dir + "/" + NAME,
-            program="localedef", timeout=100)[0] != 0:
-        raise Skip("no sources of locales")
+    dir = locales("fi_FI", "UTF-8")
     d = Daemon(app=APP)
     d.set_pool("www", workers={"mode": "static", "max": 1},
                environment={"LOCPATH": dir},
@@ -88,11 +96,7 @@ io.write(r.body, r.error or "")
 def library():
     """the library for Lua does not know the locale, with the daemon and
     without"""
-    dir = scratch()
-    atexit.register(shutil.rmtree, dir, True)
-    if tool("-i", "tr_TR", "-f", "ISO-8859-9", dir + "/tr_TR.ISO-8859-9",
-            program="localedef", timeout=100)[0] != 0:
-        raise Skip("no sources of locales")
+    dir = locales("tr_TR", "ISO-8859-9")
     d = Daemon(app=LIBRARY)
     d.set_pool("www", environment={"LOCPATH": dir})
     with d:
@@ -121,11 +125,7 @@ return app
 @test
 def client():
     """fpm.client reads heads whatever the locale"""
-    dir = scratch()
-    atexit.register(shutil.rmtree, dir, True)
-    if tool("-i", "tr_TR", "-f", "ISO-8859-9", dir + "/tr_TR.ISO-8859-9",
-            program="localedef", timeout=100)[0] != 0:
-        raise Skip("no sources of locales")
+    dir = locales("tr_TR", "ISO-8859-9")
     d = Daemon(app=CLIENT)
     d.set_pool("www", environment={"LOCPATH": dir})
     with d, socket.socket(socket.AF_UNIX) as peer:

@@ -239,8 +239,7 @@ def events():
             c.send(request())
         for c in listeners:
             head = c.piece()
-            matches(rb"(?i)content-type: text/event-stream".decode(),
-                    head.decode())
+            matches("(?i)content-type: text/event-stream", head.decode())
         equal(d.fetch().body, b"hello")
         for c in listeners:
             c.close()

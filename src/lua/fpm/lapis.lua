@@ -228,25 +228,18 @@ function make.headers(_, env)
   return env.headers
 end
 
-function make.method(_, env)
-  return env.REQUEST_METHOD
+for field, parameter in pairs {
+  method = "REQUEST_METHOD", port = "SERVER_PORT",
+  server_addr = "SERVER_ADDR", remote_addr = "REMOTE_ADDR",
+} do
+  make[field] = function(_, env)
+    return env[parameter]
+  end
 end
 
 function make.scheme(_, env)
   local scheme = env.REQUEST_SCHEME
   return current.is_https(env.HTTPS, scheme) and "https" or "http"
-end
-
-function make.port(_, env)
-  return env.SERVER_PORT
-end
-
-function make.server_addr(_, env)
-  return env.SERVER_ADDR
-end
-
-function make.remote_addr(_, env)
-  return env.REMOTE_ADDR
 end
 
 function make.read_body_as_string(_, _, body)

@@ -465,8 +465,7 @@ lua_app_interval(struct lua_app *app, const char *timer, struct why *why)
 		log_no_interval(app, why);
 	}
 	lua_settop(app->L, APP_TABLE);
-	lua_heap_settle(&app->heap, app->L);
-	lua_state_settle(app->L, &app->settled);
+	lua_app_settle(app);
 	return end;
 }
 

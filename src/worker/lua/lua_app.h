@@ -45,8 +45,8 @@ enum lua_end { /* how an entry ended */
  * Create a state, cut it down to what options->lua allows, load `file` and run
  * it, through the interface it is written for.  NULL and why if anything is
  * wrong (no file, syntax, an error, not a table, no accept, no interval though
- * options->pool has timers, a field of the wrong type): with file and line as Lua reports them, and with the traceback if its
- * time was over.
+ * options->pool has timers, a field of the wrong type): with file and line as
+ * Lua reports them, and with the traceback if its time was over.
  */
 struct lua_app *lua_app_load(const char *file,
     const struct lua_app_options *options, struct why *why);
@@ -115,8 +115,8 @@ bool lua_app_stop(struct lua_app *app);
 /*
  * Serve one request: call accept, send what it returned.  The caller sees no
  * failure.  It is logged and, if nothing has been sent, answered: by app.error,
- * else 500; timeout_status, or 408 for a body that came too late.  If part of a response
- * has been sent, it ends there and request->app_status is set.
+ * else 500; timeout_status, or 408 for a body that came too late.  If part of a
+ * response has been sent, it ends there and request->app_status is set.
  */
 void lua_app_serve(struct lua_app *app, struct request *request);
 

@@ -76,6 +76,9 @@ enum lua_end lua_app_judge(struct lua_app *app, int result);
 enum lua_end lua_app_run(struct lua_app *app, enum lua_entry entry,
     lua_CFunction function, const void *second, int nresults);
 
+/* Between two entries: give back the memory that the last one took. */
+void lua_app_settle(struct lua_app *app);
+
 /* Append the message on the stack, with a traceback if one is known. */
 void lua_app_add_message(struct lua_app *app, struct buf *out);
 

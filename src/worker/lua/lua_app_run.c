@@ -86,3 +86,10 @@ lua_app_run(struct lua_app *app, enum lua_entry entry, lua_CFunction function,
 	lua_app_leave(app, entry);
 	return lua_app_judge(app, result);
 }
+
+void
+lua_app_settle(struct lua_app *app)
+{
+	lua_heap_settle(&app->heap, app->L);
+	lua_state_settle(app->L, &app->settled);
+}

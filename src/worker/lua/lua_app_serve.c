@@ -79,11 +79,11 @@ answer_failure(lua_State *L)
 
 /* The message of an entry that failed, or why its response is bad. */
 static void
-log_answer(struct lua_app *app, enum lua_end end)
+log_failure(struct lua_app *app, const char *what, enum lua_end end)
 {
 	struct buf text = { 0 };
 
-	buf_puts(&text, "error: ");
+	buf_addf(&text, "%s: ", what);
 	if (end != LUA_END_DONE)
 		lua_app_add_message(app, &text);
 	else
@@ -107,7 +107,7 @@ answer_itself(struct lua_app *app, const char *text, size_t len)
 	end = lua_app_run(app, LUA_ACCEPT, answer_failure, &failure, 0);
 	if (end != LUA_END_DONE || app->end == LUA_REPLY_BAD ||
 	    app->end == LUA_REPLY_CUT)
-		log_answer(app, end);
+		log_failure(app, "error", end);
 	if (request->sent &&
 	    (end != LUA_END_DONE || app->end == LUA_REPLY_BAD))
 		request->app_status = 1;
@@ -261,8 +261,7 @@ lua_app_serve(struct lua_app *app, struct request *request)
 	lua_settop(app->L, APP_TABLE);
 	if (app->req.nafter == 0)
 		end_request(app);
-	lua_heap_settle(&app->heap, app->L);
-	lua_state_settle(app->L, &app->settled);
+	lua_app_settle(app);
 }
 
 /* ---- after the response -------------------------------------------------- */
@@ -283,20 +282,12 @@ void
 lua_app_finish(struct lua_app *app)
 {
 	enum lua_end end = lua_app_run(app, LUA_AFTER, lua_after_call, NULL, 0);
-	struct buf text = { 0 };
 
 	lua_env_flush(&app->req);
-	if (end != LUA_END_DONE) {
-		buf_puts(&text, "after: ");
-		lua_app_add_message(app, &text);
-		if (buf_string(&text) == NULL)
-			buf_clear(&text);
-		lua_req_log(&app->req, LEVEL_ERROR, text.data, text.len);
-		buf_free(&text);
-	}
+	if (end != LUA_END_DONE)
+		log_failure(app, "after", end);
 	lua_settop(app->L, APP_TABLE);
 	lua_after_clear(&app->req, app->L);
 	end_request(app);
-	lua_heap_settle(&app->heap, app->L);
-	lua_state_settle(app->L, &app->settled);
+	lua_app_settle(app);
 }

@@ -82,6 +82,24 @@ lua_state_settle(lua_State *L, int *settled)
 	*settled = lua_gc(L, LUA_GCCOUNT);
 }
 
+void
+lua_state_keep(lua_State *L, const void *key, const void *pointer)
+{
+	lua_pushlightuserdata(L, (void *)pointer);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, key);
+}
+
+void *
+lua_state_kept(lua_State *L, const void *key)
+{
+	void *pointer;
+
+	lua_rawgetp(L, LUA_REGISTRYINDEX, key);
+	pointer = lua_touserdata(L, -1);
+	lua_pop(L, 1);
+	return pointer;
+}
+
 /* ---- loading ------------------------------------------------------------- */
 
 static int

@@ -58,4 +58,9 @@ void lua_state_settle(lua_State *L, int *settled);
 /* 1 if the value can be called (a function, or it has __call), else 0. */
 int lua_state_callable(lua_State *L, int index);
 
+/* Keep a pointer in the registry, under the address `key`, and get it: NULL if
+ * none is kept.  Keeping may raise. */
+void lua_state_keep(lua_State *L, const void *key, const void *pointer);
+void *lua_state_kept(lua_State *L, const void *key);
+
 #endif

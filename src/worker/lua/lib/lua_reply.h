@@ -35,8 +35,9 @@ enum lua_reply_end {
 
 /*
  * Send the response of the two values at the top of the stack, headers and
- * body; it has that status if the headers say nothing else.  Sets request->status and sent.  Any number of values may be left on
- * top of them.  Raises what a body function raises.
+ * body; it has that status if the headers say nothing else.  Sets
+ * request->status and sent.  Any number of values may be left on top of
+ * them.  Raises what a body function raises.
  */
 enum lua_reply_end lua_reply_send(struct lua_reply *reply, lua_State *L,
     int status, struct request *request, struct why *why);

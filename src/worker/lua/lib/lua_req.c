@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "worker/lua/lua_state.h"
+
 struct handle {
 	struct lua_req *req;
 	uint64_t serial;
@@ -14,19 +16,13 @@ static const char keeper; /* of the registry: req */
 void
 lua_req_keep(struct lua_req *req, lua_State *L)
 {
-	lua_pushlightuserdata(L, req);
-	lua_rawsetp(L, LUA_REGISTRYINDEX, &keeper);
+	lua_state_keep(L, &keeper, req);
 }
 
 struct lua_req *
 lua_req_of(lua_State *L)
 {
-	struct lua_req *req;
-
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &keeper);
-	req = lua_touserdata(L, -1);
-	lua_pop(L, 1);
-	return req;
+	return lua_state_kept(L, &keeper);
 }
 
 void

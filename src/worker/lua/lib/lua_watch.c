@@ -5,24 +5,20 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "worker/lua/lua_state.h"
+
 static const char keeper; /* of the registry: struct lua_files */
 
 void
 lua_watch_keep(struct lua_files *files, lua_State *L)
 {
-	lua_pushlightuserdata(L, files);
-	lua_rawsetp(L, LUA_REGISTRYINDEX, &keeper);
+	lua_state_keep(L, &keeper, files);
 }
 
 static struct lua_files *
 files_of(lua_State *L)
 {
-	struct lua_files *files;
-
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &keeper);
-	files = lua_touserdata(L, -1);
-	lua_pop(L, 1);
-	return files;
+	return lua_state_kept(L, &keeper);
 }
 
 static int

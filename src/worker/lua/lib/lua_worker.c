@@ -6,14 +6,14 @@
 
 #include "base/log.h"
 #include "worker/lua/lib/lua_req.h"
+#include "worker/lua/lua_state.h"
 
 static const char keeper; /* of the registry: struct lua_worker */
 
 void
 lua_worker_keep(const struct lua_worker *worker, lua_State *L)
 {
-	lua_pushlightuserdata(L, (void *)worker);
-	lua_rawsetp(L, LUA_REGISTRYINDEX, &keeper);
+	lua_state_keep(L, &keeper, worker);
 }
 
 static int
@@ -83,9 +83,7 @@ lua_worker_open(lua_State *L)
 	const struct lua_worker *worker;
 
 	luaL_newlib(L, functions);
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &keeper);
-	worker = lua_touserdata(L, -1);
-	lua_pop(L, 1);
+	worker = lua_state_kept(L, &keeper);
 	if (worker == NULL)
 		return 1;
 	lua_pushstring(L, worker->pool);
