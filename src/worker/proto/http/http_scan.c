@@ -1,0 +1,493 @@
+#include "worker/proto/http/http_scan.h"
+
+#include <endian.h>
+#include <string.h>
+
+#include "worker/proto/http/http_class.h"
+
+/* What the next byte belongs to. */
+enum {
+	START,	    /* a request line, or an empty line before it */
+	EMPTY_LF,
+	METHOD,
+	TARGET,
+	VERSION,
+	VERSION_LF,
+	LINE,	    /* a field, or the end of the head */
+	NAME,
+	BLANK,	    /* before a value */
+	VALUE,
+	VALUE_LF,
+	LAST_LF,
+	COMPLETE,
+	REFUSED
+};
+
+/* What has been seen of the fields that matter. */
+enum {
+	SEEN_HOST = 1,
+	SEEN_LENGTH = 2,
+	SEEN_CLOSE = 4,	 /* in Connection */
+	SEEN_KEEP = 8,
+	SEEN_SWITCH = 16, /* upgrade, in Connection */
+	SEEN_WEBSOCKET = 32, /* in Upgrade */
+	SEEN_CONTINUE = 64
+};
+
+static void
+refuse(struct http_scan *s, unsigned short status, const char *fault)
+{
+	s->state = REFUSED;
+	s->status = status;
+	s->fault = fault;
+}
+
+/* The byte at s->at cannot be there. */
+static void
+refuse_byte(struct http_scan *s, char c, const char *fault)
+{
+	if (c == '\n')
+		fault = "line feed without carriage return";
+	else if (c == '\0')
+		fault = "NUL";
+	refuse(s, 400, fault);
+}
+
+static void
+enter(struct http_scan *s, unsigned char state)
+{
+	s->state = state;
+	s->mark = ++s->at;
+}
+
+/* A byte that has to be this one. */
+static void
+expect(struct http_scan *s, char c, char wanted, unsigned char next,
+    const char *fault)
+{
+	if (c == wanted)
+		enter(s, next);
+	else
+		refuse_byte(s, c, fault);
+}
+
+static void
+judge_start(struct http_scan *s, char c)
+{
+	if (c == '\r' && s->at < 2 * HTTP_EMPTY_LINES) {
+		enter(s, EMPTY_LF);
+	} else if (http_is(c, HTTP_TOKEN)) {
+		s->start = s->mark = s->at;
+		s->state = METHOD;
+	} else {
+		refuse_byte(s, c, "no method");
+	}
+}
+
+static void
+judge_method(struct http_scan *s, const char *data, size_t end)
+{
+	size_t at = s->at;
+
+	if (end > s->mark + HTTP_METHOD_MAX + 1)
+		end = s->mark + HTTP_METHOD_MAX + 1;
+	while (at < end && http_is(data[at], HTTP_TOKEN))
+		at++;
+	s->at = at;
+	if (at - s->mark > HTTP_METHOD_MAX)
+		refuse(s, 501, "method too long");
+	else if (at == end)
+		return;
+	else if (at - s->mark == 7 &&
+	    memcmp(data + s->mark, "CONNECT", 7) == 0)
+		refuse(s, 501, "CONNECT");
+	else
+		expect(s, data[at], ' ', TARGET, "method that is no token");
+}
+
+static void
+judge_target(struct http_scan *s, const char *data, size_t end, size_t most)
+{
+	size_t at = s->at;
+
+	while (at < end && http_is(data[at], HTTP_TARGET))
+		at++;
+	if (at - s->mark > most) {
+		s->at = s->mark + most;
+		refuse(s, 414, "target too long");
+		return;
+	}
+	s->at = at;
+	if (at == end)
+		return;
+	if (at == s->mark)
+		refuse_byte(s, data[at], "no target");
+	else
+		expect(s, data[at], ' ', VERSION,
+		    data[at] == '\r' ? "no version" :
+		    "byte that a target may not have");
+}
+
+static void
+judge_version(struct http_scan *s, const char *data, size_t end)
+{
+	static const char version[] = "HTTP/1.1\r";
+
+	for (; s->at < end; s->at++) {
+		size_t i = s->at - s->mark;
+		char c = data[s->at];
+
+		if (i == 5 && c != '1' && http_is(c, HTTP_DIGIT)) {
+			refuse(s, 505, "version that is not HTTP/1");
+			return;
+		}
+		if (i == 7 && http_is(c, HTTP_DIGIT)) {
+			s->minor = c != '0';
+		} else if (c != version[i]) {
+			refuse_byte(s, c, "malformed version");
+			return;
+		} else if (c == '\r') {
+			enter(s, VERSION_LF);
+			return;
+		}
+	}
+}
+
+static void
+judge_line(struct http_scan *s, char c, unsigned most)
+{
+	if (http_is(c, HTTP_TOKEN)) {
+		s->state = NAME;
+		s->mark = s->at;
+		if (s->fields++ == most)
+			refuse(s, 431, "too many fields");
+	} else if (c == '\r') {
+		enter(s, LAST_LF);
+	} else if (http_is_blank(c)) {
+		refuse(s, 400, "folded or indented field");
+	} else {
+		refuse_byte(s, c, c == ':' ? "empty name of a field" :
+		    "name of a field that is no token");
+	}
+}
+
+static void
+judge_name(struct http_scan *s, const char *data, size_t end)
+{
+	size_t at = s->at;
+
+	while (at < end && http_is(data[at], HTTP_TOKEN))
+		at++;
+	s->at = at;
+	if (at == end)
+		return;
+	if (data[at] != ':') {
+		refuse_byte(s, data[at], http_is_blank(data[at]) ?
+		    "blank in the name of a field" :
+		    "name of a field that is no token");
+		return;
+	}
+	s->field = http_field_known(data + s->mark, at - s->mark);
+	if (s->field == HTTP_POSER)
+		refuse(s, 400, "framing field with an underscore");
+	else
+		enter(s, BLANK);
+}
+
+/* How many of n bytes from p on, from the first, are text; it may say less by
+ * up to eight if there are as many. */
+static inline size_t
+text_words(const char *p, size_t n)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	size_t i;
+
+	for (i = 0; i + 8 <= n; i += 8) {
+		uint64_t word, low, del;
+
+		memcpy(&word, p + i, sizeof(word));
+		word = le64toh(word);
+		/* High bits, the lowest of which is at the first byte under 32
+		 * or equal to 127. */
+		low = (word - ones * 0x20) & ~word;
+		del = word ^ ones * 0x7f;
+		low |= (del - ones) & ~del;
+		low &= ones * 0x80;
+		if (low != 0)
+			return i + (size_t)__builtin_ctzll(low) / 8;
+	}
+	return i;
+}
+
+static void
+judge_value(struct http_scan *s, const char *data, size_t end)
+{
+	size_t at = s->at + text_words(data + s->at, end - s->at);
+
+	while (at < end && http_is(data[at], HTTP_TEXT))
+		at++;
+	s->at = at;
+	if (at < end && data[at] == '\r')
+		s->state = VALUE_LF, s->at++;
+	else if (at < end)
+		refuse_byte(s, data[at], "control character in a field");
+}
+
+static void
+judge_host(struct http_scan *s, struct http_span value)
+{
+	if (s->seen & SEEN_HOST)
+		refuse(s, 400, "Host twice");
+	else if (!http_is_host(value))
+		refuse(s, 400, "malformed Host");
+	s->seen |= SEEN_HOST;
+}
+
+static void
+judge_length(struct http_scan *s, struct http_span value)
+{
+	s->length = http_length(value);
+	if (s->seen & SEEN_LENGTH)
+		refuse(s, 400, "Content-Length twice");
+	else if (s->chunked)
+		refuse(s, 400, "Content-Length and Transfer-Encoding");
+	else if (s->length == -1)
+		refuse(s, 400, "malformed Content-Length");
+	s->seen |= SEEN_LENGTH;
+}
+
+static void
+judge_coding(struct http_scan *s, struct http_span value)
+{
+	const char *fault;
+	unsigned status = http_coding(value, &fault);
+
+	if (s->chunked)
+		refuse(s, 400, "Transfer-Encoding twice");
+	else if (s->seen & SEEN_LENGTH)
+		refuse(s, 400, "Content-Length and Transfer-Encoding");
+	else if (s->minor == 0)
+		refuse(s, 400, "Transfer-Encoding in HTTP/1.0");
+	else if (status != 0)
+		refuse(s, (unsigned short)status, fault);
+	s->chunked = true;
+}
+
+static void
+judge_options(struct http_scan *s, struct http_span value)
+{
+	struct http_span option;
+
+	while (http_list_next(&value, &option)) {
+		if (option.len == 0)
+			continue;
+		if (!http_is_token(option, "")) {
+			refuse(s, 400, "malformed Connection");
+			return;
+		}
+		if (http_span_is(option, "close"))
+			s->seen |= SEEN_CLOSE;
+		else if (http_span_is(option, "keep-alive"))
+			s->seen |= SEEN_KEEP;
+		else if (http_span_is(option, "upgrade"))
+			s->seen |= SEEN_SWITCH;
+	}
+}
+
+static void
+judge_upgrade(struct http_scan *s, struct http_span value)
+{
+	struct http_span protocol;
+
+	while (http_list_next(&value, &protocol)) {
+		if (protocol.len > 0 && !http_is_token(protocol, "/")) {
+			refuse(s, 400, "malformed Upgrade");
+			return;
+		}
+		if (http_span_is(protocol, "websocket"))
+			s->seen |= SEEN_WEBSOCKET;
+	}
+}
+
+/* A field that has ended: data has its value at mark, then CR, LF. */
+static void
+judge_field(struct http_scan *s, const char *data)
+{
+	struct http_span value = { data + s->mark, s->at - 2 - s->mark };
+
+	while (value.len > 0 && http_is_blank(value.data[value.len - 1]))
+		value.len--;
+	switch (s->field) {
+	case HTTP_HOST:
+		judge_host(s, value);
+		break;
+	case HTTP_LENGTH:
+		judge_length(s, value);
+		break;
+	case HTTP_CODING:
+		judge_coding(s, value);
+		break;
+	case HTTP_CONNECTION:
+		judge_options(s, value);
+		break;
+	case HTTP_UPGRADE:
+		judge_upgrade(s, value);
+		break;
+	case HTTP_EXPECT:
+		if (!http_span_is(value, "100-continue"))
+			refuse(s, 417, "expectation but 100-continue");
+		s->seen |= SEEN_CONTINUE;
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+judge_value_lf(struct http_scan *s, const char *data)
+{
+	if (data[s->at] != '\n') {
+		refuse(s, 400, "carriage return without line feed");
+		return;
+	}
+	s->at++;
+	s->state = LINE;
+	if (s->field != HTTP_OTHER)
+		judge_field(s, data);
+}
+
+/* The head has ended. */
+static void
+judge_whole(struct http_scan *s)
+{
+	const unsigned both = SEEN_SWITCH | SEEN_WEBSOCKET;
+	bool body = s->chunked || s->length > 0;
+
+	s->at++;
+	s->state = COMPLETE;
+	if (!(s->seen & SEEN_LENGTH))
+		s->length = -1;
+	s->keep = !(s->seen & SEEN_CLOSE) &&
+	    (s->minor == 1 || s->seen & SEEN_KEEP);
+	s->expects = s->minor == 1 && s->seen & SEEN_CONTINUE && body;
+	s->upgrade = (s->seen & both) == both;
+	if (s->minor == 1 && !(s->seen & SEEN_HOST))
+		refuse(s, 400, "no Host");
+	else if (s->upgrade && body)
+		refuse(s, 400, "upgrade with a body");
+	else if (s->upgrade && s->minor == 0)
+		refuse(s, 400, "upgrade in HTTP/1.0");
+}
+
+/* Judge what belongs to the present state: at least a byte, before `end`. */
+static void
+step(struct http_scan *s, const char *data, size_t end,
+    const struct http_limits *limits)
+{
+	switch (s->state) {
+	case START:
+		judge_start(s, data[s->at]);
+		break;
+	case EMPTY_LF:
+		expect(s, data[s->at], '\n', START,
+		    "carriage return without line feed");
+		break;
+	case METHOD:
+		judge_method(s, data, end);
+		break;
+	case TARGET:
+		judge_target(s, data, end, limits->target);
+		break;
+	case VERSION:
+		judge_version(s, data, end);
+		break;
+	case VERSION_LF:
+		expect(s, data[s->at], '\n', LINE,
+		    "carriage return without line feed");
+		break;
+	case LINE:
+		judge_line(s, data[s->at], limits->fields);
+		break;
+	case NAME:
+		judge_name(s, data, end);
+		break;
+	case BLANK:
+		if (http_is_blank(data[s->at]))
+			enter(s, BLANK);
+		else
+			s->state = VALUE;
+		break;
+	case VALUE:
+		judge_value(s, data, end);
+		break;
+	case VALUE_LF:
+		judge_value_lf(s, data);
+		break;
+	case LAST_LF:
+		if (data[s->at] == '\n')
+			judge_whole(s);
+		else
+			refuse(s, 400, "carriage return without line feed");
+		break;
+	default:
+		break;
+	}
+}
+
+enum http_verdict
+http_scan_next(struct http_scan *s, const char *data, size_t n,
+    const struct http_limits *limits)
+{
+	size_t end;
+
+	while (s->state < COMPLETE && s->at < n) {
+		/* The head begins where the request line does. */
+		end = s->state < METHOD ? n : s->start + limits->head;
+		if (s->at < end)
+			step(s, data, n < end ? n : end, limits);
+		else if (s->state < VERSION)
+			refuse(s, 414, "request line too long");
+		else
+			refuse(s, 431, "head too long");
+	}
+	return s->state < COMPLETE ? HTTP_MORE :
+	    s->state == COMPLETE ? HTTP_HEAD : HTTP_BAD;
+}
+
+void
+http_scan_reset(struct http_scan *s)
+{
+	memset(s, 0, sizeof(*s));
+}
+
+size_t
+http_scan_fields(const char *data, const struct http_scan *s,
+    struct http_span *method, struct http_span *target, struct http_field *out,
+    size_t most)
+{
+	const char *end = data + s->at, *p = data + s->start, *stop;
+	size_t n;
+
+	stop = memchr(p, ' ', (size_t)(end - p));
+	*method = (struct http_span) { p, (size_t)(stop - p) };
+	p = stop + 1;
+	stop = memchr(p, ' ', (size_t)(end - p));
+	*target = (struct http_span) { p, (size_t)(stop - p) };
+	p = stop + sizeof(" HTTP/1.1\r\n") - 1;
+	for (n = 0; n < most && *p != '\r'; n++) {
+		struct http_field *field = &out[n];
+
+		stop = memchr(p, ':', (size_t)(end - p));
+		field->name = (struct http_span) { p, (size_t)(stop - p) };
+		for (p = stop + 1; http_is_blank(*p); p++)
+			;
+		stop = memchr(p, '\r', (size_t)(end - p));
+		field->value = (struct http_span) { p, (size_t)(stop - p) };
+		p = stop + 2;
+		while (field->value.len > 0 && http_is_blank(stop[-1])) {
+			stop--;
+			field->value.len--;
+		}
+	}
+	return n;
+}
