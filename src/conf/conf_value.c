@@ -295,9 +295,9 @@ strings_text(const struct conf_key *key, char out[VALUE_TEXT])
 {
 	if (strcmp(key->name, "listen") == 0 ||
 	    strcmp(key->name, "status_listen") == 0)
-		return strcpy(out, "an address as \"/run/www.sock\" or "
-		    "\"127.0.0.1:9000\", or a list of them, ( \"...\", "
-		    "\"...\" )");
+		return strcpy(out, "an address as \"/run/www.sock\", "
+		    "\"127.0.0.1:9000\" or \"http:127.0.0.1:8080\", or a "
+		    "list of them, ( \"...\", \"...\" )");
 	return strcpy(out, "a string in double quotes or a list of them, "
 	    "( \"...\", \"...\" ), none empty");
 }

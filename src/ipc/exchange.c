@@ -109,14 +109,16 @@ exchange_has_room(int exchange)
 }
 
 int
-exchange_give_fresh(int exchange, int fd, int64_t since)
+exchange_give_fresh(int exchange, int fd, enum sock_protocol protocol,
+    int64_t since)
 {
 	struct buf message = { 0 };
 	long sent = -1;
 	int error = ENOMEM;
 
 	record_put_number(&message, "handoff", HANDOFF_VERSION);
-	record_put_text(&message, "protocol", "fcgi");
+	record_put_text(&message, "protocol",
+	    sock_protocol_name(protocol));
 	record_put_number(&message, "fresh", 1);
 	if (since > 0)
 		record_put_number(&message, "since", since);

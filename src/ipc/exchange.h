@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "net/sock_protocol.h"
+
 /* The version of the messages, to be raised when a name in them changes its
  * meaning.  Workers with different versions do not share an exchange. */
 #define HANDOFF_VERSION 1
@@ -32,6 +34,7 @@ bool exchange_has_room(int exchange);
  * receives it checks whether its peer is allowed.  since: clock_ms() at which
  * it was waiting already, 0: not known.  0, or -1 with errno.  The caller
  * closes fd in either case. */
-int exchange_give_fresh(int exchange, int fd, int64_t since);
+int exchange_give_fresh(int exchange, int fd, enum sock_protocol protocol,
+    int64_t since);
 
 #endif

@@ -17,7 +17,7 @@
 #include "ipc/pool_record.h"
 #include "ipc/variables.h"
 
-#define KIND  "lua_fpm_birth_1" /* the record's name, with its version */
+#define KIND  "lua_fpm_birth_2" /* the record's name, with its version */
 
 #define FDS_OF(orders) \
 	((orders)->nlisteners + (orders)->nshared + 5 + SINK_COUNT)
@@ -50,6 +50,18 @@ put_pool(const struct conf_pool *pool, struct buf *out)
 }
 
 static void
+put_listener(int fd, enum sock_protocol protocol, struct buf *out)
+{
+	struct buf record = { 0 };
+
+	record_put_number(&record, "fd", fd);
+	record_put_number(&record, "protocol", protocol);
+	record_put(out, "listener", record.data, record.len);
+	out->failed |= record.failed;
+	buf_free(&record);
+}
+
+static void
 put(const struct worker_orders *o, struct buf *out)
 {
 	struct buf all = { 0 }, identity = { 0 };
@@ -64,7 +76,7 @@ put(const struct worker_orders *o, struct buf *out)
 	record_put_number(&all, "shut", o->shut);
 	record_put_number(&all, "setup", o->setup);
 	for (size_t i = 0; i < o->nlisteners; i++)
-		record_put_number(&all, "listener", o->listeners[i]);
+		put_listener(o->listeners[i], o->protocols[i], &all);
 	for (size_t i = 0; i < o->nshared; i++)
 		record_put_number(&all, "shared", o->shared[i]);
 	record_put_number(&all, "channel", o->channel);
@@ -124,15 +136,24 @@ worker_args_become(const struct worker_orders *o, int memory)
 static int
 add_listener(struct worker_args *args, const struct record *record)
 {
-	int *grown = reallocarray(args->listeners, args->nlisteners + 1,
-	    sizeof(*grown));
-	int fd = record_take_fd(record);
+	size_t n = args->nlisteners + 1;
+	int *fds = reallocarray(args->listeners, n, sizeof(*fds));
+	enum sock_protocol *protocols = reallocarray(args->protocols, n,
+	    sizeof(*protocols));
+	int fd = record_fd(record, "fd");
 
-	if (grown == NULL)
+	if (fds != NULL)
+		args->listeners = fds;
+	if (protocols != NULL)
+		args->protocols = protocols;
+	if (fds == NULL || protocols == NULL)
 		return -1;
-	args->listeners = grown;
-	if (fd != -1)
-		grown[args->nlisteners++] = fd;
+	if (fd == -1)
+		return 0;
+	fds[args->nlisteners] = fd;
+	protocols[args->nlisteners++] =
+	    record_number(record, "protocol", SOCK_FCGI) == SOCK_HTTP ?
+	    SOCK_HTTP : SOCK_FCGI;
 	return 0;
 }
 

@@ -17,6 +17,7 @@
 #include "ipc/identity.h"
 #include "ipc/score.h"
 #include "ipc/sink.h"
+#include "net/sock_protocol.h"
 
 enum worker_kind {
 	WORKER_KIND_APP,
@@ -33,6 +34,7 @@ struct worker_args {
 	struct conf_list inherited;   /* variables_inherited */
 	struct identity identity;
 	int *listeners;		      /* listening, non-blocking */
+	enum sock_protocol *protocols; /* what clients speak at each */
 	size_t nlisteners;
 	int channel;	 /* SOCK_SEQPACKET to the master; -1: no master.  In a
 			    trial: a pipe for the reason of a failure */
@@ -59,6 +61,7 @@ struct worker_orders {
 	const struct conf_pool *pool;
 	const struct identity *identity;
 	const int *listeners;
+	const enum sock_protocol *protocols;
 	size_t nlisteners;
 	int channel;
 	int exchange[2];

@@ -70,6 +70,7 @@ generation_hand_over(const struct generation *g, int64_t source,
 	record_put_fd(out, "exchange_in", g->listens.exchange[0]);
 	record_put_fd(out, "exchange_out", g->listens.exchange[1]);
 	record_put_fd(out, "held", g->listens.held);
+	record_put_number(out, "held_protocol", g->listens.held_protocol);
 	record_put_number(out, "held_since", g->listens.held_since);
 	record_put_number(out, "failures", g->backoff.failures);
 	record_put_number(out, "until", g->backoff.until);
@@ -138,6 +139,9 @@ take_listens(struct generation *g, const struct record *record, struct why *why)
 	    leaving, why);
 	if (result == 0) {
 		g->listens.held = record_fd(record, "held");
+		if (record_number(record, "held_protocol", SOCK_FCGI) ==
+		    SOCK_HTTP)
+			g->listens.held_protocol = SOCK_HTTP;
 		g->listens.held_since = record_number(record, "held_since",
 		    0);
 	}

@@ -108,7 +108,8 @@ fork_worker(struct generation *g)
 	struct spawn_order order = {
 		.args = { .kind = WORKER_KIND_APP, .pool = g->conf,
 		    .identity = &g->identity,
-		    .listeners = set->fds, .nlisteners = set->n,
+		    .listeners = set->fds, .protocols = set->protocols,
+		    .nlisteners = set->n,
 		    .exchange = { set->exchange[0], set->exchange[1] },
 		    .shared = g->shares.fds, .nshared = g->shares.declared.n,
 		    .sinks = sinks, .shut = generation_on_trial(g->state),

@@ -47,18 +47,29 @@ find(const struct sock_address *address, bool refuses)
 	return l;
 }
 
-/* Put the key and the address in front of why. */
-static void
-name_address(const struct conf_pool *pool, const char *text, struct why *why)
+/* How an address is written in a list; NULL: it is not there. */
+static const char *
+find_text(const struct conf_list *list, const char *place)
 {
-	const struct conf_list *status = &pool->status_listen;
-	struct why what = *why;
-	size_t n = 0;
+	for (size_t i = 0; i < list->n; i++)
+		if (strcmp(sock_place(list->item[i]), place) == 0)
+			return list->item[i];
+	return NULL;
+}
 
-	while (n < status->n && strcmp(status->item[n], text) != 0)
-		n++;
-	why_set(why, "%s %s: %s", n < status->n ? "status_listen" : "listen",
-	    text, what.text);
+/* Put the key and the address as configured in front of why. */
+static void
+name_address(const struct conf_pool *pool, const char *place, struct why *why)
+{
+	const char *status = find_text(&pool->status_listen, place);
+	const char *own = find_text(&pool->listen, place);
+	struct why what = *why;
+
+	if (status != NULL)
+		why_set(why, "status_listen %s: %s", status, what.text);
+	else
+		why_set(why, "listen %s: %s", own != NULL ? own : place,
+		    what.text);
 }
 
 /* Add to why what is in the way.  A port of one interface and the same port of
@@ -77,16 +88,16 @@ name_obstacle(const struct sock_address *address, struct why *why)
 		    "their way, try again", what.text);
 	else if (l != NULL && l->refused == 0)
 		why_set(why, "%s: this daemon listens on %s, the change needs "
-		    "a restart", what.text, l->text);
+		    "a restart", what.text, l->place);
 }
 
 static struct listener *
-make(const char *text, const struct sock_address *address,
+make(const char *place, const struct sock_address *address,
     const struct sock_options *options, struct why *why)
 {
 	struct listener *l = calloc(1, sizeof(*l));
 
-	if (l == NULL || (l->text = strdup(text)) == NULL) {
+	if (l == NULL || (l->place = strdup(place)) == NULL) {
 		why_set(why, "out of memory");
 		free(l);
 		return NULL;
@@ -96,7 +107,7 @@ make(const char *text, const struct sock_address *address,
 	if (l->fd == -1) {
 		if (errno == EADDRINUSE)
 			name_obstacle(address, why);
-		free(l->text);
+		free(l->place);
 		free(l);
 		return NULL;
 	}
@@ -123,10 +134,10 @@ listen_get(const struct conf_pool *pool, const char *text, bool leaving,
 		if (l == NULL)
 			l = find(&address, false);
 		if (l == NULL)
-			l = make(text, &address, &options, why);
+			l = make(sock_place(text), &address, &options, why);
 	}
 	if (l == NULL) {
-		name_address(pool, text, why);
+		name_address(pool, sock_place(text), why);
 		return NULL;
 	}
 	l->users++;
@@ -176,7 +187,7 @@ listen_adjust(struct listener *listener, const struct conf_pool *pool,
 	if (options_of(pool, &options, why) == 0 &&
 	    adjust(listener, &options, why) == 0)
 		return 0;
-	name_address(pool, listener->text, why);
+	name_address(pool, listener->place, why);
 	return -1;
 }
 
@@ -233,7 +244,7 @@ discard(struct listener *listener)
 	refuse(listener);
 	if (listener->address.kind != SOCK_FD) /* it can be had only once */
 		close(listener->fd);
-	free(listener->text);
+	free(listener->place);
 	free(listener);
 }
 
@@ -254,7 +265,7 @@ listen_hand_over(struct buf *out)
 	for (l = listeners; l != NULL; l = l->next) {
 		struct buf record = { 0 };
 
-		record_put_text(&record, "text", l->text);
+		record_put_text(&record, "text", l->place);
 		record_put_fd(&record, "fd", l->fd);
 		record_put_number(&record, "backlog", l->backlog);
 		record_put_number(&record, "acl", l->acl);
@@ -285,11 +296,11 @@ listen_take_over(const struct record *record)
 	struct listener *l = calloc(1, sizeof(*l));
 	struct why why;
 
-	if (l == NULL || (l->text = record_text(record, "text")) == NULL ||
-	    sock_parse(l->text, &l->address, &why) == -1 ||
+	if (l == NULL || (l->place = record_text(record, "text")) == NULL ||
+	    sock_parse(l->place, &l->address, &why) == -1 ||
 	    (l->fd = take_fd(l, record)) == -1) {
 		if (l != NULL)
-			free(l->text);
+			free(l->place);
 		free(l);
 		return -1;
 	}

@@ -24,7 +24,8 @@ struct listener {
 	int64_t refused; /* clock_ms() since which it refuses; 0: it does not */
 	bool acl;	/* its file has an access control list, which
 			   listen_adjust removes if there is to be none */
-	char *text;	/* as configured */
+	char *place;	/* as configured, without the protocol, which may be
+			   another in the next generation */
 	struct {	/* as it was before listen_adjust */
 		bool set;
 		int backlog;

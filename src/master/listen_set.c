@@ -47,6 +47,20 @@ open_exchange(struct listen_set *set, const struct listen_set *before)
 }
 
 static int
+get_one(struct listen_set *set, const struct conf_pool *conf,
+    const char *text, bool leaving, struct why *why)
+{
+	struct listener *l = listen_get(conf, text, leaving, why);
+
+	if (l == NULL)
+		return -1;
+	set->listeners[set->n] = l;
+	set->fds[set->n] = l->fd;
+	set->protocols[set->n++] = sock_protocol(text);
+	return 0;
+}
+
+static int
 get_all(struct listen_set *set, const struct conf_pool *conf,
     const struct conf_list *list, bool leaving, struct why *why)
 {
@@ -54,19 +68,15 @@ get_all(struct listen_set *set, const struct conf_pool *conf,
 	set->left = leaving;
 	set->listeners = calloc(list->n, sizeof(*set->listeners));
 	set->fds = calloc(list->n, sizeof(*set->fds));
-	if (set->listeners == NULL || set->fds == NULL) {
+	set->protocols = calloc(list->n, sizeof(*set->protocols));
+	if (set->listeners == NULL || set->fds == NULL ||
+	    set->protocols == NULL) {
 		why_set(why, "%s", strerror(errno));
 		return -1;
 	}
-	for (; set->n < list->n; set->n++) {
-		struct listener *l = listen_get(conf, list->item[set->n],
-		    leaving, why);
-
-		if (l == NULL)
+	while (set->n < list->n)
+		if (get_one(set, conf, list->item[set->n], leaving, why) == -1)
 			return -1;
-		set->listeners[set->n] = l;
-		set->fds[set->n] = l->fd;
-	}
 	return 0;
 }
 
@@ -195,6 +205,7 @@ listen_set_close(struct listen_set *set)
 		fd_close(&set->held);
 	free(set->listeners);
 	free(set->fds);
+	free(set->protocols);
 	*set = (struct listen_set){ .left = true };
 }
 
@@ -232,7 +243,7 @@ give_up_exchange(struct listen_set *set)
 	set->ended = true;
 	log_warning("a worker of the pool at %s has shut down the exchange, "
 	    "over which connections are handed on: the next reload makes "
-	    "another", set->listeners[0]->text);
+	    "another", set->listeners[0]->place);
 }
 
 /* True if a connection waits in the exchange. */
@@ -274,7 +285,7 @@ give(struct listen_set *set)
 	if (set->held != -1 && !has_ended(set) &&
 	    (!exchange_has_room(set->exchange[1]) ||
 		exchange_give_fresh(set->exchange[1], set->held,
-		    set->held_since) == -1))
+		    set->held_protocol, set->held_since) == -1))
 		return false;
 	fd_close(&set->held);
 	return true;
@@ -296,6 +307,7 @@ listen_set_hand_on(struct listen_set *set, size_t listener, unsigned n,
 	    exchange_has_room(set->exchange[1])) {
 		set->held = accept4(set->fds[listener], NULL, NULL,
 		    SOCK_CLOEXEC);
+		set->held_protocol = set->protocols[listener];
 		set->held_since = since;
 		if (set->held == -1)
 			break;
@@ -316,10 +328,12 @@ listen_set_note_waiting(struct listen_set *set, int64_t now)
 /* Put what waits at a listener into the exchange, as workers do with what they
  * cannot serve.  True if its queue is empty. */
 static bool
-empty(struct listen_set *set, int listener)
+empty(struct listen_set *set, size_t listener)
 {
 	while (give(set)) {
-		set->held = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		set->held = accept4(set->fds[listener], NULL, NULL,
+		    SOCK_CLOEXEC);
+		set->held_protocol = set->protocols[listener];
 		set->held_since = 0;
 		if (set->held != -1)
 			sock_hear(set->held);
@@ -334,14 +348,15 @@ empty(struct listen_set *set, int listener)
  * way.  Returns ms until the next try, -1: no need.  Handshakes are looked at
  * first: one that ends after that look has its connection in the queue. */
 static int64_t
-shut_listener(struct listen_set *set, struct listener *l)
+shut_listener(struct listen_set *set, size_t listener)
 {
+	struct listener *l = set->listeners[listener];
 	bool awaited;
 
 	if (!l->ends)
 		return -1;
 	awaited = sock_is_awaited(l->fd);
-	if (!empty(set, l->fd))
+	if (!empty(set, listener))
 		return FULL_PAUSE;
 	if (awaited && clock_ms() < l->refused + AWAIT_MOST)
 		return AWAIT_PAUSE;
@@ -358,7 +373,7 @@ shut_listeners(void *arg)
 
 	for (size_t i = 0; i < set->n; i++)
 		pause = clock_sooner(pause,
-		    shut_listener(set, set->listeners[i]));
+		    shut_listener(set, i));
 	if (pause != -1)
 		loop_timer_set(set->timers, &set->timer,
 		    clock_ms() + pause);

@@ -20,7 +20,8 @@
 
 struct listen_set {
 	struct listener **listeners;
-	int *fds; /* of the listeners */
+	int *fds; /* of the listeners; and what clients speak there: */
+	enum sock_protocol *protocols;
 	size_t n;
 	int exchange[2]; /* read end, write end; shared by generations */
 	bool ended; /* a worker has shut the exchange down: it is not used any
@@ -33,6 +34,7 @@ struct listen_set {
 				    called */
 	int held;		 /* accepted, and waits for room in the
 				    exchange; -1 */
+	enum sock_protocol held_protocol;
 	int64_t held_since;	 /* as for exchange_give_fresh */
 };
 

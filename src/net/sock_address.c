@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/num.h"
 #include "ipc/inherit.h"
@@ -74,37 +75,65 @@ sock_parse_host(const char *host, struct sock_address *address)
 	return inet_pton(AF_INET, host, &in->sin_addr) == 1 ? 0 : -1;
 }
 
-/* Why a text is no address, for those who know other daemons: they take a port
- * alone, a name, and unix: before a path. */
+/* Why a place is none, for those who know other daemons: they take a port
+ * alone, a name, and unix: before a path.  `before` is the protocol's prefix. */
 static void
-sock_explain(const char *text, struct why *why)
+sock_explain(const char *before, const char *text, struct why *why)
 {
 	size_t digits = strspn(text, "0123456789");
 
 	if (digits > 0 && text[digits] == '\0')
-		why_set(why, "not an address: %s (a port alone; write "
-		    "127.0.0.1:%s, or *:%s for all interfaces)", text, text,
-		    text);
+		why_set(why, "not an address: %s%s (a port alone; write "
+		    "%s127.0.0.1:%s, or %s*:%s for all interfaces)", before,
+		    text, before, text, before, text);
 	else if (strncmp(text, "unix:", 5) == 0)
-		why_set(why, "not an address: %s (a path stands alone: %s)",
-		    text, text + 5);
+		why_set(why, "not an address: %s%s (a path stands alone: "
+		    "%s%s)", before, text, before, text + 5);
 	else if (strncmp(text, "localhost:", 10) == 0)
-		why_set(why, "not a numeric address: %s (write 127.0.0.1%s or "
-		    "[::1]%s)", text, text + 9, text + 9);
+		why_set(why, "not a numeric address: %s%s (write "
+		    "%s127.0.0.1%s or %s[::1]%s)", before, text, before,
+		    text + 9, before, text + 9);
 	else if (*text != '[' && strchr(text, ':') != strrchr(text, ':'))
-		why_set(why, "not an address: %s (IPv6 stands in brackets, as "
-		    "[::1]:9000)", text);
+		why_set(why, "not an address: %s%s (IPv6 stands in brackets, "
+		    "as %s[::1]:9000)", before, text, before);
 	else if (strchr(text, ':') == NULL || *text == ':')
-		why_set(why, "not an address: %s (a path, 127.0.0.1:9000, "
-		    "[::1]:9000, *:9000, fd:3 or systemd:www)", text);
+		why_set(why, "not an address: %s%s (a path, 127.0.0.1:9000, "
+		    "[::1]:9000, *:9000, fd:3 or systemd:www%s)", before, text,
+		    *before == '\0' ? "" : ", each after " SOCK_HTTP_PREFIX);
 	else
-		why_set(why, "not a numeric address: %s (names are not looked "
-		    "up; as 127.0.0.1:9000 or [::1]:9000)", text);
+		why_set(why, "not a numeric address: %s%s (names are not "
+		    "looked up; as %s127.0.0.1:9000 or %s[::1]:9000)", before,
+		    text, before, before);
+}
+
+/* True, and why, if the text begins with the scheme of a URL, or names FastCGI
+ * where no prefix does so. */
+static bool
+sock_is_prefixed(const char *text, struct why *why)
+{
+	size_t http = strlen(SOCK_HTTP_PREFIX);
+	const char *rest;
+
+	if (strncasecmp(text, "https:", 6) == 0)
+		why_set(why, "not an address: %s (TLS is left to a proxy, "
+		    "which speaks HTTP or FastCGI to lua-fpm)", text);
+	else if (strncmp(text, "fcgi:", 5) == 0)
+		why_set(why, "not an address: %s (FastCGI has no prefix: %s)",
+		    text, text + 5);
+	else if (strncasecmp(text, SOCK_HTTP_PREFIX "//", http + 2) != 0)
+		return false;
+	else {
+		rest = text + http + 2;
+		why_set(why, "not an address: %s (no URL; write "
+		    SOCK_HTTP_PREFIX "%.*s)", text, (int)(*rest == '/' ? strlen(rest) :
+			strcspn(rest, "/")), rest);
+	}
+	return true;
 }
 
 static int
-sock_parse_inet(const char *text, struct sock_address *address,
-    struct why *why)
+sock_parse_inet(const char *before, const char *text,
+    struct sock_address *address, struct why *why)
 {
 	const char *colon = strrchr(text, ':');
 	char host[INET6_ADDRSTRLEN + 2] = "";
@@ -112,16 +141,16 @@ sock_parse_inet(const char *text, struct sock_address *address,
 
 	if (colon == NULL || colon == text ||
 	    (size_t)(colon - text) >= sizeof(host)) {
-		sock_explain(text, why);
+		sock_explain(before, text, why);
 		return -1;
 	}
 	memcpy(host, text, (size_t)(colon - text));
 	if (sock_parse_host(host, address) == -1) {
-		sock_explain(text, why);
+		sock_explain(before, text, why);
 		return -1;
 	}
 	if (num_integer(colon + 1, 1, 65535, &port) == -1) {
-		why_set(why, "not a port from 1 to 65535: %s", text);
+		why_set(why, "not a port from 1 to 65535: %s%s", before, text);
 		return -1;
 	}
 	/* sin_port and sin6_port are at the same place */
@@ -132,15 +161,21 @@ sock_parse_inet(const char *text, struct sock_address *address,
 int
 sock_parse(const char *text, struct sock_address *address, struct why *why)
 {
+	const char *place = sock_place(text);
+	const char *before = place == text ? "" : SOCK_HTTP_PREFIX;
+
 	/* sock_same compares all bytes, so the unused ones must be 0. */
 	memset(address, 0, sizeof(*address));
-	if (text[0] == '/' || strncmp(text, "./", 2) == 0)
-		return sock_parse_unix(text, address, why);
-	if (strncmp(text, "fd:", 3) == 0)
-		return sock_parse_fd(text, address, why);
-	if (strncmp(text, "systemd:", 8) == 0)
-		return sock_parse_systemd(text, address);
-	return sock_parse_inet(text, address, why);
+	if (sock_is_prefixed(text, why))
+		return -1;
+	address->protocol = sock_protocol(text);
+	if (place[0] == '/' || strncmp(place, "./", 2) == 0)
+		return sock_parse_unix(place, address, why);
+	if (strncmp(place, "fd:", 3) == 0)
+		return sock_parse_fd(place, address, why);
+	if (strncmp(place, "systemd:", 8) == 0)
+		return sock_parse_systemd(place, address);
+	return sock_parse_inet(before, place, address, why);
 }
 
 /* The name of a socket file in its directory. */

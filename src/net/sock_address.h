@@ -13,9 +13,11 @@
 #include <sys/un.h>
 
 #include "base/why.h"
+#include "net/sock_protocol.h"
 
 struct sock_address {
 	enum { SOCK_UNIX, SOCK_INET, SOCK_FD } kind;
+	enum sock_protocol protocol;
 	int fd; /* SOCK_FD; for a socket by name the result of inherit_find */
 	union {
 		struct sockaddr any;
@@ -32,8 +34,9 @@ struct sock_address {
 
 /*
  * Parse "/path" or "./path" (unix), "127.0.0.1:9000", "[::1]:9000", "*:9000"
- * (IPv4, all interfaces), "fd:3", "systemd:www" (ipc/inherit.h).  Numeric
- * addresses only; ports 1..65535.  0, or -1 and why.
+ * (IPv4, all interfaces), "fd:3", "systemd:www" (ipc/inherit.h): FastCGI; or
+ * HTTP, if "http:" stands before it.  Numeric addresses only; ports 1..65535.
+ * 0, or -1 and why.
  */
 int sock_parse(const char *text, struct sock_address *address,
     struct why *why);
@@ -43,8 +46,8 @@ int sock_parse(const char *text, struct sock_address *address,
  * other addresses. */
 void sock_locate(struct sock_address *address);
 
-/* True if both name the same place; the file that sock_listen made does not
- * count. */
+/* True if both name the same place; the protocol and the file that sock_listen
+ * made do not count. */
 bool sock_same(const struct sock_address *a, const struct sock_address *b);
 
 /* True if only one of both can be bound: they are the same, or one is a port on

@@ -20,25 +20,51 @@ nth(const struct conf_pool *pool, size_t n, const char **key)
 	return n < list->n ? list->item[n] : NULL;
 }
 
+/* A socket that was not passed to this process, as in a test of the
+ * configuration, is known by its name alone. */
+static bool
+excludes(const char *as, const char *text, const struct sock_address *address)
+{
+	struct sock_address other;
+
+	if (sock_parse(as, &other, NULL) == -1)
+		return false;
+	sock_locate(&other);
+	return other.fd >= 0 ? sock_overlap(&other, address) :
+			       strcmp(sock_place(as), sock_place(text)) == 0;
+}
+
 /* The first pool with an address before the nth of `pool` that overlaps with
  * this one, and how it is written there; NULL: no pool. */
 static const struct conf_pool *
 owner(const struct conf *conf, const struct conf_pool *pool, size_t n,
-    const struct sock_address *address, const char **as)
+    const char *text, const struct sock_address *address, const char **as)
 {
-	struct sock_address other;
 	const char *key;
 
 	for (const struct conf_pool *p = conf->pools; p <= pool; p++)
 		for (size_t i = 0; (p != pool || i < n) &&
-		    (*as = nth(p, i, &key)) != NULL; i++) {
-			if (sock_parse(*as, &other, NULL) == -1)
-				continue;
-			sock_locate(&other);
-			if (other.fd >= 0 && sock_overlap(&other, address))
+		    (*as = nth(p, i, &key)) != NULL; i++)
+			if (excludes(*as, text, address))
 				return p;
-		}
 	return NULL;
+}
+
+static void
+tell_owner(const struct conf_pool *pool, const char *key, const char *text,
+    const struct conf_pool *other, const char *as, struct conf_faults *faults)
+{
+	bool both = sock_protocol(as) != sock_protocol(text);
+
+	if (strcmp(as, text) == 0)
+		conf_fault(faults, pool->file, pool->line,
+		    "pool %s: %s %s: belongs to pool %s already", pool->name,
+		    key, text, other->name);
+	else
+		conf_fault(faults, pool->file, pool->line,
+		    "pool %s: %s %s: belongs to pool %s already, as %s%s",
+		    pool->name, key, text, other->name, as,
+		    both ? ": an address has one protocol" : "");
 }
 
 static bool
@@ -56,17 +82,10 @@ check_one(const struct conf *conf, const struct conf_pool *pool, size_t n,
 		return true;
 	}
 	sock_locate(&address);
-	other = owner(conf, pool, n, &address, &as);
+	other = owner(conf, pool, n, text, &address, &as);
 	if (other == NULL)
 		return false;
-	if (strcmp(as, text) == 0)
-		conf_fault(faults, pool->file, pool->line,
-		    "pool %s: %s %s: belongs to pool %s already", pool->name,
-		    key, text, other->name);
-	else
-		conf_fault(faults, pool->file, pool->line,
-		    "pool %s: %s %s: belongs to pool %s already, as %s",
-		    pool->name, key, text, other->name, as);
+	tell_owner(pool, key, text, other, as, faults);
 	return true;
 }
 
@@ -86,7 +105,7 @@ check_control(const struct conf *conf, struct conf_faults *faults)
 		return true;
 	}
 	sock_locate(&address);
-	pool = owner(conf, last, SIZE_MAX, &address, &as);
+	pool = owner(conf, last, SIZE_MAX, conf->control, &address, &as);
 	if (pool == NULL)
 		return false;
 	conf_fault(faults, pool->file, pool->line, "control %s: belongs to "

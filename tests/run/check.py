@@ -280,6 +280,36 @@ def two_spellings():
 
 
 @test
+def two_protocols():
+    """an address has one protocol, in one pool or in two"""
+    d = Daemon(workers=ONE)
+    port = free_port()
+    file = re.escape(d.file)
+    said = file + r":\d+: pool %s: %s %s: belongs to pool www already, as " \
+        "%s: an address has one protocol"
+    for place in (d.dir + "/a.sock", "127.0.0.1:%d" % port, "fd:3",
+                  "systemd:www"):
+        for one, two in ((place, "http:" + place), ("http:" + place, place)):
+            got = re.escape(two), re.escape(one)
+            d.set_pool("www", workers=ONE, listen=[one, two])
+            check(d, 78, said % ("www", "listen", *got))
+            d.set_pool("www", workers=ONE, listen=one, status_listen=two)
+            check(d, 78, said % ("www", "status_listen", *got))
+            d.set_pool("www", workers=ONE, listen=one)
+            d.set_pool("two", workers=ONE, listen=two)
+            check(d, 78, said % ("two", "listen", *got))
+            d.drop_pool("two")
+    d.set_pool("www", workers=ONE, listen=["127.0.0.1:%d" % port,
+                                           "http:*:%d" % port])
+    check(d, 78, "already, as 127.0.0.1:%d" % port)
+    d.set_pool("www", workers=ONE, listen=d.dir + "/a.sock")
+    d.top["control"] = d.dir + "/c.sock"
+    d.set_pool("www", workers=ONE, listen="http:%s/c.sock" % d.dir)
+    check(d, 78, "control .*: belongs to pool www already, as http:.*c.sock")
+    d.destroy()
+
+
+@test
 def both_families():
     """IPv6 sockets are IPv6 only: both families have the port"""
     if not has_ipv6():

@@ -14,7 +14,7 @@ from harness import *
 SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | \
     fcntl.F_SEAL_SEAL
 HANDOVER, ORDERS = "LUA_FPM_HANDOVER", "LUA_FPM_ORDERS"
-KIND = {HANDOVER: b"lua_fpm_handover_1", ORDERS: b"lua_fpm_birth_1"}
+KIND = {HANDOVER: b"lua_fpm_handover_1", ORDERS: b"lua_fpm_birth_2"}
 
 
 def put(name, value):
@@ -34,7 +34,8 @@ def contents(variable):
     good = put(KIND[variable], put(b"source", b"pools: {};"))
     return (good[:-1], good[:-8], good + b"x", b"x", os.urandom(70000),
             put(KIND[variable], b""), put(KIND[variable], b"source 9\nx\n"),
-            good.replace(b"_1", b"_0", 1), good.replace(b"_1", b"_2", 1),
+            *(good.replace(KIND[variable], KIND[variable][:-1] + version)
+              for version in (b"0", b"9")),
             put(b"version", b"0.1.0"), good + good)
 
 

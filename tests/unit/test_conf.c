@@ -143,8 +143,8 @@ static const struct row {
 	    "expected a string in double quotes, of 1 to 4095 bytes, found "
 	    "a list" },
 	{ "listen", "[ \"/a\", \"/b\" ]", "( \"/a\", \"/b\" )", "( )",
-	    "expected an address as \"/run/www.sock\" or "
-	    "\"127.0.0.1:9000\", or a list of them, ( \"...\", \"...\" ), "
+	    "expected an address as \"/run/www.sock\", \"127.0.0.1:9000\" "
+	    "or \"http:127.0.0.1:8080\", or a list of them, ( \"...\", \"...\" ), "
 	    "found a list" },
 	{ "listen_owner", "\"root\"", "\"root\"", "0",
 	    "expected a string in double quotes, of 0 to 255 bytes, found 0" },
@@ -217,8 +217,8 @@ static const struct row {
 	    "true" },
 	{ "status_listen", "( \"/s\", \"127.0.0.1:9\" )",
 	    "( \"/s\", \"127.0.0.1:9\" )", "true",
-	    "expected an address as \"/run/www.sock\" or "
-	    "\"127.0.0.1:9000\", or a list of them, ( \"...\", \"...\" ), "
+	    "expected an address as \"/run/www.sock\", \"127.0.0.1:9000\" "
+	    "or \"http:127.0.0.1:8080\", or a list of them, ( \"...\", \"...\" ), "
 	    "found true" },
 	{ "ping_path", "\"/fpm-ping\"", "\"/fpm-ping\"", "7",
 	    "expected a string in double quotes, of 0 to 255 bytes, found 7" },
@@ -553,7 +553,8 @@ START_TEST(a_single_pool_at_fault)
 	assert_faults("command line: app: expected a string in double "
 	    "quotes, of 1 to 4095 bytes, found \"\"\n"
 	    "command line: listen: expected an address as "
-	    "\"/run/www.sock\" or \"127.0.0.1:9000\", or a list of them, ( "
+	    "\"/run/www.sock\", \"127.0.0.1:9000\" or "
+	    "\"http:127.0.0.1:8080\", or a list of them, ( "
 	    "\"...\", \"...\" ), found \"\"\n"
 	    "command line: max: expected an integer as 8, from 1 to 10000, "
 	    "found \"0\"\n");

@@ -84,16 +84,19 @@ static const struct {
 	    "c:2: pool www: app: expected a string in double quotes, of 1 "
 	    "to 4095 bytes, found 1\n"
 	    "c:3: pool www: listen: expected an address as "
-	    "\"/run/www.sock\" or \"127.0.0.1:9000\", or a list of them, ( "
+	    "\"/run/www.sock\", \"127.0.0.1:9000\" or "
+	    "\"http:127.0.0.1:8080\", or a list of them, ( "
 	    "\"...\", \"...\" ), found a list\n"
 	    "c:4: pool www: workers.max: expected an integer as 8, from 1 "
 	    "to 10000, found 0\n" },
 	{ "pools: { www: { app = \"a\"; listen = ( \"/a\",\n\"\",\n3 ); }; };",
 	    "c:2: pool www: listen: expected an address as "
-	    "\"/run/www.sock\" or \"127.0.0.1:9000\", or a list of them, ( "
+	    "\"/run/www.sock\", \"127.0.0.1:9000\" or "
+	    "\"http:127.0.0.1:8080\", or a list of them, ( "
 	    "\"...\", \"...\" ), found \"\"\n"
 	    "c:3: pool www: listen: expected an address as "
-	    "\"/run/www.sock\" or \"127.0.0.1:9000\", or a list of them, ( "
+	    "\"/run/www.sock\", \"127.0.0.1:9000\" or "
+	    "\"http:127.0.0.1:8080\", or a list of them, ( "
 	    "\"...\", \"...\" ), found 3\n" },
 	{ POOL("workers: {\nmax_spare = 9; };"),
 	    "c:2: pool www: workers.max_spare (9) is above workers.max (8)\n" },

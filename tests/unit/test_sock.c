@@ -82,6 +82,28 @@ START_TEST(reads_addresses)
 }
 END_TEST
 
+START_TEST(reads_protocols)
+{
+	static const char *const places[] = { "./x.sock", "/x.sock",
+		"127.0.0.1:8080", "*:8080", "[::1]:8080", "fd:3",
+		"systemd:www" };
+	struct sock_address a, b;
+	char text[64];
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		snprintf(text, sizeof(text), "http:%s", places[i]);
+		ck_assert_int_eq(sock_parse(places[i], &a, &why), 0);
+		ck_assert_int_eq(a.protocol, SOCK_FCGI);
+		ck_assert_int_eq(sock_parse(text, &b, &why), 0);
+		ck_assert_int_eq(b.protocol, SOCK_HTTP);
+		ck_assert(sock_same(&a, &b));
+		ck_assert(sock_overlap(&a, &b));
+		ck_assert_str_eq(sock_place(text), places[i]);
+		ck_assert_str_eq(sock_place(places[i]), places[i]);
+	}
+}
+END_TEST
+
 START_TEST(refuses_what_is_no_address)
 {
 	static const char *const wrong[] = { "", "9000", ":9000", "x.sock",
@@ -90,6 +112,11 @@ START_TEST(refuses_what_is_no_address)
 		"127.0.0.256:9000", "::1:9000", "[::1]", "[::1]9000",
 		"[]:9000", "[::1:9000", "[127.0.0.1]:9000", "[*]:9000",
 		"fd:", "fd:x", "fd:-1", "fd:99999999999",
+		"http:", "http:8080", "http:x.sock", "http:127.0.0.1",
+		"http:127.0.0.1:0", "http:::1:80", "http:fd:x",
+		"http:http:127.0.0.1:80", "http://127.0.0.1:80",
+		"http://run/x.sock", "HTTP:127.0.0.1:80", "https:*:443",
+		"fcgi:*:9000", "fcgi:/x.sock", "ws:*:80", " http:*:80",
 		"[1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb]:1" };
 	struct sock_address a;
 	size_t i;
@@ -120,6 +147,30 @@ START_TEST(explains_what_others_take)
 		    "brackets, as [::1]:9000)" },
 		{ "x.sock", "not an address: x.sock (a path, 127.0.0.1:9000, "
 		    "[::1]:9000, *:9000, fd:3 or systemd:www)" },
+		{ "http:8080", "not an address: http:8080 (a port alone; "
+		    "write http:127.0.0.1:8080, or http:*:8080 for all "
+		    "interfaces)" },
+		{ "http:unix:/x.sock", "not an address: http:unix:/x.sock (a "
+		    "path stands alone: http:/x.sock)" },
+		{ "http:localhost:80", "not a numeric address: "
+		    "http:localhost:80 (write http:127.0.0.1:80 or "
+		    "http:[::1]:80)" },
+		{ "http:127.0.0.1:0", "not a port from 1 to 65535: "
+		    "http:127.0.0.1:0" },
+		{ "http:x", "not an address: http:x (a path, 127.0.0.1:9000, "
+		    "[::1]:9000, *:9000, fd:3 or systemd:www, each after "
+		    "http:)" },
+		{ "http://127.0.0.1:8080", "not an address: "
+		    "http://127.0.0.1:8080 (no URL; write "
+		    "http:127.0.0.1:8080)" },
+		{ "HTTP://[::1]:80/a", "not an address: HTTP://[::1]:80/a (no "
+		    "URL; write http:[::1]:80)" },
+		{ "http:///x.sock", "not an address: http:///x.sock (no URL; "
+		    "write http:/x.sock)" },
+		{ "https:*:443", "not an address: https:*:443 (TLS is left to "
+		    "a proxy, which speaks HTTP or FastCGI to lua-fpm)" },
+		{ "fcgi:*:9000", "not an address: fcgi:*:9000 (FastCGI has no "
+		    "prefix: *:9000)" },
 	};
 	struct sock_address a;
 
@@ -784,6 +835,7 @@ suite(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, reads_addresses);
+	tcase_add_test(t, reads_protocols);
 	tcase_add_test(t, refuses_what_is_no_address);
 	tcase_add_test(t, explains_what_others_take);
 	tcase_add_test(t, knows_the_same_address);

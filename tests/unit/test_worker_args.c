@@ -25,6 +25,7 @@ setup(void)
 	static const char text[] = "pools: { www: { app = \"/a.lua\"; "
 	    "listen = \"/www.sock\"; }; };";
 	static int listener;
+	static const enum sock_protocol protocol = SOCK_HTTP;
 	static const struct conf *conf; /* it outlives what points into it */
 	struct board_lease lease;
 
@@ -38,6 +39,7 @@ setup(void)
 	ck_assert_int_eq(board_lease(board, 1, &lease), 0);
 	orders = (struct worker_orders){ .kind = WORKER_KIND_APP, .pool = &conf->pools[0],
 		.identity = &identity, .listeners = &listener,
+		.protocols = &protocol,
 		.nlisteners = 1, .channel = channel[1],
 		.exchange = { exchange[0], exchange[1] },
 		.head = lease.head, .slot = lease.slot, .number = 1,
@@ -79,6 +81,7 @@ START_TEST(what_is_given_is_taken)
 	ck_assert_str_eq(args->pool->name, "www");
 	ck_assert_uint_eq(args->nlisteners, 1);
 	ck_assert_int_eq(args->listeners[0], orders.listeners[0]);
+	ck_assert_int_eq(args->protocols[0], SOCK_HTTP);
 	ck_assert_int_eq(args->channel, channel[1]);
 	ck_assert_int_eq(args->exchange[0], exchange[0]);
 	ck_assert_int_eq(args->exchange[1], exchange[1]);
@@ -153,7 +156,7 @@ START_TEST(other_bytes_are_refused)
 {
 	struct buf more = bytes(NULL, 0), nonsense = { 0 };
 
-	check_refused(sealed(bytes("lua_fpm_birth_0", 0)));
+	check_refused(sealed(bytes("lua_fpm_birth_1", 0)));
 	check_refused(sealed(bytes(NULL, 1)));
 	check_refused(sealed(bytes(NULL, 100)));
 	buf_puts(&more, "x");

@@ -136,11 +136,13 @@ standalone_main(const struct conf_single *single, char *const *argv)
 {
 	static struct sink sinks[SINK_COUNT] = { { .out.fd = -1 },
 		{ .out.fd = -1 } };
+	static enum sock_protocol protocol = SOCK_FCGI;
 	static struct worker_args args = { .kind = WORKER_KIND_APP,
 		.channel = -1,
 		.exchange = { -1, -1 },
 		.sinks = sinks,
 		.listeners = &self.listener,
+		.protocols = &protocol,
 		.nlisteners = 1,
 		.generation = 1,
 		.again = again };
