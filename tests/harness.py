@@ -1,5 +1,11 @@
 """What the tests of the whole daemon share: a TAP printer, the daemon in a
-scratch directory, a raw FastCGI client that can also talk nonsense, nginx.
+scratch directory, a raw client that can also talk nonsense, nginx.
+
+A script runs over FastCGI, and what is not about its bytes over HTTP as well
+(run): there every address of a pool is an http: address, and request(),
+fetch(), Conn and Load speak HTTP/1.1.  Parameters become headers, LUA and
+those that begin with HTTP_; others cannot be sent.  PROTOCOL=http in the
+environment runs a script, or some of its tests, over HTTP alone.
 
 Tests wait for events (READY, a log line, a file, a FIFO) with until(); none
 sleeps for a time.  Python's standard library only.
@@ -12,6 +18,7 @@ import os
 import pwd
 import random
 import re
+import resource
 import select
 import shutil
 import signal
@@ -24,6 +31,8 @@ import tempfile
 import threading
 import time
 import traceback
+
+import http1
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SRC = os.environ.get("TOP_SRCDIR") or os.path.dirname(HERE)
@@ -49,6 +58,10 @@ SANITIZED = _sanitized()
 NO_LEAK_SEARCH = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") +
                   ":detect_leaks=0"}
 PATIENCE = 60 if SANITIZED else 20  # seconds for what should take far less
+FCGI, HTTP = "fcgi", "http"
+BOTH = (FCGI, HTTP)
+PROTOCOL = os.environ.get("PROTOCOL", FCGI)
+SERVES_HTTP = False  # the daemon has no such listener yet
 
 
 # ---- TAP --------------------------------------------------------------------
@@ -61,8 +74,13 @@ class Skip(Exception):
 _tests = []
 
 
-def test(fn):
-    """Decorator: a test point, described by its docstring."""
+def test(fn=None, *, over=None, because=None):
+    """Decorator: a test point, described by its docstring; over one protocol
+    only if that is named, with the reason."""
+    if fn is None:
+        assert over in BOTH and because, "a test of one protocol says why"
+        return lambda fn: test(fn, over=over, because=because)
+    fn.over = (over,) if isinstance(over, str) else BOTH
     _tests.append(fn)
     return fn
 
@@ -92,8 +110,12 @@ def _alarm(signo, frame):
     os._exit(99)
 
 
-def run(limit=120, needs=()):
-    """Run every test of the script, then stop the daemons that it shares.
+def run(limit=120, needs=(), over=None):
+    """Run every test of the script over one protocol and then over the other,
+    each time stopping the daemons that it shares.
+
+    over: FCGI for a script about its bytes; BOTH where the protocol could
+    matter; otherwise both with FULL in the environment, else FastCGI.
     limit: seconds for all of it; needs: programs without which it cannot."""
     missing = [p for p in (LUA_FPM, *needs) if shutil.which(p) is None]
     if missing:
@@ -101,12 +123,30 @@ def run(limit=120, needs=()):
         return
     signal.signal(signal.SIGALRM, _alarm)
     signal.alarm(limit * (4 if SANITIZED else 1))
-    wanted = sys.argv[1:]
-    tests = [t for t in _tests if not wanted or t.__name__ in wanted]
-    print("TAP version 13\n1..%d" % (len(tests) + 1), flush=True)
-    failed = 0
-    for n, fn in enumerate(tests, 1):
-        name = " ".join((fn.__doc__ or fn.__name__).split())
+    wanted = [t for t in _tests
+              if not sys.argv[1:] or t.__name__ in sys.argv[1:]]
+    mine = [t for t in wanted if PROTOCOL in t.over]
+    again = [t for t in wanted if HTTP in t.over] if \
+        SERVES_HTTP and "PROTOCOL" not in os.environ and over != FCGI and \
+        (over == BOTH or "FULL" in os.environ) else []
+    begin = int(os.environ.get("TAP_BEGIN", 1))
+    if begin == 1:
+        print("TAP version 13\n1..%d" % (
+            len(mine) + 1 + (len(again) + 1 if again else 0)), flush=True)
+    code = _run(mine, begin)
+    if again:
+        signal.alarm(0)
+        code |= subprocess.run(
+            [sys.executable, "-B", *sys.argv],
+            env={**os.environ, "PROTOCOL": HTTP,
+                 "TAP_BEGIN": str(begin + len(mine) + 1)}).returncode
+    sys.exit(code)
+
+
+def _run(tests, begin):
+    failed, prefix = 0, "http: " if PROTOCOL == HTTP else ""
+    for n, fn in enumerate(tests, begin):
+        name = prefix + " ".join((fn.__doc__ or fn.__name__).split())
         began = time.monotonic()
         try:
             what = _attempt(fn)
@@ -122,12 +162,18 @@ def run(limit=120, needs=()):
             for d in list(_live):
                 diag(d.tail())
     whats = [w for w in (_attempt(d.stop) for d in list(_live)) if w]
-    print("%sok %d - what the script started stops and leaves nothing behind"
-          % ("not " if whats else "", len(tests) + 1), flush=True)
+    print("%sok %d - %swhat the script started stops and leaves nothing "
+          "behind" % ("not " if whats else "", begin + len(tests), prefix),
+          flush=True)
     for what in whats:
         diag(what)
     _kill_all()
-    sys.exit(1 if failed or whats else 0)
+    if os.environ.get("TIMES"):
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        own = resource.getrusage(resource.RUSAGE_SELF)
+        diag("processor: %.2f s of daemons, %.2f s of the script" % (
+            used.ru_utime + used.ru_stime, own.ru_utime + own.ru_stime))
+    return 1 if failed or whats else 0
 
 
 def until(fn, what="", timeout=None):
@@ -427,16 +473,19 @@ class Daemon:
         del self.pools[name]
 
     def configuration(self):
+        pools = {name: {k: spelt(v) if k == "listen" else v
+                        for k, v in pool.items()}
+                 for name, pool in self.pools.items()}
         return "".join("%s = %s;\n" % (k, libconfig(v)) for k, v in
-                       [*self.top.items(), ("pools", self.pools)])
+                       [*self.top.items(), ("pools", pools)])
 
     def write_conf(self, text=None):
         write(self.file, self.configuration() if text is None else text)
         for pool in self.pools.values():
             listen = pool.get("listen", [])
             for a in [listen] if isinstance(listen, str) else listen:
-                if a.startswith("/"):
-                    self.sockets.add(a)
+                if where(a).startswith("/"):
+                    self.sockets.add(where(a))
 
     # -- life
 
@@ -688,6 +737,28 @@ class Gate:
         until(self.open_if_held, "somebody waits at the gate")
 
 
+# ---- addresses --------------------------------------------------------------
+
+
+def speaks(address):
+    """The protocol of an address: what it begins with ("fcgi:" is the tests'
+    own), or that of this run."""
+    kind = address.partition(":")[0]
+    return kind if kind in BOTH else PROTOCOL
+
+
+def where(address):
+    """An address without its protocol."""
+    return address[5:] if address.startswith(("http:", "fcgi:")) else address
+
+
+def spelt(addresses):
+    """An address, or a list of them, as `listen` and -l take it."""
+    if not isinstance(addresses, str):
+        return [spelt(a) for a in addresses]
+    return ("http:" if speaks(addresses) == HTTP else "") + where(addresses)
+
+
 # ---- FastCGI ----------------------------------------------------------------
 
 BEGIN, ABORT, END, PARAMS, STDIN, STDOUT, STDERR = 1, 2, 3, 4, 5, 6, 7
@@ -754,29 +825,49 @@ def default_params(method="GET", uri="/", body=None):
 
 
 def head(method="GET", uri="/", lua=None, params=(), body=None, keep=False,
-         id=1):
+         id=1, protocol=PROTOCOL, chunked=False):
     """Everything before the body."""
     items = default_params(method, uri, body)
     given = params.items() if isinstance(params, dict) else params
     names = {k for k, _ in given}
+    if protocol == HTTP:
+        items = [(k, v) for k, v in items if k not in OF_THE_SERVER]
     items = [(k, v) for k, v in items if k not in names]
     items += [(k, v) for k, v in given if v is not None]
     if lua is not None:
         items.append(("LUA", lua))
+    if protocol == HTTP:
+        return http1.head([(k, as_bytes(v)) for k, v in items], keep, chunked)
     return begin(keep=keep, id=id) + stream(PARAMS, pairs(items), id)
 
 
-def request(method=None, body=None, id=1, **rest):
+OF_THE_SERVER = ("GATEWAY_INTERFACE", "REMOTE_ADDR")  # not said by a client
+
+
+# Keys of a pool whose workers see a body as it comes, not when it is whole.
+STREAMED = {"http": {"request_buffer": 0}} if PROTOCOL == HTTP else {}
+
+
+def part(data, end=False, id=1, protocol=PROTOCOL, chunked=False):
+    """Some bytes of the body, whose length head() was told, or chunked; end:
+    the last ones."""
+    if protocol == HTTP:
+        return http1.part(data, end, chunked)
+    return stream(STDIN, data, id, end=end)
+
+
+def request(method=None, body=None, id=1, protocol=PROTOCOL, chunked=False,
+            **rest):
     """A whole request as bytes."""
     body = None if body is None else as_bytes(body)
     method = method or ("GET" if body is None else "POST")
-    return head(method, body=body, id=id, **rest) + stream(STDIN, body or b"",
-                                                           id)
+    return head(method, body=body, id=id, protocol=protocol, chunked=chunked,
+                **rest) + part(body or b"", True, id, protocol, chunked)
 
 
 class Response:
-    """One FastCGI response: out, errors, app_status, protocol_status, and
-    the CGI head in it."""
+    """One response: out, errors, app_status, protocol_status, and the CGI head
+    in it."""
 
     def __init__(self):
         self.out = b""
@@ -820,6 +911,7 @@ class Response:
 
 
 def parse_address(address):
+    address = where(address)
     if address.startswith("/"):
         return socket.AF_UNIX, address
     host, _, port = address.rpartition(":")
@@ -828,20 +920,43 @@ def parse_address(address):
     return family, (host if host != "*" else "127.0.0.1", int(port))
 
 
-class Conn:
-    """A connection to a FastCGI server."""
+class HttpResponse(Response):
+    """One HTTP response as if it were of FastCGI: `out` is its head and its
+    body, which is in no chunks any more.  It is complete, with the application
+    status 0, if the end of the body was seen, and cut if it has begun and that
+    was not seen."""
 
-    def __init__(self, address, timeout=None, options=()):
-        """options: (level, name, value), set before it connects."""
+    @property
+    def headers(self):
+        lines = self.head.decode("latin-1").split("\r\n")[1:]
+        return [tuple(x.strip() for x in line.split(":", 1))
+                for line in lines if line]
+
+    @property
+    def status_line(self):
+        return self.head.partition(b"\r\n")[0].decode("latin-1")[9:] or None
+
+
+class Conn:
+    """A connection to a server, of FastCGI or HTTP as the address says."""
+
+    def __new__(cls, address, *_, **__):
+        return super().__new__(HttpConn if speaks(address) == HTTP else
+                               FcgiConn)
+
+    def __init__(self, address, timeout=None, options=(), source=None):
+        """options: (level, name, value), set before it connects; source: an
+        address of the client's own."""
         family, where = parse_address(address)
         self.sock = socket.socket(family, socket.SOCK_STREAM)
-        self.buffer = b""
         try:
             # Blocking, so that a full queue makes us wait (unix(7): EAGAIN).
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO,
                                  struct.pack("ll", timeout or PATIENCE, 0))
             for option in options:
                 self.sock.setsockopt(*option)
+            if source:
+                self.sock.bind((source, 0))
             self.sock.connect(where)
             self.sock.settimeout(timeout or PATIENCE)
         except Exception:
@@ -865,6 +980,27 @@ class Conn:
 
     def send(self, data):
         self.sock.sendall(data)
+
+    def ask(self, method=None, body=None, id=1, **q):
+        """One request and its response."""
+        self.send(request(method, body, id, protocol=self.protocol, **q))
+        return self.response(id, head_only=method == "HEAD")
+
+    def eof(self):
+        """Wait for the other side to close; True if nothing came before."""
+        try:
+            return not self.buffer and self.sock.recv(1) == b""
+        except ConnectionResetError:
+            return True
+
+
+class FcgiConn(Conn):
+    protocol = FCGI
+    closes = False  # no response says so
+
+    def __init__(self, *given, **how):
+        super().__init__(*given, **how)
+        self.buffer = b""
 
     def _need(self, n):
         while len(self.buffer) < n:
@@ -893,7 +1029,7 @@ class Conn:
         equal(kind, STDOUT, "type of the next record")
         return data
 
-    def response(self, id=1, into=None):
+    def response(self, id=1, into=None, head_only=False):
         """Read one response; `complete` says whether END_REQUEST came."""
         r = into or Response()
         while True:
@@ -918,26 +1054,68 @@ class Conn:
             else:
                 raise AssertionError("record of type %d" % kind)
 
-    def ask(self, **q):
-        self.send(request(**q))
-        return self.response(q.get("id", 1))
 
-    def eof(self):
-        """Wait for the other side to close; True if nothing came before."""
+class HttpConn(Conn):
+    protocol = HTTP
+
+    def __init__(self, *given, **how):
+        super().__init__(*given, **how)
+        self.reader = http1.Reader(lambda: self.sock.recv(65536))
+        self.begun = False  # the head of a response has been read
+
+    @property
+    def buffer(self):
+        return self.reader.buffer
+
+    @property
+    def closes(self):
+        """The response said that it was the last one."""
+        return self.reader.closes
+
+    def piece(self, head_only=False):
+        """The next bytes of the response, the head with the first; b"" at its
+        end, None if the server closes before."""
+        got = b""
+        if not self.begun:
+            got = self.reader.head(head_only)
+            if got is None:
+                return None
+            self.begun = True
+            if not self.reader.left or not self.buffer:
+                return got
+        data = self.reader.piece()
+        return got + data if data is not None else got or None
+
+    def response(self, id=1, into=None, head_only=False):
+        """Read one response, or the rest of it; `complete` says whether its
+        end was seen."""
+        r = into or HttpResponse()
         try:
-            return self.sock.recv(1) == b""
+            if not self.begun:
+                head = self.reader.head(head_only)
+                if head is None:
+                    return r
+                r.out += head
+                self.begun = True
+            r.cut = True  # until the end is seen
+            while (data := self.reader.piece()):
+                r.out += data
         except ConnectionResetError:
-            return True
+            return r
+        if data is not None:
+            r.cut, r.app_status, r.protocol_status = False, 0, COMPLETE
+            self.begun = False
+        return r
 
 
 def fetch(address, timeout=None, **q):
     """One request over a connection of its own."""
     with Conn(address, timeout) as c:
         try:
-            c.send(request(**q))
+            c.send(request(protocol=c.protocol, **q))
         except (BrokenPipeError, ConnectionResetError):
             pass  # it may have answered without reading everything
-        return c.response(q.get("id", 1))
+        return c.response(q.get("id", 1), head_only=q.get("method") == "HEAD")
 
 
 class Background(threading.Thread):
@@ -971,7 +1149,7 @@ class Load:
     def __init__(self, address, clients=4, keep=False, check=None, **q):
         self.address, self.keep, self.q = address, keep, q
         self.check = check or (lambda r: r.status == 200)
-        self.bytes = request(keep=keep, **q)
+        self.bytes = request(keep=keep, protocol=speaks(address), **q)
         self.done = 0
         self.failures = []
         self.ending = False
@@ -1001,7 +1179,7 @@ class Load:
                 self._note(repr(e))
                 conn = None
                 continue
-            if not self.keep or not r.complete:
+            if not self.keep or not r.complete or conn.closes:
                 conn.close()
                 conn = None
         if conn is not None:

@@ -20,11 +20,7 @@ def daemon(listen, *allowed):
 
 def connect(port, source, host="127.0.0.1"):
     """A connection of a client with that address."""
-    c = Conn.__new__(Conn)
-    c.buffer = b""
-    c.sock = socket.create_connection((host, port), PATIENCE,
-                                      (source, 0) if source else None)
-    return c
+    return Conn("[%s]:%d" % (host, port), source=source)
 
 
 def is_served(c):

@@ -122,6 +122,8 @@ def read_limit():
                         if select_readable(slow.sock, 0.05):
                             return
             t = Background(dribble)
+            if PROTOCOL == HTTP:  # who has begun is told
+                equal([c.response().status for c in (half, slow)], [408, 408])
             for c in (half, silent, slow):
                 assert c.eof(), "closed without an answer"
             t.result()
@@ -145,7 +147,7 @@ def body_limit():
         with d.connect() as c:
             c.send(head("POST", body=b"12345", lua="return text("
                         "env.input:read('a'))"))
-            c.send(stream(STDIN, b"123", end=False))
+            c.send(part(b"123"))
             began = time.monotonic()
             r = c.response()
             took = time.monotonic() - began
@@ -162,9 +164,9 @@ def slow_body():
             c.send(head("POST", body=b"x" * 50, lua="return text("
                         "env.input:read('a'))"))
             for n in range(50):
-                c.send(stream(STDIN, b"%d" % (n % 10), end=False))
+                c.send(part(b"%d" % (n % 10)))
                 assert not select_readable(c.sock, 0.05)
-            c.send(stream(STDIN, b""))
+            c.send(part(b"", end=True))
             equal(c.response().body, b"0123456789" * 5)
 
 
@@ -175,11 +177,11 @@ def trickle(d, n):
         c.send(head("POST", body=b"x" * n, lua="return text("
                     "env.input:read('a'))"))
         for _ in range(n):
-            c.send(stream(STDIN, b"x", end=False))
+            c.send(part(b"x"))
             if select_readable(c.sock, 0.05):
                 break
         else:
-            c.send(stream(STDIN, b""))
+            c.send(part(b"", end=True))
         return c.response()
 
 
@@ -187,7 +189,7 @@ def rates(**limits):
     """A daemon in which a rate is looked at each second, and whose log says
     what was too slow."""
     d = Daemon(workers=ONE, timeouts={"read": "20s", "stop": "5s"},
-               limits=limits)
+               limits=limits, **STREAMED)
     d.program = QUICK
     d.expect("slower than limits.min_rate", "did not send it in time")
     return d
@@ -222,7 +224,7 @@ def rate_of_waiting_only():
         gate.wait()
         assert not select_readable(c.sock, 1.5)
         gate.open()
-        c.send(stream(STDIN, b"xxx"))
+        c.send(part(b"xxx", end=True))
         equal(c.response().body, b"xxx")
 
 
@@ -302,13 +304,13 @@ def client_leaves_during_the_response():
 def client_leaves_during_the_body():
     """a client that closes in the middle of its body: the application gets an
     error, not a short body; the worker serves the next"""
-    with Daemon(workers=ONE) as d:
+    with Daemon(workers=ONE, **STREAMED) as d:
         worker = d.workers()
         c = d.connect()
         c.send(head("POST", body=b"x" * 100, lua="local ok, got = pcall("
                     "function() return env.input:read('a') end) "
                     "print('read', ok, got) return {}"))
-        c.send(stream(STDIN, b"abc", end=False))
+        c.send(part(b"abc"))
         c.close()
         d.wait_log(r"read(\\t|\t)false")
         equal((d.fetch().status, d.workers()), (200, worker))
@@ -375,7 +377,7 @@ def heads_that_stay_incomplete():
     with Daemon(workers=ONE) as d:
         worker = d.wait_ready(1)[0]
         equal(d.fetch().status, 200)
-        whole, before = request(params={"LONG": "x" * 60000}), rss(worker)
+        whole, before = request(params={"HTTP_LONG": "x" * 60000}), rss(worker)
         conns = []
         for _ in range(800):
             conns.append(d.connect())
@@ -421,4 +423,4 @@ def nothing_leaks():
                 rss(worker) - memory)
 
 
-run(150)
+run(150, over=BOTH)

@@ -53,8 +53,9 @@ def refused():
     """what could forge a log line, or is too long, is replaced by an id of
     our own"""
     with Daemon(**ID) as d:
-        for sent in ("", "a b", 'a"', "a\\b", "'", "a\nb", "\x1b[0m",
-                     b"\xff", b"a\0b", "x" * 64, "x" * 30000):
+        for sent in ("", "a b", 'a"', "a\\b", "'", b"\xff", "x" * 64,
+                     "x" * 30000) + (() if PROTOCOL == HTTP else
+                                     ("a\nb", "\x1b[0m", b"a\0b")):
             got = id_of(d, sent)
             matches(r"^[0-9a-f-]{1,40}$", got.decode(), "%.20r" % sent)
 
@@ -63,7 +64,7 @@ def refused():
 def logged():
     """every line about a request carries it: errors, env.errors, a request
     body that ends; a line about none does not"""
-    with Daemon(**ID) as d:
+    with Daemon(**ID, **STREAMED) as d:
         d.expect("boom", "said", "POST /")
         d.lua("env.errors:write('said\\n') error('boom')", uri="/x",
               params={"HTTP_X_REQUEST_ID": "the-id"})
@@ -72,9 +73,9 @@ def logged():
         d.wait_log(r"\[request the-id\] GET /x: request:1: boom")
         with d.connect() as c:
             c.send(head(lua="return text(env.input:read('a'))", method="POST",
-                        params={"HTTP_X_REQUEST_ID": "half",
-                                "CONTENT_LENGTH": 5}))
-            c.send(record(77, b"?"))
+                        params={"HTTP_X_REQUEST_ID": "half"},
+                        chunked=True))
+            c.send(record(77, b"?") if PROTOCOL == FCGI else b"?\r\n")
             d.wait_log(r"\[request half\] connection \d+: ")
         with d.connect() as c:
             c.send(b"\x07" * 8)
@@ -85,4 +86,4 @@ def logged():
         assert "[request" not in line, line
 
 
-run()
+run(over=BOTH)

@@ -137,7 +137,7 @@ def slow_upload():
                      "while true do end"):
             with d.connect() as c:
                 c.send(head("POST", body=b"x" * 100, lua=code))
-                c.send(stream(STDIN, b"abc", end=False))
+                c.send(part(b"abc"))
                 equal(c.response().status, 408)
             equal((d.fetch().body, d.workers()), (b"hello", worker))
 
@@ -183,7 +183,7 @@ def ended(d, lua):
     return got, ends
 
 
-@test
+@test(over=FCGI, because="HTTP has no stream for errors")
 def errors_before_it_hangs():
     """errors that the web server has been sent are ended, whether the request
     is answered still or cut"""
@@ -263,4 +263,4 @@ def of_another_interface():
                    r"timeouts\.request.*traceback.*app\.lua:2: in")
 
 
-run(limit=180)
+run(limit=180, over=BOTH)
