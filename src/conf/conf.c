@@ -141,6 +141,7 @@ pool_clear(struct conf_pool *pool)
 	free(pool->chroot);
 	free(pool->request_id);
 	conf_list_free(&pool->status_listen);
+	conf_list_free(&pool->http.proxies);
 	conf_list_free(&pool->timers);
 	free(pool->status_path);
 	free(pool->ping_path);
@@ -186,6 +187,14 @@ conf_pool_serves(const struct conf_pool *pool)
 	const char *what = pool->app != NULL ? pool->app : pool->root;
 
 	return what != NULL ? what : "";
+}
+
+int64_t
+conf_body_limit(const struct conf_pool *pool, enum sock_protocol protocol)
+{
+	if (pool->limits.body > 0 || protocol == SOCK_FCGI)
+		return pool->limits.body;
+	return pool->http.max_body;
 }
 
 const struct conf_pool *

@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #include "base/why.h"
+#include "net/sock_protocol.h"
 
 enum conf_mode { MODE_STATIC, MODE_DYNAMIC, MODE_ONDEMAND };
 
@@ -27,6 +28,12 @@ enum conf_interface { /* what an application is written for */
 	INTERFACE_FUNCTIONS,
 	INTERFACE_FILES,
 	INTERFACE_CGI
+};
+
+enum conf_forwarded { /* how proxies tell for whom they ask */
+	CONF_FORWARDED_NONE,
+	CONF_FORWARDED_FOR, /* X-Forwarded-For and X-Forwarded-Proto */
+	CONF_FORWARDED_RFC  /* Forwarded (RFC 7239) */
 };
 
 #define CONF_UNSET     ((int64_t)-1) /* a mode or size that is not changed */
@@ -56,7 +63,7 @@ struct conf_timeouts { /* ms */
 	int64_t after;	   /* for what follows a request, 0: no limit */
 	int64_t queue;	   /* for one to wait for a worker, 0: no limit */
 	int64_t slow;	   /* a request that takes as long is logged, 0: none */
-	int64_t read;	   /* for a whole request head; between body bytes */
+	int64_t read; /* FastCGI: for a whole request head; between body bytes */
 	int64_t write;	   /* for the peer to take some output */
 	int64_t keepalive; /* an idle kept connection */
 	int64_t stop;	   /* from TERM to KILL */
@@ -64,6 +71,7 @@ struct conf_timeouts { /* ms */
 
 struct conf_limits {
 	int64_t head; /* bytes of a request's head: all its parameters */
+	int64_t body; /* bytes of a request's body, 0: see conf_body_limit */
 	int64_t response_head; /* bytes of a response's head, 0: no limit */
 	int64_t memory; /* bytes of the Lua heap, 0: no limit */
 	int64_t min_rate; /* bytes of a body a second, 0: no limit */
@@ -87,6 +95,17 @@ struct conf_logs { /* of a pool */
 	struct conf_list access_suppress; /* paths that are not logged */
 	char *slow;			  /* as access */
 	int64_t slow_depth; /* frames of a traceback */
+};
+
+struct conf_http { /* at addresses where clients speak HTTP */
+	struct conf_list proxies; /* base/cidr.h, or "unix" */
+	int64_t forwarded;	  /* enum conf_forwarded */
+	bool proxy_protocol;	  /* connections begin with its header */
+	int64_t request_buffer; /* bytes of a body that wait outside a worker */
+	int64_t response_buffer;    /* and of a response */
+	int64_t max_body;	    /* see conf_body_limit */
+	int64_t read;		    /* ms; as timeouts.read */
+	int64_t keepalive_requests; /* on one connection, 0: no limit */
 };
 
 struct conf_pool {
@@ -132,6 +151,7 @@ struct conf_pool {
 	struct conf_limits limits;
 	struct conf_logs logs;
 	struct conf_lua lua;
+	struct conf_http http;
 };
 
 /* One fault of a configuration, escaped for display (base/escape.h).  The list
@@ -193,6 +213,11 @@ bool conf_has_root(enum conf_interface interface);
 
 /* What a pool serves, its app or its root, for messages. */
 const char *conf_pool_serves(const struct conf_pool *pool);
+
+/* The most bytes that the body of a request may have which comes by that
+ * protocol, 0: no limit. */
+int64_t conf_body_limit(const struct conf_pool *pool,
+    enum sock_protocol protocol);
 
 /* The pool of that name, or NULL. */
 const struct conf_pool *conf_find(const struct conf *conf, const char *name);

@@ -158,7 +158,7 @@ check_process(struct judge *judge)
 		    "needs some itself", pool->limits.files, FILES_LEAST);
 }
 
-/* ---- allowed clients ----------------------------------------------------- */
+/* ---- peers --------------------------------------------------------------- */
 
 static void
 check_clients(struct judge *judge)
@@ -171,6 +171,21 @@ check_clients(struct judge *judge)
 		if (cidr_parse(list->item[i], &cidr, &why) == -1)
 			blame(judge, GROUP_POOL, "allowed_clients",
 			    "allowed_clients: %s", why.text);
+	}
+}
+
+static void
+check_proxies(struct judge *judge)
+{
+	const struct conf_list *list = &judge->pool->http.proxies;
+	struct cidr cidr;
+	struct why why;
+
+	for (size_t i = 0; i < list->n; i++) {
+		if (strcmp(list->item[i], "unix") != 0 &&
+		    cidr_parse(list->item[i], &cidr, &why) == -1)
+			blame(judge, GROUP_HTTP, "proxies", "http.proxies: %s",
+			    why.text);
 	}
 }
 
@@ -458,6 +473,7 @@ conf_check(const struct conf *conf, const struct conf_origin *origins,
 		check_request(&judge);
 		check_slow(&judge);
 		check_clients(&judge);
+		check_proxies(&judge);
 		conf_rules(judge.pool, say, &judge);
 		check_across(&judge, conf);
 		check_processes(&judge, conf);

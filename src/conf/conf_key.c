@@ -23,8 +23,11 @@ static const char *const interface_words[] = { "native", "wsapi", "lapis",
 	"moonbridge", "functions", "files", "cgi",
 	NULL }; /* enum conf_interface */
 
+static const char *const forwarded_words[] = { "none", "x-forwarded-for",
+	"forwarded", NULL }; /* enum conf_forwarded */
+
 static const char *const group_names[GROUP_COUNT] = { "", "", "workers",
-	"timeouts", "limits", "logs", "lua" };
+	"timeouts", "limits", "logs", "lua", "http" };
 
 const struct conf_key conf_keys[] = {
 	{ GROUP_TOP, "pid_file", KEY_STRING, TOP(pid_file),
@@ -152,6 +155,8 @@ const struct conf_key conf_keys[] = {
 
 	{ GROUP_LIMITS, "head", KEY_SIZE, POOL(limits.head),
 	    "64K", 1024, 1024 * 1024, CLASS_REPLACE, NULL },
+	{ GROUP_LIMITS, "body", KEY_SIZE, POOL(limits.body),
+	    "0", 0, SIZE_MOST, CLASS_REPLACE, NULL },
 	{ GROUP_LIMITS, "response_head", KEY_SIZE, POOL(limits.response_head),
 	    "15K", 0, SIZE_MOST, CLASS_REPLACE, NULL },
 	{ GROUP_LIMITS, "min_rate", KEY_SIZE, POOL(limits.min_rate),
@@ -189,6 +194,24 @@ const struct conf_key conf_keys[] = {
 	    "all", 1, NAME_MOST, CLASS_REPLACE, NULL },
 	{ GROUP_LUA, "binary_chunks", KEY_BOOL, POOL(lua.binary_chunks),
 	    "false", 0, 1, CLASS_REPLACE, NULL },
+
+	{ GROUP_HTTP, "proxies", KEY_STRINGS, POOL(http.proxies),
+	    NULL, 0, NAME_MOST, CLASS_REPLACE, NULL },
+	{ GROUP_HTTP, "forwarded", KEY_WORD, POOL(http.forwarded),
+	    "x-forwarded-for", 0, 0, CLASS_REPLACE, forwarded_words },
+	{ GROUP_HTTP, "proxy_protocol", KEY_BOOL, POOL(http.proxy_protocol),
+	    "false", 0, 1, CLASS_REPLACE, NULL },
+	{ GROUP_HTTP, "request_buffer", KEY_SIZE, POOL(http.request_buffer),
+	    "64K", 0, 1024 * 1024, CLASS_REPLACE, NULL },
+	{ GROUP_HTTP, "response_buffer", KEY_SIZE, POOL(http.response_buffer),
+	    "256K", 0, 16 * 1024 * 1024, CLASS_REPLACE, NULL },
+	{ GROUP_HTTP, "max_body", KEY_SIZE, POOL(http.max_body),
+	    "10M", 0, SIZE_MOST, CLASS_REPLACE, NULL },
+	{ GROUP_HTTP, "read", KEY_DURATION, POOL(http.read),
+	    "10s", SHORTEST, DAY, CLASS_REPLACE, NULL },
+	{ GROUP_HTTP, "keepalive_requests", KEY_INTEGER,
+	    POOL(http.keepalive_requests),
+	    "1000", 0, INT32_MAX, CLASS_REPLACE, NULL },
 
 	{ GROUP_COUNT, NULL, KEY_STRING, 0, NULL, 0, 0, CLASS_RESTART, NULL }
 };

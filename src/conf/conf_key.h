@@ -20,6 +20,7 @@ enum key_group {
 	GROUP_LIMITS,
 	GROUP_LOGS,
 	GROUP_LUA,
+	GROUP_HTTP,
 	GROUP_COUNT
 };
 
@@ -61,7 +62,7 @@ struct conf_key {
 /* Ends with a row whose name is NULL. */
 extern const struct conf_key conf_keys[];
 
-#define KEY_COUNT 96 /* at least the number of rows */
+#define KEY_COUNT 112 /* at least the number of rows */
 
 /* The key of that name in a group, or NULL. */
 const struct conf_key *conf_key_find(enum key_group group, const char *name);

@@ -82,6 +82,7 @@ START_TEST(defaults_are_filled_in)
 	    "\t\t};\n"
 	    "\t\tlimits: {\n"
 	    "\t\t\thead = \"64K\";\n"
+	    "\t\t\tbody = \"0\";\n"
 	    "\t\t\tresponse_head = \"15K\";\n"
 	    "\t\t\tmin_rate = \"256\";\n"
 	    "\t\t\tmemory = \"0\";\n"
@@ -103,6 +104,16 @@ START_TEST(defaults_are_filled_in)
 	    "\t\t\tdisable = ( );\n"
 	    "\t\t\tlibraries = \"all\";\n"
 	    "\t\t\tbinary_chunks = false;\n"
+	    "\t\t};\n"
+	    "\t\thttp: {\n"
+	    "\t\t\tproxies = ( );\n"
+	    "\t\t\tforwarded = \"x-forwarded-for\";\n"
+	    "\t\t\tproxy_protocol = false;\n"
+	    "\t\t\trequest_buffer = \"64K\";\n"
+	    "\t\t\tresponse_buffer = \"256K\";\n"
+	    "\t\t\tmax_body = \"10M\";\n"
+	    "\t\t\tread = \"10s\";\n"
+	    "\t\t\tkeepalive_requests = 1000;\n"
 	    "\t\t};\n"
 	    "\t};\n"
 	    "};\n");
@@ -286,6 +297,8 @@ static const struct row {
 	    "\"infinite\"" },
 	{ "limits.head", "4096", "\"4K\"", "\"2M\"",
 	    "expected a size as \"64K\", from 1K to 1M, found \"2M\"" },
+	{ "limits.body", "\"64M\"", "\"64M\"", "\"64MB\"",
+	    "expected a size as \"128M\", from 0 to 1024G, found \"64MB\"" },
 	{ "limits.response_head", "8192", "\"8K\"", "\"2048G\"",
 	    "expected a size as \"15K\", from 0 to 1024G, found \"2048G\"" },
 	{ "limits.memory", "\"128M\"", "\"128M\"", "\"128MB\"",
@@ -319,6 +332,26 @@ static const struct row {
 	    "\"...\", \"...\" ), none empty, found a list" },
 	{ "lua.binary_chunks", "true", "true", "\"yes\"",
 	    "expected true or false, without quotes, found \"yes\"" },
+	{ "http.proxies", "[ \"10.0.0.0/8\", \"unix\" ]",
+	    "( \"10.0.0.0/8\", \"unix\" )", "( \"\" )",
+	    "expected a string in double quotes or a list of them, ( "
+	    "\"...\", \"...\" ), none empty, found \"\"" },
+	{ "http.forwarded", "\"none\"", "\"none\"", "\"Forwarded\"",
+	    "expected one of \"none\", \"x-forwarded-for\", "
+	    "\"forwarded\", found \"Forwarded\"" },
+	{ "http.proxy_protocol", "true", "true", "2",
+	    "expected true or false, without quotes, found 2" },
+	{ "http.request_buffer", "0", "\"0\"", "\"2M\"",
+	    "expected a size as \"64K\", from 0 to 1M, found \"2M\"" },
+	{ "http.response_buffer", "\"16M\"", "\"16M\"", "\"17M\"",
+	    "expected a size as \"256K\", from 0 to 16M, found \"17M\"" },
+	{ "http.max_body", "\"1G\"", "\"1G\"", "\"1025G\"",
+	    "expected a size as \"10M\", from 0 to 1024G, found "
+	    "\"1025G\"" },
+	{ "http.read", "\"1m\"", "\"1m\"", "0",
+	    "expected a duration as \"10s\", from 10ms to 1d, found 0" },
+	{ "http.keepalive_requests", "0", "0", "-1",
+	    "expected an integer as 1000, from 0 to 2147483647, found -1" },
 };
 
 /* A whole configuration in which `key` has `value` on line 2. */
@@ -546,6 +579,33 @@ START_TEST(a_single_pool_is_static)
 }
 END_TEST
 
+START_TEST(limits_bodies)
+{
+	static const struct {
+		const char *keys;
+		int64_t fcgi, http;
+	} limits[] = {
+		{ POOL(""), 0, 10 << 20 },
+		{ POOL("http: { max_body = 0; };"), 0, 0 },
+		{ POOL("http: { max_body = 7; };"), 0, 7 },
+		{ POOL("limits: { body = 5; };"), 5, 5 },
+		{ POOL("limits: { body = 5; }; http: { max_body = 3; };"), 5,
+		    5 },
+		{ POOL("limits: { body = 5; }; http: { max_body = 0; };"), 5,
+		    5 },
+	};
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
+		read_text(limits[i].keys);
+		assert_good();
+		ck_assert_int_eq(conf_body_limit(&conf->pools[0], SOCK_FCGI),
+		    limits[i].fcgi);
+		ck_assert_int_eq(conf_body_limit(&conf->pools[0], SOCK_HTTP),
+		    limits[i].http);
+	}
+}
+END_TEST
+
 START_TEST(a_single_pool_at_fault)
 {
 	conf = conf_single(&(struct conf_single){ "", "", 0, "no such",
@@ -632,6 +692,7 @@ suite(void)
 	tcase_add_test(tc, other_modes_ignore_spare_workers);
 	tcase_add_test(tc, a_relative_app_is_found_beside_its_file);
 	tcase_add_test(tc, two_hundred_pools);
+	tcase_add_test(tc, limits_bodies);
 	tcase_add_test(tc, a_single_pool_is_static);
 	tcase_add_test(tc, a_single_pool_at_fault);
 	tcase_add_test(tc, the_example_shows_the_defaults);

@@ -174,6 +174,16 @@ static const struct {
 	    "c:2: pool www: allowed_clients: \"web\" is no address\n"
 	    "c:2: pool www: allowed_clients: \"10.0.0.1/8\" has bits beyond "
 	    "its length\n" },
+	{ POOL("http: {\nproxies = ( \"unix\", \"10.0.0.0/8\", \"nginx\", "
+	    "\"10.0.0.1/8\" ); };"),
+	    "c:2: pool www: http.proxies: \"nginx\" is no address\n"
+	    "c:2: pool www: http.proxies: \"10.0.0.1/8\" has bits beyond its "
+	    "length\n" },
+	{ POOL("http: {\nforwarded = \"xff\";\nforward = 1; };"),
+	    "c:2: pool www: http.forwarded: expected one of \"none\", "
+	    "\"x-forwarded-for\", \"forwarded\", found \"xff\"\n"
+	    "c:3: pool www: http.forward: unknown key; did you mean "
+	    "\"forwarded\"?\n" },
 	{ POOL("\ngroup = \"root\";"),
 	    "c:2: pool www: group is set without user\n" },
 	{ POOL("\nuser = \"no such\";\ngroup = \"none\";\n"
