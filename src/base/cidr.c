@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/num.h"
@@ -100,4 +101,43 @@ cidr_has(const struct cidr *cidr, const struct sockaddr *sa)
 		return false;
 	}
 	return has_address(cidr, address);
+}
+
+int
+cidr_set_add(struct cidr_set *set, const char *text, struct why *why)
+{
+	struct cidr cidr, *grown;
+
+	if (strcmp(text, CIDR_UNIX) == 0) {
+		if (set != NULL)
+			set->local = true;
+		return 0;
+	}
+	if (cidr_parse(text, &cidr, why) == -1)
+		return -1;
+	if (set == NULL)
+		return 0;
+	grown = reallocarray(set->range, set->n + 1, sizeof(*grown));
+	if (grown == NULL)
+		return fault(why, text, "has no room in memory");
+	set->range = grown;
+	grown[set->n++] = cidr;
+	return 0;
+}
+
+bool
+cidr_set_has(const struct cidr_set *set, const unsigned char address[16])
+{
+	for (size_t i = 0; i < set->n; i++) {
+		if (has_address(&set->range[i], address))
+			return true;
+	}
+	return false;
+}
+
+void
+cidr_set_free(struct cidr_set *set)
+{
+	free(set->range);
+	*set = (struct cidr_set){ 0 };
 }

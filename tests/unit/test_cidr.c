@@ -139,6 +139,33 @@ START_TEST(other_families_are_in_no_range)
 }
 END_TEST
 
+/* A set, as `http.proxies` has it. */
+START_TEST(a_set_has_what_was_added)
+{
+	unsigned char ten[16] = { [10] = 0xff, [11] = 0xff, 10, 9, 8, 7 };
+	unsigned char six[16] = { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 };
+	struct cidr_set set = { 0 };
+	struct why why;
+
+	ck_assert(!cidr_set_has(&set, ten));
+	ck_assert_int_eq(cidr_set_add(&set, "192.0.2.0/24", NULL), 0);
+	ck_assert_int_eq(cidr_set_add(&set, "10.0.0.0/8", NULL), 0);
+	ck_assert_int_eq(cidr_set_add(&set, "::1", NULL), 0);
+	ck_assert(cidr_set_has(&set, ten));
+	ck_assert(!cidr_set_has(&set, six));
+	ck_assert(!set.local);
+	ck_assert_int_eq(cidr_set_add(&set, "unix", NULL), 0);
+	ck_assert(set.local);
+	ck_assert_int_eq(cidr_set_add(&set, "unix:", &why), -1);
+	ck_assert_str_eq(why.text, "\"unix:\" is no address");
+	ck_assert_int_eq(cidr_set_add(NULL, "Unix", &why), -1);
+	ck_assert_int_eq(cidr_set_add(NULL, "unix", &why), 0);
+	ck_assert_int_eq(cidr_set_add(NULL, "2001:db8::/32", &why), 0);
+	cidr_set_free(&set);
+	ck_assert(!set.local && !cidr_set_has(&set, ten));
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -151,6 +178,7 @@ suite(void)
 	tcase_add_loop_test(t, what_is_no_range, 0,
 	    sizeof(wrong) / sizeof(wrong[0]));
 	tcase_add_test(t, other_families_are_in_no_range);
+	tcase_add_test(t, a_set_has_what_was_added);
 	suite_add_tcase(s, t);
 	return s;
 }
