@@ -178,12 +178,10 @@ static void
 check_proxies(struct judge *judge)
 {
 	const struct conf_list *list = &judge->pool->http.proxies;
-	struct cidr cidr;
 	struct why why;
 
 	for (size_t i = 0; i < list->n; i++) {
-		if (strcmp(list->item[i], "unix") != 0 &&
-		    cidr_parse(list->item[i], &cidr, &why) == -1)
+		if (cidr_set_add(NULL, list->item[i], &why) == -1)
 			blame(judge, GROUP_HTTP, "proxies", "http.proxies: %s",
 			    why.text);
 	}
