@@ -34,6 +34,72 @@ enum {
 	SEEN_CONTINUE = 64
 };
 
+/*
+ * Eight bytes at a time.  In a word the high bit of each byte is its mark;
+ * sums of bytes below 128 that stay below 256 do not touch their neighbours.
+ */
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+static inline uint64_t
+word_at(const char *p)
+{
+	uint64_t word;
+
+	memcpy(&word, p, sizeof(word));
+	return le64toh(word);
+}
+
+/* How many bytes are before the first that has a mark. */
+static inline size_t
+first_mark(uint64_t marks)
+{
+	return (size_t)__builtin_ctzll(marks) / 8;
+}
+
+/* How many of n bytes from p on are text, from the first: as HTTP_TEXT. */
+static inline size_t
+text_length(const char *p, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i + 8 <= n; i += 8) {
+		uint64_t word = word_at(p + i), low = word & EACH(0x7f);
+		uint64_t bad = (~(low + EACH(0x80 - ' ')) | (low + EACH(1))) &
+		    ~word & EACH(0x80);
+
+		if (bad != 0) {
+			i += first_mark(bad);
+			break;
+		}
+	}
+	while (i < n && http_is(p[i], HTTP_TEXT)) /* it may be a tab */
+		i++;
+	return i;
+}
+
+/* How many of them make a token: as HTTP_TOKEN. */
+static inline size_t
+token_length(const char *p, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i + 8 <= n; i += 8) {
+		uint64_t word = word_at(p + i), low = word & EACH(0x7f);
+		uint64_t lower = low | EACH(0x20), hyphen = low ^ EACH('-');
+		uint64_t good = ((lower + EACH(0x80 - 'a')) &
+		    ~(lower + EACH(0x7f - 'z'))) | ~(hyphen + EACH(0x7f));
+		uint64_t bad = (~good | word) & EACH(0x80);
+
+		if (bad != 0) {
+			i += first_mark(bad);
+			break;
+		}
+	}
+	while (i < n && http_is(p[i], HTTP_TOKEN)) /* neither letter nor hyphen */
+		i++;
+	return i;
+}
+
 static void
 refuse(struct http_scan *s, unsigned short status, const char *fault)
 {
@@ -151,86 +217,6 @@ judge_version(struct http_scan *s, const char *data, size_t end)
 			return;
 		}
 	}
-}
-
-static void
-judge_line(struct http_scan *s, char c, unsigned most)
-{
-	if (http_is(c, HTTP_TOKEN)) {
-		s->state = NAME;
-		s->mark = s->at;
-		if (s->fields++ == most)
-			refuse(s, 431, "too many fields");
-	} else if (c == '\r') {
-		enter(s, LAST_LF);
-	} else if (http_is_blank(c)) {
-		refuse(s, 400, "folded or indented field");
-	} else {
-		refuse_byte(s, c, c == ':' ? "empty name of a field" :
-		    "name of a field that is no token");
-	}
-}
-
-static void
-judge_name(struct http_scan *s, const char *data, size_t end)
-{
-	size_t at = s->at;
-
-	while (at < end && http_is(data[at], HTTP_TOKEN))
-		at++;
-	s->at = at;
-	if (at == end)
-		return;
-	if (data[at] != ':') {
-		refuse_byte(s, data[at], http_is_blank(data[at]) ?
-		    "blank in the name of a field" :
-		    "name of a field that is no token");
-		return;
-	}
-	s->field = http_field_known(data + s->mark, at - s->mark);
-	if (s->field == HTTP_POSER)
-		refuse(s, 400, "framing field with an underscore");
-	else
-		enter(s, BLANK);
-}
-
-/* How many of n bytes from p on, from the first, are text; it may say less by
- * up to eight if there are as many. */
-static inline size_t
-text_words(const char *p, size_t n)
-{
-	const uint64_t ones = UINT64_C(0x0101010101010101);
-	size_t i;
-
-	for (i = 0; i + 8 <= n; i += 8) {
-		uint64_t word, low, del;
-
-		memcpy(&word, p + i, sizeof(word));
-		word = le64toh(word);
-		/* High bits, the lowest of which is at the first byte under 32
-		 * or equal to 127. */
-		low = (word - ones * 0x20) & ~word;
-		del = word ^ ones * 0x7f;
-		low |= (del - ones) & ~del;
-		low &= ones * 0x80;
-		if (low != 0)
-			return i + (size_t)__builtin_ctzll(low) / 8;
-	}
-	return i;
-}
-
-static void
-judge_value(struct http_scan *s, const char *data, size_t end)
-{
-	size_t at = s->at + text_words(data + s->at, end - s->at);
-
-	while (at < end && http_is(data[at], HTTP_TEXT))
-		at++;
-	s->at = at;
-	if (at < end && data[at] == '\r')
-		s->state = VALUE_LF, s->at++;
-	else if (at < end)
-		refuse_byte(s, data[at], "control character in a field");
 }
 
 static void
@@ -356,6 +342,86 @@ judge_value_lf(struct http_scan *s, const char *data)
 		judge_field(s, data);
 }
 
+/* The functions below judge what follows too, if it has come: a field that has
+ * come as a whole is judged at one go. */
+
+static inline void
+judge_value(struct http_scan *s, const char *data, size_t end)
+{
+	size_t at = s->at + text_length(data + s->at, end - s->at);
+
+	s->at = at;
+	if (at == end)
+		return;
+	if (data[at] != '\r') {
+		refuse_byte(s, data[at], "control character in a field");
+		return;
+	}
+	s->state = VALUE_LF;
+	if (++s->at < end)
+		judge_value_lf(s, data);
+}
+
+static inline void
+judge_blank(struct http_scan *s, const char *data, size_t end)
+{
+	size_t at = s->at;
+
+	while (at < end && http_is_blank(data[at]))
+		at++;
+	s->at = s->mark = at;
+	if (at == end)
+		return;
+	s->state = VALUE;
+	judge_value(s, data, end);
+}
+
+static inline void
+judge_name(struct http_scan *s, const char *data, size_t end)
+{
+	size_t at = s->at + token_length(data + s->at, end - s->at);
+
+	s->at = at;
+	if (at == end)
+		return;
+	if (data[at] != ':') {
+		refuse_byte(s, data[at], http_is_blank(data[at]) ?
+		    "blank in the name of a field" :
+		    "name of a field that is no token");
+		return;
+	}
+	s->field = http_field_known(data + s->mark, at - s->mark);
+	if (s->field == HTTP_POSER) {
+		refuse(s, 400, "framing field with an underscore");
+		return;
+	}
+	enter(s, BLANK);
+	if (s->at < end)
+		judge_blank(s, data, end);
+}
+
+static inline void
+judge_line(struct http_scan *s, const char *data, size_t end, unsigned most)
+{
+	char c = data[s->at];
+
+	if (http_is(c, HTTP_TOKEN)) {
+		s->state = NAME;
+		s->mark = s->at;
+		if (s->fields++ == most)
+			refuse(s, 431, "too many fields");
+		else
+			judge_name(s, data, end);
+	} else if (c == '\r') {
+		enter(s, LAST_LF);
+	} else if (http_is_blank(c)) {
+		refuse(s, 400, "folded or indented field");
+	} else {
+		refuse_byte(s, c, c == ':' ? "empty name of a field" :
+		    "name of a field that is no token");
+	}
+}
+
 /* The head has ended. */
 static void
 judge_whole(struct http_scan *s)
@@ -406,16 +472,13 @@ step(struct http_scan *s, const char *data, size_t end,
 		    "carriage return without line feed");
 		break;
 	case LINE:
-		judge_line(s, data[s->at], limits->fields);
+		judge_line(s, data, end, limits->fields);
 		break;
 	case NAME:
 		judge_name(s, data, end);
 		break;
 	case BLANK:
-		if (http_is_blank(data[s->at]))
-			enter(s, BLANK);
-		else
-			s->state = VALUE;
+		judge_blank(s, data, end);
 		break;
 	case VALUE:
 		judge_value(s, data, end);
