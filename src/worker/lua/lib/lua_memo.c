@@ -1,7 +1,5 @@
 #include "worker/lua/lib/lua_memo.h"
 
-#include <string.h>
-
 #define LENGTH_MOST  64 /* bytes; longer ones are seldom the same */
 #define LEARNED_MOST 16 /* a place that goes on changing is given up */
 
@@ -20,7 +18,7 @@ lua_memo_open(struct lua_memo *memo, lua_State *L)
 
 /* The string at the top.  The table holds it before the place points at it. */
 static void
-learn(struct lua_memo_place *place, lua_State *L, int table, size_t i)
+keep(struct lua_memo_place *place, lua_State *L, int table, size_t i)
 {
 	place->text = NULL;
 	lua_pushvalue(L, -1);
@@ -30,21 +28,13 @@ learn(struct lua_memo_place *place, lua_State *L, int table, size_t i)
 }
 
 enum lua_memo_found
-lua_memo_push(struct lua_memo *memo, lua_State *L, int table, size_t i,
+lua_memo_learn(struct lua_memo *memo, lua_State *L, int table, size_t i,
     const char *text, size_t n)
 {
-	struct lua_memo_place *place = NULL;
-
-	if (i < LUA_MEMO_PLACES && n <= LENGTH_MOST)
-		place = &memo->place[i];
-	if (place != NULL && place->text != NULL && place->len == n &&
-	    memcmp(place->text, text, n) == 0) {
-		lua_rawgeti(L, table, (lua_Integer)i + 1);
-		return LUA_MEMO_SAME;
-	}
 	lua_pushlstring(L, text, n);
-	if (place == NULL || place->learned == LEARNED_MOST)
+	if (i >= LUA_MEMO_PLACES || n > LENGTH_MOST ||
+	    memo->place[i].learned == LEARNED_MOST)
 		return LUA_MEMO_FOREIGN;
-	learn(place, L, table, i);
+	keep(&memo->place[i], L, table, i);
 	return LUA_MEMO_LEARNED;
 }

@@ -10,6 +10,7 @@
 
 #include <lua.h>
 #include <stddef.h>
+#include <string.h>
 
 #define LUA_MEMO_PLACES 128
 
@@ -34,9 +35,25 @@ enum lua_memo_found {
 	LUA_MEMO_FOREIGN  /* another, which it keeps; or no such place */
 };
 
+/* lua_memo_push of what is not in its place. */
+enum lua_memo_found lua_memo_learn(struct lua_memo *memo, lua_State *L,
+    int table, size_t i, const char *text, size_t n);
+
 /* Push n bytes as a string, as lua_pushlstring does; `table` is the index of
- * the table, any place >= 0 will do.  Raises if memory runs out. */
-enum lua_memo_found lua_memo_push(struct lua_memo *memo, lua_State *L,
-    int table, size_t place, const char *text, size_t n);
+ * the table, any place i >= 0 will do.  Raises if memory runs out. */
+static inline enum lua_memo_found
+lua_memo_push(struct lua_memo *memo, lua_State *L, int table, size_t i,
+    const char *text, size_t n)
+{
+	const struct lua_memo_place *place = i < LUA_MEMO_PLACES ?
+	    &memo->place[i] : NULL;
+
+	if (place != NULL && place->text != NULL && place->len == n &&
+	    memcmp(place->text, text, n) == 0) {
+		lua_rawgeti(L, table, (lua_Integer)i + 1);
+		return LUA_MEMO_SAME;
+	}
+	return lua_memo_learn(memo, L, table, i, text, n);
+}
 
 #endif
