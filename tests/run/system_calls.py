@@ -8,7 +8,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 from harness import *
 
-REQUESTS = 200
+TIMES = 200
 APP = """
 local long = ("x"):rep(100000)
 return { accept = function(env)
@@ -79,35 +79,35 @@ class Strace:
         return calls
 
 
-def counted(d, request):
-    """Calls by name while request(connection) is made again and again."""
-    request()
+def counted(d, ask):
+    """Calls by name while ask() is called again and again."""
+    ask()
     worker, = d.wait_workers(1)
     strace = Strace(d, worker)
     try:
         with alone(worker, strace.process.pid):
-            for _ in range(REQUESTS):
-                request()
+            for _ in range(TIMES):
+                ask()
     finally:
         calls = strace.stop()
-    return {name: n / REQUESTS for name, n in calls.items()}
+    return {name: n / TIMES for name, n in calls.items()}
 
 
-def few(calls, expected):
+def few(calls, expected, requests):
     rests = [calls.pop(name, 0) for name in REST]
-    return (sum(calls.values()) <= sum(expected.values()) + SPARE and
-            max(rests) <= 1 + SPARE)
+    return (sum(calls.values()) <= requests * sum(expected.values()) + SPARE
+            and max(rests) <= 1 + SPARE)
 
 
-def check(expected, request, access=False, attempts=5):
-    """What else the machine does may spoil an attempt, but not all of
-    them."""
+def check(expected, asking, access=False, requests=1, attempts=5):
+    """What else the machine does may spoil an attempt, but not all of them.
+    requests: that come at the same time, between two waits."""
     with daemon(access).start() as d:
-        ask = request(d)
+        ask = asking(d)
         for _ in range(attempts):
             calls = counted(d, ask)
             diag(", ".join("%s %g" % c for c in sorted(calls.items())))
-            if few(calls, expected):
+            if few(calls, expected, requests):
                 return
     raise AssertionError("more than %r: %r" % (expected, calls))
 
@@ -146,6 +146,22 @@ def kept_connection_and_access_log():
 
 
 @test
+def under_load():
+    """16 connections that ask at the same time: receive and send for each, and
+    one wait for all of them"""
+    def ask(d):
+        conns = [d.connect() for _ in range(16)]
+
+        def all_of_them():
+            for c in conns:
+                c.send(request(keep=True))
+            for c in conns:
+                equal(c.response().status, 200)
+        return all_of_them
+    check(KEPT, ask, requests=16)
+
+
+@test
 def long_response():
     """100 KB: one call for all of it"""
     check({"recvfrom": 1, "sendmsg": 1}, lambda d: kept(d, uri="/long"))
@@ -159,4 +175,4 @@ def upload():
           lambda d: kept(d, method="POST", body="x" * 60000))
 
 
-run(60, needs=["strace"])
+run(60, needs=["strace"], over=BOTH)
