@@ -181,11 +181,13 @@ function Reading:receive()
   end
   local good, piece = pcall(self.input.read, self.input, PIECE)
   if not good then
-    if type(piece) ~= "string" or
-        not piece:find("the client did not send it in time", 1, true) then
-      error(piece, 0)
+    local why = type(piece) == "string" and piece or ""
+    if why:find("the client did not send it in time", 1, true) then
+      return self:fail(408, "the form did not come in time")
+    elseif why:find("request body: too long", 1, true) then
+      return self:fail(413, "the form is too long")
     end
-    return self:fail(408, "the form did not come in time")
+    error(piece, 0)
   elseif not piece then
     if self.length and self.length > self.received then
       return self:fail(400, "the form is shorter than announced")
@@ -557,7 +559,7 @@ local results = setmetatable({}, { __mode = "k" }) -- env -> its form
 --
 --     400  malformed, or shorter than announced
 --     408  it did not come in time
---     413  more than the options allow
+--     413  more than the options, or the limits of the pool, allow
 --     415  no form, or of a kind that is not known
 --
 -- Raises if the client leaves (as env.input does), and if a file cannot be

@@ -34,6 +34,7 @@ enum fate {
 	FATE_RUNS,
 	FATE_LATE,    /* timeouts.request is over */
 	FATE_STARVED, /* the body did not come in time */
+	FATE_LONG,    /* the body is longer than it may be */
 	FATE_GONE,    /* the client has left, or takes no more */
 	FATE_BAD      /* it wrote no valid response: run.why */
 };
@@ -166,6 +167,9 @@ feed(struct run *run, int64_t waited)
 	switch (cgi_body_move(&self.body, &run->program.in, waited)) {
 	case CGI_BODY_LATE:
 		run->fate = FATE_STARVED;
+		break;
+	case CGI_BODY_LONG:
+		run->fate = FATE_LONG;
 		break;
 	case CGI_BODY_GONE:
 		run->fate = FATE_GONE;
@@ -471,6 +475,10 @@ judge(struct run *run)
 		fail(request, LEVEL_NOTICE, 408,
 		    "the body of the request did not come in time");
 		break;
+	case FATE_LONG:
+		fail(request, LEVEL_NOTICE, 413,
+		    "the body of the request is too long");
+		break;
 	case FATE_GONE:
 		request->aborted = true;
 		complain(request, LEVEL_INFO, "the client has left: its "
@@ -564,6 +572,7 @@ void
 cgi_serve(struct request *request)
 {
 	enum log_level level;
+	enum cgi_body_end end_of_body;
 	struct run *run = &self.run;
 	int status;
 
@@ -571,7 +580,10 @@ cgi_serve(struct request *request)
 	status = find(request, &run->why, &level);
 	if (status == 0) {
 		/* Whether there is a body at all decides about a pipe. */
-		if (cgi_body_begin(&self.body, request) != CGI_BODY_MORE)
+		end_of_body = cgi_body_begin(&self.body, request);
+		if (end_of_body == CGI_BODY_LONG)
+			run->fate = FATE_LONG;
+		else if (end_of_body != CGI_BODY_MORE)
 			run->fate = FATE_GONE;
 		else
 			status = program_start(&run->program, &self.script,

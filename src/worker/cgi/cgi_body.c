@@ -39,6 +39,8 @@ take(struct cgi_body *body, char *to, int64_t waited, enum cgi_body_end *end)
 		body->whole = true;
 	else if (errno == ETIMEDOUT)
 		*end = CGI_BODY_LATE;
+	else if (errno == EFBIG)
+		*end = CGI_BODY_LONG;
 	else if (errno != EAGAIN)
 		*end = CGI_BODY_GONE;
 	return 0;

@@ -165,6 +165,20 @@ handle_memory(struct lua_app *app, bool raised)
 	buf_free(&text);
 }
 
+/* The status for a body that could not be read. */
+static int
+body_status(int error)
+{
+	switch (error) {
+	case ETIMEDOUT:
+		return 408;
+	case EFBIG:
+		return 413;
+	default:
+		return 500;
+	}
+}
+
 /* The request ended with the error on the stack: the application's own, or
  * that of a client whose body did not come. */
 static void
@@ -180,8 +194,8 @@ handle_error(struct lua_app *app, enum lua_end end)
 	else if (end == LUA_END_NO_MEMORY)
 		handle_memory(app, true);
 	else if (error != 0)
-		fail(app, LEVEL_NOTICE, error == ETIMEDOUT ? 408 : 500,
-		    message, lua_state_message_len(message, n));
+		fail(app, LEVEL_NOTICE, body_status(error), message,
+		    lua_state_message_len(message, n));
 	else
 		fail(app, LEVEL_ERROR, 500, message, n);
 }

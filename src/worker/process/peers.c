@@ -34,6 +34,7 @@ peers_init(const struct worker_args *args, int wait_set, struct why *why)
 		    .capacity = (unsigned)pool->workers.max },
 		.read_timeout = pool->timeouts.read,
 		.min_rate = pool->limits.min_rate,
+		.body_most = conf_body_limit(pool, SOCK_FCGI),
 		.write_timeout = pool->timeouts.write,
 		.request_id = pool->request_id,
 	};

@@ -162,10 +162,10 @@ nothing_here(struct request *request)
 }
 
 void
-builtin_turn_away(struct request *request)
+builtin_refuse(struct request *request, int status)
 {
-	buf_puts(&self.body, "Service Unavailable\n");
-	send(request, 503, status_type(STATUS_TEXT));
+	buf_addf(&self.body, "%s\n", response_reason(status));
+	send(request, status, status_type(STATUS_TEXT));
 	buf_free(&self.body);
 }
 

@@ -21,7 +21,7 @@ void builtin_init(const struct worker_args *args, int (*await_status)(void));
  * client took it.  False: nothing was done. */
 bool builtin_serve(struct request *request);
 
-/* The request has waited too long: answer it with a 503. */
-void builtin_turn_away(struct request *request);
+/* Answer the request with that status, and its reason as the body. */
+void builtin_refuse(struct request *request, int status);
 
 #endif

@@ -34,9 +34,10 @@ struct request_ops {
 	/*
 	 * Read at most n > 0 bytes of the body into data: those that have
 	 * come, or else the first that come.  Returns how many, 0 at the end
-	 * of the body.  -1 with errno ETIMEDOUT (timeouts.read), and the
-	 * client can still be answered; or with ECONNRESET (the peer left or
-	 * aborted) or EPROTO (malformed stream), and the request is aborted.
+	 * of the body.  -1 with errno ETIMEDOUT (timeouts.read) or EFBIG (it
+	 * is longer than body_most), and the client can still be answered; or
+	 * with ECONNRESET (the peer left or aborted) or EPROTO (malformed
+	 * stream), and the request is aborted.
 	 */
 	ssize_t (*read)(struct request *, void *data, size_t n);
 	/*
@@ -112,6 +113,7 @@ struct request {
 	const struct param *known[REQUEST_KNOWN]; /* the first of that name, or
 						     NULL */
 	int64_t length;	    /* of the body, as it was announced, or -1 */
+	int64_t body_most;  /* bytes that it may have, 0: any number */
 	int64_t begun;	    /* clock_us() */
 	uint64_t bytes_in;  /* body bytes read so far, or drained */
 	uint64_t bytes_out; /* bytes written, headers included */

@@ -3,7 +3,9 @@
 #include <sys/socket.h>
 
 #include <errno.h>
+#include <inttypes.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -260,17 +262,40 @@ has_queued(const struct request *request, int64_t since)
 	    request->begun / 1000 - since >= limit;
 }
 
+static bool
+is_too_long(const struct request *request)
+{
+	return request->body_most > 0 && request->length > request->body_most;
+}
+
+static void
+log_too_long(const struct request *request)
+{
+	char method[REQUEST_METHOD], uri[REQUEST_URI], text[128];
+	int n = snprintf(text, sizeof(text), "request body of %" PRId64
+	    " bytes: longer than the limit, %" PRId64, request->length,
+	    request->body_most);
+
+	log_about(LEVEL_NOTICE, request_method(request, method),
+	    request_uri(request, uri), text, (size_t)n);
+}
+
 /* Let the request be answered, by the application if need be. */
 static enum access_late
 answer(struct request *request, int64_t since)
 {
 	if (has_queued(request, since)) {
 		score_more(self.args->score, SCORE_QUEUED);
-		builtin_turn_away(request);
+		builtin_refuse(request, 503);
 		return LATE_QUEUED;
 	}
 	if (builtin_serve(request))
 		return LATE_NOT;
+	if (is_too_long(request)) {
+		log_too_long(request);
+		builtin_refuse(request, 413);
+		return LATE_NOT;
+	}
 	if (self.programs) {
 		cgi_serve(request);
 		return cgi_expired() ? LATE_STOPPED : LATE_NOT;

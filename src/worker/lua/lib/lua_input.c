@@ -20,6 +20,8 @@ body_fault(int error)
 		return BODY_FAULT "the client left";
 	case EPROTO:
 		return BODY_FAULT "malformed";
+	case EFBIG:
+		return BODY_FAULT "too long";
 	default:
 		return strerror(error);
 	}

@@ -126,13 +126,28 @@ fcgi_of(struct request *request)
 	return (struct fcgi_request *)request;
 }
 
-/* After reading: a peer that is late can still be answered (408); one that left
- * or sent a malformed stream cannot. */
+/* True if bytes of the body are beyond its bound.  The second body of a filter
+ * has none: it is a file of the web server. */
+static bool
+is_beyond(const struct fcgi_request *r)
+{
+	return r->base.body_most > 0 && r->body.stream == SCAN_STDIN &&
+	    r->body.taken > (uint64_t)r->base.body_most;
+}
+
+/* After reading: a peer that is late, or sends too much, can still be answered
+ * (408, 413); one that left or sent a malformed stream cannot. */
 static ssize_t
 note_read(struct fcgi_request *r, ssize_t got)
 {
 	r->base.bytes_in = r->body.taken;
-	r->base.aborted |= got == -1 && errno != ETIMEDOUT;
+	if (got > 0 && is_beyond(r)) {
+		fcgi_peer_blame(r->conn, "request body longer than limits.body");
+		errno = r->body.error = EFBIG;
+		return -1;
+	}
+	r->base.aborted |= got == -1 && errno != ETIMEDOUT &&
+	    errno != EFBIG && errno != EAGAIN;
 	return got;
 }
 
@@ -166,13 +181,9 @@ static ssize_t
 fcgi_take(struct request *request, void *data, size_t n, int64_t waited)
 {
 	struct fcgi_request *r = fcgi_of(request);
-	ssize_t got = fcgi_body_take(&r->body, data, n,
-	    self.options.read_timeout, waited);
 
-	request->bytes_in = r->body.taken;
-	request->aborted |= got == -1 && errno != ETIMEDOUT &&
-	    errno != EAGAIN;
-	return got;
+	return note_read(r, fcgi_body_take(&r->body, data, n,
+	    self.options.read_timeout, waited));
 }
 
 static int
@@ -389,6 +400,8 @@ fcgi_begin(struct conn *c)
 	r->base.ops = &fcgi_ops;
 	r->base.role = role_of(fcgi_state(c)->role);
 	r->base.begun = clock_us();
+	if (r->base.role != ROLE_AUTHORIZER)
+		r->base.body_most = self.options.body_most;
 	errno = 0;
 	if (fcgi_body_begin(&r->body, c, self.options.min_rate) == -1 ||
 	    params_parse(r) == -1) {

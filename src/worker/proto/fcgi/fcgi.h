@@ -18,6 +18,7 @@ struct fcgi_options {
 	struct scan_limits scan; /* without the roles: see proto.roles */
 	int64_t read_timeout;  /* ms between two arrivals of body bytes */
 	int64_t min_rate;      /* bytes of a body a second, 0: no limit */
+	int64_t body_most;     /* bytes of a body, 0: no limit */
 	int64_t write_timeout; /* ms for the peer to take any output */
 	const char *request_id; /* name of the parameter with the id, NULL:
 				   none; it must live as long as the process */
