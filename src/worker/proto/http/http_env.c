@@ -109,11 +109,12 @@ static struct http_span
 name_of(struct http_env *env, struct http_span host,
     const struct http_address *server, const struct param *ip)
 {
-	const char *end = host.data + host.len, *colon;
 	char *at = env->text.data + env->text.len;
 
 	if (host.len > 0) {
-		colon = memrchr(host.data, ':', host.len);
+		const char *end = host.data + host.len;
+		const char *colon = memrchr(host.data, ':', host.len);
+
 		if (colon != NULL && memchr(colon, ']',
 		    (size_t)(end - colon)) == NULL)
 			host.len = (size_t)(colon - host.data);
