@@ -96,6 +96,7 @@ response_init(struct response *r)
 	r->reason[0] = '\0';
 	r->length = -1;
 	r->has_status = r->has_type = r->has_location = false;
+	r->has_date = r->close = false;
 }
 
 void
@@ -306,6 +307,49 @@ add_line(struct response *r, const char *name, size_t name_len,
 	return buf_add(&r->headers, "\r\n", 2);
 }
 
+/* "close" or "keep-alive"; what else Connection can say names headers that an
+ * application may not send. */
+static int
+set_connection(struct response *r, const char *value, size_t n,
+    struct why *why)
+{
+	if (is_name(value, n, "close"))
+		r->close = true;
+	else if (!is_name(value, n, "keep-alive")) {
+		why_set(why, "header \"Connection\": \"%.*s\" is neither "
+		    "\"close\" nor \"keep-alive\"", SHOWN(n), value);
+		return -1;
+	}
+	return 0;
+}
+
+/* Of a connection, not of a response. */
+static bool
+is_of_the_hop(const char *name, size_t n)
+{
+	static const char *const names[] = { "Transfer-Encoding", "Keep-Alive",
+		"Upgrade", "TE", "Trailer", "Proxy-Connection" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (is_name(name, n, names[i]))
+			return true;
+	return false;
+}
+
+/* Those that are refused whatever their value is. */
+static int
+check_meaning(const char *name, size_t n, struct why *why)
+{
+	if (is_name(name, n, "Status"))
+		why_set(why, "\"Status\" is not a header");
+	else if (is_of_the_hop(name, n))
+		why_set(why, "header \"%.*s\" is for the server to send",
+		    SHOWN(n), name);
+	else
+		return 0;
+	return -1;
+}
+
 static bool
 is_blank(char c)
 {
@@ -325,10 +369,11 @@ response_header(struct response *r, const char *name, size_t name_len,
 		value_len--;
 	if (is_name(name, name_len, "Content-Length"))
 		return set_length(r, value, value_len, why);
-	if (is_name(name, name_len, "Status")) {
-		why_set(why, "\"Status\" is not a header");
+	if (is_name(name, name_len, "Connection"))
+		return set_connection(r, value, value_len, why);
+	if (check_meaning(name, name_len, why) == -1)
 		return -1;
-	}
+	r->has_date |= is_name(name, name_len, "Date");
 	if (is_name(name, name_len, "Content-Type") &&
 	    note_once(&r->has_type, "Content-Type", why) == -1)
 		return -1;

@@ -23,6 +23,8 @@ struct response {
 	bool has_status;    /* Status given */
 	bool has_type;	    /* Content-Type given */
 	bool has_location;  /* Location given */
+	bool has_date;	    /* Date given */
+	bool close;	    /* "Connection: close" given, which is no line */
 };
 
 /* Begin a response: status 200, no headers.  The memory of the one before is
@@ -42,7 +44,9 @@ int response_status_text(struct response *r, const char *text, size_t len,
  * have no control byte but the tab (CR, LF and NUL split responses, and Apache
  * refuses the others); blanks around it are dropped.  Content-Length must be a
  * number.  Content-Length, Content-Type and Location may be given once.
- * "Status" is refused, as it is not a header.  0, or -1 and why.
+ * "Status" is refused, as it is not a header, and so are those that are between
+ * a server and its peer alone (RFC 9110, 7.6.1; RFC 3875, 6.3.4), but for
+ * "Connection: close" and "Connection: keep-alive".  0, or -1 and why.
  */
 int response_header(struct response *r, const char *name, size_t name_len,
     const char *value, size_t value_len, struct why *why);
