@@ -24,6 +24,7 @@ const struct tuning tuning = {
 	.full = MS(1000),
 	.room = MS(10000),
 	.linger = MS(5000),
+	.idle = MS(2000),
 	.timer = MS(60000),
 	.rate = MS(10000),
 	.lock = MS(2000),

@@ -32,12 +32,13 @@ pack(const struct conn *c, struct buf *out)
 static void
 set_up(void)
 {
-	const struct conn_limits few = { .max = 16,
-		.state_size = sizeof(struct scan),
-		.patience = { [CONN_HEAD] = 1000, [CONN_IDLE] = 1000 } };
+	const struct conn_limits few = { .max = 16, .nkinds = 1,
+		.kinds = { { .name = "fcgi", .pack = pack,
+		    .state_size = sizeof(struct scan),
+		    .patience = { [CONN_HEAD] = 1000, [CONN_IDLE] = 1000,
+			[CONN_FLUSH] = 1000 } } } };
 
 	must(conn_init(poller_open(), &few) == 0 && fd_pair(exchange) == 0);
-	handoff_init("fcgi", pack);
 }
 
 /* As serve does with one that it takes over; it is parked or closed. */

@@ -80,12 +80,18 @@ line_begin(struct conn *c)
 	return &request;
 }
 
-static enum proto_end
+static enum conn_then
 line_end(struct request *r)
 {
 	line_write(r, &(struct iovec){ (char *)"\n", 1 }, 1);
 	buf_consume(&conn->in, uri.value_len + 1);
-	return r->aborted ? PROTO_END_CLOSE : PROTO_END_KEEP;
+	return r->aborted ? CONN_THEN_CLOSE : CONN_THEN_KEEP;
+}
+
+static void
+line_late(struct conn *c)
+{
+	conn_close(c);
 }
 
 static int
@@ -100,6 +106,7 @@ const struct proto fcgi_proto = {
 	.judge = line_judge,
 	.begin = line_begin,
 	.end = line_end,
+	.late = line_late,
 	.pack = line_pack,
 };
 

@@ -93,7 +93,9 @@ client_head(struct request *request, const struct response *response,
 {
 	buf_clear(&client.head);
 	ck_assert_int_eq(fcgi_head_print(response, body_len, &client.head), 0);
-	return request_send_head(request, response->status, &client.head);
+	if (request_note_head(request, response->status, &client.head) == -1)
+		return -1;
+	return request_write(request, client.head.data, client.head.len);
 }
 
 static int

@@ -160,9 +160,9 @@ add_body(unsigned type, bool orderly)
 static void
 set_up(void)
 {
-	const struct conn_limits limits = { .max = 4,
-		.patience = { [CONN_HEAD] = 60000 },
-		.state_size = sizeof(struct scan) };
+	const struct conn_limits limits = { .max = 4, .nkinds = 1,
+		.kinds = { { .name = "fcgi", .state_size = sizeof(struct scan),
+		    .patience = { [CONN_HEAD] = 60000 } } } };
 	const struct scan_limits heads = { .head = 1024, .capacity = 1,
 		.roles = SCAN_ROLE(FCGI_RESPONDER) | SCAN_ROLE(FCGI_FILTER) };
 
@@ -175,7 +175,7 @@ set_up(void)
 static void
 begin(struct fcgi_body *body)
 {
-	conn = conn_add(-1);
+	conn = conn_add(-1, 0);
 	scan = conn->proto;
 	peer.at = 0;
 	while (fcgi_peer_judge(conn, &conn->in, false) != SCAN_HEAD)

@@ -32,13 +32,15 @@ pack_all(const struct conn *c, struct buf *out)
 static void
 set_up(void)
 {
-	const struct conn_limits limits = { .max = 2000,
-		.patience = { [CONN_HEAD] = 60000, [CONN_IDLE] = 60000 } };
+	const struct conn_limits limits = { .max = 2000, .nkinds = 1,
+		.kinds = { { .name = "fcgi", .pack = pack_all,
+		    .patience = { [CONN_HEAD] = 60000, [CONN_BODY] = 60000,
+			[CONN_READY] = 60000, [CONN_IDLE] = 60000,
+			[CONN_FLUSH] = 60000 } } } };
 	int set = poller_open();
 
 	ck_assert_int_ne(set, -1);
 	ck_assert_int_eq(conn_init(set, &limits), 0);
-	handoff_init("fcgi", pack_all);
 	ck_assert_int_eq(fd_pair(exchange), 0);
 }
 
@@ -56,7 +58,7 @@ connection(void)
 static struct conn *
 parked(enum conn_state state, const char *bytes)
 {
-	struct conn *c = conn_add(connection());
+	struct conn *c = conn_add(connection(), 0);
 
 	ck_assert_int_eq(conn_put_back(c, bytes, strlen(bytes)), 0);
 	ck_assert_int_eq(conn_park(c, state), 0);
@@ -98,7 +100,7 @@ END_TEST
 
 START_TEST(as_many_bytes_as_may_be)
 {
-	struct conn *c = conn_add(connection());
+	struct conn *c = conn_add(connection(), 0);
 	static char bytes[HANDOFF_BYTES];
 
 	ck_assert_int_eq(conn_put_back(c, bytes, sizeof(bytes)), 0);
@@ -261,8 +263,6 @@ static const struct {
 	{ "no protocol", "handoff 1\n1\nbytes 1\nx\n" },
 	{ "another protocol", "handoff 1\n1\nprotocol 4\nhttp\nbytes 1\nx\n" },
 	{ "part of one", "handoff 1\n1\nprotocol 3\nfcg\nbytes 1\nx\n" },
-	{ "idle with bytes",
-	    "handoff 1\n1\nprotocol 4\nfcgi\nidle 1\n1\nbytes 1\nx\n" },
 	{ "cut off", "handoff 1\n1\nprotocol 4\nfcgi\nbytes 9\nx\n" },
 	{ "longer than it is",
 	    "handoff 1\n1\nprotocol 4\nfcgi\nbytes 18446744073709551615\nx\n" },

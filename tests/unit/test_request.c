@@ -14,14 +14,27 @@ takes_bytes(const char *value, size_t len)
 	params[0] = (struct param) { "A", "a", 1, 1 };
 	params[1] = (struct param) { "X_ID", value, 4, len };
 	request.nparams = 2;
-	strcpy(request.id, "none");
-	return request_take_id(&request, "X_ID");
+	request_id_init("X_ID");
+	request_identify(&request);
+	return strlen(request.id) == len && memcmp(request.id, value, len) == 0;
 }
 
 static bool
 takes(const char *value)
 {
 	return takes_bytes(value, strlen(value));
+}
+
+/* The id was made here, and is another than the last one. */
+static void
+check_own(void)
+{
+	static char last[REQUEST_ID];
+
+	ck_assert_uint_gt(strcspn(request.id, "-"), 0);
+	ck_assert_ptr_ne(strchr(request.id, '-'), strrchr(request.id, '-'));
+	ck_assert_str_ne(request.id, last);
+	strcpy(last, request.id);
 }
 
 START_TEST(a_safe_id_is_taken)
@@ -51,7 +64,7 @@ START_TEST(another_is_not)
 	ck_assert_uint_eq(strlen(bad[10]), 64);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		ck_assert_msg(!takes(bad[i]), "takes %s", bad[i]);
-		ck_assert_str_eq(request.id, "none");
+		check_own();
 	}
 	ck_assert(!takes_bytes("a\0b", 3));
 }
@@ -59,11 +72,18 @@ END_TEST
 
 START_TEST(without_the_parameter_there_is_none)
 {
-	takes("id");
-	ck_assert(!request_take_id(&request, "X_I"));
-	ck_assert(!request_take_id(&request, "X_ID2"));
+	static const char *const names[] = { "X_I", "X_ID2", NULL };
+
+	ck_assert(takes("id"));
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		request_id_init(names[i]);
+		request_identify(&request);
+		check_own();
+	}
+	request_id_init("X_ID");
 	request.nparams = 0;
-	ck_assert(!request_take_id(&request, "X_ID"));
+	request_identify(&request);
+	check_own();
 }
 END_TEST
 

@@ -114,7 +114,7 @@ acceptor_shut(void)
 
 /* What is in the queue now.  What arrives meanwhile might never end. */
 static void
-gather(int listener)
+gather(int listener, unsigned kind)
 {
 	int fd, n;
 
@@ -124,7 +124,7 @@ gather(int listener)
 			return;
 		sock_hear(fd);
 		if (allow_admit(fd))
-			conn_park(conn_add(fd), CONN_HEAD);
+			conn_park(conn_add(fd, kind), CONN_HEAD);
 		else
 			close(fd);
 	}
@@ -147,7 +147,7 @@ acceptor_abandon(void)
 	acceptor_shut();
 	for (size_t i = 0; i < b->nlisteners; i++) {
 		if (self.opened)
-			gather(b->listeners[i]);
+			gather(b->listeners[i], b->protocols[i]);
 		if (hole == -1 || dup3(hole, b->listeners[i], O_CLOEXEC) == -1)
 			close(b->listeners[i]);
 	}

@@ -13,7 +13,7 @@
 
 #define RECEIVE_KEEP  (2 * CONN_RECEIVE) /* a larger buffer is freed */
 #define LINGER_CHUNK  (64 * 1024)
-#define HELD_MOST     (32 << 20) /* bytes of all heads that are not complete */
+#define HELD_MOST     (64 << 20) /* bytes of all that wait for their peers */
 #define NOTE_BATCH    64
 #define SETTLED	      1000 /* ms in a state before conn_make_room may close */
 
@@ -27,10 +27,11 @@ static struct {
 	int wait_set;
 	struct conn_limits limits;
 	struct conn *place; /* limits.max of them, */
-	char *proto;	    /* and a protocol's state for each */
+	char *proto;	    /* and a protocol's state for each, */
+	size_t state_size;  /* of the kind that needs most */
 	struct conn *free;  /* free places that were in use, linked by next */
 	int used; /* places that were ever in use: the others cost no memory */
-	struct queue queue[CONN_STATES];
+	struct queue queue[CONN_KINDS][CONN_STATES];
 	size_t held; /* the sum of conn.held */
 	struct buf receive; /* the large buffer; empty while a connection has
 			       it */
@@ -41,9 +42,28 @@ conn_init(int wait_set, const struct conn_limits *limits)
 {
 	set.wait_set = wait_set;
 	set.limits = *limits;
+	for (unsigned i = 0; i < limits->nkinds; i++)
+		if (limits->kinds[i].state_size > set.state_size)
+			set.state_size = limits->kinds[i].state_size;
 	set.place = calloc((size_t)limits->max, sizeof(*set.place));
-	set.proto = calloc((size_t)limits->max, limits->state_size);
+	set.proto = calloc((size_t)limits->max, set.state_size);
 	return set.place == NULL || set.proto == NULL ? -1 : 0;
+}
+
+int
+conn_kind_find(const char *name, size_t len)
+{
+	for (unsigned i = 0; i < set.limits.nkinds; i++)
+		if (strlen(set.limits.kinds[i].name) == len &&
+		    memcmp(set.limits.kinds[i].name, name, len) == 0)
+			return (int)i;
+	return -1;
+}
+
+const struct conn_kind *
+conn_kind(const struct conn *c)
+{
+	return &set.limits.kinds[c->kind];
 }
 
 static uint64_t
@@ -109,10 +129,16 @@ buffer_leave(struct conn *c)
 
 /* ---- queues -------------------------------------------------------------- */
 
+static struct queue *
+queue_of(const struct conn *c)
+{
+	return &set.queue[c->kind][c->state];
+}
+
 static void
 enqueue(struct conn *c)
 {
-	struct queue *q = &set.queue[c->state];
+	struct queue *q = queue_of(c);
 
 	q->n++;
 	c->next = NULL;
@@ -127,7 +153,7 @@ enqueue(struct conn *c)
 static void
 dequeue(struct conn *c)
 {
-	struct queue *q = &set.queue[c->state];
+	struct queue *q = queue_of(c);
 
 	q->n--;
 	if (c->prev != NULL)
@@ -142,24 +168,51 @@ dequeue(struct conn *c)
 	c->due = 0;
 }
 
+static struct conn *
+older(struct conn *a, struct conn *b, int64_t now)
+{
+	if (a == NULL || b == NULL)
+		return a == NULL ? b : a;
+	return conn_age(b, now) > conn_age(a, now) ? b : a;
+}
+
+/* The oldest of all kinds. */
+static struct conn *
+oldest(enum conn_state state, int64_t now)
+{
+	struct conn *c = NULL;
+
+	for (unsigned i = 0; i < set.limits.nkinds; i++)
+		c = older(c, set.queue[i][state].first, now);
+	return c;
+}
+
+/* That has been waiting for its peer in a request or a response. */
+static struct conn *
+slowest(int64_t now)
+{
+	return older(older(oldest(CONN_HEAD, now), oldest(CONN_BODY, now), now),
+	    oldest(CONN_FLUSH, now), now);
+}
+
 /* age: ms that it must have been in its state, unless it is idle. */
 static bool
 close_oldest(int64_t age)
 {
-	static const enum conn_state order[] = { CONN_IDLE, CONN_LINGER,
-		CONN_HEAD };
 	int64_t now = clock_ms();
+	struct conn *c = oldest(CONN_IDLE, now);
 
-	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
-		struct conn *c = set.queue[order[i]].first;
-
-		if (c == NULL ||
-		    (order[i] != CONN_IDLE && conn_age(c, now) < age))
-			continue;
-		conn_close(c);
-		return true;
+	if (c == NULL) {
+		c = oldest(CONN_LINGER, now);
+		if (c == NULL || conn_age(c, now) < age)
+			c = slowest(now);
+		if (c == NULL || conn_age(c, now) < age)
+			c = age == 0 ? oldest(CONN_READY, now) : NULL;
 	}
-	return false;
+	if (c == NULL)
+		return false;
+	conn_close(c);
+	return true;
 }
 
 bool
@@ -185,16 +238,17 @@ take_place(void)
 }
 
 struct conn *
-conn_add(int fd)
+conn_add(int fd, unsigned kind)
 {
 	struct conn *c = take_place();
 	uint32_t serial = c->serial == UINT32_MAX ? 1 : c->serial + 1;
 
 	memset(c, 0, sizeof(*c));
-	c->proto = set.proto + (size_t)(c - set.place) * set.limits.state_size;
-	memset(c->proto, 0, set.limits.state_size);
+	c->proto = set.proto + (size_t)(c - set.place) * set.state_size;
+	memset(c->proto, 0, set.state_size);
 	c->serial = serial;
 	c->fd = fd;
+	c->kind = kind;
 	c->state = CONN_HEAD;
 	return c;
 }
@@ -206,22 +260,50 @@ account(struct conn *c, size_t held)
 	c->held = held;
 }
 
-/* Close the oldest incomplete heads until the memory of all is within its
- * bound.  False if c was one of them. */
+/* Close those that wait for their peer for the longest until the memory of all
+ * is within its bound.  False if c was one of them. */
 static bool
 fits(const struct conn *c)
 {
-	struct conn *slow = set.queue[CONN_HEAD].first, *next;
+	int64_t now;
+	struct conn *slow;
+	bool closed = false;
 
-	for (; set.held > HELD_MOST && slow != NULL; slow = next) {
-		next = slow->next;
-		if (slow->held == 0)
-			continue;
+	if (set.held <= HELD_MOST)
+		return true;
+	now = clock_ms();
+	while (set.held > HELD_MOST && !closed &&
+	    (slow = slowest(now)) != NULL) {
+		closed = slow == c;
 		conn_close(slow);
-		if (slow == c)
-			return false;
 	}
-	return true;
+	return !closed;
+}
+
+/* Wait for what its state needs.  0, or -1. */
+static int
+await(struct conn *c)
+{
+	bool outward = c->state == CONN_FLUSH;
+
+	if (!c->waited) {
+		if (poller_add(set.wait_set, c->fd, key_of(c), false) == -1)
+			return -1;
+		c->waited = true;
+	}
+	if (c->outward != outward) {
+		c->outward = outward;
+		return poller_direct(set.wait_set, c->fd, key_of(c), outward);
+	}
+	return 0;
+}
+
+/* True if a connection that is parked again in its state keeps its deadline. */
+static bool
+keeps_deadline(const struct conn *c, enum conn_state state)
+{
+	return c->due != 0 && c->state == state && state != CONN_BODY &&
+	    state != CONN_FLUSH;
 }
 
 /* `due` is set exactly while a connection is in a queue. */
@@ -235,33 +317,32 @@ conn_park(struct conn *c, enum conn_state state)
 		conn_close(c);
 		return -1;
 	}
-	if (c->due != 0 && c->state == state) {
-		account(c, c->in.cap);
-		return fits(c) ? 0 : -1;
+	if (c->out.len == 0)
+		buf_free(&c->out);
+	if (!keeps_deadline(c, state)) {
+		if (c->due != 0)
+			dequeue(c);
+		c->state = state;
+		c->due = clock_ms() + conn_kind(c)->patience[state];
+		enqueue(c);
 	}
-	if (c->due != 0)
-		dequeue(c);
-	c->state = state;
-	c->due = clock_ms() + set.limits.patience[state];
-	enqueue(c);
-	account(c, c->in.cap);
-	if (!c->waited &&
-	    poller_add(set.wait_set, c->fd, key_of(c), false) == -1) {
+	account(c, c->in.cap + c->out.cap);
+	if (await(c) == -1) {
 		conn_close(c);
 		return -1;
 	}
-	c->waited = true;
 	return fits(c) ? 0 : -1;
 }
 
 static void
-note_waiting(enum conn_state state, int64_t now)
+note_waiting(unsigned kind, enum conn_state state, int64_t now)
 {
 	struct conn *seen[NOTE_BATCH];
 	struct pollfd p[NOTE_BATCH];
 	nfds_t n = 0;
 
-	for (struct conn *c = conn_oldest(state); c != NULL; c = c->next) {
+	for (struct conn *c = conn_oldest(kind, state); c != NULL;
+	    c = c->next) {
 		if (c->since == 0) {
 			p[n] = (struct pollfd){ c->fd, POLLIN, 0 };
 			seen[n++] = c;
@@ -278,8 +359,11 @@ note_waiting(enum conn_state state, int64_t now)
 void
 conn_note_waiting(int64_t now)
 {
-	note_waiting(CONN_IDLE, now);
-	note_waiting(CONN_HEAD, now);
+	for (unsigned i = 0; i < set.limits.nkinds; i++) {
+		note_waiting(i, CONN_IDLE, now);
+		note_waiting(i, CONN_HEAD, now);
+		note_waiting(i, CONN_BODY, now);
+	}
 }
 
 void
@@ -305,6 +389,7 @@ conn_close(struct conn *c)
 	c->state = CONN_FREE;
 	account(c, 0);
 	buffer_give(c);
+	buf_free(&c->out);
 	c->next = set.free;
 	set.free = c;
 }
@@ -313,6 +398,7 @@ void
 conn_linger(struct conn *c)
 {
 	buf_clear(&c->in);
+	buf_clear(&c->out);
 	if (shutdown(c->fd, SHUT_WR) == -1 || !conn_discard(c)) {
 		conn_close(c);
 		return;
@@ -365,49 +451,64 @@ conn_next_due(void)
 {
 	int64_t due = -1;
 
-	for (int i = 0; i < CONN_STATES; i++) {
-		struct conn *c = set.queue[i].first;
+	for (unsigned i = 0; i < set.limits.nkinds; i++) {
+		if (set.queue[i][CONN_READY].first != NULL)
+			return 0;
+		for (int j = 0; j < CONN_STATES; j++) {
+			struct conn *c = set.queue[i][j].first;
 
-		if (c != NULL && (due == -1 || c->due < due))
-			due = c->due;
+			if (c != NULL && (due == -1 || c->due < due))
+				due = c->due;
+		}
 	}
 	return due;
+}
+
+static void
+expire(struct queue *q, int64_t now, void (*late)(struct conn *))
+{
+	struct conn *c;
+
+	while ((c = q->first) != NULL && c->due <= now)
+		if (c->state == CONN_HEAD || c->state == CONN_BODY)
+			late(c);
+		else
+			conn_close(c);
 }
 
 void
 conn_expire(int64_t now, void (*late)(struct conn *))
 {
-	for (int i = 0; i < CONN_STATES; i++) {
-		struct conn *c;
-
-		while ((c = set.queue[i].first) != NULL && c->due <= now) {
-			if (i == CONN_HEAD)
-				late(c);
-			conn_close(c);
-		}
-	}
+	for (unsigned i = 0; i < set.limits.nkinds; i++)
+		for (int j = 0; j < CONN_STATES; j++)
+			if (j != CONN_READY)
+				expire(&set.queue[i][j], now, late);
 }
 
 unsigned
 conn_count(enum conn_state state)
 {
-	return set.queue[state].n;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < set.limits.nkinds; i++)
+		n += set.queue[i][state].n;
+	return n;
 }
 
 struct conn *
-conn_oldest(enum conn_state state)
+conn_oldest(unsigned kind, enum conn_state state)
 {
-	return set.queue[state].first;
+	return set.queue[kind][state].first;
 }
 
 struct conn *
-conn_newest(enum conn_state state)
+conn_newest(unsigned kind, enum conn_state state)
 {
-	return set.queue[state].last;
+	return set.queue[kind][state].last;
 }
 
 int64_t
 conn_age(const struct conn *c, int64_t now)
 {
-	return now - (c->due - set.limits.patience[c->state]);
+	return now - (c->due - conn_kind(c)->patience[c->state]);
 }

@@ -16,18 +16,7 @@
 #define PAUSE	 5 /* ms between two attempts */
 #define ENVELOPE 1024 /* bytes of a message besides `bytes`, at most */
 
-static struct {
-	const char *protocol;
-	handoff_pack *pack;
-	bool told; /* a refusal has been logged */
-} self;
-
-void
-handoff_init(const char *protocol, handoff_pack *pack)
-{
-	self.protocol = protocol;
-	self.pack = pack;
-}
+static bool told; /* a refusal has been logged */
 
 /* ---- giving -------------------------------------------------------------- */
 
@@ -35,14 +24,19 @@ static int
 write_message(const struct conn *c, struct buf *out)
 {
 	struct buf bytes = { 0 };
-	bool fits = self.pack(c, &bytes) == 0 && bytes.len <= HANDOFF_BYTES;
+	bool fits = conn_kind(c)->pack(c, &bytes) == 0 &&
+	    bytes.len + c->out.len <= HANDOFF_BYTES;
 
 	record_put_number(out, "handoff", HANDOFF_VERSION);
-	record_put_text(out, "protocol", self.protocol);
+	record_put_text(out, "protocol", conn_kind(c)->name);
 	record_put_number(out, "idle", c->state == CONN_IDLE);
 	if (c->since > 0)
 		record_put_number(out, "since", c->since);
 	record_put(out, "bytes", bytes.data, bytes.len);
+	if (c->state == CONN_FLUSH) {
+		record_put(out, "output", c->out.data, c->out.len);
+		record_put_number(out, "then", c->then);
+	}
 	buf_free(&bytes);
 	errno = fits ? ENOMEM : EMSGSIZE;
 	return fits && !out->failed ? 0 : -1;
@@ -79,15 +73,12 @@ await_room(int exchange, int64_t until)
 	return errno == EAGAIN && left > 0 && poll(&p, 1, (int)left) == 1;
 }
 
-/* True if it has sent no byte of a request. */
+/* True if it has sent no byte of a request since its last response. */
 static bool
 is_silent(const struct conn *c)
 {
-	struct buf bytes = { 0 };
-	bool silent = self.pack(c, &bytes) == 0 && bytes.len == 0;
-
-	buf_free(&bytes);
-	return silent;
+	return c->in.len == 0 &&
+	    (c->state == CONN_IDLE || c->state == CONN_HEAD);
 }
 
 static void
@@ -95,23 +86,26 @@ give_state(enum conn_state state, int exchange, int64_t until, bool silent)
 {
 	struct conn *c, *next;
 
-	for (c = conn_oldest(state); c != NULL; c = next) {
-		next = c->next;
-		if (silent && !is_silent(c))
-			continue;
-		while (handoff_give(c, exchange) == -1 &&
-		    await_room(exchange, until))
-			;
-	}
+	for (unsigned kind = 0; kind < CONN_KINDS; kind++)
+		for (c = conn_oldest(kind, state); c != NULL; c = next) {
+			next = c->next;
+			if (silent && !is_silent(c))
+				continue;
+			while (handoff_give(c, exchange) == -1 &&
+			    await_room(exchange, until))
+				;
+		}
 }
 
 void
 handoff_give_all(int exchange, int64_t patience)
 {
+	static const enum conn_state states[] = { CONN_READY, CONN_IDLE,
+		CONN_HEAD, CONN_BODY, CONN_FLUSH };
 	int64_t until = clock_ms() + patience;
 
-	give_state(CONN_IDLE, exchange, until, false);
-	give_state(CONN_HEAD, exchange, until, false);
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
+		give_state(states[i], exchange, until, false);
 }
 
 void
@@ -129,11 +123,12 @@ handoff_give_fresh(int exchange, int64_t age)
 	int64_t now = clock_ms();
 	struct conn *c, *older;
 
-	for (c = conn_newest(CONN_HEAD); c != NULL && conn_age(c, now) < age;
-	    c = older) {
-		older = c->prev;
-		handoff_give(c, exchange);
-	}
+	for (unsigned kind = 0; kind < CONN_KINDS; kind++)
+		for (c = conn_newest(kind, CONN_HEAD);
+		    c != NULL && conn_age(c, now) < age; c = older) {
+			older = c->prev;
+			handoff_give(c, exchange);
+		}
 }
 
 void
@@ -188,11 +183,22 @@ is_connection(int fd)
 }
 
 struct parcel { /* points into the message */
+	int kind;
 	bool idle;
 	bool fresh;
 	int64_t since;
-	struct record bytes;
+	int64_t then;
+	struct record bytes, output;
 };
+
+static struct record
+text_of(const struct record *whole, const char *name)
+{
+	struct record part;
+
+	return record_find(whole, name, &part) ? part :
+	    (struct record){ .value = "" };
+}
 
 /* What is wrong with the message; NULL: nothing. */
 static const char *
@@ -206,17 +212,17 @@ parse(const char *message, size_t n, struct parcel *out)
 		return "not a message of this kind";
 	if (record_number(&whole, "handoff", 0) != HANDOFF_VERSION)
 		return "of an unknown version";
-	if (!record_find(&whole, "protocol", &part) ||
-	    part.len != strlen(self.protocol) ||
-	    memcmp(part.value, self.protocol, part.len) != 0)
+	part = text_of(&whole, "protocol");
+	out->kind = conn_kind_find(part.value, part.len);
+	if (out->kind == -1)
 		return "of an unknown protocol";
-	if (!record_find(&whole, "bytes", &out->bytes))
-		out->bytes.len = 0;
+	out->bytes = text_of(&whole, "bytes");
+	out->output = text_of(&whole, "output");
 	out->idle = record_number(&whole, "idle", 0) != 0;
 	out->fresh = record_number(&whole, "fresh", 0) != 0;
 	out->since = record_number(&whole, "since", 0);
-	if (out->bytes.len > HANDOFF_BYTES ||
-	    (out->idle && out->bytes.len > 0))
+	out->then = record_number(&whole, "then", CONN_THEN_CLOSE);
+	if (out->bytes.len + out->output.len > HANDOFF_BYTES)
 		return "a length that cannot be";
 	return NULL;
 }
@@ -226,10 +232,10 @@ static struct conn *
 refuse(int fd, const char *reason)
 {
 	fd_discard(fd);
-	if (!self.told)
+	if (!told)
 		log_warning("refused what another worker hands over: %s",
 		    reason);
-	self.told = true;
+	told = true;
 	errno = EPROTO;
 	return NULL;
 }
@@ -247,13 +253,21 @@ adopt(int fd, const struct parcel *parcel)
 		errno = ENOMSG;
 		return NULL;
 	}
-	c = conn_add(fd);
+	c = conn_add(fd, (unsigned)parcel->kind);
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &never, sizeof(never));
 	c->written = CONN_WRITTEN_UNKNOWN;
 	c->since = parcel->since;
 	if (parcel->idle)
 		c->state = CONN_IDLE;
-	if (conn_put_back(c, parcel->bytes.value, parcel->bytes.len) == 0)
+	if (parcel->output.len > 0) {
+		c->state = CONN_FLUSH;
+		c->pending = clock_ms();
+		c->then = parcel->then == CONN_THEN_KEEP ||
+		    parcel->then == CONN_THEN_LINGER ?
+		    (enum conn_then)parcel->then : CONN_THEN_CLOSE;
+	}
+	if (conn_put_back(c, parcel->bytes.value, parcel->bytes.len) == 0 &&
+	    buf_add(&c->out, parcel->output.value, parcel->output.len) == 0)
 		return c;
 	conn_close(c);
 	return refuse(-1, strerror(ENOMEM));

@@ -14,6 +14,8 @@
  *   since     conn.since, if it is known
  *   bytes     those that lead the receiver's protocol to the state that the
  *             giver's has
+ *   output    of a response, not yet taken by the peer
+ *   then      what becomes of the connection after it (enum conn_then)
  *
  * The state of a protocol travels as the bytes that lead to it, and the
  * receiver judges them like the bytes of any peer: a message has no layout of
@@ -29,15 +31,7 @@
 #include "ipc/exchange.h"
 #include "worker/net/conn.h"
 
-#define HANDOFF_BYTES (128 * 1024) /* of the record `bytes`, at most */
-
-/* Append to `out` the bytes that lead to the protocol's state of a parked
- * connection.  0, or -1 if it cannot be handed over. */
-typedef int handoff_pack(const struct conn *c, struct buf *out);
-
-/* Once: the name of the protocol of all connections here, which is not copied,
- * and how to pack them. */
-void handoff_init(const char *protocol, handoff_pack *pack);
+#define HANDOFF_BYTES (128 * 1024) /* of `bytes` and `output`, at most */
 
 /*
  * Send a parked connection into the exchange (its writing end), for another
@@ -47,8 +41,9 @@ void handoff_init(const char *protocol, handoff_pack *pack);
  */
 int handoff_give(struct conn *c, int exchange);
 
-/* Give every connection that is idle or awaits a head, waiting up to `patience`
- * ms in all for room in the exchange.  What finds no room stays parked. */
+/* Give every parked connection but those that linger, waiting up to `patience`
+ * ms in all for room in the exchange.  What finds no room, or has more output
+ * than a message can have, stays parked. */
 void handoff_give_all(int exchange, int64_t patience);
 
 /* Give those that have been awaiting a head for less than `age` ms, without
@@ -65,7 +60,8 @@ void handoff_nudge(int exchange);
 
 /*
  * Take a connection out of the exchange (its reading end).  It is not parked,
- * and its bytes are not judged yet.  NULL with errno:
+ * and its bytes are not judged yet; in CONN_FLUSH it has output that comes
+ * first.  NULL with errno:
  *   EAGAIN  the exchange is empty
  *   ENOMSG  it was a nudge, or a connection whose peer is not allowed
  *   EMFILE  no descriptor is free for it: it stays in the exchange

@@ -54,6 +54,15 @@ poller_add(int set, int fd, uint64_t key, bool shared)
 	return epoll_ctl(set, EPOLL_CTL_ADD, fd, &event);
 }
 
+int
+poller_direct(int set, int fd, uint64_t key, bool outward)
+{
+	struct epoll_event event = { .data.u64 = key,
+		.events = outward ? EPOLLOUT : EPOLLIN };
+
+	return epoll_ctl(set, EPOLL_CTL_MOD, fd, &event);
+}
+
 void
 poller_remove(int set, int fd)
 {
@@ -146,11 +155,23 @@ poller_signal_next(int fd)
 	return (int)info.ssi_signo;
 }
 
-int
-poller_readable(int fd, int64_t deadline)
+static int
+wait_for(int fd, short events, int64_t deadline)
 {
-	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct pollfd p = { .fd = fd, .events = events };
 	int64_t left = deadline - clock_ms();
 
 	return poll(&p, 1, left > 0 ? (int)left : 0);
+}
+
+int
+poller_readable(int fd, int64_t deadline)
+{
+	return wait_for(fd, POLLIN, deadline);
+}
+
+int
+poller_writable(int fd, int64_t deadline)
+{
+	return wait_for(fd, POLLOUT, deadline);
 }

@@ -24,6 +24,10 @@ int poller_open(void);
  * errno. */
 int poller_add(int set, int fd, uint64_t key, bool shared);
 
+/* Watch fd, which was added as not shared, for room for output instead of
+ * input, or for input again.  0, or -1 with errno. */
+int poller_direct(int set, int fd, uint64_t key, bool outward);
+
 /* Watch fd no longer; no effect if it is not watched. */
 void poller_remove(int set, int fd);
 
@@ -58,5 +62,8 @@ int poller_signal_next(int fd);
  * request is over (lua_deadline.h), or poller_interrupt was called; no other
  * signal ends the wait. */
 int poller_readable(int fd, int64_t deadline);
+
+/* The same for room for output. */
+int poller_writable(int fd, int64_t deadline);
 
 #endif

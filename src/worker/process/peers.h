@@ -3,17 +3,26 @@
 
 /*
  * Sets up, from the pool's configuration, what a worker grants to its peers:
- * the protocol, the number of connections, the size of a head, the time limits
+ * the protocols, the number of connections, the size of a head, the time limits
  * and the allowed clients.  Runs in the worker.
  */
+
+#include <stdbool.h>
 
 #include "base/why.h"
 #include "ipc/worker_args.h"
 #include "worker/proto/proto.h"
 
 /* Once, before the first connection; connections are waited for in wait_set
- * (poller.h).  Returns the protocol of all of them; NULL and why. */
-const struct proto *peers_init(const struct worker_args *args, int wait_set,
-    struct why *why);
+ * (poller.h).  Returns the protocols, by the kind of a connection, which is the
+ * enum sock_protocol of its listener; NULL and why. */
+const struct proto *const *peers_init(const struct worker_args *args,
+    int wait_set, struct why *why);
+
+/* Serve requests of these roles from now on (proto.h). */
+void peers_serve(unsigned roles);
+
+/* True if one of the listeners is for HTTP. */
+bool peers_have_http(void);
 
 #endif

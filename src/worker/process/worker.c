@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/tuning.h"
 #include "ipc/channel.h"
 #include "worker/cgi/cgi.h"
 #include "worker/lua/lib/lua_shared.h"
@@ -306,6 +307,7 @@ turn(int64_t until)
 	look_for_heirs();
 	for (int i = 0; i < n; i++)
 		handle(keys[i]);
+	serve_ready();
 	now = clock_ms();
 	conn_expire(now, serve_late);
 	acceptor_tick(now);
@@ -337,22 +339,49 @@ empty_queues(void)
 static unsigned
 unfinished(void)
 {
-	return conn_count(CONN_HEAD) + conn_count(CONN_LINGER);
+	return conn_count(CONN_HEAD) + conn_count(CONN_READY) +
+	    conn_count(CONN_LINGER);
+}
+
+/* Those that their peers keep busy: each has a deadline of its own. */
+static unsigned
+on_their_way(void)
+{
+	return conn_count(CONN_BODY) + conn_count(CONN_FLUSH);
+}
+
+/* A request of an idle peer of HTTP may be on its way: nobody else tells it that
+ * the connection ends. */
+static bool
+hears_idle(int64_t until)
+{
+	return peers_have_http() && conn_count(CONN_IDLE) > 0 &&
+	    clock_ms() < until;
 }
 
 /* Serve until no head is awaited and no peer lingers, or until none of them has
- * ended for `patience` ms. */
+ * ended for `patience` ms; and until all bodies have come and all responses are
+ * taken. */
 static void
 finish(void)
 {
 	int64_t patience = self.keeps ? self.args->pool->timeouts.read :
 					LEAVE_PATIENCE;
-	int64_t until = clock_ms() + patience;
+	int64_t until = clock_ms() + patience, idle = clock_ms() + tuning.idle;
 	unsigned before;
+	int64_t limit;
 
-	while ((before = unfinished()) > 0 && clock_ms() < until &&
-	    vitals_found() == NULL) {
-		turn(until);
+	while (vitals_found() == NULL) {
+		before = unfinished();
+		if (before > 0 && clock_ms() < until)
+			limit = until;
+		else if (hears_idle(idle))
+			limit = idle;
+		else if (on_their_way() > 0)
+			limit = -1;
+		else
+			break;
+		turn(limit);
 		if (unfinished() < before)
 			until = clock_ms() + patience;
 	}
@@ -605,7 +634,7 @@ begin_to_serve(void)
 _Noreturn void
 worker_main(const struct worker_args *args)
 {
-	const struct proto *proto;
+	const struct proto *const *protos;
 	struct why why;
 
 	self.args = args;
@@ -618,18 +647,18 @@ worker_main(const struct worker_args *args)
 		&why) == -1)
 		fail(EX_OSERR, why.text);
 	set_up_waiting();
-	proto = peers_init(args, self.wait_set, &why);
-	if (proto == NULL)
+	protos = peers_init(args, self.wait_set, &why);
+	if (protos == NULL)
 		fail(EX_OSERR, why.text);
 	ignore_signals();
 	acceptor_init(args, self.wait_set, KEY_EXCHANGE);
 	start_guard();
 	if (args->kind != WORKER_KIND_STATUS)
 		start_application();
-	if (self.app != NULL && proto->roles != NULL)
-		proto->roles(lua_app_roles(self.app));
+	if (self.app != NULL)
+		peers_serve(lua_app_roles(self.app));
 	builtin_init(args, await_status);
-	if (serve_init(args, proto, self.app) == -1)
+	if (serve_init(args, protos, self.app) == -1)
 		fail_errno("cannot begin to serve");
 	if (args->kind != WORKER_KIND_STATUS)
 		begin_to_count();

@@ -14,16 +14,11 @@
 #include "worker/serve/request.h"
 
 enum proto_verdict {
-	PROTO_MORE,    /* wait for more bytes */
+	PROTO_MORE,    /* wait for more bytes of a head */
+	PROTO_BODY,    /* wait for more bytes of a body */
 	PROTO_REQUEST, /* the head of a request is complete: begin */
 	PROTO_LINGER,  /* all is sent: let the peer finish (CONN_LINGER) */
 	PROTO_CLOSE    /* close the connection */
-};
-
-enum proto_end {
-	PROTO_END_KEEP, /* the connection may carry another request */
-	PROTO_END_LINGER, /* the peer is still sending */
-	PROTO_END_CLOSE
 };
 
 struct proto {
@@ -47,18 +42,17 @@ struct proto {
 	 * that the client can notice it; and drain the rest of the body if that
 	 * is cheap.  After it the counts and the state of the request
 	 * (bytes_in, bytes_out, aborted) are final. */
-	enum proto_end (*end)(struct request *request);
+	enum conn_then (*end)(struct request *request);
 
 	/* After end: the request is not used any more.  Afterwards conn->in has
 	 * what came after it.  NULL if that is so after end. */
 	void (*release)(struct request *request);
 
-	/* No complete head has come in time: log that; the caller closes the
-	 * connection.  NULL if that is no fault. */
-	void (*late)(const struct conn *c);
+	/* What a parked connection awaits, in CONN_HEAD or CONN_BODY, has not
+	 * come in time: answer or log that, and close it or let it linger. */
+	void (*late)(struct conn *c);
 
-	/* As handoff_pack: append the bytes that lead to the protocol's state
-	 * of c.  0, or -1 if it cannot be handed over. */
+	/* As conn_kind.pack. */
 	int (*pack)(const struct conn *c, struct buf *out);
 };
 

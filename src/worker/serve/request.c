@@ -1,7 +1,12 @@
 #include "worker/serve/request.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/num.h"
 
 int
 request_write(struct request *request, const void *data, size_t n)
@@ -12,7 +17,7 @@ request_write(struct request *request, const void *data, size_t n)
 }
 
 int
-request_send_head(struct request *request, int status,
+request_note_head(struct request *request, int status,
     const struct buf *head)
 {
 	if (request->head_most != 0 && head->len > request->head_most) {
@@ -24,7 +29,7 @@ request_send_head(struct request *request, int status,
 	request->status = status;
 	request->head = head->data;
 	request->head_len = head->len;
-	return request_write(request, head->data, head->len);
+	return 0;
 }
 
 const char *
@@ -43,11 +48,29 @@ request_param(const struct request *request, const char *name, size_t *len)
 	return NULL;
 }
 
-bool
-request_take_id(struct request *request, const char *name)
+/* ---- ids ----------------------------------------------------------------- */
+
+static struct {
+	const char *name;
+	char prefix[REQUEST_ID / 2]; /* of ids made here */
+	size_t prefix_len;
+	uint64_t serial;
+} ids;
+
+/* A pid is used again, but not within a second. */
+void
+request_id_init(const char *name)
+{
+	ids.name = name;
+	ids.prefix_len = (size_t)snprintf(ids.prefix, sizeof(ids.prefix),
+	    "%llx-%x-", (unsigned long long)time(NULL), (unsigned)getpid());
+}
+
+static bool
+take_id(struct request *request)
 {
 	size_t len = 0;
-	const char *value = request_param(request, name, &len);
+	const char *value = request_param(request, ids.name, &len);
 
 	if (!output_tag_is_id(value, len))
 		return false;
@@ -55,6 +78,20 @@ request_take_id(struct request *request, const char *name)
 	request->id[len] = '\0';
 	return true;
 }
+
+void
+request_identify(struct request *request)
+{
+	char *end = request->id + ids.prefix_len;
+
+	ids.serial++;
+	if (ids.name != NULL && take_id(request))
+		return;
+	memcpy(request->id, ids.prefix, ids.prefix_len);
+	end[num_hex(ids.serial, end)] = '\0';
+}
+
+/* ---- what the worker itself uses ----------------------------------------- */
 
 static const struct {
 	const char *name;
@@ -153,6 +190,9 @@ request_index(struct request *request)
 			request->known[i] = p;
 	}
 	request->length = announced(request->known[PARAM_CONTENT_LENGTH]);
+	p = request->known[PARAM_METHOD];
+	request->head_only = p != NULL && p->value_len == 4 &&
+	    memcmp(p->value, "HEAD", 4) == 0;
 }
 
 const struct param *

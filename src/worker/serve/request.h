@@ -139,9 +139,10 @@ struct request {
 	bool sent;	 /* the head has been written: no 500 any more */
 };
 
-/* For a protocol's ops->head: note status and head, and send the head, which is
- * printed and must stay as it is until release.  Returns as ops->head. */
-int request_send_head(struct request *request, int status,
+/* For a protocol's ops->head: note status and head, which is printed, is about
+ * to be sent, and must stay as it is until release.  0, or -1 with errno
+ * EMSGSIZE. */
+int request_note_head(struct request *request, int status,
     const struct buf *head);
 
 /* ops->write for a single piece. */
@@ -155,11 +156,15 @@ const char *request_param(const struct request *request, const char *name,
 /* The name of a role, "authorizer". */
 const char *request_role_name(enum request_role role);
 
-/* Make the value of the parameter `name` the id of the request.  False, and no
- * id is set, if it is missing or is no valid id (output_tag_is_id). */
-bool request_take_id(struct request *request, const char *name);
+/* Once in a worker: ids are taken from the parameter of that name, which must
+ * live as long as the process; NULL: from none. */
+void request_id_init(const char *name);
 
-/* Set `known` and `length` from the parameters, in one pass. */
+/* For a protocol: set the id of a request that begins, the value of that
+ * parameter if it is a valid id (output_tag_is_id), or else one of our own. */
+void request_identify(struct request *request);
+
+/* Set `known`, `length` and `head_only` from the parameters, in one pass. */
 void request_index(struct request *request);
 
 /* After request_index: the first parameter with that name, of len bytes; NULL

@@ -18,6 +18,7 @@
 #include "worker/net/acceptor.h"
 #include "worker/net/allow.h"
 #include "worker/net/handoff.h"
+#include "worker/net/output.h"
 #include "worker/net/poller.h"
 #include "worker/process/end.h"
 #include "worker/process/entry.h"
@@ -57,7 +58,7 @@
  */
 static struct {
 	const struct worker_args *args;
-	const struct proto *proto;
+	const struct proto *const *protos;
 	struct lua_app *app;
 	bool programs; /* the pool runs CGI programs */
 	struct watchdog_watch watch; /* of requests */
@@ -211,11 +212,11 @@ is_served(void)
 }
 
 int
-serve_init(const struct worker_args *args, const struct proto *proto,
-    struct lua_app *app)
+serve_init(const struct worker_args *args,
+    const struct proto *const protos[CONN_KINDS], struct lua_app *app)
 {
 	self.args = args;
-	self.proto = proto;
+	self.protos = protos;
 	self.app = app;
 	self.programs = args->kind == WORKER_KIND_APP &&
 	    args->pool->interface == INTERFACE_CGI;
@@ -228,7 +229,6 @@ serve_init(const struct worker_args *args, const struct proto *proto,
 		.stuck = stuck,
 	};
 	entry_share(LUA_AFTER, late);
-	handoff_init(proto->name, proto->pack);
 	slow_init(args);
 	return access_log_init(args, app);
 }
@@ -320,11 +320,17 @@ enter(struct request *request)
 	watchdog_enter(&self.watch, request->begun);
 }
 
-static void
-release(struct request *request)
+static const struct proto *
+proto_of(const struct conn *c)
 {
-	if (self.proto->release != NULL)
-		self.proto->release(request);
+	return self.protos[c->kind];
+}
+
+static void
+release(const struct conn *c, struct request *request)
+{
+	if (proto_of(c)->release != NULL)
+		proto_of(c)->release(request);
 }
 
 static bool
@@ -372,26 +378,68 @@ finish(void)
 	settle(now);
 }
 
-/* Serve one request, whose head is complete.  True: the connection goes on and
- * may hold another request; false: it lingers or is closed. */
+/* What becomes of a connection when its response has been sent. */
+static void
+dispose(struct conn *c, enum conn_then then)
+{
+	if (then == CONN_THEN_LINGER)
+		conn_linger(c);
+	else if (then == CONN_THEN_CLOSE)
+		conn_close(c);
+	else if (c->in.len == 0)
+		conn_park(c, CONN_IDLE);
+	else
+		conn_park(c, CONN_READY);
+}
+
+/* The response has been written; what the peer has not taken of it yet leaves
+ * while the connection is parked.  True: it may hold another request, to be
+ * judged here. */
+static bool
+settle_conn(struct conn *c, enum conn_then then)
+{
+	if (c->out.len > 0) {
+		c->then = then;
+		conn_park(c, CONN_FLUSH);
+		return false;
+	}
+	c->pending = 0;
+	if (then == CONN_THEN_KEEP && c->in.len > 0)
+		return true;
+	dispose(c, then);
+	return false;
+}
+
+static void
+note_end(struct request *request, enum access_late late)
+{
+	int64_t now = clock_us();
+
+	if (now - request->begun >= LONG_US)
+		self.waited = self.behind = true;
+	over(request, now, late);
+}
+
+/* Serve one request, which is complete as far as it has to be.  True: the
+ * connection goes on and holds more bytes; false: it is parked or closed. */
 static bool
 serve(struct conn *c)
 {
 	struct request *request;
-	enum proto_end end;
+	enum conn_then then;
 	enum access_late late;
-	int64_t now, since = c->since;
+	int64_t since = c->since;
 
 	c->since = 0;
 	conn_take(c);
-	request = self.proto->begin(c);
+	request = proto_of(c)->begin(c);
 	if (request == NULL) {
 		conn_close(c);
 		return false;
 	}
 	if (is_abandoned(request)) {
-		self.proto->end(request);
-		release(request);
+		proto_of(c)->end(request);
+		release(c, request);
 		conn_close(c);
 		return false;
 	}
@@ -401,59 +449,66 @@ serve(struct conn *c)
 	late = answer(request, since);
 	watchdog_leave();
 	note_answer(request);
-	end = self.proto->end(request);
+	then = proto_of(c)->end(request);
 	if (is_unfinished() && self.programs)
 		cgi_outlive(request);
 	else if (is_unfinished())
 		lua_app_outlive(self.app, request);
-	now = clock_us();
-	if (now - request->begun >= LONG_US)
-		self.waited = self.behind = true;
-	over(request, now, late);
-	release(request);
+	note_end(request, late);
+	release(c, request);
 	if (is_unfinished())
 		score_finishing(self.args->score);
 	else
-		settle(now);
-	if (end == PROTO_END_KEEP)
+		settle(clock_us());
+	return settle_conn(c, then);
+}
+
+/* A kept connection holds more bytes.  True: they may be judged at once; false:
+ * it has been handed over or parked, as the peer has had its turn (clock_us()
+ * `until`), or work is left to be done. */
+static bool
+goes_on(struct conn *c, int64_t until)
+{
+	if (is_unfinished() && shared() &&
+	    handoff_give(c, self.args->exchange[1]) == 0)
+		return false;
+	if (!is_unfinished() && clock_us() < until)
 		return true;
-	if (end == PROTO_END_LINGER)
-		conn_linger(c);
-	else
-		conn_close(c);
+	conn_park(c, CONN_READY);
 	return false;
 }
 
-/* A kept connection whose request is over.  True: it holds more bytes, to be
- * judged here. */
-static bool
-keep(struct conn *c)
+/* A connection that was kept idle stays so if no byte of a request has come. */
+static enum conn_state
+awaits(const struct conn *c)
 {
-	if (c->in.len == 0) {
-		conn_park(c, CONN_IDLE);
-		return false;
-	}
-	return !is_unfinished() || !shared() ||
-	    handoff_give(c, self.args->exchange[1]) == -1;
+	return c->in.len == 0 && c->state == CONN_IDLE ? CONN_IDLE : CONN_HEAD;
 }
 
-/* Judge what has come, serve what is complete.  Requests that a peer sent
- * ahead are served in turn, so no event is needed for bytes already here. */
+/* Judge what has come, serve what is complete.  Requests that a peer sent ahead
+ * are served here for as long as one long request may take; what is left is
+ * served behind others that wait. */
 static void
 advance(struct conn *c)
 {
+	int64_t until = 0;
 	bool more;
 
 	for (;;) {
-		switch (self.proto->judge(c)) {
+		switch (proto_of(c)->judge(c)) {
 		case PROTO_REQUEST:
-			more = serve(c) && keep(c);
+			if (until == 0)
+				until = clock_us() + LONG_US;
+			more = serve(c) && goes_on(c, until);
 			finish();
 			if (more)
 				continue;
 			return;
 		case PROTO_MORE:
-			conn_park(c, CONN_HEAD);
+			conn_park(c, awaits(c));
+			return;
+		case PROTO_BODY:
+			conn_park(c, CONN_BODY);
 			return;
 		case PROTO_LINGER:
 			conn_linger(c);
@@ -502,11 +557,30 @@ receive(struct conn *c, size_t judged)
 		conn_close(c);
 }
 
+/* The peer may take more of a response. */
+static void
+flush(struct conn *c)
+{
+	switch (output_flush(c)) {
+	case 0:
+		conn_park(c, CONN_FLUSH);
+		return;
+	case 1:
+		dispose(c, c->then);
+		return;
+	default:
+		conn_close(c);
+	}
+}
+
 void
 serve_adopted(struct conn *c)
 {
 	self.waited = true;
-	receive(c, 0);
+	if (c->state == CONN_FLUSH)
+		flush(c);
+	else
+		receive(c, 0);
 }
 
 static void
@@ -517,15 +591,32 @@ hear(struct conn *c)
 	if (c->state != CONN_LINGER && c->in.len == 0 && acceptor_passes_on() &&
 	    handoff_give(c, self.args->exchange[1]) == 0)
 		return;
-	if (c->state != CONN_LINGER)
+	if (c->state == CONN_FLUSH)
+		flush(c);
+	else if (c->state != CONN_LINGER)
 		receive(c, c->in.len);
 	else if (!conn_discard(c))
 		conn_close(c);
 }
 
 void
+serve_ready(void)
+{
+	struct conn *c;
+
+	for (unsigned kind = 0; kind < CONN_KINDS; kind++)
+		for (unsigned n = conn_count(CONN_READY); n > 0 &&
+		    (c = conn_oldest(kind, CONN_READY)) != NULL; n--) {
+			conn_take(c);
+			advance(c);
+		}
+}
+
+void
 serve_receive(struct conn *c)
 {
+	if (c->state == CONN_READY)
+		return; /* its turn comes in serve_ready */
 	if (c->since == 0)
 		c->since = self.turn;
 	hear(c);
@@ -565,10 +656,10 @@ accept_one(size_t listener)
 }
 
 static void
-welcome(int fd)
+welcome(size_t listener, int fd)
 {
 	if (allow_admit(fd))
-		hear(conn_add(fd));
+		hear(conn_add(fd, self.args->protocols[listener]));
 	else
 		close(fd);
 }
@@ -592,7 +683,7 @@ serve_accept(size_t listener)
 				acceptor_failed();
 			return;
 		}
-		welcome(fd);
+		welcome(listener, fd);
 		if (clock_ms() >= until)
 			break;
 	}
@@ -610,13 +701,12 @@ serve_queue(size_t listener)
 		fd = accept_one(listener);
 		if (fd == -1)
 			break;
-		welcome(fd);
+		welcome(listener, fd);
 	}
 }
 
 void
 serve_late(struct conn *c)
 {
-	if (self.proto->late != NULL)
-		self.proto->late(c);
+	proto_of(c)->late(c);
 }

@@ -11,9 +11,10 @@
 #include "worker/proto/proto.h"
 
 /* Once, when the application has started; app is NULL without one, as in a pool
- * of CGI programs.  proto is the protocol of all connections.  0, or -1 with errno. */
-int serve_init(const struct worker_args *args, const struct proto *proto,
-    struct lua_app *app);
+ * of CGI programs.  protos[i] is the protocol of connections of kind i
+ * (conn.h).  0, or -1 with errno. */
+int serve_init(const struct worker_args *args,
+    const struct proto *const protos[CONN_KINDS], struct lua_app *app);
 
 /* A turn of the main loop begins, after a wait that began at clock_ms()
  * `before`. */
@@ -27,6 +28,10 @@ void serve_receive(struct conn *c);
 /* The same for a connection of handoff_take. */
 void serve_adopted(struct conn *c);
 
+/* Judge, and serve, what kept connections have sent ahead (CONN_READY), until
+ * each has had its turn. */
+void serve_ready(void);
+
 /* Accept connections from a listener, by its number in worker_args, and serve
  * them, until its queue is empty or it is time for other events. */
 void serve_accept(size_t listener);
@@ -35,7 +40,7 @@ void serve_accept(size_t listener);
  * long that takes. */
 void serve_queue(size_t listener);
 
-/* The head of a request did not come in time (for conn_expire). */
+/* What a request lacks did not come in time (for conn_expire). */
 void serve_late(struct conn *c);
 
 #endif

@@ -1,19 +1,14 @@
 #include "worker/proto/fcgi/fcgi.h"
 
-#include <sys/socket.h>
-
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/num.h"
 #include "net/fcgi_wire.h"
+#include "worker/net/peer.h"
 #include "worker/process/forked.h"
 #include "worker/proto/fcgi/fcgi_body.h"
 #include "worker/proto/fcgi/fcgi_head.h"
@@ -29,15 +24,12 @@ struct fcgi_request {
 	struct fcgi_body body;
 	struct param *params;
 	size_t params_cap;
-	uint64_t serial;
 	struct fcgi_out out;
 };
 
 static struct {
 	struct fcgi_options options;
 	struct fcgi_request request;
-	char prefix[REQUEST_ID / 2]; /* of request ids made here */
-	size_t prefix_len;
 	struct buf head; /* of the present response */
 } self;
 
@@ -63,9 +55,6 @@ void
 fcgi_init(const struct fcgi_options *options)
 {
 	self.options = *options;
-	/* A pid is used again, but not within a second. */
-	self.prefix_len = (size_t)snprintf(self.prefix, sizeof(self.prefix),
-	    "%llx-%x-", (unsigned long long)time(NULL), (unsigned)getpid());
 	fcgi_peer_init(&options->scan, options->write_timeout);
 	fcgi_roles(ROLE_BIT(ROLE_RESPONDER));
 }
@@ -92,9 +81,9 @@ fcgi_judge(struct conn *c)
 		fcgi_state(c)->at = 0;
 	}
 	if (verdict == SCAN_BAD)
-		fcgi_peer_blame(c, fcgi_state(c)->fault);
+		peer_blame(c, fcgi_state(c)->fault);
 	else if (verdict == SCAN_LARGE)
-		fcgi_peer_blame(c, "request head larger than limits.head");
+		peer_blame(c, "request head larger than limits.head");
 	switch (verdict) {
 	case SCAN_HEAD:
 		return PROTO_REQUEST;
@@ -108,10 +97,11 @@ fcgi_judge(struct conn *c)
 }
 
 static void
-fcgi_late(const struct conn *c)
+fcgi_late(struct conn *c)
 {
-	fcgi_peer_blame(c, c->in.len > 0 ? "request head not complete in time" :
-					 "no request in time");
+	peer_blame(c, c->in.len > 0 ? "request head not complete in time" :
+				      "no request in time");
+	conn_close(c);
 }
 
 static int
@@ -142,7 +132,7 @@ note_read(struct fcgi_request *r, ssize_t got)
 {
 	r->base.bytes_in = r->body.taken;
 	if (got > 0 && is_beyond(r)) {
-		fcgi_peer_blame(r->conn, "request body longer than limits.body");
+		peer_blame(r->conn, "request body longer than limits.body");
 		errno = r->body.error = EFBIG;
 		return -1;
 	}
@@ -246,7 +236,9 @@ fcgi_head(struct request *request, const struct response *response,
 		errno = ENOMEM;
 		return -1;
 	}
-	return request_send_head(request, response->status, &self.head);
+	if (request_note_head(request, response->status, &self.head) == -1)
+		return -1;
+	return request_write(request, self.head.data, self.head.len);
 }
 
 static int
@@ -255,23 +247,6 @@ fcgi_complain_to_server(struct request *request, const void *data, size_t n)
 	const struct iovec piece = { (void *)data, n };
 
 	return put(fcgi_of(request), FCGI_STDERR, &piece, 1);
-}
-
-/* A TCP peer that has closed cannot be told from one that only stopped sending
- * (POLLRDHUP): both count as gone.  A unix peer that has closed shows POLLHUP;
- * with POLLRDHUP alone it still reads. */
-static bool
-hung_up(int fd, short revents)
-{
-	int domain = AF_UNIX;
-	socklen_t len = sizeof(domain);
-
-	if (revents & (POLLHUP | POLLERR))
-		return true;
-	if (!(revents & POLLRDHUP))
-		return false;
-	getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
-	return domain != AF_UNIX;
 }
 
 static bool
@@ -286,7 +261,7 @@ fcgi_gone(struct request *request)
 	more = poll(&p, 1, 0) > 0;
 	if (!more && r->conn->in.len == fcgi_state(r->conn)->at)
 		return false;
-	request->aborted = hung_up(p.fd, p.revents) ||
+	request->aborted = peer_hung_up(p.fd, p.revents) ||
 	    fcgi_body_aborted(&r->body, more);
 	return request->aborted;
 }
@@ -376,24 +351,10 @@ params_parse(struct fcgi_request *r)
 	return 0;
 }
 
-static void
-identify(struct fcgi_request *r)
-{
-	const char *name = self.options.request_id;
-	char *end = r->base.id + self.prefix_len;
-
-	r->serial++;
-	if (name != NULL && request_take_id(&r->base, name))
-		return;
-	memcpy(r->base.id, self.prefix, self.prefix_len);
-	end[num_hex(r->serial, end)] = '\0';
-}
-
 static struct request *
 fcgi_begin(struct conn *c)
 {
 	struct fcgi_request *r = &self.request;
-	const struct param *method;
 
 	memset(&r->base, 0, sizeof(r->base));
 	r->conn = c;
@@ -405,16 +366,13 @@ fcgi_begin(struct conn *c)
 	errno = 0;
 	if (fcgi_body_begin(&r->body, c, self.options.min_rate) == -1 ||
 	    params_parse(r) == -1) {
-		fcgi_peer_blame(c, errno == ENOMEM ?
+		peer_blame(c, errno == ENOMEM ?
 		    "no memory for its request: closed" :
 		    "malformed parameters");
 		return NULL;
 	}
 	request_index(&r->base);
-	method = r->base.known[PARAM_METHOD];
-	r->base.head_only = method != NULL && method->value_len == 4 &&
-	    memcmp(method->value, "HEAD", 4) == 0;
-	identify(r);
+	request_identify(&r->base);
 	fcgi_out_begin(&r->out, c, fcgi_state(c)->id);
 	return &r->base;
 }
@@ -432,7 +390,7 @@ forget(struct fcgi_request *r)
 	r->params_cap = 0;
 }
 
-static enum proto_end
+static enum conn_then
 fcgi_end(struct request *request)
 {
 	struct fcgi_request *r = fcgi_of(request);
@@ -446,10 +404,10 @@ fcgi_end(struct request *request)
 	ended = !request->aborted && fcgi_body_drain(&r->body);
 	request->bytes_in = r->body.taken;
 	if (request->aborted)
-		return PROTO_END_CLOSE;
+		return CONN_THEN_CLOSE;
 	if (!ended)
-		return PROTO_END_LINGER;
-	return keep && !cut ? PROTO_END_KEEP : PROTO_END_CLOSE;
+		return CONN_THEN_LINGER;
+	return keep && !cut ? CONN_THEN_KEEP : CONN_THEN_CLOSE;
 }
 
 static void

@@ -20,8 +20,6 @@ struct fcgi_options {
 	int64_t min_rate;      /* bytes of a body a second, 0: no limit */
 	int64_t body_most;     /* bytes of a body, 0: no limit */
 	int64_t write_timeout; /* ms for the peer to take any output */
-	const char *request_id; /* name of the parameter with the id, NULL:
-				   none; it must live as long as the process */
 };
 
 /* Once in a worker, before fcgi_proto is used. */

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/tuning.h"
 #include "net/fcgi_wire.h"
+#include "worker/net/peer.h"
 #include "worker/net/poller.h"
 #include "worker/proto/fcgi/fcgi_peer.h"
 
@@ -16,7 +16,6 @@
 #define RECORDS	     8 /* that are received with one call */
 #define PADDING_MOST 255 /* bytes behind a record's content */
 #define DIRECT_LEAST (16 * 1024) /* bytes that are worth a call of their own */
-#define NEVER INT64_MIN /* a deadline: the caller does not wait */
 #define DRAIN_MAX (256 * 1024) /* bytes of unread body that are cheaper to read
 				  than a new connection is to make */
 
@@ -31,10 +30,7 @@ fcgi_body_begin(struct fcgi_body *b, struct conn *c, int64_t min_rate)
 	b->error = 0;
 	b->taken = 0;
 	b->record = 0;
-	b->min_rate = min_rate;
-	b->waited = 0;
-	b->marked = 0;
-	b->idle = 0;
+	pace_begin(&b->pace, min_rate);
 	if (c->in.cap < b->head + ROOM &&
 	    buf_reserve(&c->in, b->head + ROOM - c->in.len) == NULL)
 		return -1;
@@ -53,61 +49,11 @@ make_room(struct fcgi_body *b)
 	scan->at = b->head;
 }
 
-/* All content that has come is taken.  False if it was too little for the time
- * that was waited for it; that time begins anew after each look. */
-static bool
-keeps_rate(struct fcgi_body *b)
-{
-	uint64_t least = (uint64_t)(b->min_rate * tuning.rate / 1000);
-
-	if (b->waited < tuning.rate)
-		return true;
-	if (b->taken - b->marked < least) {
-		fcgi_peer_blame(b->conn,
-		    "request body slower than limits.min_rate");
-		return false;
-	}
-	b->waited = 0;
-	b->marked = b->taken;
-	return true;
-}
-
-/* 1: readable, 0: too late or too slow, -1: interrupted. */
-static int
-wait_for_bytes(struct fcgi_body *b, int64_t deadline)
-{
-	int64_t now = clock_ms(), began, look;
-	int ready = 0;
-
-	if (b->min_rate == 0)
-		return poller_readable(b->conn->fd, deadline);
-	while (ready == 0 && keeps_rate(b)) {
-		began = now;
-		look = now + tuning.rate - b->waited;
-		ready = poller_readable(b->conn->fd,
-		    look < deadline ? look : deadline);
-		now = clock_ms();
-		b->waited += now - began;
-		if (ready == 0 && now >= deadline)
-			break;
-	}
-	return ready;
-}
-
-/* After a recv(2) that returned n <= 0: true if it is to be tried again, else
- * errno is that of request_ops.read. */
+/* After a recv(2) that returned n <= 0. */
 static bool
 comes_more(struct fcgi_body *b, ssize_t n, int64_t deadline)
 {
-	if (n == 0 || errno != EAGAIN)
-		errno = ECONNRESET;
-	else if (deadline == NEVER)
-		errno = EAGAIN;
-	else if (wait_for_bytes(b, deadline) > 0)
-		return true;
-	else
-		errno = ETIMEDOUT;
-	return false;
+	return pace_comes_more(&b->pace, b->conn, n, b->taken, deadline);
 }
 
 /* More bytes for the body.  0, or -1 with errno as request_ops.read. */
@@ -163,7 +109,7 @@ body_next(struct fcgi_body *b, int64_t deadline, const char **from)
 			errno = ECONNRESET;
 			return -1;
 		default:
-			fcgi_peer_blame(b->conn, scan->fault);
+			peer_blame(b->conn, scan->fault);
 			errno = EPROTO;
 			return -1;
 		}
@@ -362,15 +308,6 @@ fcgi_body_turn(struct fcgi_body *b, int64_t timeout)
 	return b->error == 0 ? 0 : -1;
 }
 
-/* True if the caller, who waits elsewhere, has waited for too long. */
-static bool
-is_late(struct fcgi_body *b, int64_t timeout, int64_t waited)
-{
-	b->idle += waited;
-	b->waited += waited;
-	return b->idle >= timeout || (b->min_rate > 0 && !keeps_rate(b));
-}
-
 /* What is here is taken first: the time is over only if nothing is. */
 ssize_t
 fcgi_body_take(struct fcgi_body *b, void *data, size_t n, int64_t timeout,
@@ -383,14 +320,15 @@ fcgi_body_take(struct fcgi_body *b, void *data, size_t n, int64_t timeout,
 		errno = b->error;
 		return -1;
 	}
-	got = body_next(b, NEVER, &from);
-	if (got == -1 && errno == EAGAIN && is_late(b, timeout, waited))
+	got = body_next(b, PACE_NEVER, &from);
+	if (got == -1 && errno == EAGAIN &&
+	    pace_is_late(&b->pace, b->conn, b->taken, timeout, waited))
 		errno = ETIMEDOUT;
 	if (got == -1 && errno != EAGAIN)
 		b->error = errno;
 	if (got <= 0)
 		return got;
-	b->idle = 0;
+	b->pace.idle = 0;
 	if ((size_t)got > n)
 		got = (ssize_t)n;
 	memcpy(data, from, (size_t)got);

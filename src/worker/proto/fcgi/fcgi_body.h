@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "worker/net/conn.h"
+#include "worker/net/pace.h"
 #include "worker/proto/fcgi/fcgi_scan.h"
 
 struct fcgi_body {
@@ -21,11 +22,7 @@ struct fcgi_body {
 	int error;     /* errno of the first failure, 0: none */
 	uint64_t taken; /* body bytes that were read or drained */
 	size_t record;  /* bytes of content of the longest record so far */
-	int64_t min_rate; /* bytes a second, 0: no limit */
-	int64_t waited;	  /* ms for the peer, since its rate was looked at */
-	uint64_t marked;  /* what `taken` was then */
-	int64_t idle;	  /* ms that fcgi_body_take has been told, since the
-			     last byte */
+	struct pace pace;
 };
 
 /* Begin the body whose first bytes follow the head in conn->in.  Until

@@ -9,7 +9,6 @@
 #include "worker/proto/fcgi/fcgi_peer.h"
 
 #define RECORD_MAX 65528 /* bytes: the most that needs no padding */
-#define SHORT	   512	 /* bytes that are cheaper to copy than to point at */
 #define END_SIZE   (3 * FCGI_HEADER_LEN + sizeof(FCGI_EndRequestBody))
 
 void
@@ -18,10 +17,9 @@ fcgi_out_begin(struct fcgi_out *out, struct conn *conn, unsigned id)
 	out->conn = conn;
 	out->id = id;
 	out->record = NULL;
-	out->n = 0;
-	out->used = 0;
+	gather_clear(&out->gather);
 	out->status = 0;
-	out->borrowed = out->output = out->errors = out->ended = false;
+	out->output = out->errors = out->ended = false;
 	out->output_sent = out->errors_sent = out->sending = false;
 }
 
@@ -38,95 +36,42 @@ send_pieces(int fd, struct iovec *piece, int n)
 	return sendmsg(fd, &message, MSG_NOSIGNAL);
 }
 
-/* Skip `sent` bytes: the index of the first piece that is not sent entirely,
- * which is cut to its rest. */
-static int
-skip(struct iovec *piece, size_t sent)
-{
-	int i = 0;
-
-	for (; sent > 0 && sent >= piece[i].iov_len; i++)
-		sent -= piece[i].iov_len;
-	if (sent > 0) {
-		piece[i].iov_base = (char *)piece[i].iov_base + sent;
-		piece[i].iov_len -= sent;
-	}
-	return i;
-}
-
-static size_t
-length(const struct fcgi_out *out)
-{
-	size_t sum = 0;
-
-	for (int i = 0; i < out->n; i++)
-		sum += out->piece[i].iov_len;
-	return sum;
-}
-
 /* EINTR is a failure: the only signals that are not blocked say that the time
  * of the request is over or that the worker is to end. */
 int
 fcgi_out_send(struct fcgi_out *out)
 {
+	struct gather *g = &out->gather;
 	ssize_t sent;
 	int at = 0;
 
-	if (out->n == 0)
+	if (g->n == 0)
 		return 0;
-	fcgi_peer_limit(out->conn, length(out));
+	fcgi_peer_limit(out->conn, gather_length(g));
 	out->sending = true;
 	out->output_sent = out->output;
 	out->errors_sent = out->errors;
-	while (at < out->n) {
-		sent = send_pieces(out->conn->fd, out->piece + at,
-		    out->n - at);
+	while (at < g->n) {
+		sent = send_pieces(out->conn->fd, g->piece + at, g->n - at);
 		if (sent == -1) {
 			errno = errno == EAGAIN ? ETIMEDOUT : EPIPE;
 			return -1;
 		}
-		at += skip(out->piece + at, (size_t)sent);
+		at += gather_skip(g->piece + at, (size_t)sent);
 	}
 	out->sending = false;
-	out->borrowed = false;
 	out->record = NULL;
-	out->n = 0;
-	out->used = 0;
+	gather_clear(g);
 	return 0;
 }
 
 /* ---- making records ------------------------------------------------------ */
 
-static void
-add_piece(struct fcgi_out *out, const void *data, size_t n)
-{
-	struct iovec *last = out->n > 0 ? &out->piece[out->n - 1] : NULL;
-
-	if (last != NULL && (char *)last->iov_base + last->iov_len == data)
-		last->iov_len += n;
-	else
-		out->piece[out->n++] = (struct iovec){ (void *)data, n };
-}
-
-/* Add n bytes of the buffer to what is to be sent; the caller fills them in. */
-static unsigned char *
-take(struct fcgi_out *out, size_t n)
-{
-	unsigned char *room = out->buffer + out->used;
-
-	add_piece(out, room, n);
-	out->used += n;
-	return room;
-}
-
 /* Send, if there is no room for n bytes in the buffer and a borrowed piece. */
 static int
 make_room(struct fcgi_out *out, size_t n)
 {
-	if (n <= FCGI_OUT_BUFFER - out->used &&
-	    out->n + 2 <= FCGI_OUT_PIECES)
-		return 0;
-	return fcgi_out_send(out);
+	return gather_has_room(&out->gather, n) ? 0 : fcgi_out_send(out);
 }
 
 /* Make sure that the last record is of that type and can grow.  Its header is
@@ -137,7 +82,7 @@ open_record(struct fcgi_out *out, unsigned type)
 	if (out->record != NULL && out->type == type &&
 	    out->content < RECORD_MAX)
 		return;
-	out->record = take(out, FCGI_HEADER_LEN);
+	out->record = gather_take(&out->gather, FCGI_HEADER_LEN);
 	out->type = type;
 	out->content = 0;
 	fcgi_put_header(out->record, type, out->id, 0, 0);
@@ -165,8 +110,8 @@ grow_record(struct fcgi_out *out, size_t n)
 static bool
 to_be_copied(const struct fcgi_out *out, size_t n)
 {
-	return n <= SHORT || n + FCGI_HEADER_LEN + END_SIZE <=
-	    FCGI_OUT_BUFFER - out->used;
+	return n <= GATHER_SHORT || n + FCGI_HEADER_LEN + END_SIZE <=
+	    GATHER_BUFFER - out->gather.used;
 }
 
 static int
@@ -181,10 +126,9 @@ add(struct fcgi_out *out, unsigned type, const char *from, size_t n)
 		open_record(out, type);
 		part = grow_record(out, n);
 		if (copied)
-			memcpy(take(out, part), from, part);
+			memcpy(gather_take(&out->gather, part), from, part);
 		else
-			add_piece(out, from, part);
-		out->borrowed |= !copied;
+			gather_borrow(&out->gather, from, part);
 	}
 	return 0;
 }
@@ -205,7 +149,7 @@ fcgi_out_write(struct fcgi_out *out, unsigned type, const struct iovec *piece,
 {
 	if (add_all(out, type, piece, n) == -1)
 		return -1;
-	return out->borrowed ? fcgi_out_send(out) : 0;
+	return out->gather.borrowed ? fcgi_out_send(out) : 0;
 }
 
 int
@@ -220,7 +164,7 @@ fcgi_out_finish(struct fcgi_out *out, unsigned type, const struct iovec *piece,
 static void
 put_empty(struct fcgi_out *out, unsigned type)
 {
-	fcgi_put_header(take(out, FCGI_HEADER_LEN), type, out->id, 0, 0);
+	fcgi_put_header(gather_take(&out->gather, FCGI_HEADER_LEN), type, out->id, 0, 0);
 }
 
 /* Make room for the last records, and end STDERR. */
@@ -244,7 +188,7 @@ fcgi_out_end(struct fcgi_out *out)
 	if (begin_end(out) == -1)
 		return -1;
 	put_empty(out, FCGI_STDOUT);
-	fcgi_put_end(take(out, sizeof(FCGI_EndRequestRecord)), out->id,
+	fcgi_put_end(gather_take(&out->gather, sizeof(FCGI_EndRequestRecord)), out->id,
 	    out->status, FCGI_REQUEST_COMPLETE);
 	return fcgi_out_send(out);
 }

@@ -15,9 +15,7 @@
 #include <stdint.h>
 
 #include "worker/net/conn.h"
-
-#define FCGI_OUT_BUFFER 16384 /* bytes; a response up to this is one send */
-#define FCGI_OUT_PIECES 128   /* of one sendmsg(2), far below IOV_MAX */
+#include "worker/net/gather.h"
 
 struct fcgi_out {
 	struct conn *conn;
@@ -26,17 +24,13 @@ struct fcgi_out {
 				  grow; NULL: none can */
 	unsigned type;	       /* of that record */
 	size_t content;	       /* bytes in that record */
-	struct iovec piece[FCGI_OUT_PIECES]; /* to be sent, in order */
-	int n;	       /* pieces in use */
-	size_t used;   /* bytes of the buffer in use */
-	bool borrowed; /* some pieces lie in the caller's memory */
+	struct gather gather;  /* to be sent */
 	bool output, errors; /* records of STDOUT, of STDERR were made */
 	bool ended;	     /* the last record has been made */
 	uint32_t status;     /* the application's, for END_REQUEST */
 	/* Read by the guard of watchdog.h (fcgi_out_replace): */
 	volatile bool output_sent, errors_sent; /* and some may be sent */
 	volatile bool sending; /* a record may be sent in part */
-	unsigned char buffer[FCGI_OUT_BUFFER];
 };
 
 /* Begin the response to the request of that id. */

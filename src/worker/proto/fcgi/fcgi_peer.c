@@ -3,17 +3,12 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-#include "base/clock.h"
-#include "base/log.h"
-
 #define WRITE_SURE 4096 /* bytes that a fresh socket takes without blocking */
 
 static struct {
 	struct scan_limits limits;
 	int64_t write_timeout;
 	struct buf reply;
-	int64_t blamed;	    /* clock_ms() of the last fault that was logged */
-	unsigned swallowed; /* faults since then, not logged */
 } self;
 
 void
@@ -27,22 +22,6 @@ void
 fcgi_peer_roles(unsigned roles)
 {
 	self.limits.roles = roles;
-}
-
-/* Once a second at most: a peer that floods must not fill the log. */
-void
-fcgi_peer_blame(const struct conn *c, const char *fault)
-{
-	int64_t now = clock_ms();
-
-	if (self.blamed != 0 && now - self.blamed < 1000) {
-		self.swallowed++;
-		return;
-	}
-	log_notice("connection %d: %s (and %u more like it before)", c->fd,
-	    fault, self.swallowed);
-	self.blamed = now;
-	self.swallowed = 0;
 }
 
 /* The socket is blocking; its limit is set before the first write that may

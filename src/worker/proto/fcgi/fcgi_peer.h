@@ -3,8 +3,7 @@
 
 /*
  * What every FastCGI peer gets, in a request or between two: its bytes are
- * judged, management records are answered, writes to it have a limit, its
- * faults are logged.  Knows connections, not requests.  Runs in the worker.
+ * judged, management records are answered, writes to it have a limit.  Knows connections, not requests.  Runs in the worker.
  */
 
 #include <stdbool.h>
@@ -38,8 +37,5 @@ enum scan_verdict fcgi_peer_judge(struct conn *c, struct buf *in, bool wait);
 /* Call this before n bytes are written to c: it sets the write limit on the
  * socket before the first write that may block. */
 void fcgi_peer_limit(struct conn *c, size_t n);
-
-/* Log what a peer did wrong, once a second at most. */
-void fcgi_peer_blame(const struct conn *c, const char *fault);
 
 #endif

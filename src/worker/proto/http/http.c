@@ -1,0 +1,578 @@
+#include "worker/proto/http/http.h"
+
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/tuning.h"
+#include "worker/net/peer.h"
+#include "worker/process/forked.h"
+#include "worker/proto/http/http_ask.h"
+#include "worker/proto/http/http_body.h"
+#include "worker/proto/http/http_chunk.h"
+#include "worker/proto/http/http_env.h"
+#include "worker/proto/http/http_forwarded.h"
+#include "worker/proto/http/http_head.h"
+#include "worker/proto/http/http_out.h"
+#include "worker/proto/http/http_proxy.h"
+
+#define CONTINUE    "HTTP/1.1 100 Continue\r\n\r\n"
+#define HEAD_KEEP   (64 * 1024) /* bytes of a response's head that are kept */
+#define TEXT_KEEP   (64 * 1024) /* bytes of a request's parameters, likewise */
+#define PARAMS_KEEP 1024
+
+struct http_conn { /* conn.proto */
+	struct http_scan scan;
+	struct http_chunk chunk; /* measures a body that is awaited */
+	size_t measured;	 /* bytes of conn.in up to where it has */
+	uint64_t content;	 /* bytes of content that it found */
+	int64_t began;		 /* clock_ms() when the head was complete */
+	struct http_address peer, server; /* its own, or as a PROXY header
+					     says */
+	unsigned served; /* requests */
+	bool proxied;	/* the PROXY header has come */
+	bool addressed; /* peer and server are known */
+	bool headed;	/* a head is complete, its body is awaited */
+	bool whole;	/* the chunked body has come entirely */
+	bool continued; /* 100 Continue has been sent */
+};
+
+struct http_request {
+	struct request base; /* first: &base is the request */
+	struct conn *conn;
+	struct http_body body;
+	struct http_out out;
+	struct http_head_facts facts;
+};
+
+static struct {
+	struct http_options options;
+	struct http_request request;
+	struct http_ask ask;
+	const struct conn *asker; /* whose head `ask` is of; NULL: nobody's */
+	struct http_env env;
+	struct buf head; /* of the present response */
+} self;
+
+static struct http_conn *
+state_of(const struct conn *c)
+{
+	return c->proto;
+}
+
+void
+http_init(const struct http_options *options)
+{
+	self.options = *options;
+	self.request.body.limits = options->limits;
+	self.request.body.most = (uint64_t)options->body_most;
+}
+
+/* ---- between requests ---------------------------------------------------- */
+
+/* Answer without the application, and let the peer finish. */
+static enum proto_verdict
+refuse(struct conn *c, int status, const char *fault)
+{
+	struct buf text = { 0 };
+
+	peer_blame(c, fault);
+	http_head_print_error(status, false, &text);
+	if (text.failed || send(c->fd, text.data, text.len,
+	    MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)text.len) {
+		buf_free(&text);
+		return PROTO_CLOSE;
+	}
+	buf_free(&text);
+	return PROTO_LINGER;
+}
+
+static enum proto_verdict
+judge_proxy(struct conn *c)
+{
+	struct http_conn *s = state_of(c);
+	struct http_proxy proxy;
+
+	switch (http_proxy_judge(c->in.data, c->in.len, &proxy)) {
+	case HTTP_PROXY_MORE:
+		return PROTO_MORE;
+	case HTTP_PROXY_DONE:
+		buf_consume(&c->in, proxy.len);
+		s->proxied = true;
+		s->addressed = proxy.source.kind != HTTP_ADDRESS_NONE;
+		s->peer = proxy.source;
+		s->server = proxy.destination;
+		return PROTO_REQUEST;
+	default:
+		peer_blame(c, proxy.fault);
+		return PROTO_CLOSE;
+	}
+}
+
+/* The head is well-formed: what it asks for may still be refused. */
+static enum proto_verdict
+check_head(struct conn *c)
+{
+	struct http_conn *s = state_of(c);
+	const char *fault;
+	int status = http_ask_parse(&self.ask, c->in.data, &s->scan, &fault);
+
+	if (status == 0 && s->scan.upgrade)
+		status = http_ask_upgrade(&self.ask, &s->scan, &fault);
+	if (status != 0)
+		return refuse(c, status, fault);
+	self.asker = c;
+	s->headed = true;
+	s->began = clock_ms();
+	s->measured = s->scan.at;
+	return PROTO_REQUEST;
+}
+
+static enum proto_verdict
+judge_head(struct conn *c)
+{
+	struct http_conn *s = state_of(c);
+
+	switch (http_scan_next(&s->scan, c->in.data, c->in.len,
+	    &self.options.limits)) {
+	case HTTP_MORE:
+		return PROTO_MORE;
+	case HTTP_HEAD:
+		return check_head(c);
+	default:
+		return refuse(c, s->scan.status, s->scan.fault);
+	}
+}
+
+/* The client may be waiting for that before it sends the body. */
+static bool
+send_continue(struct conn *c)
+{
+	struct http_conn *s = state_of(c);
+
+	if (!s->scan.expects || s->continued)
+		return true;
+	s->continued = true;
+	return send(c->fd, CONTINUE, sizeof(CONTINUE) - 1,
+	    MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof(CONTINUE) - 1;
+}
+
+/* Too slow since its head was complete. */
+static bool
+is_slow(const struct http_conn *s, size_t come)
+{
+	int64_t took = clock_ms() - s->began;
+
+	return took >= tuning.rate &&
+	    (int64_t)come < self.options.min_rate * took / 1000;
+}
+
+/* Known to be longer than a body may be: the request is answered without it. */
+static bool
+is_too_long(const struct http_conn *s)
+{
+	int64_t most = self.options.body_most;
+
+	return most > 0 && (s->scan.length > most ||
+	    s->content > (uint64_t)most);
+}
+
+/* So much of the body has come that the request may begin. */
+static bool
+suffices(const struct http_conn *s, size_t come)
+{
+	size_t most = self.options.request_buffer;
+
+	if (is_too_long(s))
+		return true;
+
+	if (s->scan.chunked)
+		return s->whole || come >= most;
+	if (s->scan.length <= 0 || (int64_t)come >= s->scan.length)
+		return true;
+	/* The application may refuse a long one before it is sent. */
+	return come >= most || (s->scan.expects && come == 0 &&
+	    s->scan.length > (int64_t)most);
+}
+
+static enum proto_verdict
+judge_body(struct conn *c)
+{
+	struct http_conn *s = state_of(c);
+	size_t come = c->in.len - s->scan.at;
+
+	if (s->scan.chunked && !s->whole) {
+		switch (http_chunk_measure(&s->chunk, c->in.data, c->in.len,
+		    &self.options.limits, &s->measured, &s->content)) {
+		case CHUNK_END:
+			s->whole = true;
+			break;
+		case CHUNK_BAD:
+			return refuse(c, 400, s->chunk.fault);
+		default:
+			break;
+		}
+	}
+	if (suffices(s, come))
+		return PROTO_REQUEST;
+	if (is_slow(s, come))
+		return refuse(c, 408,
+		    "request body slower than limits.min_rate");
+	return send_continue(c) ? PROTO_BODY : PROTO_CLOSE;
+}
+
+/* PROTO_REQUEST of one step leads to the next one. */
+static enum proto_verdict
+http_judge(struct conn *c)
+{
+	struct http_conn *s = state_of(c);
+	enum proto_verdict verdict = PROTO_REQUEST;
+
+	self.asker = NULL;
+	if (self.options.proxy_protocol && !s->proxied)
+		verdict = judge_proxy(c);
+	if (verdict == PROTO_REQUEST && !s->headed)
+		verdict = judge_head(c);
+	if (verdict == PROTO_REQUEST)
+		verdict = judge_body(c);
+	return verdict;
+}
+
+/* A connection that has never been used is no fault: browsers keep one ready. */
+static void
+http_late(struct conn *c)
+{
+	if (c->in.len == 0 || refuse(c, 408, c->state == CONN_BODY ?
+	    "request body not complete in time" :
+	    "request head not complete in time") == PROTO_CLOSE)
+		conn_close(c);
+	else
+		conn_linger(c);
+}
+
+static int
+http_pack(const struct conn *c, struct buf *out)
+{
+	const struct http_conn *s = state_of(c);
+
+	if (s->proxied)
+		http_proxy_add(&s->peer, &s->server, out);
+	buf_add(out, c->in.data, c->in.len);
+	return out->failed ? -1 : 0;
+}
+
+/* ---- a request ----------------------------------------------------------- */
+
+static struct http_request *
+http_of(struct request *request)
+{
+	return (struct http_request *)request;
+}
+
+/* After reading: a peer that is late, or whose body is too long, can still be
+ * answered; one that left or sent a malformed body cannot. */
+static ssize_t
+note_read(struct http_request *r, ssize_t got)
+{
+	r->base.bytes_in = r->body.taken;
+	r->base.aborted |= got == -1 && errno != ETIMEDOUT && errno != EFBIG &&
+	    errno != EAGAIN;
+	return got;
+}
+
+static ssize_t
+http_read(struct request *request, void *data, size_t n)
+{
+	struct http_request *r = http_of(request);
+
+	forked_leave();
+	if (!r->body.ended && !send_continue(r->conn)) {
+		request->aborted = true;
+		errno = ECONNRESET;
+		return -1;
+	}
+	return note_read(r, http_body_read(&r->body, data, n,
+	    self.options.read_timeout));
+}
+
+static ssize_t
+http_take(struct request *request, void *data, size_t n, int64_t waited)
+{
+	struct http_request *r = http_of(request);
+
+	if (!r->body.ended)
+		send_continue(r->conn);
+	return note_read(r, http_body_take(&r->body, data, n,
+	    self.options.read_timeout, waited));
+}
+
+static int
+http_watched(const struct request *request)
+{
+	return ((const struct http_request *)request)->conn->fd;
+}
+
+/* Note the result of http_out: after a failure nothing more is sent. */
+static int
+written(struct http_request *r, int result)
+{
+	r->base.aborted |= result == -1;
+	return result;
+}
+
+static bool
+is_over(struct http_request *r)
+{
+	forked_leave();
+	if (!r->base.aborted && !r->out.ended)
+		return false;
+	errno = EPIPE;
+	return true;
+}
+
+static void
+note_written(struct request *request, const struct iovec *piece, int n)
+{
+	if (request->timed && request->first == 0)
+		request->first = clock_us();
+	for (int i = 0; i < n; i++)
+		request->bytes_out += piece[i].iov_len;
+	if (request->last && request->completes != NULL)
+		request->completes(request);
+}
+
+static int
+http_write(struct request *request, const struct iovec *piece, int n)
+{
+	struct http_request *r = http_of(request);
+
+	if (is_over(r))
+		return -1;
+	note_written(request, piece, n);
+	return written(r, http_out_write(&r->out, piece, n, request->last));
+}
+
+/* The connection is closed after a body that the client was not told to
+ * send. */
+static bool
+keeps(const struct http_request *r)
+{
+	const struct http_conn *s = state_of(r->conn);
+
+	return s->scan.keep && !is_too_long(s) && !self.options.ends() &&
+	    (!s->scan.expects || s->continued || r->body.ended) &&
+	    (self.options.keep_most == 0 ||
+	    s->served < self.options.keep_most);
+}
+
+static int
+http_head(struct request *request, const struct response *response,
+    int64_t body_len)
+{
+	struct http_request *r = http_of(request);
+	enum http_framing framing;
+	struct iovec piece;
+
+	r->facts.keep = keeps(r);
+	buf_clear(&self.head);
+	framing = http_head_print(response, body_len, &r->facts, &self.head);
+	if (self.head.failed) {
+		errno = ENOMEM;
+		return -1;
+	}
+	if (request_note_head(request, response->status, &self.head) == -1 ||
+	    is_over(r))
+		return -1;
+	piece = (struct iovec){ self.head.data, self.head.len };
+	note_written(request, &piece, 1);
+	if (written(r, http_out_head(&r->out, &self.head, framing,
+	    (uint64_t)response_length(response, body_len))) == -1)
+		return -1;
+	return request->last ? written(r, http_out_end(&r->out)) : 0;
+}
+
+static bool
+http_gone(struct request *request)
+{
+	struct http_request *r = http_of(request);
+	struct pollfd p = { .fd = r->conn->fd, .events = POLLRDHUP };
+
+	if (!request->aborted && poll(&p, 1, 0) > 0)
+		request->aborted = peer_hung_up(p.fd, p.revents);
+	return request->aborted;
+}
+
+/* A streamed response first asks whether the peer has gone: the first write to
+ * a peer that has closed would seem to succeed. */
+static int
+http_flush(struct request *request)
+{
+	struct http_request *r = http_of(request);
+
+	forked_leave();
+	if (http_gone(request)) {
+		errno = EPIPE;
+		return -1;
+	}
+	return written(r, http_out_send(&r->out));
+}
+
+static void
+http_abandon(struct request *request, int status)
+{
+	struct http_request *r = http_of(request);
+	struct buf text = { 0 };
+
+	http_head_print_error(status, request->head_only, &text);
+	if (!text.failed && http_out_replace(&r->out, text.data, text.len)) {
+		request->status = status;
+		request->bytes_out = text.len;
+	}
+	buf_free(&text);
+}
+
+static const struct request_ops http_ops = {
+	.head = http_head,
+	.abandon = http_abandon,
+	.read = http_read,
+	.take = http_take,
+	.watched = http_watched,
+	.write = http_write,
+	.flush = http_flush,
+	.gone = http_gone,
+};
+
+static struct http_address
+address_of(int fd, int (*get)(int, struct sockaddr *, socklen_t *))
+{
+	struct sockaddr_storage address = { .ss_family = AF_UNSPEC };
+	socklen_t len = sizeof(address);
+
+	get(fd, (struct sockaddr *)&address, &len);
+	return http_address_from((struct sockaddr *)&address);
+}
+
+/* Once for a connection: the system is asked. */
+static void
+look_up(const struct conn *c, struct http_conn *s)
+{
+	if (s->addressed)
+		return;
+	s->addressed = true;
+	s->peer = address_of(c->fd, getpeername);
+	s->server = address_of(c->fd, getsockname);
+}
+
+/* The parameters of the request whose head is at the front of c->in. */
+static int
+make_params(struct conn *c, struct http_conn *s)
+{
+	struct http_ask *ask = &self.ask;
+	struct http_client client;
+	const char *fault;
+
+	if (self.asker != c &&
+	    http_ask_parse(ask, c->in.data, &s->scan, &fault) != 0)
+		return -1;
+	self.asker = NULL;
+	look_up(c, s);
+	http_forwarded_client(ask->fields, ask->nfields, &s->peer, &client);
+	return http_env_make(&self.env, &(struct http_facts){
+	    .method = ask->method,
+	    .target = &ask->target,
+	    .fields = ask->fields,
+	    .nfields = ask->nfields,
+	    .minor = s->scan.minor,
+	    .length = s->whole ? (int64_t)s->content : s->scan.length,
+	    .https = client.https,
+	    .client = &client.address,
+	    .server = &s->server,
+	    .root = self.options.root });
+}
+
+static struct request *
+http_begin(struct conn *c)
+{
+	struct http_request *r = &self.request;
+	struct http_conn *s = state_of(c);
+
+	memset(&r->base, 0, sizeof(r->base));
+	r->conn = c;
+	r->base.ops = &http_ops;
+	r->base.role = ROLE_RESPONDER;
+	r->base.begun = clock_us();
+	r->base.body_most = self.options.body_most;
+	s->served++;
+	if (make_params(c, s) == -1) {
+		peer_blame(c, "no memory for its request: closed");
+		return NULL;
+	}
+	r->base.params = self.env.params;
+	r->base.nparams = self.env.n;
+	request_index(&r->base);
+	request_identify(&r->base);
+	r->facts = (struct http_head_facts){ .old = s->scan.minor == 0,
+		.head = r->base.head_only };
+	http_body_begin(&r->body, c, s->scan.at, s->scan.length,
+	    s->scan.chunked, self.options.min_rate);
+	http_out_begin(&r->out, c);
+	return &r->base;
+}
+
+/* The peer may be sending what is not read, and closing would then destroy the
+ * response on its way. */
+static enum conn_then
+http_end(struct request *request)
+{
+	struct http_request *r = http_of(request);
+	bool cut = !http_out_is_whole(&r->out) ||
+	    (request->app_status != 0 && !r->out.ended);
+
+	if (!request->aborted)
+		written(r, cut ? http_out_cut(&r->out) :
+				 http_out_end(&r->out));
+	if (request->aborted)
+		return CONN_THEN_CLOSE;
+	if (!http_body_drain(&r->body)) {
+		request->bytes_in = r->body.taken;
+		return CONN_THEN_LINGER;
+	}
+	request->bytes_in = r->body.taken;
+	if (cut)
+		return CONN_THEN_CLOSE;
+	if (r->facts.keep)
+		return CONN_THEN_KEEP;
+	return state_of(r->conn)->scan.keep ? CONN_THEN_LINGER :
+	    CONN_THEN_CLOSE;
+}
+
+/* Ready for the next request of the connection. */
+static void
+http_release(struct request *request)
+{
+	struct http_request *r = http_of(request);
+	struct http_conn *s = state_of(r->conn);
+
+	if (self.head.cap > HEAD_KEEP)
+		buf_free(&self.head);
+	http_env_shrink(&self.env, PARAMS_KEEP, TEXT_KEEP);
+	http_body_end(&r->body);
+	http_scan_reset(&s->scan);
+	memset(&s->chunk, 0, sizeof(s->chunk));
+	s->content = 0;
+	s->headed = s->whole = s->continued = false;
+}
+
+const struct proto http_proto = {
+	.name = "http",
+	.state_size = sizeof(struct http_conn),
+	.judge = http_judge,
+	.begin = http_begin,
+	.end = http_end,
+	.release = http_release,
+	.late = http_late,
+	.pack = http_pack,
+};

@@ -1,0 +1,55 @@
+#include "worker/proto/http/http_ask.h"
+
+#include "net/ws_handshake.h"
+
+int
+http_ask_parse(struct http_ask *ask, const char *data,
+    const struct http_scan *scan, const char **fault)
+{
+	ask->nfields = http_scan_fields(data, scan, &ask->method, &ask->uri,
+	    ask->fields, HTTP_FIELDS_MOST);
+	buf_clear(&ask->room);
+	if (buf_reserve(&ask->room, ask->uri.len + 1) == NULL) {
+		*fault = "no memory for its target";
+		return 503;
+	}
+	if (http_target_parse(ask->method, ask->uri, ask->room.data,
+	    &ask->target) == 0)
+		return 0;
+	*fault = ask->target.fault;
+	return 400;
+}
+
+/* The value of the first field of that name, which is in lower case. */
+static struct ws_text
+value_of(const struct http_ask *ask, const char *name)
+{
+	for (size_t i = 0; i < ask->nfields; i++)
+		if (http_span_is(ask->fields[i].name, name))
+			return (struct ws_text){ ask->fields[i].value.data,
+				ask->fields[i].value.len };
+	return (struct ws_text){ NULL, 0 };
+}
+
+int
+http_ask_upgrade(const struct http_ask *ask, const struct http_scan *scan,
+    const char **fault)
+{
+	static const struct ws_origins same = { NULL, 0 };
+	const struct ws_request request = {
+		.get = http_span_is(ask->method, "get"),
+		.minor = scan->minor,
+		.host = value_of(ask, "host"),
+		.upgrade = value_of(ask, "upgrade"),
+		.connection = value_of(ask, "connection"),
+		.key = value_of(ask, "sec-websocket-key"),
+		.version = value_of(ask, "sec-websocket-version"),
+		.origin = value_of(ask, "origin"),
+	};
+	int status = ws_handshake_judge(&request, &same, fault);
+
+	if (status != 101)
+		return status;
+	*fault = "an upgrade to WebSocket, which no application takes";
+	return 404;
+}
