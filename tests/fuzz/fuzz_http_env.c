@@ -53,7 +53,7 @@ FUZZ(http_env)
 	struct http_target parsed;
 	struct http_facts facts = { .client = &client, .server = &server,
 		.fields = fields, .target = &parsed, .length = -1 };
-	char *copy = calloc(size + 1, 1), *room;
+	char *copy = calloc(size > 0 ? size : 1, 1), *room;
 
 	if (size > 0)
 		memcpy(copy, data, size);

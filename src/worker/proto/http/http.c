@@ -241,16 +241,25 @@ http_judge(struct conn *c)
 	return verdict;
 }
 
-/* A connection that has never been used is no fault: browsers keep one ready. */
+/* A connection that has never been used is no fault: browsers keep one ready.  A
+ * peer that owes a PROXY header is no client to answer. */
 static void
 http_late(struct conn *c)
 {
-	if (c->in.len == 0 || refuse(c, 408, c->state == CONN_BODY ?
+	const char *what = c->state == CONN_BODY ?
 	    "request body not complete in time" :
-	    "request head not complete in time") == PROTO_CLOSE)
+	    "request head not complete in time";
+
+	if (c->in.len == 0) {
 		conn_close(c);
-	else
+	} else if (self.options.proxy_protocol && !state_of(c)->proxied) {
+		peer_blame(c, "PROXY header not complete in time");
+		conn_close(c);
+	} else if (refuse(c, 408, what) == PROTO_CLOSE) {
+		conn_close(c);
+	} else {
 		conn_linger(c);
+	}
 }
 
 static int
