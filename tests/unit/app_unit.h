@@ -165,11 +165,13 @@ static inline void
 serve_quietly(void)
 {
 	struct request *r = &client.request;
+	bool head_only = r->head_only;
 
 	*r = (struct request) { .ops = &client_ops, .params = client.params,
 		.nparams = client.nparams, .length = client.length,
-		.id = "4711-1", .head_only = r->head_only };
+		.id = "4711-1" };
 	request_index(r);
+	r->head_only = head_only;
 	if (client.length != -1)
 		r->length = client.length;
 	client.body_at = client.largest = 0;

@@ -83,9 +83,7 @@ send_head(struct cgi_reply *reply, struct why *why)
 	}
 	if (request->sent)
 		return CGI_REPLY_GONE;
-	if (errno == EMSGSIZE)
-		return too_long(request->head_size, request->head_most, why);
-	why_set(why, "out of memory for the headers");
+	request_explain_head(request, r, errno, why);
 	return CGI_REPLY_BAD;
 }
 

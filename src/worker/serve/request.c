@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/num.h"
+#include "worker/serve/response.h"
 
 int
 request_write(struct request *request, const void *data, size_t n)
@@ -46,6 +47,25 @@ request_param(const struct request *request, const char *name, size_t *len)
 			return p->value;
 		}
 	return NULL;
+}
+
+void
+request_explain_head(const struct request *request,
+    const struct response *response, int error, struct why *why)
+{
+	char limit[NUM_TEXT];
+
+	if (error == EMSGSIZE) {
+		num_size_text((int64_t)request->head_most, limit);
+		why_set(why, "the head of the response has %zu bytes, more "
+		    "than limits.response_head (%s)", request->head_size,
+		    limit);
+	} else if (error == EPROTO) {
+		why_set(why, "Status is %d, which is no whole response",
+		    response->status);
+	} else {
+		why_set(why, "out of memory for the headers");
+	}
 }
 
 /* ---- ids ----------------------------------------------------------------- */

@@ -14,6 +14,7 @@
 #include <sys/uio.h>
 
 #include "base/buf.h"
+#include "base/why.h"
 #include "ipc/output_tag.h"
 
 #define REQUEST_ID     OUTPUT_TAG_ID /* bytes, with the NUL at the end */
@@ -48,8 +49,8 @@ struct request_ops {
 	ssize_t (*read_data)(struct request *, void *data, size_t n);
 	/* Send the head of the response; once, before write.  body_len is the
 	 * length of the body, -1 if it is not known.  0; -1 with errno ENOMEM
-	 * or EMSGSIZE (it exceeds head_most), and nothing is sent, or as
-	 * write. */
+	 * or EMSGSIZE (it exceeds head_most) or EPROTO (the protocol has no
+	 * response with that status), and nothing is sent, or as write. */
 	int (*head)(struct request *, const struct response *,
 	    int64_t body_len);
 	/* Send all bytes of n pieces, in order; short ones may be buffered.
@@ -144,6 +145,10 @@ struct request {
  * EMSGSIZE. */
 int request_note_head(struct request *request, int status,
     const struct buf *head);
+
+/* Why ops->head has failed with errno `error` before anything was sent. */
+void request_explain_head(const struct request *request,
+    const struct response *response, int error, struct why *why);
 
 /* ops->write for a single piece. */
 int request_write(struct request *request, const void *data, size_t n);

@@ -21,21 +21,13 @@ send_head(struct lua_reply *reply, struct request *request, int64_t body_len,
     struct why *why)
 {
 	const struct response *r = &reply->response;
-	char limit[NUM_TEXT];
 
 	reply->left = r->length;
 	if (request->ops->head(request, r, body_len) == 0)
 		return LUA_REPLY_DONE;
 	if (request->sent)
 		return LUA_REPLY_GONE;
-	if (errno == EMSGSIZE) {
-		num_size_text((int64_t)request->head_most, limit);
-		why_set(why, "the head of the response has %zu bytes, more "
-		    "than limits.response_head (%s)", request->head_size,
-		    limit);
-	} else {
-		why_set(why, "out of memory for the headers");
-	}
+	request_explain_head(request, r, errno, why);
 	return LUA_REPLY_BAD;
 }
 

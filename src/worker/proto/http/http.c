@@ -385,6 +385,10 @@ http_head(struct request *request, const struct response *response,
 	enum http_framing framing;
 	struct iovec piece;
 
+	if (response->status < 200) {
+		errno = EPROTO; /* the client would wait for another one */
+		return -1;
+	}
 	r->facts.keep = keeps(r);
 	buf_clear(&self.head);
 	framing = http_head_print(response, body_len, &r->facts, &self.head);
