@@ -34,6 +34,7 @@
 #include "master/master.h"
 #include "master/reload.h"
 #include "net/sock.h"
+#include "net/sock_try.h"
 #include "worker/process/standalone.h"
 #include "worker/process/trial.h"
 #include "worker/process/worker.h"
@@ -47,18 +48,18 @@ struct arguments {
 	const char *php; /* --from-php-fpm */
 	struct conf_single single; /* -l, -n, -u, settings, the application */
 	bool test, dump, daemonize, allow_root;
-	bool alone; /* an application and no address */
+	bool alone; /* an application and a socket, or the test of one */
+	bool unasked; /* the address is DEFAULT_ADDRESS */
 };
 
 static const char usage_text[] =
     "usage: lua-fpm [-D] [-R] [-c file]\n"
-    "       lua-fpm -l address [-n workers] [-u user] [-D] [-R] [settings] "
-    "app.lua\n"
+    "       lua-fpm [--dev] [-l address] [-n workers] [-u user] [-D] [-R] "
+    "[settings]\n"
+    "               app.lua  (http://127.0.0.1:8080/, or what -l says)\n"
     "       lua-fpm -t | -T, and what else the daemon is started with\n"
     "       lua-fpm -t app.lua      (does the application load?)\n"
     "       lua-fpm [settings] app.lua  (listening socket on descriptor 0)\n"
-    "       lua-fpm --dev [settings] app.lua  (for development, FastCGI on\n"
-    "               127.0.0.1:9000; or with -l)\n"
     "       lua-fpm --from-php-fpm file\n"
     "       lua-fpm -h | -V\n"
     "settings: -i interface, --timeout time, --slow time, --memory size,\n"
@@ -68,7 +69,9 @@ static const char usage_text[] =
 /* Options that are no character. */
 enum { FROM_PHP_FPM = 256, DEVELOP, SETTING };
 
-#define DEVELOP_ADDRESS "127.0.0.1:9000"
+#define DEFAULT_ADDRESS "http:127.0.0.1:8080"
+#define OTHER_ADDRESS	"http:127.0.0.1:8081" /* for an example */
+#define SECOND_NAME	"lua-simple-fcgi"
 
 static _Noreturn void
 usage(void)
@@ -169,6 +172,18 @@ is_set(const struct conf_single *single)
 	return false;
 }
 
+/* An application without an address is for a browser, unless there is a socket
+ * for it or its caller expects FastCGI.  -t tests the application alone, but for
+ * an upgrade, which knows what the daemon was started with. */
+static bool
+lacks_address(const struct arguments *a)
+{
+	return a->single.app != NULL && a->single.address == NULL &&
+	    (!a->test || getenv(CHECK_DAEMON) != NULL) &&
+	    !sock_is_listening(STDIN_FILENO) &&
+	    strcmp(program_invocation_short_name, SECOND_NAME) != 0;
+}
+
 /* Options that do not go together are refused rather than ignored. */
 static void
 parse(int argc, char **argv, struct arguments *a)
@@ -180,9 +195,9 @@ parse(int argc, char **argv, struct arguments *a)
 	s->app = argv[optind];
 	if (a->php != NULL && argc > 3)
 		usage();
-	if (s->develop && s->app != NULL && s->address == NULL && !a->test &&
-	    !sock_is_listening(STDIN_FILENO))
-		s->address = DEVELOP_ADDRESS;
+	a->unasked = lacks_address(a);
+	if (a->unasked)
+		s->address = DEFAULT_ADDRESS;
 	alone = s->app != NULL && s->address == NULL;
 	if (argc - optind > 1 || (s->address != NULL && s->app == NULL) ||
 	    (a->file != NULL && s->app != NULL) ||
@@ -317,6 +332,37 @@ test(const struct conf *conf, const char *file, bool dump)
 	return EX_OK;
 }
 
+/* Where a browser finds a pool; NULL: nowhere. */
+static const char *
+url_of(const char *address)
+{
+	static char url[64];
+	struct sock_address parsed;
+	const char *place;
+
+	if (address == NULL || sock_protocol(address) != SOCK_HTTP ||
+	    sock_parse(address, &parsed, NULL) == -1 ||
+	    parsed.kind != SOCK_INET)
+		return NULL;
+	place = sock_place(address);
+	snprintf(url, sizeof(url), "http://%s%s/",
+	    *place == '*' ? "127.0.0.1" : "", place + (*place == '*'));
+	return url;
+}
+
+/* Who has not asked for an address is told how, if it cannot be had. */
+static void
+check_default(void)
+{
+	struct sock_address address;
+	struct why why;
+
+	if (sock_parse(DEFAULT_ADDRESS, &address, &why) == -1 ||
+	    sock_try(&address, 0, &why) == -1)
+		die(EX_OSERR, "%s; choose another address by -l, as "
+		    OTHER_ADDRESS, why.text);
+}
+
 /* If this process is a child that executed its own image again, run as the
  * worker or trial that its orders describe, and do not return. */
 static void
@@ -376,6 +422,9 @@ main(int argc, char **argv)
 		return code;
 	}
 	options.file = a.single.app == NULL ? a.file : NULL;
+	if (a.unasked && succeeds == 0)
+		check_default();
+	options.url = url_of(a.single.address);
 	options.daemonize = a.daemonize;
 	options.allow_root = a.allow_root;
 	options.argv = argv;

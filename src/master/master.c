@@ -418,6 +418,8 @@ look_around(void)
 	if (self.phase != PHASE_STARTING || !pools_tried(&self.pools))
 		return;
 	if (pools_proven(&self.pools) > 0) {
+		if (self.options->url != NULL)
+			log_notice("serves %s", self.options->url);
 		event(EVENT_UP);
 		return;
 	}

@@ -13,6 +13,7 @@
 
 struct master_options {
 	const char *file;  /* configuration, read again on HUP; NULL: none */
+	const char *url; /* to be said when the daemon is up, NULL: none */
 	bool daemonize;	   /* run in the background; the foreground process
 			      waits until the daemon is up */
 	bool allow_root;   /* pools may run as root */

@@ -5,6 +5,8 @@
 #include <netdb.h>
 #include <string.h>
 
+#include "net/sock_protocol.h"
+
 static int
 parse_unix(const char *path, struct fcgi_address *address, struct why *why)
 {
@@ -60,6 +62,10 @@ fcgi_address_parse(const char *text, struct fcgi_address *address,
 	size_t n;
 
 	memset(address, 0, sizeof(*address));
+	if (sock_protocol(text) == SOCK_HTTP) {
+		why_set(why, "%s: HTTP is spoken there, not FastCGI", text);
+		return -1;
+	}
 	if (colon == NULL || strchr(text, '/') != NULL)
 		return parse_unix(text, address, why);
 	n = (size_t)(colon - text);

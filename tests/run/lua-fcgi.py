@@ -379,6 +379,8 @@ def test_no_server():
     expect("missing", run(os.path.join(SCRATCH, "none")), 1, b"",
            "cannot connect")
     expect("refused", run("127.0.0.1:1"), 1, b"", "cannot connect")
+    expect("HTTP", run("http:127.0.0.1:1"), 64, b"",
+           "http:127.0.0.1:1: HTTP is spoken there, not FastCGI")
 
 
 def test_usage():

@@ -42,7 +42,7 @@ def usage():
     """wrong usage: 64, and how to do it on standard error"""
     for args in (("-x",), ("-c",), ("a.lua", "b.lua"),
                  ("-l", "/x.sock"), ("-n", "3"), ("-n", "0", "-l", "/x", "a"),
-                 ("-T", "a.lua"), ("-t", "-R", "a.lua"),
+                 ("-t", "-R", "a.lua"), ("-t", "-n", "2", "a.lua"),
                  ("-l", "/x", "-c", "f", "a.lua"),
                  ("-n", "x", "-l", "/x", "a.lua"),
                  ("--timeout", "3s"), ("--timeout", "3s", "-c", "f"),
@@ -286,10 +286,14 @@ def command_line_needs_no_root():
 
 @test
 def descriptor_zero_is_none():
-    """descriptor 0 is no listening socket: 64 and an explanation"""
+    """descriptor 0 is no listening socket, and who calls expects one: 64 and
+    an explanation"""
     write(dir + "/app.lua", HELLO)
+    name = dir + "/lua-simple-fcgi"
+    os.symlink(LUA_FPM, name)
     for stdin in (subprocess.DEVNULL, subprocess.PIPE):
-        says(64, "descriptor 0.*socket", dir + "/app.lua", stdin=stdin)
+        says(64, "descriptor 0.*socket", dir + "/app.lua", stdin=stdin,
+             program=name)
 
 
 @test
