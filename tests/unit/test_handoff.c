@@ -98,6 +98,34 @@ START_TEST(goes_on_as_it_was)
 }
 END_TEST
 
+/* What the peer has not taken of a response goes along, with what becomes of
+ * the connection afterwards; more than fits stays. */
+START_TEST(output_goes_along)
+{
+	static char much[HANDOFF_BYTES];
+	struct conn *c = conn_add(connection(), 0);
+
+	ck_assert_int_eq(conn_put_back(c, "next", 4), 0);
+	ck_assert_int_eq(buf_puts(&c->out, "rest"), 0);
+	c->then = CONN_THEN_LINGER;
+	ck_assert_int_eq(conn_park(c, CONN_FLUSH), 0);
+	ck_assert_int_eq(handoff_give(c, exchange[1]), 0);
+	c = handoff_take(exchange[0]);
+	ck_assert_ptr_nonnull(c);
+	ck_assert_int_eq(c->state, CONN_FLUSH);
+	ck_assert_int_eq(c->then, CONN_THEN_LINGER);
+	ck_assert_uint_eq(c->out.len, 4);
+	ck_assert_int_eq(memcmp(c->out.data, "rest", 4), 0);
+	ck_assert_int_eq(memcmp(c->in.data, "next", 4), 0);
+	ck_assert_int_eq(buf_add(&c->out, much, sizeof(much)), 0);
+	ck_assert_int_eq(conn_park(c, CONN_FLUSH), 0);
+	handoff_give_all(exchange[1], 0);
+	ck_assert_uint_eq(conn_count(CONN_FLUSH), 1);
+	ck_assert_ptr_null(handoff_take(exchange[0]));
+	ck_assert_int_eq(errno, EAGAIN);
+}
+END_TEST
+
 START_TEST(as_many_bytes_as_may_be)
 {
 	struct conn *c = conn_add(connection(), 0);
@@ -417,6 +445,7 @@ suite(void)
 	tcase_add_checked_fixture(t, set_up, NULL);
 	tcase_set_timeout(t, 30);
 	tcase_add_test(t, goes_on_as_it_was);
+	tcase_add_test(t, output_goes_along);
 	tcase_add_test(t, as_many_bytes_as_may_be);
 	tcase_add_test(t, only_the_fresh_ones);
 	tcase_add_test(t, more_than_the_exchange_holds);

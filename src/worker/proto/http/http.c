@@ -365,13 +365,14 @@ http_write(struct request *request, const struct iovec *piece, int n)
 }
 
 /* The connection is closed after a body that the client was not told to
- * send. */
+ * send, and after a long one that is not read. */
 static bool
 keeps(const struct http_request *r)
 {
 	const struct http_conn *s = state_of(r->conn);
 
 	return s->scan.keep && !is_too_long(s) && !self.options.ends() &&
+	    !http_body_is_long(&r->body) &&
 	    (!s->scan.expects || s->continued || r->body.ended) &&
 	    (self.options.keep_most == 0 ||
 	    s->served < self.options.keep_most);

@@ -234,6 +234,12 @@ http_body_take(struct http_body *b, void *data, size_t n, int64_t timeout,
 }
 
 bool
+http_body_is_long(const struct http_body *b)
+{
+	return !b->chunked && b->left > DRAIN_MAX;
+}
+
+bool
 http_body_drain(struct http_body *b)
 {
 	uint64_t most = b->taken + DRAIN_MAX;

@@ -46,6 +46,9 @@ ssize_t http_body_read(struct http_body *body, void *data, size_t n,
 ssize_t http_body_take(struct http_body *body, void *data, size_t n,
     int64_t timeout, int64_t waited);
 
+/* True if the rest is known to be too long to be drained. */
+bool http_body_is_long(const struct http_body *body);
+
 /* Read and drop the rest as far as it has come, but no long one.  True if it
  * has been read to its end. */
 bool http_body_drain(struct http_body *body);
