@@ -150,9 +150,8 @@ def paths():
     for target in ("http://b.example:82/c%20d/../e?f", "HTTP://b.example/",
                    "https://b.example/", "http://[::1]:80//x",
                    "http://b.example"):
-        theirs, ours = same(target, host="a.example")
+        _, ours = same(target, host="a.example")
         equal(ours["HTTP_HOST"], target.split("/")[2])
-        equal(theirs["HTTP_HOST"], ours["SERVER_NAME"])
         equal((ours["REQUEST_SCHEME"], "HTTPS" in ours), ("http", False))
 
 
@@ -173,7 +172,7 @@ def random_paths():
 
 @test
 def refused():
-    """what both refuse, and what we do alone"""
+    """what both refuse, and what nginx does not, or not in every version"""
     d.expect("client 127.0.0.1", "malformed", "target")
     for target in ("/%00", "/%zz", "/%2", "/a%", "/..", "/../a", "/%2e%2e/a",
                    "/a/../../b", "a", "*", "?a", "http:///a",
@@ -182,10 +181,10 @@ def refused():
     for host in ("", "a b", "a/b", ":80"):
         equal([r[0] for r in both("/", host=host)], [400, 400], host)
     for target in ("/a#b", "/a?b#c", "ftp://b.example/", "/\xe4"):
-        equal([r[0] for r in both(target)], [200, 400], target)
+        equal(both(target)[1][0], 400, target)
     for host in ("u@b.example", "[::1", "b.example:x", "b.example:80:80"):
-        equal([r[0] for r in both("/", host=host)], [200, 400], host)
-    equal([r[0] for r in both("*", method="OPTIONS")], [400, 200])
+        equal(both("/", host=host)[1][0], 400, host)
+    equal(both("*", method="OPTIONS")[1][0], 200)
 
 
 run(60, needs=("/usr/sbin/nginx",))
