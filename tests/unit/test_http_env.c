@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "unit.h"
@@ -270,6 +271,11 @@ static const struct {
 	{ "::ffff:192.0.2.1", "192.0.2.1", 0 },
 	{ "[::ffff:c000:201]:1", "192.0.2.1", 1 },
 	{ "::", "::", 0 },
+	{ "1::", "1::", 0 },
+	{ "0:1::1:0", "0:1::1:0", 0 },
+	{ "1:0:0:2:0:0:0:3", "1:0:0:2::3", 0 },
+	{ "1:0:0:2:3:0:0:4", "1::2:3:0:0:4", 0 },
+	{ "1:0:2:3:4:5:6:7", "1:0:2:3:4:5:6:7", 0 },
 };
 
 START_TEST(address_texts)
@@ -281,6 +287,29 @@ START_TEST(address_texts)
 	ck_assert_uint_eq(len, strlen(addresses[_i].printed));
 	ck_assert_mem_eq(out, addresses[_i].printed, len);
 	ck_assert_uint_eq(a.port, addresses[_i].port);
+}
+END_TEST
+
+/* As inet_ntop(3), which differs for IPv4 in the last 32 bits alone. */
+START_TEST(printed_addresses)
+{
+	struct http_address a = { .kind = HTTP_ADDRESS_IP };
+	char out[HTTP_ADDRESS_TEXT], wanted[INET6_ADDRSTRLEN];
+
+	srand(1);
+	for (int i = 0; i < 20000; i++) {
+		unsigned zeros = (unsigned)rand();
+		size_t len;
+
+		for (int j = 0; j < 16; j++)
+			a.ip[j] = zeros & 1u << j / 2 ? 0 :
+			    (unsigned char)(rand() >> rand() % 12);
+		a.ip[0] |= 1;
+		inet_ntop(AF_INET6, a.ip, wanted, sizeof(wanted));
+		len = http_address_print(&a, out);
+		ck_assert_uint_eq(len, strlen(wanted));
+		ck_assert_mem_eq(out, wanted, len);
+	}
 }
 END_TEST
 
@@ -339,6 +368,7 @@ suite(void)
 	c = tcase_create("address");
 	tcase_add_loop_test(c, address_texts, 0,
 	    sizeof(addresses) / sizeof(addresses[0]));
+	tcase_add_test(c, printed_addresses);
 	tcase_add_loop_test(c, no_addresses, 0,
 	    sizeof(none) / sizeof(none[0]));
 	tcase_add_test(c, addresses_of_sockets);

@@ -113,30 +113,74 @@ http_address_is_v4(const struct http_address *a)
 	    memcmp(a->ip, mapped, sizeof(mapped)) == 0;
 }
 
-size_t
-http_address_print(const struct http_address *a, char out[HTTP_ADDRESS_TEXT])
+/* ---- printing, without printf(3) and inet_ntop(3), which uses it ----------- */
+
+static size_t
+print_v4(const unsigned char ip[4], char *out)
 {
 	size_t len = 0;
 
-	if (a->kind == HTTP_ADDRESS_NONE)
-		return 0;
-	if (a->kind == HTTP_ADDRESS_UNIX) {
-		memcpy(out, "unix:", 5);
-		return 5;
-	}
-	if (!http_address_is_v4(a)) {
-		inet_ntop(AF_INET6, a->ip, out, HTTP_ADDRESS_TEXT);
-		return strlen(out);
-	}
-	for (size_t i = sizeof(mapped); i < sizeof(a->ip); i++) {
-		unsigned byte = a->ip[i];
-
-		if (byte > 99)
-			out[len++] = (char)('0' + byte / 100);
-		if (byte > 9)
-			out[len++] = (char)('0' + byte / 10 % 10);
-		out[len++] = (char)('0' + byte % 10);
+	for (int i = 0; i < 4; i++) {
+		if (ip[i] > 99)
+			out[len++] = (char)('0' + ip[i] / 100);
+		if (ip[i] > 9)
+			out[len++] = (char)('0' + ip[i] / 10 % 10);
+		out[len++] = (char)('0' + ip[i] % 10);
 		out[len++] = '.';
 	}
 	return len - 1;
+}
+
+static size_t
+print_group(unsigned group, char *out)
+{
+	int shift = group > 0xfff ? 12 : group > 0xff ? 8 :
+	    group > 0xf ? 4 : 0;
+	size_t len = 0;
+
+	for (; shift >= 0; shift -= 4)
+		out[len++] = "0123456789abcdef"[group >> shift & 0xf];
+	return len;
+}
+
+/* The first of the longest runs of at least two zeros is "::" (RFC 5952, 4). */
+static size_t
+print_v6(const unsigned char ip[16], char *out)
+{
+	unsigned group[8];
+	size_t i, len = 0, run = 0, from = 8, zeros = 1;
+
+	for (i = 0; i < 8; i++) {
+		group[i] = (unsigned)ip[2 * i] << 8 | ip[2 * i + 1];
+		run = group[i] == 0 ? run + 1 : 0;
+		if (run > zeros) {
+			zeros = run;
+			from = i + 1 - run;
+		}
+	}
+	for (i = 0; i < 8; i++) {
+		if (i == from) {
+			out[len++] = ':';
+			out[len++] = ':';
+			i += zeros - 1;
+			continue;
+		}
+		if (i > 0 && out[len - 1] != ':')
+			out[len++] = ':';
+		len += print_group(group[i], out + len);
+	}
+	return len;
+}
+
+size_t
+http_address_print(const struct http_address *a, char out[HTTP_ADDRESS_TEXT])
+{
+	if (a->kind == HTTP_ADDRESS_NONE)
+		return 0;
+	if (http_address_is_v4(a))
+		return print_v4(a->ip + sizeof(mapped), out);
+	if (a->kind == HTTP_ADDRESS_IP)
+		return print_v6(a->ip, out);
+	memcpy(out, "unix:", 5);
+	return 5;
 }
