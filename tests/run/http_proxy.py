@@ -14,11 +14,14 @@ V1 = b"PROXY TCP4 192.0.2.7 198.51.100.8 56324 443\r\n"
 NAMES = ("REMOTE_ADDR", "REMOTE_PORT", "SERVER_ADDR", "SERVER_PORT")
 NAMED = ("192.0.2.7", "56324", "198.51.100.8", "443")
 
-port = free_port()
-d = Daemon(app=app_source("env.lua"), workers={"mode": "static", "max": 2},
-           listen="http:127.0.0.1:%d" % port, ping_path="/fpm-ping",
-           http={"proxy_protocol": True, "read": "2s",
-                 "proxies": ["10.0.0.0/8"]})
+port, hasty = free_port(), free_port()
+d = Daemon(app=app_source("env.lua"), pools={
+    "www": {"listen": "http:127.0.0.1:%d" % port, "ping_path": "/fpm-ping",
+            "http": {"proxy_protocol": True, "read": "60s",
+                     "proxies": ["10.0.0.0/8"]}},
+    "hasty": {"listen": "http:127.0.0.1:%d" % hasty,
+              "workers": {"mode": "static", "max": 1},
+              "http": {"proxy_protocol": True, "read": "1s"}}})
 Daemon.program = QUICK
 
 
@@ -30,7 +33,7 @@ def v2(command=0x21, family=0x11, addresses=b"", more=b""):
 FOUR = bytes((192, 0, 2, 7, 198, 51, 100, 8)) + struct.pack(">HH", 56324, 443)
 
 
-def connect():
+def connect(port=port):
     return Conn("http:127.0.0.1:%d" % port)
 
 
@@ -150,7 +153,7 @@ def without_it():
 def late():
     """a header that does not come in time: no answer to a stranger"""
     d.expect("in time")
-    with connect() as a, connect() as b:
+    with connect(hasty) as a, connect(hasty) as b:
         a.send(V1[:-1])
         b.send(v2(addresses=FOUR)[:-1])
         assert a.eof() and b.eof()
@@ -172,9 +175,10 @@ def handed_over():
         equal(seen(idle.response()), NAMED)
         half.send(v2(addresses=FOUR) + GET[:20])
         fresh.send(V1[:20])
-        before = set(d.workers())
+        before = set(d.workers("www"))
         d.reload()
-        until(lambda: not before & set(d.workers()), "the old workers leave")
+        until(lambda: not before & set(d.workers("www")),
+              "the old workers leave")
         idle.send(GET)
         half.send(GET[20:])
         fresh.send(V1[20:] + GET)
