@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/num.h"
+#include "net/ws_handshake.h"
 
 static void
 put_line(struct buf *out, const char *name, const char *value)
@@ -107,7 +108,12 @@ http_head_print_error(int status, bool head, struct buf *out)
 	put_date(out);
 	put_line(out, "Content-Type: text/plain", "");
 	put_number(out, "Content-Length: ", (int64_t)strlen(reason) + 1);
-	put_line(out, "Connection: close", "");
+	put_line(out, "Connection: close",
+	    status == 426 ? ", Upgrade" : "");
+	if (status == 426) { /* RFC 9110, 15.5.22; RFC 6455, 4.4 */
+		put_line(out, "Upgrade: websocket", "");
+		put_line(out, "Sec-WebSocket-Version: ", WS_VERSION);
+	}
 	buf_add(out, "\r\n", 2);
 	if (!head) {
 		buf_puts(out, reason);
