@@ -3,18 +3,17 @@
 #include "worker/proto/http/http_class.h"
 
 /* What the next byte belongs to.  A chunk's line is size, extensions, CR LF; an
- * extension is ";" name, or ";" name "=" value, with blanks around the signs. */
+ * extension is ";" name, or ";" name "=" value.  Blanks around the signs, which
+ * RFC 9112 would bear with, are refused: nobody sends them. */
 enum {
 	SIZE,
 	BEFORE_NAME, /* behind ";" */
 	NAME,
-	AFTER_NAME,  /* and a blank */
 	BEFORE_VALUE, /* behind "=" */
 	VALUE,
 	QUOTED,
-	ESCAPED,     /* behind "\" in what is quoted */
+	ESCAPED,    /* behind "\" in what is quoted */
 	QUOTED_END,
-	AFTER_VALUE, /* or a size, and a blank */
 	SIZE_LF,
 	CONTENT,
 	CONTENT_CR,
@@ -68,73 +67,62 @@ judge_size(struct http_chunk *k, char c)
 		refuse(k, "chunk without a size");
 	} else if (c == ';') {
 		k->state = BEFORE_NAME;
-	} else if (http_is_blank(c)) {
-		k->state = AFTER_VALUE;
 	} else {
 		expect(k, c, '\r', SIZE_LF, "malformed size of a chunk");
 	}
 }
 
-/* What may come behind a whole name or value of an extension. */
+/* What comes behind a name or a value of an extension. */
 static void
-judge_after(struct http_chunk *k, char c, unsigned char blank)
+judge_after(struct http_chunk *k, char c)
 {
 	if (c == ';')
 		k->state = BEFORE_NAME;
-	else if (http_is_blank(c))
-		k->state = blank;
-	else if (c == '=' && (k->state == NAME || k->state == AFTER_NAME))
+	else if (c == '=' && k->state == NAME)
 		k->state = BEFORE_VALUE;
-	else if (c == '\r' && k->state != AFTER_NAME && k->state != AFTER_VALUE)
-		k->state = SIZE_LF;
 	else
+		expect(k, c, '\r', SIZE_LF, "malformed chunk extension");
+}
+
+static void
+judge_quoted(struct http_chunk *k, char c)
+{
+	if (!http_is(c, HTTP_TEXT))
 		refuse(k, "malformed chunk extension");
+	else if (k->state == ESCAPED)
+		k->state = QUOTED;
+	else if (c == '"')
+		k->state = QUOTED_END;
+	else if (c == '\\')
+		k->state = ESCAPED;
 }
 
 static void
 judge_extension(struct http_chunk *k, char c)
 {
-	const char *fault = "malformed chunk extension";
+	bool token = http_is(c, HTTP_TOKEN);
 
 	switch (k->state) {
 	case BEFORE_NAME:
-		if (http_is(c, HTTP_TOKEN))
-			k->state = NAME;
-		else if (!http_is_blank(c))
-			refuse(k, fault);
+	case BEFORE_VALUE:
+		if (token)
+			k->state = k->state == BEFORE_NAME ? NAME : VALUE;
+		else if (c == '"' && k->state == BEFORE_VALUE)
+			k->state = QUOTED;
+		else
+			refuse(k, "malformed chunk extension");
 		break;
 	case NAME:
-		if (!http_is(c, HTTP_TOKEN))
-			judge_after(k, c, AFTER_NAME);
-		break;
-	case BEFORE_VALUE:
-		if (c == '"')
-			k->state = QUOTED;
-		else if (http_is(c, HTTP_TOKEN))
-			k->state = VALUE;
-		else if (!http_is_blank(c))
-			refuse(k, fault);
-		break;
 	case VALUE:
-		if (!http_is(c, HTTP_TOKEN))
-			judge_after(k, c, AFTER_VALUE);
+		if (!token)
+			judge_after(k, c);
 		break;
 	case QUOTED:
 	case ESCAPED:
-		if (!http_is(c, HTTP_TEXT))
-			refuse(k, fault);
-		else if (k->state == ESCAPED)
-			k->state = QUOTED;
-		else if (c == '"')
-			k->state = QUOTED_END;
-		else if (c == '\\')
-			k->state = ESCAPED;
+		judge_quoted(k, c);
 		break;
-	case AFTER_NAME:
-		judge_after(k, c, AFTER_NAME);
-		break;
-	default: /* QUOTED_END, AFTER_VALUE */
-		judge_after(k, c, AFTER_VALUE);
+	default: /* QUOTED_END */
+		judge_after(k, c);
 		break;
 	}
 }

@@ -100,14 +100,12 @@ http_length(struct http_span value)
 {
 	int64_t length = 0;
 
-	if (value.len == 0)
+	if (value.len == 0 || value.len > HTTP_LENGTH_DIGITS)
 		return -1;
 	for (size_t i = 0; i < value.len; i++) {
-		int digit = value.data[i] - '0';
-
-		if (digit < 0 || digit > 9 || length > (INT64_MAX - digit) / 10)
+		if (!http_is(value.data[i], HTTP_DIGIT))
 			return -1;
-		length = length * 10 + digit;
+		length = length * 10 + (value.data[i] - '0');
 	}
 	return length;
 }
