@@ -26,20 +26,32 @@ struct story {
 	struct http_chunk chunk;
 	struct buf in;	  /* what has not been used */
 	struct buf text;
+	uint64_t used;	  /* bytes that made the requests so far */
 	uint64_t left;	  /* of a body that has a length */
-	uint64_t content; /* of a chunked body, so far */
+	uint64_t content; /* of a body, so far */
 	bool chunked;	  /* such a body is being read */
 	bool over;
 	bool tight;	  /* nothing may be read behind the bytes: `in` is in
 			     memory of exactly its size */
 	void (*head)(const struct story *story); /* is told of each head */
+	void (*end)(const struct story *story);	 /* and of each whole request */
+	void *data;
 };
+
+static inline void
+story_use(struct story *t, size_t n)
+{
+	buf_consume(&t->in, n);
+	t->used += n;
+}
 
 static inline void
 story_request_end(struct story *t)
 {
 	bool close = !t->scan.keep;
 
+	if (t->end != NULL)
+		t->end(t);
 	t->chunked = false;
 	if (close)
 		buf_puts(&t->text, " close");
@@ -72,7 +84,7 @@ story_head(struct story *t)
 	else
 		buf_addf(&t->text, "%lld", (long long)scan->length);
 	buf_puts(&t->text, scan->expects ? "e" : scan->upgrade ? "u" : "");
-	buf_consume(&t->in, scan->at);
+	story_use(t, scan->at);
 	t->left = scan->length > 0 ? (uint64_t)scan->length : 0;
 	t->chunked = scan->chunked;
 	t->chunk = (struct http_chunk) { 0 };
@@ -89,7 +101,7 @@ story_chunked(struct story *t)
 	enum http_chunk_verdict verdict = http_chunk_measure(&t->chunk,
 	    t->in.data, t->in.len, &story_limits, &at, &t->content);
 
-	buf_consume(&t->in, at);
+	story_use(t, at);
 	if (verdict == CHUNK_BAD) {
 		buf_puts(&t->text, " 400");
 		t->over = true;
@@ -111,7 +123,8 @@ story_step(struct story *t)
 		return story_head(t);
 	if (n > t->left)
 		n = (size_t)t->left;
-	buf_consume(&t->in, n);
+	story_use(t, n);
+	t->content += n;
 	t->left -= n;
 	if (t->left == 0)
 		story_request_end(t);

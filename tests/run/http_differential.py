@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+"""The judges of HTTP beside http-parser, node's parser, h11 and nginx: what we
+accept is the same to them.  In the corpus and, for those that are fast, in
+cases with damage; COUNT in the environment says how many."""
+
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                ".."))
+from harness import *
+
+PROGRAM = os.path.join(BUILD, "tests/http/differential")
+COUNT = int(os.environ.get("COUNT", 100000))
+SEED = os.environ.get("SEED", "1")
+SLOW = COUNT if "COUNT" in os.environ else 3000  # for h11
+ORACLES = os.path.join(SRC, "tests/http")
+PYTHON = "/usr/bin/python3"  # which has the system's packages
+
+
+def differential(oracle, count, *command):
+    """Of the first cases; 0 for the corpus alone."""
+    done = subprocess.run([PROGRAM, oracle, "0", str(count), SEED, *command],
+                          capture_output=True, text=True, errors="replace")
+    diag(done.stdout)
+    if done.returncode == 77:
+        raise Skip(done.stderr.strip())
+    equal((done.returncode, done.stderr), (0, ""))
+
+
+@test
+def http_parser():
+    """http-parser takes no other requests out of what we accept"""
+    differential("http-parser", COUNT)
+
+
+@test
+def node():
+    """nor does node's parser"""
+    if not shutil.which("node"):
+        raise Skip("node not found")
+    differential("node", COUNT, "node", ORACLES + "/oracle_node.js")
+
+
+@test
+def h11():
+    """nor does h11"""
+    if subprocess.run([PYTHON, "-c", "import h11"],
+                      stderr=subprocess.DEVNULL).returncode != 0:
+        raise Skip("h11 not found")
+    differential("h11", SLOW, PYTHON, ORACLES + "/oracle_h11.py")
+
+
+@test
+def nginx():
+    """nor does nginx"""
+    if not shutil.which("nginx"):
+        raise Skip("nginx not found")
+    with Daemon(app="""
+            return { accept = function(env)
+              return { Status = 204, ["X-Length"] = env.CONTENT_LENGTH ~= ""
+                and env.CONTENT_LENGTH or "0" }, ""
+            end }""") as d, \
+            Nginx(d.address(), location="""
+                fastcgi_ignore_client_abort on; client_max_body_size 0;
+                lingering_close off;""") as n:
+        differential("nginx", 0, PYTHON, ORACLES + "/oracle_nginx.py",
+                     str(n.port))
+
+
+run(120, needs=(PROGRAM,), over=FCGI)
