@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The judges of HTTP beside http-parser, node's parser, h11 and nginx: what we
-accept is the same to them.  In the corpus and, for those that are fast, in
-cases with damage; COUNT in the environment says how many."""
+accept is the same to them, in the corpus and, for those that are fast, in cases
+with damage; COUNT in the environment says how many.  And the daemon itself."""
 
 import os
 import subprocess
@@ -14,9 +14,16 @@ from harness import *
 PROGRAM = os.path.join(BUILD, "tests/http/differential")
 COUNT = int(os.environ.get("COUNT", 100000))
 SEED = os.environ.get("SEED", "1")
-SLOW = COUNT if "COUNT" in os.environ else 3000  # for h11
+SLOW = COUNT if "COUNT" in os.environ else 3000
 ORACLES = os.path.join(SRC, "tests/http")
 PYTHON = "/usr/bin/python3"  # which has the system's packages
+APP = """return { accept = function(env)
+  local length = 0
+  for piece in function() return env.input:read(1000) end do
+    length = length + #piece
+  end
+  return { Status = 204, ["X-Length"] = length }, ""
+end }"""
 
 
 def differential(oracle, count, *command):
@@ -57,16 +64,21 @@ def nginx():
     """nor does nginx"""
     if not shutil.which("nginx"):
         raise Skip("nginx not found")
-    with Daemon(app="""
-            return { accept = function(env)
-              return { Status = 204, ["X-Length"] = env.CONTENT_LENGTH ~= ""
-                and env.CONTENT_LENGTH or "0" }, ""
-            end }""") as d, \
-            Nginx(d.address(), location="""
-                fastcgi_ignore_client_abort on; client_max_body_size 0;
-                lingering_close off;""") as n:
-        differential("nginx", 0, PYTHON, ORACLES + "/oracle_nginx.py",
+    with Daemon(app=APP) as d, Nginx(d.address(), location="""
+            fastcgi_ignore_client_abort on; client_max_body_size 0;
+            lingering_close off;""") as n:
+        differential("nginx", 0, PYTHON, ORACLES + "/oracle_server.py",
                      str(n.port))
+
+
+@test
+def daemon():
+    """and the daemon serves what its judges accept, and nothing else"""
+    port = free_port()
+    with Daemon(app=APP, listen="http:127.0.0.1:%d" % port,
+                limits={"head": "4K"}):
+        differential("lua-fpm", SLOW, PYTHON, ORACLES + "/oracle_server.py",
+                     str(port))
 
 
 run(120, needs=(PROGRAM,), over=FCGI)

@@ -1,5 +1,5 @@
-"""nginx, on the port of the argument, in front of an application that answers
-204 with the length of the body in X-Length: see differential.c."""
+"""A server on the port of the argument, with an application that answers 204
+with the length of the body in X-Length: see differential.c."""
 
 import re
 import socket
