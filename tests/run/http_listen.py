@@ -15,6 +15,7 @@ from upgraded import *
 
 ONE = {"mode": "static", "max": 1}
 TWO = {"mode": "static", "max": 2}
+PATIENT = {"read": "5m"}  # half a request may have to wait for a slow machine
 SPEAKS = "return text(env.SERVER_SOFTWARE and 'http' or 'fcgi')"
 
 
@@ -24,7 +25,8 @@ def port(n=1):
 
 def daemon(*listen, **pool):
     d = Daemon()
-    d.set_pool("www", **{"workers": TWO, "listen": list(listen), **pool})
+    d.set_pool("www", **{"workers": TWO, "listen": list(listen),
+                         "http": PATIENT, **pool})
     if "status_listen" in pool:
         d.pools["www"]["status_listen"] = spelt(pool["status_listen"])
     d.sockets |= {where(a) for a in listen if where(a).startswith("/")}
@@ -337,7 +339,8 @@ def upgraded():
     and many that ask: none fails"""
     a, b = port(2)
     d = Upgraded()
-    d.set_pool("www", workers=TWO, listen=["http:" + a, "fcgi:" + b])
+    d.set_pool("www", workers=TWO, listen=["http:" + a, "fcgi:" + b],
+               http=PATIENT)
     with d:
         loads = watched("http:" + a, "fcgi:" + b) + \
             watched("http:" + a, keep=False)
