@@ -3,6 +3,8 @@
 worker."""
 
 import os
+import re
+import resource
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
@@ -10,6 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 from harness import *
 
 ONE = {"mode": "static", "max": 1}
+TWO = {"mode": "static", "max": 2}
 WHO = "return text(pid())"
 
 
@@ -344,19 +347,26 @@ def busy_worker_idle_connection():
             c.close()
 
 
+def room(n):
+    """Let this process, and what it starts, have n descriptors.  Returns how
+    many they may have at most."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard < n:
+        raise Skip("RLIMIT_NOFILE is %d" % hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (n, hard))
+    return hard
+
+
 @test
 def more_connections_than_descriptors():
     """as many connections as you like: the oldest idle ones give way, a new
     client is served"""
-    import resource
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard < 3000:
-        raise Skip("RLIMIT_NOFILE is %d" % hard)
+    hard = room(3000)
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
     try:
         d = Daemon(workers=ONE).start()
     finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (3000, hard))
+        room(3000)
     with d:
         conns = []
         for _ in range(600):
@@ -367,6 +377,39 @@ def more_connections_than_descriptors():
         for c in conns:
             c.close()
         equal(d.fetch().status, 200)
+
+
+def memory(pid):
+    """Bytes of its own, counted page by page: what rss() reads lags behind."""
+    with open("/proc/%d/smaps_rollup" % pid) as f:
+        return sum(1024 * int(n) for n in re.findall(
+            r"(?m)^Private_\w+: +(\d+) kB", f.read()))
+
+
+@test
+def idle_connections():
+    """thousands of connections between requests, and as many that have sent
+    nothing, cost a worker at most 1 KB each and are served when they ask"""
+    n = 5000 if "FULL" in os.environ else 1000
+    room(2 * n + 500)
+    with Daemon(workers=TWO) as d:
+        workers = d.wait_ready(2)
+        for _ in range(500):
+            equal(d.fetch().status, 200)
+        before = sum(map(memory, workers))
+        conns = [d.connect() for _ in range(2 * n)]
+        for c in conns[::2]:
+            equal(c.ask(keep=True).status, 200)
+        for _ in range(10):
+            equal(d.fetch().status, 200)
+        each = (sum(map(memory, workers)) - before) / len(conns)
+        diag("%d bytes each" % each)
+        if not SANITIZED:
+            assert each <= 1024, "%d bytes each" % each
+        for c in conns[::29] + conns[:1:-1000]:
+            equal(c.ask(keep=True).status, 200)
+        for c in conns:
+            c.close()
 
 
 @test

@@ -1,5 +1,6 @@
 #include "worker/net/conn.h"
 
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include <errno.h>
@@ -37,6 +38,17 @@ static struct {
 			       it */
 } set;
 
+/* Zero at first, and no memory before it is written to, which calloc does not
+ * promise: it may clear what was in use. */
+static void *
+reserve(int n, size_t size)
+{
+	void *p = mmap(NULL, (size_t)n * size, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
 int
 conn_init(int wait_set, const struct conn_limits *limits)
 {
@@ -45,8 +57,8 @@ conn_init(int wait_set, const struct conn_limits *limits)
 	for (unsigned i = 0; i < limits->nkinds; i++)
 		if (limits->kinds[i].state_size > set.state_size)
 			set.state_size = limits->kinds[i].state_size;
-	set.place = calloc((size_t)limits->max, sizeof(*set.place));
-	set.proto = calloc((size_t)limits->max, set.state_size);
+	set.place = reserve(limits->max, sizeof(*set.place));
+	set.proto = reserve(limits->max, set.state_size);
 	return set.place == NULL || set.proto == NULL ? -1 : 0;
 }
 
