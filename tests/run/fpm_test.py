@@ -116,7 +116,7 @@ def pieces(code):
 PLAIN = [
     # heads
     "return {}", "return {}, 'x'", "return {Status=204}, 'x'",
-    "return {Status=304}, 'x'", "return {Status=103}, 'x'",
+    "return {Status=205}, 'x'", "return {Status=304}, 'x'", "return {Status=103}, 'x'",
     "return {Status='404'}", "return {Status='404 Gone fishing'}",
     "return {Status={299, 'Nice'}}", "return {Status={299}}",
     "return {Status=201.0}", "return {status=201}",

@@ -125,6 +125,18 @@ START_TEST(has_no_length_without_a_body)
 }
 END_TEST
 
+/* RFC 9110, 15.3.6. */
+START_TEST(has_no_body_with_205)
+{
+	ck_assert_int_eq(response_status(&r, 205, NULL, 0, &why), 0);
+	ck_assert_str_eq(head(5),
+	    "Status: 205 Reset Content\r\nContent-Length: 0\r\n\r\n");
+	ck_assert_int_eq(header("Content-Length", "5"), 0);
+	ck_assert_str_eq(head(5),
+	    "Status: 205 Reset Content\r\nContent-Length: 0\r\n\r\n");
+}
+END_TEST
+
 /* A 304 may say how long the 200 would have been, if anybody knows. */
 START_TEST(has_the_given_length_with_304)
 {
@@ -140,8 +152,8 @@ END_TEST
 
 START_TEST(tells_who_may_have_a_body)
 {
-	static const int without[] = { 100, 101, 199, 204, 304 };
-	static const int with[] = { 200, 201, 203, 205, 303, 305, 404, 500,
+	static const int without[] = { 100, 101, 199, 204, 205, 304 };
+	static const int with[] = { 200, 201, 203, 206, 303, 305, 404, 500,
 		999 };
 	size_t i;
 
@@ -421,6 +433,7 @@ head_tests(void)
 	tcase_add_test(t, is_302_with_a_location_alone);
 	tcase_add_test(t, has_no_type_without_a_body);
 	tcase_add_test(t, has_no_length_without_a_body);
+	tcase_add_test(t, has_no_body_with_205);
 	tcase_add_test(t, has_the_given_length_with_304);
 	tcase_add_test(t, tells_who_may_have_a_body);
 	tcase_add_test(t, starts_afresh);

@@ -235,7 +235,8 @@ local function read_head(r, headers)
 end
 
 local function has_body(r)
-  return r.status >= 200 and r.status ~= 204 and r.status ~= 304
+  return r.status >= 200 and r.status ~= 204 and r.status ~= 205 and
+    r.status ~= 304
 end
 
 -- The head as it is sent: reason, headers in order.  body_length: nil if it is
@@ -250,6 +251,8 @@ local function send_head(r, body_length)
   local length = r.length
   if r.status < 200 or r.status == 204 then
     length = nil
+  elseif r.status == 205 then
+    length = 0
   elseif not length and has_body(r) then
     length = body_length
   end

@@ -394,7 +394,8 @@ response_header(struct response *r, const char *name, size_t name_len,
 bool
 response_has_body(const struct response *r)
 {
-	return r->status >= 200 && r->status != 204 && r->status != 304;
+	return r->status >= 200 && r->status != 204 && r->status != 205 &&
+	    r->status != 304;
 }
 
 const char *
@@ -410,6 +411,8 @@ response_length(const struct response *r, int64_t body_len)
 {
 	if (r->status < 200 || r->status == 204)
 		return -1;
+	if (r->status == 205)
+		return 0;
 	if (r->length == -1 && response_has_body(r))
 		return body_len;
 	return r->length;

@@ -51,7 +51,8 @@ int response_status_text(struct response *r, const char *text, size_t len,
 int response_header(struct response *r, const char *name, size_t name_len,
     const char *value, size_t value_len, struct why *why);
 
-/* True if a response with this status may have a body (not 1xx, 204, 304). */
+/* True if a response with this status may have a body (not 1xx, 204,
+ * 205, 304). */
 bool response_has_body(const struct response *r);
 
 /* The Content-Type that is to be added to the headers; NULL: none.  One is, if
@@ -60,7 +61,7 @@ const char *response_type(const struct response *r);
 
 /* The Content-Length that is to be sent; -1: none.  It is that of the
  * application, or else body_len, the length of the body (-1: not known), but
- * not for 304.  1xx and 204 have none (RFC 9110, 8.6). */
+ * not for 304; 0 for 205 (RFC 9110, 15.3.6).  1xx and 204 have none (8.6). */
 int64_t response_length(const struct response *r, int64_t body_len);
 
 /* The reason phrase that is to be sent, perhaps "". */
