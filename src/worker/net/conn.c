@@ -388,8 +388,18 @@ conn_take(struct conn *c)
 }
 
 void
+conn_reset(const struct conn *c)
+{
+	const struct linger never = { .l_onoff = 1, .l_linger = 0 };
+
+	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &never, sizeof(never));
+}
+
+void
 conn_close(struct conn *c)
 {
+	if (c->out.len > 0)
+		conn_reset(c);
 	if (c->due != 0)
 		dequeue(c);
 	/* close(2) alone would leave it in the wait set if a process that the
@@ -482,7 +492,8 @@ expire(struct queue *q, int64_t now, void (*late)(struct conn *))
 	struct conn *c;
 
 	while ((c = q->first) != NULL && c->due <= now)
-		if (c->state == CONN_HEAD || c->state == CONN_BODY)
+		if (c->state == CONN_HEAD || c->state == CONN_BODY ||
+		    c->state == CONN_FLUSH)
 			late(c);
 		else
 			conn_close(c);

@@ -121,8 +121,13 @@ void conn_note_waiting(int64_t now);
 /* Take it out of its queue and stop its deadline, since it is to be served. */
 void conn_take(struct conn *c);
 
-/* Close the descriptor and free the place: c is not to be used any more. */
+/* Close the descriptor and free the place: c is not to be used any more.  If
+ * `out` has not been sent, the peer is to notice: conn_reset. */
 void conn_close(struct conn *c);
+
+/* Closing resets a TCP connection from now on, whatever is still to be sent: its
+ * end is not to look like that of a response. */
+void conn_reset(const struct conn *c);
 
 /* Send end of file (shutdown(2)) and park it as CONN_LINGER, or close it if its
  * peer has ended it already. */
@@ -154,7 +159,7 @@ bool conn_discard(struct conn *c);
 int64_t conn_next_due(void);
 
 /* Close the connections whose deadline has come by `now`; but those in
- * CONN_HEAD or CONN_BODY are for `late` to close or park. */
+ * CONN_HEAD, CONN_BODY or CONN_FLUSH are for `late` to close or park. */
 void conn_expire(int64_t now, void (*late)(struct conn *));
 
 /* How many are parked in a state. */

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/tuning.h"
 #include "worker/net/gather.h"
+#include "worker/net/peer.h"
 #include "worker/net/poller.h"
 
 static struct output_limits limits;
@@ -150,8 +151,12 @@ output_flush(struct conn *c)
 {
 	if (send_kept(c) == -1)
 		return -1;
-	if (c->out.len > 0)
-		return keeps_rate(c) ? 0 : -1;
-	c->pending = 0;
-	return 1;
+	if (c->out.len == 0) {
+		c->pending = 0;
+		return 1;
+	}
+	if (keeps_rate(c))
+		return 0;
+	peer_blame(c, "response taken slower than limits.min_rate");
+	return -1;
 }

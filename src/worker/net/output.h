@@ -33,7 +33,8 @@ void output_init(const struct output_limits *limits);
 int output_send(struct conn *c, struct iovec *piece, int n);
 
 /* Send of conn.out what the peer takes, without waiting.  1: it is empty now;
- * 0: park c in CONN_FLUSH; -1: the peer has left, or takes too little. */
+ * 0: park c in CONN_FLUSH; -1: the peer has left, or takes too little,
+ * which has been logged. */
 int output_flush(struct conn *c);
 
 #endif

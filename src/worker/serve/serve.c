@@ -19,6 +19,7 @@
 #include "worker/net/allow.h"
 #include "worker/net/handoff.h"
 #include "worker/net/output.h"
+#include "worker/net/peer.h"
 #include "worker/net/poller.h"
 #include "worker/process/end.h"
 #include "worker/process/entry.h"
@@ -708,5 +709,10 @@ serve_queue(size_t listener)
 void
 serve_late(struct conn *c)
 {
-	proto_of(c)->late(c);
+	if (c->state != CONN_FLUSH) {
+		proto_of(c)->late(c);
+		return;
+	}
+	peer_blame(c, "response not taken in time (timeouts.write)");
+	conn_close(c);
 }

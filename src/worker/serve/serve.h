@@ -40,7 +40,8 @@ void serve_accept(size_t listener);
  * long that takes. */
 void serve_queue(size_t listener);
 
-/* What a request lacks did not come in time (for conn_expire). */
+/* What a request lacks did not come in time, or the peer has not taken its
+ * response (for conn_expire). */
 void serve_late(struct conn *c);
 
 #endif

@@ -544,17 +544,23 @@ http_end(struct request *request)
 	struct http_request *r = http_of(request);
 	bool cut = !http_out_is_whole(&r->out) ||
 	    (request->app_status != 0 && !r->out.ended);
+	bool drained;
 
 	if (!request->aborted)
 		written(r, cut ? http_out_cut(&r->out) :
 				 http_out_end(&r->out));
-	if (request->aborted)
+	if (request->aborted) { /* what is kept would never be taken */
+		buf_clear(&r->conn->out);
+		conn_reset(r->conn);
 		return CONN_THEN_CLOSE;
-	if (!http_body_drain(&r->body)) {
-		request->bytes_in = r->body.taken;
-		return CONN_THEN_LINGER;
 	}
+	/* With CONN_THEN_LINGER there would be an end of file. */
+	if (cut && r->out.framing == FRAMED_BY_CLOSE)
+		return CONN_THEN_CLOSE;
+	drained = http_body_drain(&r->body);
 	request->bytes_in = r->body.taken;
+	if (!drained)
+		return CONN_THEN_LINGER;
 	if (cut)
 		return CONN_THEN_CLOSE;
 	if (r->facts.keep)

@@ -150,22 +150,11 @@ http_out_is_whole(const struct http_out *out)
 	return out->framing != FRAMED_BY_LENGTH || out->written == out->length;
 }
 
-/* Closing with such a linger resets a TCP connection, whatever is still to be
- * sent. */
-static void
-reset_at_close(const struct http_out *out)
-{
-	const struct linger never = { .l_onoff = 1, .l_linger = 0 };
-
-	setsockopt(out->conn->fd, SOL_SOCKET, SO_LINGER, &never,
-	    sizeof(never));
-}
-
 int
 http_out_cut(struct http_out *out)
 {
 	if (out->framing == FRAMED_BY_CLOSE)
-		reset_at_close(out);
+		conn_reset(out->conn);
 	out->ended = true;
 	return http_out_send(out);
 }
@@ -175,7 +164,7 @@ http_out_replace(struct http_out *out, const void *data, size_t n)
 {
 	if (out->sent || out->conn->out.len > 0) {
 		if (out->framing == FRAMED_BY_CLOSE)
-			reset_at_close(out);
+			conn_reset(out->conn);
 		return false;
 	}
 	send(out->conn->fd, data, n, MSG_DONTWAIT | MSG_NOSIGNAL);
