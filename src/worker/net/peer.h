@@ -10,7 +10,7 @@
 
 #include "worker/net/conn.h"
 
-/* Log what a peer did wrong, once a second at most. */
+/* Log what a peer did wrong, and its address, once a second at most for all. */
 void peer_blame(const struct conn *c, const char *fault);
 
 /*
