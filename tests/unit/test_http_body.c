@@ -178,7 +178,7 @@ START_TEST(a_malformed_one_is_told)
 	begin("5\r\nhelloX", 9, -1, true);
 	ck_assert_int_eq(http_body_read(&body, data, 8, 1000), 5);
 	ck_assert_int_eq(http_body_read(&body, data, 8, 1000), -1);
-	ck_assert_int_eq(errno, EPROTO);
+	ck_assert_int_eq(errno, EBADMSG);
 	ck_assert(!http_body_drain(&body));
 }
 END_TEST

@@ -35,6 +35,7 @@ enum fate {
 	FATE_LATE,    /* timeouts.request is over */
 	FATE_STARVED, /* the body did not come in time */
 	FATE_LONG,    /* the body is longer than it may be */
+	FATE_GARBLED, /* the body is malformed */
 	FATE_GONE,    /* the client has left, or takes no more */
 	FATE_BAD      /* it wrote no valid response: run.why */
 };
@@ -170,6 +171,9 @@ feed(struct run *run, int64_t waited)
 		break;
 	case CGI_BODY_LONG:
 		run->fate = FATE_LONG;
+		break;
+	case CGI_BODY_BAD:
+		run->fate = FATE_GARBLED;
 		break;
 	case CGI_BODY_GONE:
 		run->fate = FATE_GONE;
@@ -479,6 +483,10 @@ judge(struct run *run)
 		fail(request, LEVEL_NOTICE, 413,
 		    "the body of the request is too long");
 		break;
+	case FATE_GARBLED:
+		fail(request, LEVEL_NOTICE, 400,
+		    "the body of the request is malformed");
+		break;
 	case FATE_GONE:
 		request->aborted = true;
 		complain(request, LEVEL_INFO, "the client has left: its "
@@ -583,6 +591,8 @@ cgi_serve(struct request *request)
 		end_of_body = cgi_body_begin(&self.body, request);
 		if (end_of_body == CGI_BODY_LONG)
 			run->fate = FATE_LONG;
+		else if (end_of_body == CGI_BODY_BAD)
+			run->fate = FATE_GARBLED;
 		else if (end_of_body != CGI_BODY_MORE)
 			run->fate = FATE_GONE;
 		else

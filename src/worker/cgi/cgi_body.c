@@ -41,6 +41,8 @@ take(struct cgi_body *body, char *to, int64_t waited, enum cgi_body_end *end)
 		*end = CGI_BODY_LATE;
 	else if (errno == EFBIG)
 		*end = CGI_BODY_LONG;
+	else if (errno == EBADMSG)
+		*end = CGI_BODY_BAD;
 	else if (errno != EAGAIN)
 		*end = CGI_BODY_GONE;
 	return 0;

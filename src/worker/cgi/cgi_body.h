@@ -20,6 +20,7 @@ enum cgi_body_end {
 	CGI_BODY_MORE, /* nothing has ended it */
 	CGI_BODY_LATE, /* it did not come in time */
 	CGI_BODY_LONG, /* it is longer than request->body_most */
+	CGI_BODY_BAD,  /* it is malformed */
 	CGI_BODY_GONE, /* the client has left, or its stream is malformed */
 	CGI_BODY_LOST  /* the file could not be written, or read; errno */
 };

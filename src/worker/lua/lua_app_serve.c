@@ -174,6 +174,8 @@ body_status(int error)
 		return 408;
 	case EFBIG:
 		return 413;
+	case EBADMSG:
+		return 400;
 	default:
 		return 500;
 	}

@@ -35,10 +35,10 @@ struct request_ops {
 	/*
 	 * Read at most n > 0 bytes of the body into data: those that have
 	 * come, or else the first that come.  Returns how many, 0 at the end
-	 * of the body.  -1 with errno ETIMEDOUT (timeouts.read) or EFBIG (it
-	 * is longer than body_most), and the client can still be answered; or
-	 * with ECONNRESET (the peer left or aborted) or EPROTO (malformed
-	 * stream), and the request is aborted.
+	 * of the body.  -1 with errno ETIMEDOUT (timeouts.read), EFBIG (it is
+	 * longer than body_most) or EBADMSG (it is malformed), and the client
+	 * can still be answered; or with ECONNRESET (the peer left or aborted)
+	 * or EPROTO (malformed stream), and the request is aborted.
 	 */
 	ssize_t (*read)(struct request *, void *data, size_t n);
 	/*

@@ -19,6 +19,7 @@ body_fault(int error)
 	case ECONNRESET:
 		return BODY_FAULT "the client left";
 	case EPROTO:
+	case EBADMSG:
 		return BODY_FAULT "malformed";
 	case EFBIG:
 		return BODY_FAULT "too long";

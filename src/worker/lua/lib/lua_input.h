@@ -22,7 +22,7 @@
 /* Make the types of handles; may raise. */
 void lua_input_setup(lua_State *L);
 
-/* The errno of reading the body (ETIMEDOUT, ECONNRESET, EPROTO) if the error
+/* The errno of reading the body (as request_ops.read) if the error
  * with this message came from that; 0 if it is the application's own. */
 int lua_input_error(const struct lua_req *req, const char *message);
 

@@ -281,14 +281,14 @@ http_of(struct request *request)
 	return (struct http_request *)request;
 }
 
-/* After reading: a peer that is late, or whose body is too long, can still be
- * answered; one that left or sent a malformed body cannot. */
+/* After reading: a peer that is late, or whose body is too long or malformed,
+ * can still be answered; one that left cannot. */
 static ssize_t
 note_read(struct http_request *r, ssize_t got)
 {
 	r->base.bytes_in = r->body.taken;
 	r->base.aborted |= got == -1 && errno != ETIMEDOUT && errno != EFBIG &&
-	    errno != EAGAIN;
+	    errno != EBADMSG && errno != EAGAIN;
 	return got;
 }
 
@@ -364,15 +364,15 @@ http_write(struct request *request, const struct iovec *piece, int n)
 	return written(r, http_out_write(&r->out, piece, n, request->last));
 }
 
-/* The connection is closed after a body that the client was not told to
- * send, and after a long one that is not read. */
+/* The connection is closed after a body that the client was not told to send,
+ * that could not be read, or that is long and not read. */
 static bool
 keeps(const struct http_request *r)
 {
 	const struct http_conn *s = state_of(r->conn);
 
-	return s->scan.keep && !is_too_long(s) && !self.options.ends() &&
-	    !http_body_is_long(&r->body) &&
+	return s->scan.keep && !is_too_long(s) && r->body.error == 0 &&
+	    !http_body_is_long(&r->body) && !self.options.ends() &&
 	    (!s->scan.expects || s->continued || r->body.ended) &&
 	    (self.options.keep_most == 0 ||
 	    s->served < self.options.keep_most);
@@ -527,6 +527,8 @@ http_begin(struct conn *c)
 	r->base.params = self.env.params;
 	r->base.nparams = self.env.n;
 	request_index(&r->base);
+	if (is_too_long(s) && r->base.length == -1) /* chunks without an end */
+		r->base.length = (int64_t)s->content;
 	request_identify(&r->base);
 	r->facts = (struct http_head_facts){ .old = s->scan.minor == 0,
 		.head = r->base.head_only };

@@ -109,7 +109,7 @@ judge(struct http_body *b, const char *from, size_t n)
 		return 0;
 	default:
 		peer_blame(b->conn, b->chunk.fault);
-		errno = EPROTO;
+		errno = EBADMSG;
 		return -1;
 	}
 }
