@@ -95,7 +95,8 @@ class Reader:
         self.chunk = 0  # bytes of the present chunk that are still to come
         self.closes = False  # the response was the connection's last
 
-    def _fill(self):
+    def fill(self):
+        """Take what comes next; False at the end."""
         data = self.more()
         self.buffer += data
         return bool(data)
@@ -105,7 +106,7 @@ class Reader:
         while b"\r\n" not in self.buffer:
             check(len(self.buffer) < 1 << 24, "a line without end",
                   self.buffer)
-            if not self._fill():
+            if not self.fill():
                 return None
         line, _, self.buffer = self.buffer.partition(b"\r\n")
         check(not re.search(rb"[\r\n\0]", line), "a bare CR, LF or NUL", line)
@@ -169,7 +170,7 @@ class Reader:
             return b""
         if self.left == "chunked" and self.chunk == 0:
             return self._next_chunk()
-        if not self.buffer and not self._fill():
+        if not self.buffer and not self.fill():
             if self.left != "close":
                 return None
             self.left = 0

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Uploads through a real nginx, its buffering of requests off and on, into a
-worker with little memory.  In full size (FULL=yes) 2 GB each."""
+"""Uploads through a real nginx, its buffering of requests off and on, and over
+HTTP without it, into a worker with little memory.  In full size (FULL=yes)
+2 GB each."""
 
 import hashlib
 import os
@@ -17,7 +18,9 @@ TICK = 1 / os.sysconf("SC_CLK_TCK")
 BOUNDARY = b"----------------4f0a1b2c3d4e5f60"
 
 d = Daemon(workers={"mode": "static", "max": 1}, limits={"memory": "16M"},
-           timeouts={"stop": "10s"})
+           http={"max_body": 0}, timeouts={"stop": "10s"})
+PORT = free_port()
+d.pools["www"]["listen"] = [d.address(), "http:127.0.0.1:%d" % PORT]
 DIRECTORY = d.dir + "/rw"
 STORE = """
 local fields, files, message = env:form { directory = "%s" }
@@ -70,9 +73,24 @@ class Upload:
         return int(head.split()[1]), body.decode()
 
 
-def nginx(buffering):
+class Direct:
+    """No web server."""
+
+    port = PORT
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
+def server(buffering):
+    """nginx, whose buffering is "on" or "off", or "none" of them."""
     if d.process is None:
         d.start()
+    if buffering == "none":
+        return Direct()
     return Nginx(d.address(), location="client_max_body_size 0; "
                  "fastcgi_read_timeout 300s; fastcgi_send_timeout 300s; "
                  "fastcgi_request_buffering %s;" % buffering)
@@ -91,7 +109,7 @@ def large(buffering):
     block = os.urandom(BLOCK)
     head = part("file", "large")
     sent = hashlib.sha256()
-    with nginx(buffering) as n:
+    with server(buffering) as n:
         worker, sizes = d.workers()[0], []
         before = spent(worker)
         u = Upload(n.port, len(head) + SIZE + len(END), STORE)
@@ -138,15 +156,26 @@ def buffered():
 
 
 @test
+def direct():
+    """a large file over HTTP"""
+    large("none")
+
+
+@test
 def many():
     """twenty files and a thousand fields in one form"""
+    many_by("off")
+    many_by("none")
+
+
+def many_by(buffering):
     lua = STORE.replace("return text", 'local n = 0 for k, v in pairs(fields) '
                         'do assert(v == "v" .. k) n = n + 1 end '
                         'assert(n == 1000) return text')
     body = b"\r\n".join(
         [part("f%d" % i, content=b"vf%d" % i) for i in range(1000)] +
         [part("file", "file%d" % i, b"%d" % i * 1000) for i in range(20)])
-    with nginx("off") as n:
+    with server(buffering) as n:
         u = Upload(n.port, len(body) + len(END), lua)
         u.send(body + END)
         status, answer = u.answer()
@@ -170,10 +199,11 @@ def half(n):
 @test
 def leaves():
     """a client that leaves in the middle leaves nothing on disk"""
-    mark = d.log_mark()
-    with nginx("off") as n:
-        half(n).close()
-        d.wait_log("POST /upload: request body: the client left", mark)
+    for buffering in ("off", "none"):
+        mark = d.log_mark()
+        with server(buffering) as n:
+            half(n).close()
+            d.wait_log("POST /upload: request body: the client left", mark)
     until(lambda: not any(link.startswith(DIRECTORY) for _, link in
                           fds(d.workers()[0])), "the file is closed")
     equal(os.listdir(DIRECTORY), [])
@@ -183,7 +213,7 @@ def leaves():
 def killed():
     """a worker that is killed in the middle leaves nothing on disk"""
     d.expect("killed by signal 9")
-    with nginx("off") as n:
+    with server("off") as n:
         u = half(n)
         kill(d.workers()[0], signal.SIGKILL)
         equal(u.answer()[0], 502)
@@ -199,7 +229,7 @@ def raises():
            "part.filename == 'last' then error('on purpose') end end }"
            % DIRECTORY)
     body = part("a", "first", b"x" * 100000) + b"\r\n" + part("b", "last")
-    with nginx("off") as n:
+    with server("off") as n:
         u = Upload(n.port, len(body) + len(END), lua)
         u.send(body + END)
         equal(u.answer()[0], 500)
@@ -231,7 +261,12 @@ def curl():
     """what curl sends as a form is read"""
     path = d.dir + '/a "b";c é.txt'
     write(path, "content")
-    with nginx("on") as n:
+    for buffering in ("on", "none"):
+        curl_by(buffering, path)
+
+
+def curl_by(buffering, path):
+    with server(buffering) as n:
         code, out, err = tool(
             "-sS", "-H", "X-Lua: " + SHOW, "-F", "a=1", "--form-string",
             "a=é;=", "-F", 'b c"=', "-F", 'f=@"%s";type=text/x-odd' % path.replace(
@@ -246,7 +281,7 @@ def curl():
 @test
 def browser():
     """what Chromium sends as a form is read"""
-    with nginx("on") as n, Browser() as b:
+    with server("none") as n, Browser() as b:
         b.open("http://127.0.0.1:%d/" % n.port)
         b.until("return document.body.innerText == 'hello'")
         got = b.ask("POST", "/execute/async", {"script": """
