@@ -54,6 +54,7 @@ conn_init(int wait_set, const struct conn_limits *limits)
 {
 	set.wait_set = wait_set;
 	set.limits = *limits;
+	set.state_size = 1; /* nothing cannot be reserved */
 	for (unsigned i = 0; i < limits->nkinds; i++)
 		if (limits->kinds[i].state_size > set.state_size)
 			set.state_size = limits->kinds[i].state_size;
