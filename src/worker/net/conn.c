@@ -39,11 +39,11 @@ static struct {
 } set;
 
 /* Zero at first, and no memory before it is written to, which calloc does not
- * promise: it may clear what was in use. */
+ * promise: it may clear what was in use.  Of size 0 there is something too. */
 static void *
 reserve(int n, size_t size)
 {
-	void *p = mmap(NULL, (size_t)n * size, PROT_READ | PROT_WRITE,
+	void *p = mmap(NULL, (size_t)n * size + 1, PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	return p == MAP_FAILED ? NULL : p;
