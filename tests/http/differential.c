@@ -38,6 +38,9 @@ static const struct {
 	{ "http-parser", "they close", { "chunked", "\r\nconnection:" } },
 	{ "node", "they close", { "chunked", "\r\nconnection:" } },
 	{ "node", "they refuse", { "chunked", "\r\nconnection:" } },
+	/* They miss it in 1.0 behind an empty element and before a tab. */
+	{ "http-parser", "they close", { "http/1.0", "keep-alive" } },
+	{ "node", "they close", { "http/1.0", "keep-alive" } },
 	/* Its parser stops at any upgrade, which its server may refuse. */
 	{ "node", "they wait", { "\r\nupgrade:", "\r\nconnection:" } },
 	{ "node", "we wait", { "\r\nupgrade:", "\r\nconnection:" } },
