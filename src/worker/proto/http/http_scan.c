@@ -137,6 +137,14 @@ expect(struct http_scan *s, char c, char wanted, unsigned char next,
 		refuse_byte(s, c, fault);
 }
 
+/* What begins with no method: usual mistakes in a configuration. */
+static const char *
+foreign(char c)
+{
+	return c == 0x16 ? "TLS, and not plain HTTP" :
+	    c == 0x01 ? "FastCGI, and not HTTP" : "no method";
+}
+
 static void
 judge_start(struct http_scan *s, char c)
 {
@@ -146,7 +154,7 @@ judge_start(struct http_scan *s, char c)
 		s->start = s->mark = s->at;
 		s->state = METHOD;
 	} else {
-		refuse_byte(s, c, "no method");
+		refuse_byte(s, c, foreign(c));
 	}
 }
 
