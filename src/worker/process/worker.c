@@ -350,6 +350,15 @@ on_their_way(void)
 	return conn_count(CONN_BODY) + conn_count(CONN_FLUSH);
 }
 
+/* Half of the time to leave is the application's. */
+static int64_t
+idle_patience(void)
+{
+	int64_t half = self.args->pool->timeouts.stop / 2;
+
+	return half < tuning.idle ? half : tuning.idle;
+}
+
 /* A request of an idle peer of HTTP may be on its way: nobody else tells it that
  * the connection ends. */
 static bool
@@ -367,7 +376,8 @@ finish(void)
 {
 	int64_t patience = self.keeps ? self.args->pool->timeouts.read :
 					LEAVE_PATIENCE;
-	int64_t until = clock_ms() + patience, idle = clock_ms() + tuning.idle;
+	int64_t until = clock_ms() + patience;
+	int64_t idle = clock_ms() + idle_patience();
 	unsigned before;
 	int64_t limit;
 
