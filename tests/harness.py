@@ -61,7 +61,6 @@ PATIENCE = 60 if SANITIZED else 20  # seconds for what should take far less
 FCGI, HTTP = "fcgi", "http"
 BOTH = (FCGI, HTTP)
 PROTOCOL = os.environ.get("PROTOCOL", FCGI)
-SERVES_HTTP = False  # the daemon has no such listener yet
 
 
 # ---- TAP --------------------------------------------------------------------
@@ -127,7 +126,7 @@ def run(limit=120, needs=(), over=None):
               if not sys.argv[1:] or t.__name__ in sys.argv[1:]]
     mine = [t for t in wanted if PROTOCOL in t.over]
     again = [t for t in wanted if HTTP in t.over] if \
-        SERVES_HTTP and "PROTOCOL" not in os.environ and over != FCGI and \
+        "PROTOCOL" not in os.environ and over != FCGI and \
         (over == BOTH or "FULL" in os.environ) else []
     begin = int(os.environ.get("TAP_BEGIN", 1))
     if begin == 1:
@@ -473,11 +472,21 @@ class Daemon:
         del self.pools[name]
 
     def configuration(self):
-        pools = {name: {k: spelt(v) if k == "listen" else v
-                        for k, v in pool.items()}
+        pools = {name: self.spelt_pool(pool) if PROTOCOL == HTTP else pool
                  for name, pool in self.pools.items()}
         return "".join("%s = %s;\n" % (k, libconfig(v)) for k, v in
                        [*self.top.items(), ("pools", pools)])
+
+    @staticmethod
+    def spelt_pool(pool):
+        """The pool over HTTP: its addresses, and what is bounded there by keys
+        of another name."""
+        read = pool.get("timeouts", {}).get("read")
+        return {**pool,
+                **{k: spelt(pool[k]) for k in ("listen", "status_listen")
+                   if k in pool},
+                "http": {"max_body": 0, **({"read": read} if read else {}),
+                         **pool.get("http", {})}}
 
     def write_conf(self, text=None):
         write(self.file, self.configuration() if text is None else text)
@@ -940,28 +949,34 @@ class HttpResponse(Response):
 class Conn:
     """A connection to a server, of FastCGI or HTTP as the address says."""
 
-    def __new__(cls, address, *_, **__):
-        return super().__new__(HttpConn if speaks(address) == HTTP else
-                               FcgiConn)
+    def __new__(cls, address=None, *_, **__):
+        if cls is Conn:
+            cls = CONNS[speaks(address)]
+        return super().__new__(cls)
 
     def __init__(self, address, timeout=None, options=(), source=None):
         """options: (level, name, value), set before it connects; source: an
         address of the client's own."""
         family, where = parse_address(address)
-        self.sock = socket.socket(family, socket.SOCK_STREAM)
+        sock = socket.socket(family, socket.SOCK_STREAM)
         try:
             # Blocking, so that a full queue makes us wait (unix(7): EAGAIN).
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO,
-                                 struct.pack("ll", timeout or PATIENCE, 0))
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO,
+                            struct.pack("ll", timeout or PATIENCE, 0))
             for option in options:
-                self.sock.setsockopt(*option)
+                sock.setsockopt(*option)
             if source:
-                self.sock.bind((source, 0))
-            self.sock.connect(where)
-            self.sock.settimeout(timeout or PATIENCE)
+                sock.bind((source, 0))
+            sock.connect(where)
         except Exception:
-            self.sock.close()
+            sock.close()
             raise
+        self.adopt(sock, timeout)
+
+    def adopt(self, sock, timeout=None):
+        """Speak over a socket that is connected."""
+        sock.settimeout(timeout or PATIENCE)
+        self.sock = sock
 
     def __enter__(self):
         return self
@@ -998,8 +1013,8 @@ class FcgiConn(Conn):
     protocol = FCGI
     closes = False  # no response says so
 
-    def __init__(self, *given, **how):
-        super().__init__(*given, **how)
+    def adopt(self, *given):
+        super().adopt(*given)
         self.buffer = b""
 
     def _need(self, n):
@@ -1058,8 +1073,8 @@ class FcgiConn(Conn):
 class HttpConn(Conn):
     protocol = HTTP
 
-    def __init__(self, *given, **how):
-        super().__init__(*given, **how)
+    def adopt(self, *given):
+        super().adopt(*given)
         self.reader = http1.Reader(lambda: self.sock.recv(65536))
         self.begun = False  # the head of a response has been read
 
@@ -1108,6 +1123,9 @@ class HttpConn(Conn):
         return r
 
 
+CONNS = {FCGI: FcgiConn, HTTP: HttpConn}
+
+
 def fetch(address, timeout=None, **q):
     """One request over a connection of its own."""
     with Conn(address, timeout) as c:
@@ -1139,6 +1157,24 @@ class Background(threading.Thread):
         if self.error is not None:
             raise self.error
         return self.value
+
+
+# An application for ask_many().
+ANSWERS = """return {
+    accept = function(env) return {}, "hello " .. env.QUERY_STRING end,
+    restart = function() end,
+}
+"""
+
+
+def ask_many(address, n, keep, clients=8):
+    """The command that asks for so much over so many connections at once, and
+    says in JSON how much was answered and how much failed."""
+    if speaks(address) == HTTP:
+        return [sys.executable, "-B", HERE + "/http_load.py", where(address),
+                str(n), str(clients), "kept" if keep else "fresh"]
+    return [LUA_FCGI, "-j", "-n", str(n), "-c", str(clients),
+            *(["-k"] if keep else []), where(address), "/"]
 
 
 class Load:

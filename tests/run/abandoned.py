@@ -93,4 +93,4 @@ def half_closed():
         held.result()
 
 
-run(limit=60)
+run(limit=60, over=BOTH)

@@ -59,19 +59,22 @@ def every_specifier():
         "%{x-two}o", "%{None}o", "%I", "%b", "%L", "%d", "%{milli}d",
         "%{micro}d", "%{micro}F", "%C", "%M", "%{kilo}M",
         "%{%Y-%m-%d}t", "%{%s}T", "%O"))
-    with logged(format, request_id="HTTP_X_REQUEST_ID") as (d, path):
+    own = {"REMOTE_USER": "joe", "SCRIPT_FILENAME": "/srv/x.lua"} \
+        if PROTOCOL == FCGI else {}
+    with logged(format, request_id="HTTP_X_REQUEST_ID",
+                listen="127.0.0.1:%d" % free_port()) as (d, path):
         worker = d.workers()[0]
         got = d.lua("env.input:read('a') local t = os.clock() "
                     "repeat until os.clock() - t > 0.05 "
                     "return { ['Content-Type'] = 'a/b', Status = 201, "
                     "['X-Two'] = { '2', '3' } }, 'hello'",
-                    uri="/a%20b?c=d&e", body="12345678", params={
-                        "REMOTE_USER": "joe", "SCRIPT_FILENAME": "/srv/x.lua",
-                        "HTTP_X_REQUEST_ID": "the-id"})
+                    uri="/a%20b?c=d&e", body="12345678",
+                    params={"HTTP_X_REQUEST_ID": "the-id", **own})
         line = lines(path, 1)[0].split("|")
         equal(line[:23], [
             "%", "www", str(worker), str(d.pid), "POST", "/a%20b", "?",
-            "c=d&e", "127.0.0.1", "joe", "/srv/x.lua", "8", "201", "0", "ok",
+            "c=d&e", "127.0.0.1", own.get("REMOTE_USER", "-"),
+            own.get("SCRIPT_FILENAME", "-"), "8", "201", "0", "ok",
             "localhost", "-", "a/b", "2", "-", "8", "5", "the-id"])
         seconds, milli, micro, first, cpu = map(float, line[23:28])
         assert 0.04 < seconds < 10, line
@@ -96,12 +99,27 @@ def presets():
         "combined": r'127\.0\.0\.1 - - \[%s\] "GET /x\?y HTTP/1\.1" 200 5 '
                     r'"-" "test/1"' % when,
     }.items():
-        with logged(format or "default") as (d, path):
+        with logged(format or "default",
+                    listen="127.0.0.1:%d" % free_port()) as (d, path):
             d.fetch(uri="/x?y", params={"HTTP_USER_AGENT": "test/1"})
             matches("^%s$" % regex, lines(path, 1)[0])
 
 
 @test
+def hostile_fields():
+    """whatever a client sends in a header: one line, and valid JSON"""
+    with logged() as (d, path):
+        for n, text in enumerate((b'"', b"\\", b"\xff\xfe", b"\xc3\xa9",
+                                  b'","status":500,"x":"', b"\xc2\x9b",
+                                  bytes(range(0x21, 0x7f))), 1):
+            d.fetch(params={"HTTP_REFERER": text, "HTTP_USER_AGENT": text})
+            got = last(path, n)
+            equal(got["status"], 200)
+            for name in "referer", "agent":
+                assert got[name].isprintable(), got
+
+
+@test(over=FCGI, because="no head of HTTP has such bytes")
 def hostile():
     """whatever a client sends: one line, and valid JSON"""
     nasty = [b"\n", b"\r\n200", b'"', b"\\", b"\x00", b"\x1b[31m", b"\xff\xfe",
@@ -132,14 +150,16 @@ def hostile():
 @test
 def long_uris():
     """a line is whole however long it is, also in the error log and a pipe"""
+    sizes = (100000, 100001, 5, 150000) if PROTOCOL == FCGI else \
+        (7000, 7001, 5, 8000)
     with logged("%r end", limits={"head": "512K"},
                 workers={"mode": "static", "max": 4}) as (d, path):
         busy = [Background(d.fetch, uri="/" + c * n)
-                for c in "abcd" for n in (100000, 100001, 5, 150000)]
+                for c in "abcd" for n in sizes]
         for b in busy:
             equal(b.result().status, 200)
         equal(sorted(len(line) for line in lines(path, 16)),
-              sorted(4 * [100005, 100006, 10, 150005]))
+              sorted(4 * [5 + n for n in sizes]))
         for line in lines(path, 16):
             equal(line, "/" + line[1] * (len(line) - 5) + " end")
 
@@ -148,7 +168,9 @@ def long_uris():
 def outcomes():
     """one line for each way to end, with its status and its mark"""
     expected = []
-    with logged(timeouts={"request": "400ms", "stop": "10s"}) as (d, path):
+    own = {"REMOTE_USER": "joe"} if PROTOCOL == FCGI else {}
+    with logged(timeouts={"request": "400ms", "stop": "10s"},
+                listen="127.0.0.1:%d" % free_port(), **STREAMED) as (d, path):
         d.expect("timeouts.request", "boom", "expected", "shorter",
                  "killed by signal", "exited with code", "cut off", "body")
 
@@ -186,16 +208,16 @@ def outcomes():
             gate = d.gate("upload")
             c.send(head("POST", body=b"x" * 99, lua=gate.lua +
                         "env.input:read('a') error('never said')"))
-            c.send(stream(STDIN, b"abc", end=False))
+            c.send(part(b"abc"))
             gate.wait()
         gate.open()
         equal(ended(499, "aborted")["bytes_in"], 3)
         equal(d.lua(STUCK, uri="/stuck").status, 408)
         equal(ended(408, "stuck")["uri"], "/stuck")
-        d.lua("os.exit(3)", uri="/exit?now", params={"REMOTE_USER": "joe"})
+        d.lua("os.exit(3)", uri="/exit?now", params=own)
         got = ended(502, "killed")
         equal((got["uri"], got["user"], got["method"], got["remote"]),
-              ("/exit?now", "joe", "GET", "127.0.0.1"))
+              ("/exit?now", own.get("REMOTE_USER", ""), "GET", "127.0.0.1"))
         gate = d.gate("killed")
         victim = Background(d.lua, gate.lua, uri="/killed")
         gate.wait()
@@ -449,4 +471,4 @@ def full():
         d.stop(leaks=False)
 
 
-run(limit=180)
+run(limit=180, over=BOTH)

@@ -141,4 +141,4 @@ def no_addresses():
     d.destroy()
 
 
-run(120)
+run(120, over=BOTH)

@@ -371,4 +371,4 @@ def cpu(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-run(120)
+run(120, over=BOTH)

@@ -16,7 +16,9 @@ TWO = {"mode": "static", "max": 2}
 LONG = {"stop": "20s", "read": "300s", "keepalive": "300s"}
 # A head as a web server would never send it: in pieces, with padding, and
 # with records that belong to nobody between them.
-ODD = begin(keep=True, id=7) + b"".join(
+ODD = request(keep=True, id=7, uri="/odd", params=[
+    ("HTTP_X", str(n)) for n in range(50)]) if PROTOCOL == HTTP else \
+    begin(keep=True, id=7) + b"".join(
     record(PARAMS, piece, 7, padding=n) + record(STDIN, b"stray", 9, padding=3)
     for n, piece in enumerate(
         [pairs(default_params(uri="/odd"))[i:i + 11] for i in range(
@@ -181,21 +183,20 @@ def give(sock, message, *connections):
         c.close()
 
 
-def parcel(data=b"", version=b"1", protocol=b"fcgi", idle=b"0"):
+def parcel(data=b"", version=b"1", protocol=PROTOCOL.encode(), idle=b"0"):
     return b"".join(b"%s %d\n%s\n" % (name, len(value), value)
                     for name, value in ((b"handoff", version),
                                         (b"protocol", protocol),
                                         (b"idle", idle), (b"bytes", data)))
 
 
-class Given(Conn):
+class Given(CONNS[PROTOCOL]):
     """A connection that no listener has seen."""
 
     def __init__(self, to, data):
-        self.sock, other = socket.socketpair()
-        self.sock.settimeout(PATIENCE)
-        self.buffer = b""
-        give(to, parcel(data), other)
+        ours, theirs = socket.socketpair()
+        self.adopt(ours)
+        give(to, parcel(data), theirs)
 
 
 @test
@@ -221,7 +222,7 @@ def malformed():
         whole = parcel(request())
         messages = [b"", b"\0", b"\0\0", b"x", os.urandom(128 << 10),
                     whole[:-1], whole + b"x", parcel(version=b"2"),
-                    parcel(protocol=b"http"), parcel(b"x", idle=b"1"),
+                    parcel(protocol=b"gopher"), parcel(b"x", idle=b"1"),
                     whole.replace(b"bytes ", b"bytes 9"),
                     parcel(b"x" * (129 << 10)),
                     *(whole[:n] for n in range(0, len(whole), 7))]
@@ -284,4 +285,4 @@ def shut_down():
         equal(d.workers(), pids)
 
 
-run(240)
+run(240, over=BOTH)

@@ -246,4 +246,4 @@ def over_generations():
             equal(d.fetch(lua=RUN).body, b"ran")
 
 
-run(120)
+run(120, over=BOTH)

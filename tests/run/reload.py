@@ -256,7 +256,7 @@ def address_in_the_way():
         d.reload()
         matches(r"pool www: listen %s: .*Address already in use: this daemon "
                 r"listens on %s, the change needs a restart" %
-                (re.escape(after), re.escape(before)), d.read_log())
+                (re.escape(spelt(after)), re.escape(before)), d.read_log())
         equal(d.workers(), workers)
         equal(fetch(before).status, 200)
         d.stop()
@@ -383,4 +383,4 @@ def load_tcp():
         hups_under_load(deploy, keep, tcp=True)
 
 
-run(240)
+run(240, over=BOTH)

@@ -172,8 +172,7 @@ def finishing_in_the_status():
         e.fds_before = e.count_fds()[0]
 
         def status():
-            return fetch(address, uri="/status?json&full",
-                         params=[("QUERY_STRING", "json&full")]).body
+            return fetch(address, uri="/status?json&full").body
 
         gate = e.gate()
         equal(e.lua("env:after(function() " + gate.lua + "end) "
@@ -252,14 +251,14 @@ APP = """
 local app = {}
 function app.accept(env)
   env.mine = "same"
-  return assert(load(env.CODE, "=code", "t", setmetatable({ env = env },
+  return assert(load(env.HTTP_CODE, "=code", "t", setmetatable({ env = env },
     { __index = _ENV })))()
 end
 function app.error(env, message, traceback)
-  if env.FAILS then error("in error: " .. env.FAILS) end
-  if env.BAD then return 7 end
-  if env.PIECES then env:respond(503):write("piece") return end
-  return { Status = env.STATUS }, message .. "|" .. type(traceback) .. "|" ..
+  if env.HTTP_FAILS then error("in error: " .. env.HTTP_FAILS) end
+  if env.HTTP_BAD then return 7 end
+  if env.HTTP_PIECES then env:respond(503):write("piece") return end
+  return { Status = env.HTTP_STATUS }, message .. "|" .. type(traceback) .. "|" ..
     env.mine
 end
 return app
@@ -271,21 +270,21 @@ def own_500():
     """app.error gets env, the message and the traceback; 500 by default"""
     with Daemon(app=APP, workers=ONE) as e:
         def ask(code, **more):
-            return e.fetch(params=[("CODE", code)] + list(more.items()))
+            return e.fetch(params=[("HTTP_CODE", code)] + list(more.items()))
 
         e.expect("error", "accept returned")
         r = ask("error('x')")
         equal((r.status, r.body, r.app_status),
               (500, b"code:1: x|string|same", 0))
-        r = ask("return 5", STATUS="418 Tea")
+        r = ask("return 5", HTTP_STATUS="418 Tea")
         equal((r.status, r.body.split(b"|")[1:]), (418, [b"nil", b"same"]))
-        r = ask("error('x')", PIECES="1")
+        r = ask("error('x')", HTTP_PIECES="1")
         equal((r.status, r.body), (503, b"piece"))
         r = ask("env:respond(200) error('x')")
         equal((r.status, r.body), (500, b"code:1: x|string|same"))
         e.wait_log(r"error \[pool www\] .*GET /.*code:1: x\\nstack traceback")
-        for more, said in ((("FAILS", "again"), "error: .*in error: again"),
-                           (("BAD", "1"), "error: accept returned a number")):
+        for more, said in ((("HTTP_FAILS", "again"), "error: .*in error: again"),
+                           (("HTTP_BAD", "1"), "error: accept returned a number")):
             r = ask("error('x')", **dict([more]))
             equal((r.status, r.body), (500, b"Internal Server Error\n"))
             e.wait_log(said)
@@ -305,4 +304,4 @@ def error_must_be_a_function():
         matches("error is a string, expected a function", r.stderr)
 
 
-run()
+run(over=BOTH)

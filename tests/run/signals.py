@@ -335,7 +335,7 @@ def killed_master_half_heads():
     d = started(workers=TWO)
     silent = [d.connect() for _ in range(6)]
     for c in silent[:3]:
-        c.send(begin())
+        c.send(request()[:8])
     for c in silent[3:]:
         equal(c.ask(keep=True).status, 200)
     d.kill(signal.SIGKILL)
@@ -359,4 +359,4 @@ def other_signals():
         equal(d.process.poll(), None)
 
 
-run(180)
+run(180, over=BOTH)

@@ -370,4 +370,4 @@ def a_status_while_workers_die():
         until(all_counted, "the master has missed the last one, too")
 
 
-run()
+run(over=BOTH)

@@ -164,9 +164,9 @@ def log_reopened():
         links = [link for _, link in fds(pid)]
         equal([x for x in links if x.startswith(e.dir + "/errors")], [])
         with Conn(e.pools["www"]["status_listen"]) as c:
-            c.send(b"no FastCGI at all")
-            c.eof()
-        until(lambda: re.search(r"\[pid %d\] .*not FastCGI" % pid,
+            c.send(b"no request at all\0")
+            c.response()
+        until(lambda: re.search(r"\[pid %d\] .*connection \d+: " % pid,
                                 open(e.dir + "/errors").read()))
 
 
@@ -355,7 +355,7 @@ def address_in_use():
         mark = e.log_mark()
         e.kill(signal.SIGHUP)
         e.wait_log("error .*pool www: status_listen %s: cannot listen on" %
-                   address, mark)
+                   spelt(address), mark)
     taken.close()
 
 
@@ -375,4 +375,4 @@ def addresses():
         e.destroy()
 
 
-run()
+run(over=BOTH)

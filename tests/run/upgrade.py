@@ -256,7 +256,7 @@ def command_line_pool():
     d = Upgraded()
     address = d.dir + "/www.sock"
     d.top["pid_file"] = d.dir + "/none"
-    d.spawn(["-l", address, "-n", "2", "-u", pool_user(), d.dir + "/app.lua"])
+    d.spawn(["-l", spelt(address), "-n", "2", "-u", pool_user(), d.dir + "/app.lua"])
     d.wait_note("READY=1")
     old = d.wait_workers(2)
     mark = d.log_mark()
@@ -416,4 +416,4 @@ def killed_afterwards():
     d.destroy()
 
 
-run(240)
+run(240, over=BOTH)
