@@ -24,17 +24,15 @@ buf_next_cap(size_t cap, size_t need)
 	return cap < need ? 0 : cap;
 }
 
+/* A buffer without memory gets some, so that NULL is only failure. */
 char *
-buf_reserve(struct buf *b, size_t n)
+buf_grow(struct buf *b, size_t n)
 {
 	size_t cap;
 	char *data;
 
 	if (b->failed || n > SIZE_MAX - b->len)
 		return buf_fail(b);
-	/* A buffer without memory gets some, so that NULL is only failure. */
-	if (b->data != NULL && n <= b->cap - b->len)
-		return b->data + b->len;
 	if ((cap = buf_next_cap(b->cap, b->len + n)) == 0 ||
 	    (data = realloc(b->data, cap)) == NULL)
 		return buf_fail(b);
@@ -51,25 +49,6 @@ buf_possible(size_t n)
 
 	free(room);
 	return room != NULL;
-}
-
-int
-buf_add(struct buf *b, const void *data, size_t n)
-{
-	char *room = buf_reserve(b, n);
-
-	if (room == NULL)
-		return -1;
-	if (n > 0)
-		memcpy(room, data, n);
-	b->len += n;
-	return 0;
-}
-
-int
-buf_puts(struct buf *b, const char *s)
-{
-	return buf_add(b, s, strlen(s));
 }
 
 int

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 struct buf {
 	char *data; /* not terminated; NULL while cap is 0 */
@@ -19,13 +20,39 @@ struct buf {
 	bool failed;
 };
 
+/* buf_reserve where there is no such room yet. */
+char *buf_grow(struct buf *b, size_t n);
+
 /* Make room for n more bytes behind len, which stays.  Returns where they go,
  * or NULL (ENOMEM). */
-char *buf_reserve(struct buf *b, size_t n);
+static inline char *
+buf_reserve(struct buf *b, size_t n)
+{
+	if (b->data != NULL && !b->failed && n <= b->cap - b->len)
+		return b->data + b->len;
+	return buf_grow(b, n);
+}
 
 /* Append n bytes, a string, one byte, formatted text.  0 or -1 (ENOMEM). */
-int buf_add(struct buf *b, const void *data, size_t n);
-int buf_puts(struct buf *b, const char *s);
+static inline int
+buf_add(struct buf *b, const void *data, size_t n)
+{
+	char *room = buf_reserve(b, n);
+
+	if (room == NULL)
+		return -1;
+	if (n > 0)
+		memcpy(room, data, n);
+	b->len += n;
+	return 0;
+}
+
+static inline int
+buf_puts(struct buf *b, const char *s)
+{
+	return buf_add(b, s, strlen(s));
+}
+
 int buf_putc(struct buf *b, int c);
 int buf_addf(struct buf *b, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

@@ -129,38 +129,25 @@ static const struct {
 	KNOWN(PARAM_CONTENT_LENGTH, "CONTENT_LENGTH"),
 };
 
-/* Each of the names has another ninth byte; -1: none has this one. */
-static int
-candidate(char ninth)
-{
-	switch (ninth) {
-	case 'M':
-		return PARAM_METHOD;
-	case 'U':
-		return PARAM_URI;
-	case 'R':
-		return PARAM_QUERY;
-	case 'A':
-		return PARAM_SCRIPT_NAME;
-	case 'I':
-		return PARAM_SCRIPT_FILENAME;
-	case 'O':
-		return PARAM_PATH_INFO;
-	case 'D':
-		return PARAM_REMOTE_ADDR;
-	case 'S':
-		return PARAM_REMOTE_USER;
-	case 'L':
-		return PARAM_CONTENT_LENGTH;
-	default:
-		return -1;
-	}
-}
+/* Each of the names has another ninth byte: by that, one more than which it
+ * is. */
+static const unsigned char by_ninth[256] = {
+	['M'] = PARAM_METHOD + 1,
+	['U'] = PARAM_URI + 1,
+	['R'] = PARAM_QUERY + 1,
+	['A'] = PARAM_SCRIPT_NAME + 1,
+	['I'] = PARAM_SCRIPT_FILENAME + 1,
+	['O'] = PARAM_PATH_INFO + 1,
+	['D'] = PARAM_REMOTE_ADDR + 1,
+	['S'] = PARAM_REMOTE_USER + 1,
+	['L'] = PARAM_CONTENT_LENGTH + 1,
+};
 
+/* -1: none of them. */
 static int
 known_of(const char *name, size_t len)
 {
-	int i = len > 8 ? candidate(name[8]) : -1;
+	int i = len > 8 ? by_ninth[(unsigned char)name[8]] - 1 : -1;
 
 	if (i != -1 && len == known[i].len &&
 	    memcmp(name, known[i].name, len) == 0)

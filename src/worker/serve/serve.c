@@ -411,7 +411,8 @@ settle_conn(struct conn *c, enum conn_then then)
 	return false;
 }
 
-static void
+/* Returns clock_us(). */
+static int64_t
 note_end(struct request *request, enum access_late late)
 {
 	int64_t now = clock_us();
@@ -419,17 +420,19 @@ note_end(struct request *request, enum access_late late)
 	if (now - request->begun >= LONG_US)
 		self.waited = self.behind = true;
 	over(request, now, late);
+	return now;
 }
 
-/* Serve one request, which is complete as far as it has to be.  True: the
- * connection goes on and holds more bytes; false: it is parked or closed. */
+/* Serve one request, which is complete as far as it has to be, and begins at
+ * clock_us() *begun.  True: the connection goes on and holds more bytes; false:
+ * it is parked or closed. */
 static bool
-serve(struct conn *c)
+serve(struct conn *c, int64_t *begun)
 {
 	struct request *request;
 	enum conn_then then;
 	enum access_late late;
-	int64_t since = c->since;
+	int64_t now, since = c->since;
 
 	c->since = 0;
 	conn_take(c);
@@ -446,6 +449,7 @@ serve(struct conn *c)
 	}
 	if (self.args->pool->develop && self.app != NULL)
 		lua_app_refresh(self.app);
+	*begun = request->begun;
 	enter(request);
 	late = answer(request, since);
 	watchdog_leave();
@@ -455,12 +459,12 @@ serve(struct conn *c)
 		cgi_outlive(request);
 	else if (is_unfinished())
 		lua_app_outlive(self.app, request);
-	note_end(request, late);
+	now = note_end(request, late);
 	release(c, request);
 	if (is_unfinished())
 		score_finishing(self.args->score);
 	else
-		settle(clock_us());
+		settle(now);
 	return settle_conn(c, then);
 }
 
@@ -492,15 +496,16 @@ awaits(const struct conn *c)
 static void
 advance(struct conn *c)
 {
-	int64_t until = 0;
+	int64_t first = 0, begun;
 	bool more;
 
 	for (;;) {
 		switch (proto_of(c)->judge(c)) {
 		case PROTO_REQUEST:
-			if (until == 0)
-				until = clock_us() + LONG_US;
-			more = serve(c) && goes_on(c, until);
+			more = serve(c, &begun);
+			if (first == 0)
+				first = begun;
+			more = more && goes_on(c, first + LONG_US);
 			finish();
 			if (more)
 				continue;

@@ -29,7 +29,7 @@ struct http_conn { /* conn.proto */
 	struct http_chunk chunk; /* measures a body that is awaited */
 	size_t measured;	 /* bytes of conn.in up to where it has */
 	uint64_t content;	 /* bytes of content that it found */
-	int64_t began;		 /* clock_ms() when the head was complete */
+	int64_t began; /* clock_ms() when its body was first awaited; 0: not */
 	struct http_address peer, server; /* its own, or as a PROXY header
 					     says */
 	unsigned served; /* requests */
@@ -126,7 +126,6 @@ check_head(struct conn *c)
 		return refuse(c, status, fault);
 	self.asker = c;
 	s->headed = true;
-	s->began = clock_ms();
 	s->measured = s->scan.at;
 	return PROTO_REQUEST;
 }
@@ -160,12 +159,15 @@ send_continue(struct conn *c)
 	    MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof(CONTINUE) - 1;
 }
 
-/* Too slow since its head was complete. */
+/* Too slow since it was first awaited, which may be now. */
 static bool
-is_slow(const struct http_conn *s, size_t come)
+is_slow(struct http_conn *s, size_t come)
 {
-	int64_t took = clock_ms() - s->began;
+	int64_t now = clock_ms(), took;
 
+	if (s->began == 0)
+		s->began = now;
+	took = now - s->began;
 	return took >= tuning.rate &&
 	    (int64_t)come < self.options.min_rate * took / 1000;
 }
@@ -585,6 +587,7 @@ http_release(struct request *request)
 	http_scan_reset(&s->scan);
 	memset(&s->chunk, 0, sizeof(s->chunk));
 	s->content = 0;
+	s->began = 0;
 	s->headed = s->whole = s->continued = false;
 }
 

@@ -52,11 +52,11 @@ put_date(struct buf *out)
 static void
 put_status(struct buf *out, int status, const char *phrase)
 {
-	char digits[NUM_TEXT];
+	const char digits[] = { (char)('0' + status / 100),
+		(char)('0' + status / 10 % 10), (char)('0' + status % 10), ' ' };
 
 	buf_add(out, "HTTP/1.1 ", 9);
-	buf_add(out, digits, num_decimal((uint64_t)status, digits));
-	buf_add(out, " ", 1);
+	buf_add(out, digits, sizeof(digits));
 	put_line(out, phrase, "");
 }
 
