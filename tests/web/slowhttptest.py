@@ -20,9 +20,9 @@ MODES = {
     "slow heads": ("-H", "-i", "1", "-x", "20"),
     "slow bodies": ("-B", "-i", "1", "-x", "10"),
     "ranges": ("-R", "-t", "GET"),
-    "slow readers": ("-X", "-w", "10", "-y", "20", "-n", "1", "-z", "32",
-                     "-k", "3"),
+    "slow readers": ("-X", "-w", "10", "-y", "20", "-n", "1", "-z", "32"),
 }
+RATE = CONNECTIONS // 5 if FULL else CONNECTIONS  # a second
 APP = """return { accept = function(env)
     if env.REQUEST_METHOD == "POST" then
         env.input:read("a")
@@ -38,7 +38,7 @@ d = HttpDaemon(app=APP, workers=2)
 def attack(words):
     return subprocess.Popen(
         ["slowhttptest", *words, "-c", str(CONNECTIONS), "-r",
-         str(CONNECTIONS), "-l", str(SECONDS), "-u",
+         str(RATE), "-l", str(SECONDS), "-u",
          "http://%s/big" % d.tcp], stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
