@@ -128,6 +128,7 @@ def answers():
                 c.some(30000)
         free(d, "ten have read half")
         for c in conns:
+            c.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
             r = c.whole()
             assert r.body == c.want, len(r.body)
             equal(c.fetch().body, b"hello", "the next on its connection")
