@@ -59,6 +59,7 @@ def read_lines(path):
 def turned_away(r):
     equal((r.status, r.body, r.app_status),
           (503, b"Service Unavailable\n", 0))
+    equal(r.header("Retry-After"), ["1"])
 
 
 def check(d, address):

@@ -104,6 +104,8 @@ send(struct request *request, int status, const char *type)
 	add_header("Content-Type", type);
 	add_header("Cache-Control", "no-cache, no-store, max-age=0");
 	add_header("X-Content-Type-Options", "nosniff");
+	if (status == 503)
+		add_header("Retry-After", "1");
 	if (self.body.failed ||
 	    request->ops->head(request, r, (int64_t)self.body.len) == -1)
 		request->app_status = !request->sent;
