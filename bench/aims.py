@@ -102,6 +102,14 @@ ROWS = (
         {"lua-fpm": Aim(0.95, 0.8)}, "logged"),
     Row("access log on, kept", Spec("hello", WORKERS, keep=True),
         {"lua-fpm": Aim(0.95, 0.8)}, "logged"),
+    Row("HTTP: hello, kept", Spec("hello", WORKERS, keep=True), {
+        "nginx": Aim(0.6, 0.2),
+        "nginx-lua": Aim(1.0, 0.4),
+        "uwsgi-http": Aim(3.0, 1.5),
+        "php-fpm-nginx": Aim(3.0, 1.5)}, "lua-fpm-http"),
+    Row("HTTP: behind nginx, kept", Spec("hello", WORKERS, keep=True), {
+        "nginx": Aim(), "nginx-lua": Aim(), "uwsgi-http": Aim(),
+        "php-fpm-nginx": Aim(1.0, 0.7)}, "lua-fpm-nginx"),
 )
 
 MEMORY = Row("memory of a worker", Spec("hello", WORKERS), {

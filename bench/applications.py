@@ -1,4 +1,4 @@
-"""The same three answers in Lua, in PHP and in Lua for uWSGI.
+"""The same three answers in Lua, in PHP, in Lua for uWSGI and for nginx.
 
 hello      a short page
 large      a string that was there before the request
@@ -61,7 +61,7 @@ echo strlen(file_get_contents('php://input'));
 UWSGI = {
     "hello": """
 return function()
-  return 200, { ["Content-Type"] = "text/html" },
+  return 200, { ["Content-Type"] = "text/html", ["Content-Length"] = "15" },
     coroutine.wrap(function() coroutine.yield("<h1>Hello</h1>\\n") end)
 end
 """,
@@ -79,6 +79,14 @@ return function(env)
   return 200, { ["Content-Type"] = "text/html" },
     coroutine.wrap(function() coroutine.yield(length) end)
 end
+""",
+}
+
+NGINX = {
+    "hello": """
+ngx.header["Content-Type"] = "text/html"
+ngx.header["Content-Length"] = 15
+ngx.print("<h1>Hello</h1>\\n")
 """,
 }
 

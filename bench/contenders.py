@@ -6,6 +6,7 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import time
 
@@ -17,7 +18,7 @@ error_log = "%(base)s.log";
 pools: {
   bench: {
     app = "%(base)s.lua";
-    listen = "%(base)s.sock";
+    listen = "%(listen)s";
     listen_mode = "0666";
     %(user)s
     workers: { mode = "static"; max = %(workers)d; };
@@ -80,15 +81,18 @@ def write(path, text):
 class Kind:
     """How servers of a kind are started; see Server.
 
-    prepare writes what belongs to a server and returns its command; base is
-    the path of all its files, up to the suffix, and size that of the answer
-    "large".
+    prepare writes what belongs to a server and returns its commands, of which
+    each starts a master with spec.workers children.  base is the path of all
+    its files, up to the suffix, size that of the answer "large", and port one
+    of TCP that is free.
     """
+
+    over_http = False
 
     def __init__(self, name, title, program):
         self.name, self.title, self.program = name, title, program
 
-    def prepare(self, base, spec):
+    def prepare(self, base, spec, port):
         raise NotImplementedError
 
     def client_options(self, base):  # pylint: disable=unused-argument
@@ -100,61 +104,68 @@ class LuaFpm(Kind):
         super().__init__(name, title, program)
         self.logs = logs
 
-    def prepare(self, base, spec):
+    def listen(self, base, port):  # pylint: disable=unused-argument
+        return base + ".sock"
+
+    def prepare(self, base, spec, port):
         user, _ = ordinary_user()
         write(base + ".lua", spec.source(applications.LUA))
         write(base + ".conf", LUA_CONFIG % {
             "base": base, "workers": spec.workers,
+            "listen": self.listen(base, port),
             "access": base + ".access" if self.logs else "",
             "user": 'user = "%s";' % user if user else ""})
-        return [self.program, "-c", base + ".conf"]
+        return [[self.program, "-c", base + ".conf"]]
 
 
 class LibFcgi(Kind):
-    def prepare(self, base, spec):
+    def prepare(self, base, spec, port):
         command = [self.program, base + ".sock", str(spec.workers)]
         if spec.answer != "hello":
             command.append(str(spec.size or "length"))
-        return command
+        return [command]
 
 
 class Ceiling(Kind):
-    def prepare(self, base, spec):
+    def prepare(self, base, spec, port):
         command = [self.program, base + ".sock", str(spec.workers)]
         if spec.keep:
             command.insert(1, "-k")
         if spec.size:
             command.append(str(spec.size))
-        return command
+        return [command]
 
 
 class PhpFpm(Kind):
-    def prepare(self, base, spec):
+    def prepare(self, base, spec, port):
         user, group = ordinary_user()
         write(base + ".php", spec.source(applications.PHP))
         write(base + ".conf", PHP_CONFIG % {
             "base": base, "workers": spec.workers,
             "user": "user = %s\ngroup = %s" % (user, group) if user else ""})
-        return [self.program, "-F", "-y", base + ".conf", "-d",
-                "expose_php=0", "-d", "opcache.enable=1"] + \
-            ["-R"] * bool(user)
+        return [[self.program, "-F", "-y", base + ".conf", "-d",
+                 "expose_php=0", "-d", "opcache.enable=1"] +
+                ["-R"] * bool(user)]
 
     def client_options(self, base):
         return ["-s", base + ".php"]
 
 
 class Uwsgi(Kind):
-    def prepare(self, base, spec):
+    def sockets(self, base, port):  # pylint: disable=unused-argument
+        return ["--fastcgi-modifier1", "6", "--fastcgi-socket", base + ".sock",
+                "--chmod-socket=666"]
+
+    def prepare(self, base, spec, port):
         user, group = ordinary_user()
         write(base + ".lua", spec.source(applications.UWSGI))
-        command = [self.program, "--plugin", "lua", "--fastcgi-modifier1", "6",
-                   "--fastcgi-socket", base + ".sock", "--chmod-socket=666",
+        command = [self.program, "--plugin", "lua", *self.sockets(base, port),
                    "--lua", base + ".lua", "--master", "--die-on-term",
                    "--processes", str(spec.workers), "--listen", "511",
                    "--disable-logging"]
         if user:
             command += ["--master-as-root", "--uid", user, "--gid", group]
-        return command
+        return [command]
 
 
 class Spec:
@@ -182,40 +193,48 @@ class Spec:
                                  self.workers, keep)
 
 
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
 class Server:
     """One that was started; ends with the block that it is used in."""
 
     def __init__(self, kind, spec, directory):
-        self.kind, self.size = kind, spec.workers
+        self.kind = kind
         self.workers = []  # pids
         self.base = os.path.join(directory, spec.server(kind))
         self.out = self.base + ".out"
-        command = kind.prepare(self.base, spec)
+        self.port = free_port()
+        commands = kind.prepare(self.base, spec, self.port)
+        self.size = spec.workers * len(commands)
         with open(self.out, "wb") as out:
-            self.process = subprocess.Popen(command, stdout=out, stderr=out,
-                                            start_new_session=True)
+            self.masters = [
+                subprocess.Popen(command, stdout=out, stderr=out,
+                                 start_new_session=True)
+                for command in commands]
 
     def __enter__(self):
         return self
 
     def __exit__(self, *exception):
         self.end()
-        try:
-            self.process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+        for master in self.masters:
+            try:
+                master.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                os.killpg(master.pid, signal.SIGKILL)
+                master.wait()
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.base + ".sock")
 
     def end(self):
         """Tell it to end, without waiting for that."""
-        if self.process.poll() is None:
-            self.process.terminate()
-
-    def target(self):
-        """Of lua-fcgi: whom it asks for what."""
-        return [*self.kind.client_options(self.base), self.base + ".sock", "/"]
+        for master in self.masters:
+            if master.poll() is None:
+                master.terminate()
 
     def failure(self, why=b""):
         with open(self.out, encoding="utf-8", errors="replace") as f:
@@ -223,27 +242,30 @@ class Server:
                 os.path.basename(self.base), f.read()[-1000:] or "no answer",
                 why.decode(errors="replace")))
 
-    def wait(self, client, expected):
+    def _find_workers(self):
+        self.workers = [
+            pid for master in self.masters
+            for pid, parent in machine.session(master.pid).items()
+            if parent == master.pid]
+
+    def wait(self, client, spec, expected):
         """Until all workers are there and it answers as it should."""
         deadline = time.monotonic() + PATIENCE
         while True:
-            done = subprocess.run([*client, "-t", "2s", *self.target()],
-                                  capture_output=True, check=False)
-            processes = machine.session(self.process.pid)
-            self.workers = [pid for pid, parent in processes.items()
-                            if parent == self.process.pid]
-            if done.returncode == 0 and done.stdout == expected and \
-                    len(self.workers) >= self.size:
+            body, said = client.ask(spec, self)
+            self._find_workers()
+            if body == expected and len(self.workers) >= self.size:
                 return
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(0.02)
+            time.sleep(0.02)
+            if any(master.poll() is not None for master in self.masters):
                 raise self.failure()
             if time.monotonic() > deadline:
-                raise self.failure(done.stdout[:100] + done.stderr)
+                raise self.failure((body or b"")[:100] + said)
 
     def cpu_times(self):
         """By thread; a process that has ended took its own with it."""
         try:
-            return machine.cpu_times([self.process.pid, *self.workers])
+            return machine.cpu_times(
+                [master.pid for master in self.masters] + self.workers)
         except OSError as e:
             raise self.failure(b"a process has ended") from e

@@ -11,7 +11,11 @@ WIDTH = 960
 LABELS = 178      # the titles of rows, on the left
 PANEL = 190       # of a contender, with
 NUMBERS = 58      # the numbers on its right
-TOP, LINE, GAP, BOTTOM = 112, 27, 14, 74
+TOP, LINE, GAP, BOTTOM = 112, 27, 14, 92
+NEXT = 64         # between two blocks, with the names of panels
+
+# Those that are a bound, not a rival, and the titles of their panels.
+SHARES = {"ceiling": "share of the ceiling", "nginx": "share of nginx alone"}
 
 STYLE = """
 svg { --back: #fff; --text: #1f2328; --faint: #59636e; --grid: #d8dee4;
@@ -90,17 +94,17 @@ def scales(panels, table):
         values = [value for _, cells in table for cell in cells
                   if cell.kind == kind
                   for value in (*cell.found, cell.aim.target or 1)]
-        scale = shares if kind == "ceiling" else multiples
+        scale = shares if kind in SHARES else multiples
         found[kind] = scale(LABELS + i * PANEL, values)
     return found
 
 
-def draw_frame(scale, title, height):
-    parts = [text(scale.left, TOP - 26, title, "panel")]
+def draw_frame(scale, title, top, height):
+    parts = [text(scale.left, top - 26, title, "panel")]
     for tick in scale.ticks:
-        parts.append(upright(scale.x(tick), TOP, height, "grid"))
-        parts.append(text(scale.x(tick), TOP - 7, "%g" % tick, "tick"))
-    parts.append(upright(scale.x(scale.zero), TOP, height, "zero"))
+        parts.append(upright(scale.x(tick), top, height, "grid"))
+        parts.append(text(scale.x(tick), top - 7, "%g" % tick, "tick"))
+    parts.append(upright(scale.x(scale.zero), top, height, "zero"))
     return parts
 
 
@@ -150,19 +154,17 @@ def draw_legend(y):
     parts.append(text(16, y + 38, "Access log on: as a share of off, in the "
                       "first panel. Memory of a worker (Pss): how many times "
                       "as much the other takes.", "faint"))
+    parts.append(text(16, y + 56, "HTTP: asked by wrk; where nothing else is "
+                      "said, lua-fpm's own listener.", "faint"))
     return parts
 
 
-def draw(kinds, table, where, how):
-    """The text of an SVG file; table is [(row, cells)]."""
-    table = [(row, [cell._replace(kind="ceiling") if cell.kind == "lua-fpm"
-                    else cell for cell in cells])
-             for row, cells in table if cells]
+def draw_block(kinds, table, top):
+    """Rows that are compared with the same others, and where they end."""
     used = {cell.kind for _, cells in table for cell in cells}
-    panels = ["ceiling"] + [name for name in kinds
-                            if name in used and name != "ceiling"]
+    panels = sorted(used, key=["ceiling", *kinds].index)
     scale = scales(panels, table)
-    parts, y, subject = [], TOP, None
+    parts, y, subject = [], top, None
     for row, cells in table:
         if subject is not None and (row.subject, row.spec.answer) != subject:
             y += GAP
@@ -173,9 +175,23 @@ def draw(kinds, table, where, how):
         y += LINE
     frame = []
     for name in panels:
-        title = "share of the ceiling" if name == "ceiling" else \
-            "× " + kinds[name].title
-        frame += draw_frame(scale[name], title, y - TOP)
+        title = SHARES.get(name) or "× " + kinds[name].title
+        frame += draw_frame(scale[name], title, top, y - top)
+    return frame + parts, y
+
+
+def draw(kinds, table, where, how):
+    """The text of an SVG file; table is [(row, cells)]."""
+    table = [(row, [cell._replace(kind="ceiling") if cell.kind == "lua-fpm"
+                    else cell for cell in cells])
+             for row, cells in table if cells]
+    parts, y = [], TOP - NEXT
+    for over_http in (False, True):
+        of_block = [entry for entry in table
+                    if kinds[entry[0].subject].over_http == over_http]
+        if of_block:
+            drawn, y = draw_block(kinds, of_block, y + NEXT)
+            parts += drawn
     height = y + BOTTOM
     head = ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" '
             'width="%d" height="%d" role="img">' % (WIDTH, height, WIDTH,
@@ -186,5 +202,4 @@ def draw(kinds, table, where, how):
             text(16, 30, "How many times as good as others lua-fpm is",
                  "title"),
             text(16, 50, where, "faint"), text(16, 66, how, "faint")]
-    return "\n".join(head + frame + parts + draw_legend(y + 26) +
-                     ["</svg>", ""])
+    return "\n".join(head + parts + draw_legend(y + 26) + ["</svg>", ""])
