@@ -150,6 +150,27 @@ def pipelined_behind_an_answer():
 
 
 @test
+def flood():
+    """a client that sends requests without end and reads no answer: it is
+    served as far as its answers go, and then not heard"""
+    with daemon() as d, d.talk(d.unix) as c:
+        worker, = d.workers()
+        free(d, "at first")
+        before, data = rss(worker), get(text(10000)[0]) * 100
+        c.sock.setblocking(False)
+        sent = 0
+        with contextlib.suppress(BlockingIOError):
+            while sent < 100 << 20:
+                sent += c.sock.send(data)
+        assert sent < 10 << 20, sent
+        free(d, "it is not read")
+        assert SANITIZED or rss(worker) - before < 8 << 20
+        c.sock.settimeout(PATIENCE)
+        for _ in range(50):
+            assert c.whole().body == text(10000)[1]
+
+
+@test
 def leaving():
     """readers that leave instead: nothing is left of them"""
     with daemon(response_buffer=ROOM) as d:
