@@ -25,6 +25,7 @@ struct outcome {
 		uint64_t length; /* of the body */
 		uint64_t end;	 /* of the request, among all bytes */
 		bool odd;	 /* some refuse what is so rare */
+		bool trailer;	 /* it has one */
 	} requests[OUTCOME_REQUESTS];
 	enum outcome_end end;
 };
