@@ -292,11 +292,10 @@ static void
 turn(int64_t until)
 {
 	uint64_t keys[POLLER_BATCH];
-	int64_t now = clock_ms(), due;
+	int64_t now = clock_ms(), conns = conn_next_due(), due;
 	int n;
 
-	due = clock_sooner(clock_sooner(until, acceptor_due()),
-	    conn_next_due());
+	due = clock_sooner(clock_sooner(until, acceptor_due()), conns);
 	due = clock_sooner(due, clock_sooner(log_due(), access_log_due()));
 	score_gauge(self.args->score, GAUGE_CONNECTIONS,
 	    conn_count(CONN_IDLE));
@@ -309,7 +308,8 @@ turn(int64_t until)
 		handle(keys[i]);
 	serve_ready();
 	now = clock_ms();
-	conn_expire(now, serve_late);
+	if (conns != -1 && conns <= now)
+		conn_expire(now, serve_late);
 	acceptor_tick(now);
 	log_tick(now);
 	access_log_tick(now);

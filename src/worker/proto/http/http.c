@@ -482,6 +482,19 @@ look_up(const struct conn *c, struct http_conn *s)
 	s->server = address_of(c->fd, getsockname);
 }
 
+/* Of the body, -1: it is not known, or there is none. */
+static int64_t
+length_of(const struct http_conn *s)
+{
+	return s->whole ? (int64_t)s->content : s->scan.length;
+}
+
+static bool
+is_head(struct http_span method)
+{
+	return method.len == 4 && memcmp(method.data, "HEAD", 4) == 0;
+}
+
 /* The parameters of the request whose head is at the front of c->in. */
 static int
 make_params(struct conn *c, struct http_conn *s)
@@ -502,7 +515,7 @@ make_params(struct conn *c, struct http_conn *s)
 	    .fields = ask->fields,
 	    .nfields = ask->nfields,
 	    .minor = s->scan.minor,
-	    .length = s->whole ? (int64_t)s->content : s->scan.length,
+	    .length = length_of(s),
 	    .https = client.https,
 	    .client = &client.address,
 	    .server = &s->server,
@@ -528,7 +541,9 @@ http_begin(struct conn *c)
 	}
 	r->base.params = self.env.params;
 	r->base.nparams = self.env.n;
-	request_index(&r->base);
+	memcpy(r->base.known, self.env.known, sizeof(r->base.known));
+	r->base.length = length_of(s);
+	r->base.head_only = is_head(self.ask.method);
 	if (is_too_long(s) && r->base.length == -1) /* chunks without an end */
 		r->base.length = (int64_t)s->content;
 	request_identify(&r->base);

@@ -51,6 +51,8 @@ add(struct http_env *env, const char *name, size_t name_len,
 /* The name and the value are constants. */
 #define TEXT_OF(text) ((struct http_span) { text, sizeof(text) - 1 })
 #define ADD(env, name, value) add(env, name, sizeof(name) - 1, value)
+#define ADD_KNOWN(env, which, name, value) \
+	((env)->known[which] = ADD(env, name, value))
 
 /* Room for all of them, so that nothing moves while they are made. */
 static int
@@ -140,13 +142,14 @@ add_fixed(struct http_env *env, const struct http_facts *facts)
 	const struct http_target *t = facts->target;
 	struct places places;
 
-	ADD(env, "QUERY_STRING", t->query);
-	ADD(env, "REQUEST_METHOD", facts->method);
+	ADD_KNOWN(env, PARAM_QUERY, "QUERY_STRING", t->query);
+	ADD_KNOWN(env, PARAM_METHOD, "REQUEST_METHOD", facts->method);
 	places.type = ADD(env, "CONTENT_TYPE", TEXT_OF(""));
-	ADD(env, "CONTENT_LENGTH", facts->length == -1 ? TEXT_OF("") :
+	ADD_KNOWN(env, PARAM_CONTENT_LENGTH, "CONTENT_LENGTH",
+	    facts->length == -1 ? TEXT_OF("") :
 	    number(env, (uint64_t)facts->length));
-	ADD(env, "SCRIPT_NAME", t->path);
-	ADD(env, "REQUEST_URI", t->uri);
+	ADD_KNOWN(env, PARAM_SCRIPT_NAME, "SCRIPT_NAME", t->path);
+	ADD_KNOWN(env, PARAM_URI, "REQUEST_URI", t->uri);
 	ADD(env, "DOCUMENT_URI", t->path);
 	if (facts->root != NULL)
 		ADD(env, "DOCUMENT_ROOT", ((struct http_span) { facts->root,
@@ -159,9 +162,10 @@ add_fixed(struct http_env *env, const struct http_facts *facts)
 		ADD(env, "HTTPS", TEXT_OF("on"));
 	ADD(env, "GATEWAY_INTERFACE", TEXT_OF("CGI/1.1"));
 	ADD(env, "SERVER_SOFTWARE", TEXT_OF("lua-fpm/" PACKAGE_VERSION));
-	ADD(env, "REMOTE_ADDR", address_of(env, facts->client));
+	ADD_KNOWN(env, PARAM_REMOTE_ADDR, "REMOTE_ADDR",
+	    address_of(env, facts->client));
 	ADD(env, "REMOTE_PORT", port_of(env, facts->client));
-	ADD(env, "REMOTE_USER", TEXT_OF(""));
+	ADD_KNOWN(env, PARAM_REMOTE_USER, "REMOTE_USER", TEXT_OF(""));
 	places.address = ADD(env, "SERVER_ADDR", address_of(env, facts->server));
 	ADD(env, "SERVER_PORT", port_of(env, facts->server));
 	places.name = ADD(env, "SERVER_NAME", TEXT_OF(""));

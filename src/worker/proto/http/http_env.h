@@ -31,6 +31,7 @@
 struct http_env { /* all zero at first; its memory is used again */
 	struct param *params;
 	size_t n, cap;
+	const struct param *known[REQUEST_KNOWN]; /* as request.known */
 	struct buf text; /* what is not part of what was received */
 };
 
