@@ -61,11 +61,11 @@ static const struct {
 	{ "nginx", "they close", { "connection:", "close" } },
 	/* It judges paths too, as http_target does, and what Host means. */
 	{ "nginx", "they refuse", { "..", "" } },
-	{ "nginx", "they refuse", { " /%", "" } },
+	{ "nginx", "they refuse", { "%", "" } },
 	{ "nginx", "they refuse", { "host: .", "" } },
 	/* The same in the daemon; and where nobody is there for WebSocket. */
-	{ "lua-fpm", "they refuse", { " /..", "" } },
-	{ "lua-fpm", "they refuse", { " /%", "" } },
+	{ "lua-fpm", "they refuse", { "..", "" } },
+	{ "lua-fpm", "they refuse", { "%", "" } },
 	{ "lua-fpm", "they refuse", { "\r\nupgrade:", "\r\nconnection:" } },
 	/* Its limit is higher. */
 	{ "lua-fpm", "we refuse", { "GET /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "" } },

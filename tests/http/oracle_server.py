@@ -1,5 +1,6 @@
-"""A server on the port of the argument, with an application that answers 204
-with the length of the body in X-Length: see differential.c."""
+"""A server, of which the argument is the port or the socket's path, with an
+application that answers 204 with the length of the body in X-Length: see
+differential.c."""
 
 import re
 import socket
@@ -7,9 +8,18 @@ import struct
 import sys
 
 
-def talk(port, data):
+def connect(address):
+    if address.isdigit():
+        return socket.create_connection(("127.0.0.1", int(address)), 30)
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(30)
+    s.connect(address)
+    return s
+
+
+def talk(address, data):
     """All that comes back, until it closes."""
-    with socket.create_connection(("127.0.0.1", port), 30) as s:
+    with connect(address) as s:
         try:
             s.sendall(data)
             s.shutdown(socket.SHUT_WR)
@@ -24,10 +34,10 @@ def talk(port, data):
         return answer
 
 
-def judge(port, data):
+def judge(address, data):
     lengths = []
     end = "."
-    answer = talk(port, data)
+    answer = talk(address, data)
     while answer:
         head, _, answer = answer.partition(b"\r\n\r\n")
         status = head.split()[1]
@@ -44,7 +54,7 @@ def main():
     stream = sys.stdin.buffer
     while head := stream.read(4):
         data = stream.read(struct.unpack("<I", head)[0])
-        lengths, end = judge(int(sys.argv[1]), data)
+        lengths, end = judge(sys.argv[1], data)
         print(*lengths, end, flush=True)
 
 
