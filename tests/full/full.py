@@ -3,7 +3,7 @@
 
 A storm is a client program that is run again and again, each run asking its
 part of the requests over several connections at once; what it says at its
-end is added up.  As a program, this file is such a client for HTTP."""
+end is added up."""
 
 import json
 import os
@@ -18,17 +18,6 @@ EVENTS = 20 if FULL else 4
 REQUESTS = 100000 if FULL else 2000
 RUN = 2500 if FULL else 250  # requests of one client program
 CLIENTS = 8
-HELLO = """return {
-    accept = function() return { ["Content-Type"] = "text/plain" }, "hello" end,
-    restart = function() end,
-}
-"""
-WAYS = {
-    "fresh connections": (False, False),
-    "kept connections": (True, False),
-    "nginx, fresh connections": (False, True),
-    "nginx, kept connections": (True, True),
-}
 
 
 class Storm(threading.Thread):
@@ -37,7 +26,7 @@ class Storm(threading.Thread):
     def __init__(self, command):
         super().__init__(daemon=True)
         self.command, self.ending = command, False
-        self.done, self.failed, self.failures = 0, 0, []
+        self.done, self.failed, self.again, self.failures = 0, 0, 0, []
         self.error = None
         self.start()
 
@@ -54,6 +43,7 @@ class Storm(threading.Thread):
         result = json.loads(out)
         self.done += result["answered"] + result["failed"]
         self.failed += result["failed"]
+        self.again += result.get("again", 0)
         if result["failed"]:
             self.failures.append(out.decode())
 
@@ -70,74 +60,65 @@ class Storm(threading.Thread):
         return self.done, self.failed
 
 
-def direct(d, keep):
-    return Storm([LUA_FCGI, "-j", "-n", str(RUN), "-c", str(CLIENTS),
-                  *(["-k"] if keep else []), d.address(), "/"])
+class HAProxy(Server):
+    """HAProxy in front of an HTTP address, whose connections it keeps."""
+
+    stop_signal = signal.SIGUSR1
+
+    def __init__(self, address, keep):
+        super().__init__(scratch())
+        place = where(address)
+        write(self.dir + "/haproxy.cfg", """
+global
+    hard-stop-after 1s
+    log %s/log local0
+defaults
+    mode http
+    timeout client 60s
+    timeout connect 60s
+    timeout server 60s
+    http-reuse %s
+frontend clients
+    bind 127.0.0.1:%d
+    default_backend pool
+backend pool
+    server pool %s
+""" % (self.dir, "always" if keep else "never", self.port,
+            place if ":" in place else "unix@" + place))
+        self.launch([HAPROXY, "-db", "-f", self.dir + "/haproxy.cfg"])
+
+    def destroy(self):
+        super().destroy()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+HAPROXY = "/usr/sbin/haproxy"
 
 
 @contextlib.contextmanager
-def storm(d, keep, nginx):
-    if not nginx:
-        yield direct(d, keep)
+def storm(d, keep, front):
+    if front is None:
+        yield Storm(ask_many(d.address(), RUN, keep, CLIENTS))
         return
-    with Nginx(d.address(), keep=keep) as server:
-        yield Storm([sys.executable, "-B", os.path.abspath(__file__),
-                     str(server.port), str(RUN)])
+    with front(d.address(), keep=keep) as server:
+        yield Storm(ask_many("http:127.0.0.1:%d" % server.port, RUN, keep,
+                             CLIENTS))
+        equal(re.findall(r"upstream (?:prematurely|timed out).*",
+                         server.tail()), [], "what the front met")
 
 
-def under_storm(d, way, event, what):
-    """EVENTS times event(i) while REQUESTS requests are asked: none fails."""
-    with storm(d, *WAYS[way]) as s:
+def under_storm(d, keep, front, event, what):
+    """EVENTS times event(i) while REQUESTS requests are asked, over kept
+    connections or fresh ones, directly or through a front: none fails, none is
+    asked again."""
+    with storm(d, keep, front) as s:
         for i in range(EVENTS):
             s.reach(REQUESTS * i // EVENTS)
             event(i)
         s.reach(REQUESTS)
         done, failed = s.stop()
         equal(failed, 0, "failed of %d: %s" % (done, s.failures[:3]))
-        diag("%s: %d requests over %d %s, none failed" %
-             (way, done, EVENTS, what))
-
-
-# ---- a client for HTTP -------------------------------------------------------
-
-
-def http_client(port, n, tally):
-    """n requests over one connection."""
-    conn, text = None, b""
-    for _ in range(n):
-        try:
-            if conn is None:
-                conn = socket.create_connection(("127.0.0.1", port), 60)
-                left = b""
-            conn.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            text = left
-            while not (text.endswith(b"hello") or text.endswith(
-                    b"\r\n0\r\n\r\n")):
-                piece = conn.recv(65536)
-                if not piece:
-                    raise EOFError
-                text += piece
-            if not text.startswith(b"HTTP/1.1 200 ") or b"hello" not in text:
-                raise ValueError
-            tally["answered"] += 1
-        except (OSError, EOFError, ValueError) as e:
-            tally["failed"] += 1
-            tally.setdefault("why", repr(e) + repr(text[:100]))
-            conn.close()
-            conn = None
-
-
-def http_clients(port, n):
-    tally = {"answered": 0, "failed": 0}
-    threads = [threading.Thread(target=http_client,
-                                args=(port, n // CLIENTS, tally))
-               for _ in range(CLIENTS)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    print(json.dumps(tally))
-
-
-if __name__ == "__main__":
-    http_clients(int(sys.argv[1]), int(sys.argv[2]))
+        equal(s.again, 0, "asked again of %d" % done)
+        diag("%s%s, %s connections: %d requests over %d %s, none failed" %
+             (PROTOCOL, " through " + front.__name__ if front else "",
+              "kept" if keep else "fresh", done, EVENTS, what))

@@ -34,11 +34,11 @@ def status(d):
 
 
 def kills(mode, keep):
-    with Daemon(app=HELLO, status_path="/status", workers=mode) as d:
+    with Daemon(app=ANSWERS, status_path="/status", workers=mode) as d:
         d.expect("killed by signal 9", "while it served")
         idle = connections(d.wait_ready(mode.get("start", MAX))[0])
         held = 0
-        s = direct(d, keep)
+        s = Storm(ask_many(d.address(), RUN, keep, CLIENTS))
         for i in range(KILLS):
             victim = random.choice(until(lambda: d.workers(), "a worker", 60))
             with contextlib.suppress(OSError):

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """20 reloads with a change each while 100,000 requests are asked, on fresh and
-on kept connections, directly and through nginx: none fails."""
+on kept connections, directly and through nginx, over HTTP through HAProxy too:
+none fails."""
 
 from full import *
 
@@ -12,39 +13,45 @@ def change(d, i):
                    environment={"NUMBER": str(i)})
         d.write_conf()
     else:
-        d.write_app(HELLO + "-- %d\n" % i)
+        d.write_app(ANSWERS + "-- %d\n" % i)
     old = d.workers()
     d.reload()
     until(lambda: not set(old) & set(d.workers()), "all workers are new", 60)
 
 
-def reloads(way):
-    with Daemon(app=HELLO, workers={"mode": "static", "max": 3}) as d:
-        under_storm(d, way, lambda i: change(d, i), "reloads")
+def reloads(keep, front=None):
+    with Daemon(app=ANSWERS, workers={"mode": "static", "max": 3}) as d:
+        under_storm(d, keep, front, lambda i: change(d, i), "reloads")
 
 
 @test
 def fresh():
     """fresh connections"""
-    reloads("fresh connections")
+    reloads(False)
 
 
 @test
 def kept():
     """kept connections"""
-    reloads("kept connections")
+    reloads(True)
 
 
 @test
 def nginx_fresh():
     """through nginx, fresh connections"""
-    reloads("nginx, fresh connections")
+    reloads(False, Nginx)
 
 
 @test
 def nginx_kept():
     """through nginx, kept connections"""
-    reloads("nginx, kept connections")
+    reloads(True, Nginx)
 
 
-run(1800 if FULL else 120, needs=(LUA_FCGI, "nginx"))
+@test(over=HTTP, because="HAProxy's FastCGI is tried in tests/web")
+def haproxy_kept():
+    """through HAProxy, kept connections"""
+    reloads(True, HAProxy)
+
+
+run(1800 if FULL else 120, needs=(LUA_FCGI, "nginx", HAPROXY), over=BOTH)

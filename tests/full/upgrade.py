@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """20 upgrades in place, by turns to a newer build and back, while 100,000
 requests are asked, on fresh and on kept connections, directly and through
-nginx: none fails."""
+nginx, over HTTP through HAProxy too: none fails."""
 
 from full import *
 from upgraded import *
@@ -17,10 +17,10 @@ def upgrade(d, i):
           "all workers are new", 60)
 
 
-def upgrades(way):
-    d = Upgraded(app=HELLO, workers={"mode": "static", "max": 3})
+def upgrades(keep, front=None):
+    d = Upgraded(app=ANSWERS, workers={"mode": "static", "max": 3})
     pid = d.start().pid
-    under_storm(d, way, lambda i: upgrade(d, i), "upgrades")
+    under_storm(d, keep, front, lambda i: upgrade(d, i), "upgrades")
     equal(d.process.poll(), None)
     with open(d.top["pid_file"]) as f:
         equal(int(f.read()), pid)
@@ -29,12 +29,12 @@ def upgrades(way):
 
 def fresh():
     """fresh connections"""
-    upgrades("fresh connections")
+    upgrades(False)
 
 
 def kept():
     """kept connections"""
-    upgrades("kept connections")
+    upgrades(True)
 
 
 if FULL:  # tests/run/upgrade.py has the same in small
@@ -45,13 +45,19 @@ if FULL:  # tests/run/upgrade.py has the same in small
 @test
 def nginx_fresh():
     """through nginx, fresh connections"""
-    upgrades("nginx, fresh connections")
+    upgrades(False, Nginx)
 
 
 @test
 def nginx_kept():
     """through nginx, kept connections"""
-    upgrades("nginx, kept connections")
+    upgrades(True, Nginx)
 
 
-run(1800 if FULL else 120, needs=(LUA_FCGI, "nginx"))
+@test(over=HTTP, because="HAProxy's FastCGI is tried in tests/web")
+def haproxy_kept():
+    """through HAProxy, kept connections"""
+    upgrades(True, HAProxy)
+
+
+run(1800 if FULL else 120, needs=(LUA_FCGI, "nginx", HAPROXY), over=BOTH)

@@ -295,4 +295,4 @@ def seen_by_the_application():
               .body, b"5s")
 
 
-run(60)
+run(60, over=FCGI)

@@ -315,4 +315,4 @@ def many_at_once():
         t.result()
 
 
-run(150)
+run(150, over=FCGI)

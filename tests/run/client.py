@@ -753,4 +753,4 @@ def manual():
         equal(alone.fetch().status, 502)
 
 
-run(120)
+run(120, over=FCGI)

@@ -133,4 +133,4 @@ def tcp():
                                                 b"x" * 200000)
 
 
-run(120)
+run(120, over=FCGI)

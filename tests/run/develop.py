@@ -19,8 +19,8 @@ local starts = 0
 function app.start() starts = starts + 1 end
 function app.stop() print("stop was called") end
 function app.accept(env)
-  if env.CODE then
-    local headers, body = assert(load(env.CODE, "@code.lua"))(env)
+  if env.HTTP_CODE then
+    local headers, body = assert(load(env.HTTP_CODE, "@code.lua"))(env)
     return headers, body
   end
   return {}, part.text .. starts
@@ -100,7 +100,7 @@ def broken_from_the_first():
         until(lambda: d.fetch().body == b"x", "it is loaded")
 
 
-@test
+@test(over=FCGI, because="code of several lines is no header")
 def the_page():
     """message, source, traceback, request, environment; secrets hidden, no
     cache, all escaped, in the form that is asked for"""
@@ -111,7 +111,7 @@ def the_page():
 
         def ask(accept):
             return d.fetch(uri="/x?a=<i>", params=[
-                ("CODE", code), ("HTTP_ACCEPT", accept),
+                ("HTTP_CODE", code), ("HTTP_ACCEPT", accept),
                 ("HTTP_COOKIE", "session=1"), ("API_KEY", "hush")])
 
         r = ask("text/html")
@@ -146,11 +146,11 @@ def any_bytes():
                      "error(('x'):rep(100000))", "return 5",
                      "local t = {} t[1][1] = 1"):
             for accept in ("text/html", "application/json", "text/plain"):
-                r = d.fetch(params=[("CODE", code), ("HTTP_ACCEPT", accept)])
+                r = d.fetch(params=[("HTTP_CODE", code), ("HTTP_ACCEPT", accept)])
                 equal((r.status, r.app_status), (500, 0), code)
                 if accept == "application/json":
                     json.loads(r.body)
-        r = d.fetch(params=[("CODE", "local e = ... e:respond():write('x') "
+        r = d.fetch(params=[("HTTP_CODE", "local e = ... e:respond():write('x') "
                              "error('late')")])
         assert r.cut or r.app_status != 0, r
 
@@ -161,7 +161,7 @@ def new_globals():
     with daemon() as d:
         mark = d.log_mark()
         for _ in range(2):
-            d.fetch(params=[("CODE", "counter = 1 rawset(_G, 'quiet', 1) "
+            d.fetch(params=[("HTTP_CODE", "counter = 1 rawset(_G, 'quiet', 1) "
                              "counter = nil return {}, ''")])
         d.wait_log(r"warning .*code\.lua:1: a request sets the global variable "
                    "counter", mark)
@@ -244,14 +244,14 @@ def option():
     address = d.dir + "/line.sock"
     d.sockets = {address}
     d.expect("code.lua", "runs as root")
-    d.start(args=("--dev", "-R", "-l", address, d.dir + "/app.lua"))
+    d.start(args=("--dev", "-R", "-l", spelt(address), d.dir + "/app.lua"))
     equal(len(d.workers()), 1)
     equal(fetch(address).body, b"one1")
     put(d, "part.lua", "return { text = 'two' }")
     equal(fetch(address).body, b"two1")
     matches("code.lua:1: x", fetch(
-        address, params=[("CODE", "error('x')")] + TEXT).body.decode())
+        address, params=[("HTTP_CODE", "error('x')")] + TEXT).body.decode())
     d.stop()
 
 
-run()
+run(over=BOTH)

@@ -34,6 +34,8 @@ class Site(Daemon):
         return path
 
     def get(self, name, **how):
+        if PROTOCOL == HTTP:
+            return self.fetch(uri="/" + name, **how)
         params = {"SCRIPT_FILENAME": self.root + "/" + name,
                   "SCRIPT_NAME": "/" + name, **how.pop("params", {})}
         return self.fetch(params=params, **how)
@@ -53,11 +55,13 @@ def counts():
     site.put("count.lua", "rawset(_G, 'n', (n or 0) + 1).n")
     for n in range(3):
         site.says("count.lua", str(n + 1))
-    for n, name in enumerate(("./count.lua", "/count.lua", "sub/../count.lua")):
-        if n < 2:
-            site.says(name, str(n + 4))
-        else:
-            equal(site.get(name).status, 404)
+    for n, name in enumerate(("./count.lua", "/count.lua")):
+        site.says(name, str(n + 4))
+    if PROTOCOL == HTTP:
+        site.says("sub/../count.lua", "6")
+        site.says("count.lua?x", "7")
+        return
+    equal(site.get("sub/../count.lua").status, 404)
     site.says("count.lua", "6", params={
         "SCRIPT_FILENAME": None, "DOCUMENT_ROOT": site.root})
     site.says("count.lua", "7", params={
@@ -138,7 +142,7 @@ def broken():
         site.put("broken.lua", text, raw=True)
         r = site.get("broken.lua")
         equal((r.status, r.body), (500, b"Internal Server Error\n"), text)
-        site.wait_log("GET /: .*broken.lua does not load: .*(%s)" % why, mark)
+        site.wait_log("GET /[^ ]*: .*broken.lua does not load: .*(%s)" % why, mark)
     site.put("broken.lua", "#!/usr/bin/lua\n" + APP % "'mended'", raw=True)
     site.says("broken.lua", "mended")
 
@@ -159,11 +163,16 @@ def names():
     os.symlink(root + "/ok.lua", root + "/in2.lua")
     for name, status in (
             ("ok.lua", 200), ("in.lua", 200), ("in2.lua", 200),
-            ("none.lua", 404), ("../outside.lua", 404), ("out.lua", 404),
-            ("up/outside.lua", 404), ("ok.lua\0", 404), ("%2e%2e/x.lua", 404),
+            ("none.lua", 404), ("out.lua", 404), ("up/outside.lua", 404),
             ("data.txt", 403), ("data.txt/x.lua", 403), ("fifo.lua", 403),
-            ("secret.lua", 403), ("x" * 5000, 404)):
+            ("secret.lua", 403), ("x" * 5000, 404),
+            *((("../outside.lua", 404), ("%2e%2e/x.lua", 404),
+               ("ok.lua\0", 404)) if PROTOCOL == FCGI else
+              (("../outside.lua", 400), ("%2e%2e/outside.lua", 400),
+               ("ok.lua%00", 400), ("x/../../outside.lua", 400)))):
         equal(site.get(name).status, status, name)
+    if PROTOCOL == HTTP:
+        return
     for params in ({}, {"SCRIPT_FILENAME": "ok.lua"},
                    {"SCRIPT_FILENAME": outside}):
         equal(site.fetch(params=params).status, 404, params)
@@ -204,8 +213,9 @@ def many():
     def ask(name, status):
         with site.connect() as c:
             for i in range(n):
-                c.send(request(keep=True, params={
-                    "SCRIPT_FILENAME": "%s/many/%s" % (site.root, name % i)}))
+                c.send(request(keep=True, uri="/many/" + name % i,
+                               params={} if PROTOCOL == HTTP else
+                               {"DOCUMENT_ROOT": site.root}))
                 equal(c.response().status, status)
     ask("%d.lua", 200)
     before = float(site.get("heap.lua").body)
@@ -265,7 +275,7 @@ def stops():
         d.destroy()
 
 
-@test
+@test(over=FCGI, because="only a pool's own root is told over HTTP")
 def in_a_file():
     """fpm.files makes an application of a directory, with options"""
     d = Site()
@@ -296,7 +306,7 @@ def in_a_file():
 def limits():
     """A file that loads for too long, or takes too much memory, costs its own
     request"""
-    with Site(timeouts={"request": "300ms", "stop": "10s"},
+    with Site(timeouts={"request": "1s", "stop": "10s"},
               limits={"memory": "8M"}, workers={"mode": "static", "max": 1}) as d:
         d.expect("exceeds timeouts.request", "not enough memory",
                  "memory limit")
@@ -327,4 +337,4 @@ def develop():
         d.says("v.lua", "three")
 
 
-run()
+run(over=BOTH)

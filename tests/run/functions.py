@@ -181,4 +181,4 @@ def bad_files():
         assert why in err, err
 
 
-run()
+run(over=FCGI)

@@ -105,4 +105,4 @@ def a_reload():
             line.close()
 
 
-run(60)
+run(60, over=FCGI)

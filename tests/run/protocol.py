@@ -259,4 +259,4 @@ def one_worker_did_it_all():
     assert "replac" not in d.read_log()
 
 
-run(90)
+run(90, over=FCGI)

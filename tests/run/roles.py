@@ -384,4 +384,4 @@ def tool_sends_roles():
     matches("does not know the role", err)
 
 
-run(90)
+run(90, over=FCGI)

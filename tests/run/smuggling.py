@@ -147,4 +147,4 @@ def nothing_was_smuggled():
     equal(len(d.workers()), 1)
 
 
-run(90)
+run(90, over=FCGI)
