@@ -5,6 +5,7 @@ ab, h2load, node, aiohttp, Chromium; nginx, HAProxy, Caddy, Varnish."""
 import hashlib
 import os
 import sys
+from http.client import IncompleteRead
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")]
 from http_raw import *
@@ -357,6 +358,7 @@ class Proxy(Server):
     """A proxy in front of the daemon, in a scratch directory."""
 
     stop_signal = signal.SIGTERM
+    attempts = 1
 
     def __init__(self, **how):
         super().__init__(scratch())
@@ -427,6 +429,9 @@ backend fpm
 
 class CaddyProxy(Proxy):
     """Caddy, reverse_proxy"""
+    # 2.6 cuts one of 300 answers to a body that it has just passed on, with
+    # "use of closed network connection", also where nginx is behind it.
+    attempts = 5
 
     def configure(self):
         needs("/usr/bin/caddy")
@@ -454,6 +459,21 @@ class Varnish(Proxy):
                      "thread_pools=1"])
 
 
+def echoed(proxy, data, chunked):
+    """Is that what comes back?"""
+    for _ in range(proxy.attempts):
+        try:
+            status, _, body = http(
+                proxy.port, "POST", lua=ECHO,
+                headers={"Transfer-Encoding": "chunked"} if chunked else {},
+                body=iter([data[i:i + 50000] for i in range(
+                    0, len(data), 50000)]) if chunked else data)
+            return status == 200 and body == data
+        except IncompleteRead:
+            diag("cut on its way")
+    return False
+
+
 def through(proxy, reuses, unseen):
     """What holds behind every proxy; unseen: that it does not tell its client
     of a cut answer in chunks."""
@@ -466,12 +486,8 @@ def through(proxy, reuses, unseen):
         ports.add(body)
     equal(len(ports) <= 2, reuses, "connections to us: %s" % ports)
     data = open(d.big, "rb").read(MB)
-    for headers in ({}, {"Transfer-Encoding": "chunked"}):
-        status, _, body = ask(ECHO, method="POST", headers=headers,
-                              body=data if not headers else iter(
-                                  [data[i:i + 50000] for i in
-                                   range(0, MB, 50000)]))
-        assert status == 200 and body == data, (status, len(body), headers)
+    for chunked in (False, True):
+        assert echoed(proxy, data, chunked), chunked
     status, headers, body = ask(method="HEAD")
     equal((status, body), (200, b""))
     for status in (204, 304):
