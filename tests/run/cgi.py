@@ -676,4 +676,4 @@ def transitions():
         d.destroy()
 
 
-run()
+run(over=FCGI)

@@ -415,4 +415,4 @@ def killed():
     d.destroy()
 
 
-run(120)
+run(120, over=FCGI)

@@ -209,7 +209,7 @@ def reload_while_busy():
         local version = "%s"
         return { restart = function() end, accept = function(env)
             if env.SCRIPT_NAME == "/held" then
-                local f <close> = io.open(env.LUA) f:read("a")
+                local f <close> = io.open(env.LUA or env.HTTP_X_LUA) f:read("a")
             end
             return {}, version
         end }"""
@@ -237,7 +237,8 @@ def reload_new_pool():
         d.write_conf()
         good, said = ask(d, "reload")
         equal(good, False)
-        matches("^pool more: listen %s/nowhere/sock: " % d.dir, said)
+        matches("^pool more: listen %s: " % spelt(d.dir + "/nowhere/sock"),
+                said)
         d.write_app(BROKEN, "broken.lua")
         d.set_pool("more", app=d.dir + "/broken.lua")
         d.write_conf()

@@ -439,4 +439,4 @@ return {}, r.status .. r.body .. r.errors .. env.headers.host ..
               "SameSite=Lax")
 
 
-run(60, needs=("lua5.4",))
+run(60, needs=("lua5.4",), over=FCGI)

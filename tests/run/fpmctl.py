@@ -277,7 +277,7 @@ def states_of_a_pool():
         equal(state("b"), "serving")
 
 
-@test
+@test(over=FCGI, because="no target of HTTP has such bytes")
 def hostile_requests():
     """no byte of a request reaches the terminal as it is"""
     with controlled(workers=ONE) as d:

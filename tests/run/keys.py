@@ -75,12 +75,12 @@ def include():
     os.mkdir(d.dir + "/pools.d")
 
     def place(name, **keys):
-        pool = {**d.pools["www"], "listen": "%s/%s.sock" % (d.dir, name),
-                **keys}
+        address = "%s/%s.sock" % (d.dir, name)
+        pool = {**d.pools["www"], "listen": spelt(address), **keys}
         write("%s/pools.d/%s.conf" % (d.dir, name),
               "pools = %s;\n" % libconfig({name: pool}))
-        d.sockets.add(pool["listen"])
-        return pool["listen"]
+        d.sockets.add(address)
+        return address
     first = place("one")
     place("two")
     write(d.dir + "/pools.d/three.conf.off", "nonsense")

@@ -326,4 +326,4 @@ def answered():
         assert example.kind != "application" or example in asked, example.place
 
 
-run(120, needs=("lua5.4",))
+run(120, needs=("lua5.4",), over=FCGI)

@@ -100,7 +100,7 @@ def command_line_environment():
     """a pool from the command line keeps the environment"""
     d = Daemon()
     d.top["pid_file"] = d.dir + "/none"
-    d.start(args=("-l", d.address(), "-n", "1",
+    d.start(args=("-l", spelt(d.address()), "-n", "1",
                   *(("-u", pool_user()) if ROOT else ()), d.dir + "/app.lua"),
             env={"SECRET": "s3"})
     d.sockets = {d.address()}

@@ -90,7 +90,7 @@ def foreign():
     return chunk
 
 
-@test
+@test(over=FCGI, because="a directory is given in a parameter")
 def no_binary_chunks():
     """precompiled code from outside is refused by load, loadfile, dofile and
     require"""
@@ -111,7 +111,7 @@ def no_binary_chunks():
             equal(body(d, "load('return 8')()"), "8")
 
 
-@test
+@test(over=FCGI, because="precompiled code is no header")
 def its_own_chunks():
     """what string.dump has made in this worker is loaded, in a later request
     too; after the worker has ended it is from outside"""
@@ -130,7 +130,7 @@ def its_own_chunks():
         equal(body(d, "load(env.CHUNK)", params=[("CHUNK", chunk)]), "nil")
 
 
-@test
+@test(over=FCGI, because="precompiled code is no header")
 def a_refused_chunk_is_told():
     """the first one that a worker refuses, whichever way, has a line with the
     place and the key, though the application drops the reason; others have
@@ -182,7 +182,7 @@ def module_paths():
             equal("/usr/" in body(d, "package.path"), path.endswith(";;"))
 
 
-@test
+@test(over=FCGI, because="a directory is given in a parameter")
 def no_c_libraries():
     """cpath = "": no C library, whatever the application tries"""
     with sandboxed(cpath="") as d:

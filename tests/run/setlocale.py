@@ -122,7 +122,7 @@ return app
 """
 
 
-@test
+@test(over=FCGI, because="it asks a FastCGI server")
 def client():
     """fpm.client reads heads whatever the locale"""
     dir = locales("tr_TR", "ISO-8859-9")

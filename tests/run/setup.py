@@ -50,7 +50,7 @@ end
 function app.restart() end
 
 function app.accept(env)
-	local code = env.LUA or "return {}, table.concat(...)"
+	local code = (env.LUA or env.HTTP_X_LUA) or "return {}, table.concat(...)"
 	return assert(load(code))(seen)
 end
 
@@ -290,8 +290,8 @@ def without_a_file():
     d = prepare()
     address = d.dir + "/www.sock"
     d.top["pid_file"] = d.dir + "/none"
-    d.spawn(["-l", address, "-n", "3", "-u", pool_user(), d.dir + "/app.lua"]
-            if ROOT else ["-l", address, "-n", "3", d.dir + "/app.lua"])
+    d.spawn(["-l", spelt(address), "-n", "3",
+             *(["-u", pool_user()] if ROOT else []), d.dir + "/app.lua"])
     d.wait_note("READY=1")
     until(lambda: len(order(d)) == 4, "all are there")
     equal(order(d), ["setup"] + ["start"] * 3)
@@ -304,7 +304,7 @@ def without_a_file():
         alone = subprocess.Popen([LUA_FPM, d.dir + "/app.lua"], stdin=s,
                                  stderr=subprocess.DEVNULL)
     try:
-        equal(fetch(d.dir + "/www.sock").body, b"a start")
+        equal(fetch("fcgi:%s/www.sock" % d.dir).body, b"a start")
         equal(order(d), ["start"])
         alone.terminate()
         equal(alone.wait(PATIENCE), 0)

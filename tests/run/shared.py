@@ -436,7 +436,7 @@ def where_there_is_no_pool():
         code, out, err = tool("-t", "--shared", bad, d.dir + "/app.lua")
         equal(code, 78, err)
         matches("--shared: expected a group of sizes", err)
-    d.start(args=("-R", "-l", path, "-n", "2", "--shared", "x=4K,d=16K",
+    d.start(args=("-R", "-l", spelt(path), "-n", "2", "--shared", "x=4K,d=16K",
                   d.dir + "/app.lua"))
     equal([fetch(path).body for _ in range(9)][-1], b"9")
     d.sockets.add(path)
@@ -448,7 +448,7 @@ def where_there_is_no_pool():
     with listener:
         d.spawn(args=("--shared", "d=16K", d.dir + "/app.lua"),
                 stdin=listener)
-        equal([fetch(path).body for _ in range(9)][-1], b"9")
+        equal([fetch("fcgi:" + path).body for _ in range(9)][-1], b"9")
         d.kill(signal.SIGTERM)
         equal(d.wait_exit(), 0)
     d.destroy()

@@ -72,7 +72,7 @@ def every_reload_ends():
                    listen=[d.dir + "/www.sock", address])
         d.write_conf()
         matches(r"^1 of 1 pools serve; reload refused: pool www: listen %s: "
-                % address, reload_status(d))
+                % re.escape(spelt(address)), reload_status(d))
         os.unlink(d.file)
         matches(r"^1 of 1 pools serve; reload refused: \S*/lua-fpm\.conf: "
                 "cannot be read: No such file", reload_status(d))

@@ -241,7 +241,7 @@ def answers():
 # ---- lua-fcgi -----------------------------------------------------------------
 
 
-@test
+@test(over=FCGI, because="lua-fcgi knows no HTTP")
 def response():
     """lua-fcgi shows a terminal the head and the error text of a response,
     anything else has their bytes; the body goes as it is"""

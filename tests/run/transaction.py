@@ -317,7 +317,7 @@ def move(d, *pools):
 
 
 def moved_under_load(address, there, back, letters,
-                     n=4 if SANITIZED else 10):
+                     n=10 if "FULL" in os.environ else 4):
     """No request fails, fresh or kept, however often the address goes from
     one pool to another and back; and who has it answers."""
     for keep in (False, True):

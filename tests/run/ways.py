@@ -214,7 +214,7 @@ def command_line_pool():
         d = Daemon(app=HELLO, listen=address)
         d.top["pid_file"] = d.dir + "/none"
         d.sockets = {address} if address.startswith("/") else set()
-        d.start(args=("-l", address, "-n", n, *USER, d.dir + "/app.lua"))
+        d.start(args=("-l", spelt(address), "-n", n, *USER, d.dir + "/app.lua"))
         d.wait_workers(int(n))
         equal(fetch(address).body, b"hello")
         d.stop()
@@ -258,7 +258,7 @@ def command_line_time_limit():
     d.top["pid_file"] = d.dir + "/none"
     address = d.dir + "/line.sock"
     d.sockets = {address}
-    d.start(args=("-l", address, "-n", "1", *USER, "--timeout", "300ms",
+    d.start(args=("-l", spelt(address), "-n", "1", *USER, "--timeout", "300ms",
                   "--error-log", "line.log", d.dir + "/app.lua"))
     equal(fetch(address, lua="while true do end").status, 408)
     equal(fetch(address).body, b"hello")

@@ -248,7 +248,7 @@ def without_a_master():
         s.bind(d.dir + "/alone.sock")
         s.listen(8)
         d.spawn(args=(d.dir + "/app.lua",), stdin=s)
-        equal(fetch(d.dir + "/alone.sock", lua="print('one', 1) "
+        equal(fetch("fcgi:%s/alone.sock" % d.dir, lua="print('one', 1) "
                     "io.write('two\\n') return text('hello')").body, b"hello")
         d.wait_log(r"^one\t1\ntwo$")
     d.kill(signal.SIGTERM)
@@ -267,7 +267,7 @@ def closed_without_a_master():
         d.spawn(args=(d.dir + "/app.lua",), stdin=s)
 
         def ask(code):
-            return fetch(d.dir + "/alone.sock", lua=code).status
+            return fetch("fcgi:%s/alone.sock" % d.dir, lua=code).status
         equal(ask("for fd = 0, 2 do close_fd(fd) end open = {} for i = 1, 3 do "
                   "open[i] = io.open('%s/rw/' .. i, 'w') end print('printed') "
                   "io.stderr:write('to stderr\\n') return {}" % d.dir), 200)
