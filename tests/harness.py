@@ -475,20 +475,21 @@ class Daemon:
         del self.pools[name]
 
     def configuration(self):
-        pools = {name: self.spelt_pool(pool) if PROTOCOL == HTTP else pool
+        pools = {name: self.spelt_pool(pool)
                  for name, pool in self.pools.items()}
         return "".join("%s = %s;\n" % (k, libconfig(v)) for k, v in
                        [*self.top.items(), ("pools", pools)])
 
     @staticmethod
     def spelt_pool(pool):
-        """The pool over HTTP: its addresses, and what is bounded there by keys
-        of another name."""
+        """The pool with its addresses as the daemon knows them; over HTTP with
+        what is bounded there by keys of another name."""
+        pool = {k: spelt(v) if k in ("listen", "status_listen") else v
+                for k, v in pool.items()}
+        if PROTOCOL == FCGI:
+            return pool
         read = pool.get("timeouts", {}).get("read")
-        return {**pool,
-                **{k: spelt(pool[k]) for k in ("listen", "status_listen")
-                   if k in pool},
-                "http": {"max_body": 0, **({"read": read} if read else {}),
+        return {**pool, "http": {"max_body": 0, **({"read": read} if read else {}),
                          **pool.get("http", {})}}
 
     def write_conf(self, text=None):

@@ -362,7 +362,7 @@ class Peer(threading.Thread):
                 self.socks.append(sock)
                 if answers is None:  # it is never read
                     continue
-                conn = Conn.__new__(Conn)
+                conn = FcgiConn.__new__(FcgiConn)
                 conn.sock, conn.buffer = sock, b""
                 with contextlib.suppress(OSError, EOFError), sock:
                     for answer in answers:
