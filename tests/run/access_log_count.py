@@ -220,4 +220,4 @@ def rotated():
             assert os.path.getsize(p) > 0, "%s is empty" % p
 
 
-run(limit=max(180, KILLS), over=BOTH)
+run(limit=max(180, KILLS))

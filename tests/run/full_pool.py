@@ -126,4 +126,4 @@ def over_generations():
         equal((lines(d, mark, BEGINS), lines(d, mark, ENDS)), (1, 1))
 
 
-run(120, over=BOTH)
+run(120)

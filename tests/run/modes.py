@@ -221,4 +221,4 @@ def at_rest():
                                                             before)
 
 
-run(120, over=BOTH)
+run(120)

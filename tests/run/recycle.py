@@ -338,4 +338,4 @@ def checked():
     d.destroy()
 
 
-run(limit=180, over=BOTH)
+run(limit=180)

@@ -345,4 +345,4 @@ def refused():
     d.destroy()
 
 
-run(limit=120, over=BOTH)
+run(limit=120)

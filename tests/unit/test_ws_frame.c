@@ -222,9 +222,9 @@ static const struct refusal refusals[] = {
 	ROW("\x88\x83\0\0\0\0\x03\xe8\xc3", "bad 1007", 9), /* half of one */
 	ROW("\x81\x81\0\0\0\0\x80", "bad 1007", 7),
 	ROW("\x81\x82\0\0\0\0\xc0\xaf", "bad 1007", 7),	/* overlong */
-	ROW("\x81\x83\0\0\0\0\xe0\x9f\xbf", "bad 1007", 8),
-	ROW("\x81\x83\0\0\0\0\xed\xa0\x80", "bad 1007", 8), /* surrogate */
-	ROW("\x81\x84\0\0\0\0\xf4\x90\x80\x80", "bad 1007", 8), /* too large */
+	ROW("\x81\x83\0\0\0\0\xe0\x9f\xbf", "\xe0" "bad 1007", 8),
+	ROW("\x81\x83\0\0\0\0\xed\xa0\x80", "\xed" "bad 1007", 8), /* surrogate */
+	ROW("\x81\x84\0\0\0\0\xf4\x90\x80\x80", "\xf4" "bad 1007", 8), /* too large */
 	ROW("\x81\x84\0\0\0\0\xf8\x88\x80\x80", "bad 1007", 7),
 	ROW("\x81\x82\0\0\0\0\xe2\x82", "\xe2" "bad 1007", 8), /* cut */
 	ROW("\x01\x81\0\0\0\0\xc3\x80\x80xxxx", "\xc3" "bad 1007", 13),

@@ -16,7 +16,6 @@ sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), p)
 from front import *
 from full import Storm
 
-FULL_PY = os.path.join(SRC, "tests", "full", "full.py")
 SEEN = os.path.join(BUILD, "matrix")  # what the scripts have recorded
 LABEL, COLUMN = 24, 7
 MB = 1 << 20
@@ -523,8 +522,9 @@ def leaves_computing(b, word):
 
 
 def storm(b):
-    return Storm([sys.executable, "-B", FULL_PY, str(b.site("load").port),
-                  "250"])
+    return Storm([sys.executable, "-B",
+                  os.path.join(SRC, "tests", "web", "kept_clients.py"),
+                  str(b.site("load").port), "250"])
 
 
 @row("kept-alive clients", quick=False)
