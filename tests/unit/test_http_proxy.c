@@ -105,8 +105,8 @@ static const char *const bad_lines[] = {
 	"PROXY TCP4 1.2.3.4\r1.2.3.4 1 2\r\n",
 	"PROXY TCP4 1.2.3.4 1.2.3.4 1 2\r\r\n",
 	"PROXY UNKNOWN x\rx\r\n",
-	"PROXY UNKNOWN ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff "
-	    "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535 \r\n",
+	("PROXY UNKNOWN ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff "
+	    "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535 \r\n"),
 	"PROXZ",
 	"\n",
 	" ",
