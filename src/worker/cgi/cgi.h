@@ -22,8 +22,9 @@ int cgi_init(const struct worker_args *args, struct why *why);
  * unless its output has ended before.  The caller sees no failure.  It is
  * logged and, if nothing has been sent, answered: 403 or 404 if there is no
  * such program, 408 for a body that came too late, 413 for one that is too
- * long, 400 for a malformed one, timeout_status for a program that took too long, 500.  If part of a
- * response has been sent, it ends there and request->app_status is set.
+ * long, 400 for a malformed one, timeout_status for a program that took too
+ * long, 500.  If part of a response has been sent, it ends there and
+ * request->app_status is set.
  * request->result is the status of such an answer, or the program's exit code.
  */
 void cgi_serve(struct request *request);

@@ -116,8 +116,8 @@ bool lua_app_stop(struct lua_app *app);
  * Serve one request: call accept, send what it returned.  The caller sees no
  * failure.  It is logged and, if nothing has been sent, answered: by app.error,
  * else 500; timeout_status, or 408 for a body that came too late, 413 for one
- * that is too long, 400 for a malformed one.  If part of a response has been sent, it ends there and
- * request->app_status is set.
+ * that is too long, 400 for a malformed one.  If part of a response has been
+ * sent, it ends there and request->app_status is set.
  */
 void lua_app_serve(struct lua_app *app, struct request *request);
 

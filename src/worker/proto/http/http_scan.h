@@ -51,9 +51,10 @@ struct http_scan {
 
 /*
  * Judge the n bytes of data from scan->at on; data is the same beginning each
- * time, where the request or an empty line before it begins.  What is wrong is refused once its byte has
- * come: a field's value at the end of its line, what is missing or contradicts
- * at the end of the head.  After HTTP_HEAD and HTTP_BAD the verdict stays.
+ * time, where the request or an empty line before it begins.  What is wrong is
+ * refused once its byte has come: a field's value at the end of its line, what
+ * is missing or contradicts at the end of the head.  After HTTP_HEAD and
+ * HTTP_BAD the verdict stays.
  *
  * Answers: 400 malformed, or framed in a way of which others might think
  * otherwise; 414, 431 a limit; 417 an expectation but 100-continue; 501 CONNECT,
