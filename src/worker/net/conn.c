@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#endif
 
 #include "base/clock.h"
 #include "worker/net/poller.h"
@@ -46,7 +49,13 @@ reserve(int n, size_t size)
 	void *p = mmap(NULL, (size_t)n * size + 1, PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	return p == MAP_FAILED ? NULL : p;
+	if (p == MAP_FAILED)
+		return NULL;
+#ifdef __SANITIZE_ADDRESS__
+	/* It looks for pointers only where malloc(3) has been. */
+	__lsan_register_root_region(p, (size_t)n * size);
+#endif
+	return p;
 }
 
 int
