@@ -114,7 +114,9 @@ def run(limit=120, needs=(), over=None):
     each time stopping the daemons that it shares.
 
     over: FCGI for a script about its bytes; BOTH where the protocol could
-    matter; otherwise both with FULL in the environment, else FastCGI.
+    matter; otherwise both with FULL in the environment, else FastCGI.  With
+    sanitizers, which take long, BOTH is only for FULL: tests of HTTP alone,
+    units and fuzzing have its code run with them.
     limit: seconds for all of it; needs: programs without which it cannot."""
     missing = [p for p in (LUA_FPM, *needs) if shutil.which(p) is None]
     if missing:
@@ -130,7 +132,7 @@ def run(limit=120, needs=(), over=None):
     mine = [t for t in wanted if PROTOCOL in t.over]
     again = [t for t in wanted if HTTP in t.over] if \
         "PROTOCOL" not in os.environ and over != FCGI and \
-        (over == BOTH or "FULL" in os.environ) else []
+        ((over == BOTH and not SANITIZED) or "FULL" in os.environ) else []
     begin = int(os.environ.get("TAP_BEGIN", 1))
     if begin == 1:
         print("TAP version 13\n1..%d" % (
