@@ -55,10 +55,11 @@ trim(const char *from, const char *to)
 bool
 http_list_next(struct http_span *list, struct http_span *element)
 {
-	const char *end = list->data + list->len, *comma;
+	const char *end, *comma;
 
 	if (list->data == NULL || list->len == 0)
 		return false;
+	end = list->data + list->len;
 	comma = memchr(list->data, ',', list->len);
 	*element = trim(list->data, comma != NULL ? comma : end);
 	if (comma == NULL)
