@@ -164,6 +164,21 @@ num_copy(const char *first, const char *end, char out[NUM_TEXT])
 	return (size_t)(end - first);
 }
 
+int64_t
+num_length(const char *digits, size_t n)
+{
+	int64_t value = 0;
+
+	if (n == 0 || n > NUM_LENGTH_DIGITS)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		if (digits[i] < '0' || digits[i] > '9')
+			return -1;
+		value = value * 10 + (digits[i] - '0');
+	}
+	return value;
+}
+
 size_t
 num_decimal(uint64_t value, char out[NUM_TEXT])
 {

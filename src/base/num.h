@@ -33,6 +33,11 @@ int num_mode(const char *text, mode_t *mode);
  * above. */
 int num_integer(const char *text, int64_t min, int64_t max, int64_t *value);
 
+/* The length that n decimal digits and nothing else say, of which there are at
+ * most NUM_LENGTH_DIGITS, so that any fits.  -1: they are none. */
+#define NUM_LENGTH_DIGITS 18
+int64_t num_length(const char *digits, size_t n);
+
 /* The decimal or the hexadecimal digits of a number, not terminated.  Returns
  * how many. */
 size_t num_decimal(uint64_t value, char out[NUM_TEXT]);

@@ -152,8 +152,7 @@ add_listener(struct worker_args *args, const struct record *record)
 		return 0;
 	fds[args->nlisteners] = fd;
 	protocols[args->nlisteners++] =
-	    record_number(record, "protocol", SOCK_FCGI) == SOCK_HTTP ?
-	    SOCK_HTTP : SOCK_FCGI;
+	    sock_protocol_from(record_number(record, "protocol", SOCK_FCGI));
 	return 0;
 }
 

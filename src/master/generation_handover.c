@@ -139,9 +139,8 @@ take_listens(struct generation *g, const struct record *record, struct why *why)
 	    leaving, why);
 	if (result == 0) {
 		g->listens.held = record_fd(record, "held");
-		if (record_number(record, "held_protocol", SOCK_FCGI) ==
-		    SOCK_HTTP)
-			g->listens.held_protocol = SOCK_HTTP;
+		g->listens.held_protocol = sock_protocol_from(record_number(
+		    record, "held_protocol", SOCK_FCGI));
 		g->listens.held_since = record_number(record, "held_since",
 		    0);
 	}

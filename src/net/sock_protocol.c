@@ -16,6 +16,12 @@ sock_place(const char *text)
 	    text + strlen(SOCK_HTTP_PREFIX) : text;
 }
 
+enum sock_protocol
+sock_protocol_from(int64_t number)
+{
+	return number == SOCK_HTTP ? SOCK_HTTP : SOCK_FCGI;
+}
+
 const char *
 sock_protocol_name(enum sock_protocol protocol)
 {

@@ -1,10 +1,10 @@
 #include "net/ws_handshake.h"
 
-#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/sha1.h"
+#include "net/http_class.h"
 
 #define KEY_SIZE 24 /* characters of 16 bytes in Base64 */
 
@@ -68,11 +68,8 @@ ws_list_has(struct ws_text list, const char *token, size_t len, bool any_case)
 bool
 ws_is_token(const char *text, size_t len)
 {
-	static const char other[] = "!#$%&'*+-.^_`|~";
-
 	for (size_t i = 0; i < len; i++)
-		if (text[i] == '\0' || (!isalnum((unsigned char)text[i]) &&
-		    strchr(other, text[i]) == NULL))
+		if (!http_is(text[i], HTTP_TOKEN))
 			return false;
 	return len > 0;
 }
@@ -85,14 +82,17 @@ struct place { /* an origin or a host, in parts */
 	struct ws_text port;   /* empty: the scheme's */
 };
 
+/* A name or an address; a comma would begin another element of a list. */
 static bool
 is_host(const struct ws_text *host)
 {
-	for (size_t i = 0; i < host->len; i++)
-		if (!isalnum((unsigned char)host->at[i]) &&
-		    (host->at[i] == '\0' ||
-		    strchr("-._~%!$&'()*+;=[]:", host->at[i]) == NULL))
+	for (size_t i = 0; i < host->len; i++) {
+		char c = host->at[i];
+
+		if (c == ',' || (!http_is(c, HTTP_NAME) && c != '%' &&
+		    c != '[' && c != ']' && c != ':'))
 			return false;
+	}
 	return host->len > 0;
 }
 
@@ -113,7 +113,7 @@ split_host(struct ws_text text, struct place *out)
 		out->port.len = text.len - out->host.len - 1;
 	}
 	for (size_t i = 0; i < out->port.len; i++)
-		if (!isdigit((unsigned char)out->port.at[i]))
+		if (!http_is(out->port.at[i], HTTP_DIGIT))
 			return false;
 	/* Without brackets a colon is no part of a host. */
 	return is_host(&out->host) && (*out->host.at == '[' ||

@@ -19,9 +19,8 @@ def ask(port, n, tally):
         try:
             if conn is None:
                 conn = socket.create_connection(("127.0.0.1", port), 60)
-                left = b""
             conn.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            text = left
+            text = b""
             while not (text.endswith(b"hello") or text.endswith(
                     b"\r\n0\r\n\r\n")):
                 piece = conn.recv(65536)

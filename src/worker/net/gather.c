@@ -1,5 +1,7 @@
 #include "worker/net/gather.h"
 
+#include <sys/socket.h>
+
 void
 gather_clear(struct gather *g)
 {
@@ -50,6 +52,18 @@ gather_length(const struct gather *g)
 	for (int i = 0; i < g->n; i++)
 		sum += g->piece[i].iov_len;
 	return sum;
+}
+
+ssize_t
+gather_send(int fd, struct iovec *piece, int n, int flags)
+{
+	const struct msghdr message = { .msg_iov = piece,
+		.msg_iovlen = (size_t)n };
+
+	if (n == 1)
+		return send(fd, piece->iov_base, piece->iov_len,
+		    MSG_NOSIGNAL | flags);
+	return sendmsg(fd, &message, MSG_NOSIGNAL | flags);
 }
 
 int

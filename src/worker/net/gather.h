@@ -3,7 +3,7 @@
 
 /*
  * Collects what is to be sent with one sendmsg(2): short pieces are copied into
- * a buffer, long ones stay where they are.  Pure.
+ * a buffer, long ones stay where they are.  Runs in the worker.
  */
 
 #include <sys/uio.h>
@@ -39,6 +39,10 @@ void gather_borrow(struct gather *g, const void *data, size_t n);
 
 /* How many bytes have been added. */
 size_t gather_length(const struct gather *g);
+
+/* Send n pieces, with one call: send(2) or sendmsg(2), whose result it is.
+ * flags as theirs; MSG_NOSIGNAL is added. */
+ssize_t gather_send(int fd, struct iovec *piece, int n, int flags);
 
 /* Skip `sent` bytes of an array of pieces: the index of the first that is not
  * sent entirely, which is cut to its rest. */

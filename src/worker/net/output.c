@@ -18,18 +18,6 @@ output_init(const struct output_limits *given)
 	limits = *given;
 }
 
-static ssize_t
-send_pieces(int fd, struct iovec *piece, int n)
-{
-	const struct msghdr message = { .msg_iov = piece,
-		.msg_iovlen = (size_t)n };
-
-	if (n == 1)
-		return send(fd, piece->iov_base, piece->iov_len,
-		    MSG_NOSIGNAL | MSG_DONTWAIT);
-	return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
 static size_t
 length(const struct iovec *piece, int n)
 {
@@ -63,7 +51,7 @@ send_now(struct conn *c, struct iovec *piece, int n)
 	ssize_t sent;
 
 	while (at < n) {
-		sent = send_pieces(c->fd, piece + at, n - at);
+		sent = gather_send(c->fd, piece + at, n - at, MSG_DONTWAIT);
 		if (sent == -1)
 			return errno == EAGAIN ? at : -1;
 		if (c->pending != 0)

@@ -155,23 +155,6 @@ known_of(const char *name, size_t len)
 	return -1;
 }
 
-/* The length of the body by CONTENT_LENGTH; -1 if that is missing, or not a
- * number of at most 18 digits. */
-static int64_t
-announced(const struct param *p)
-{
-	int64_t length = 0;
-
-	if (p == NULL || p->value_len == 0 || p->value_len > 18)
-		return -1;
-	for (size_t i = 0; i < p->value_len; i++) {
-		if (p->value[i] < '0' || p->value[i] > '9')
-			return -1;
-		length = length * 10 + (p->value[i] - '0');
-	}
-	return length;
-}
-
 const char *
 request_role_name(enum request_role role)
 {
@@ -182,6 +165,15 @@ request_role_name(enum request_role role)
 	};
 
 	return names[role];
+}
+
+void
+request_note_method(struct request *request)
+{
+	const struct param *p = request->known[PARAM_METHOD];
+
+	request->head_only = p != NULL && p->value_len == 4 &&
+	    memcmp(p->value, "HEAD", 4) == 0;
 }
 
 void
@@ -196,10 +188,9 @@ request_index(struct request *request)
 		if (i != -1 && request->known[i] == NULL)
 			request->known[i] = p;
 	}
-	request->length = announced(request->known[PARAM_CONTENT_LENGTH]);
-	p = request->known[PARAM_METHOD];
-	request->head_only = p != NULL && p->value_len == 4 &&
-	    memcmp(p->value, "HEAD", 4) == 0;
+	p = request->known[PARAM_CONTENT_LENGTH];
+	request->length = p != NULL ? num_length(p->value, p->value_len) : -1;
+	request_note_method(request);
 }
 
 const struct param *

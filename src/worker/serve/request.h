@@ -169,6 +169,9 @@ void request_id_init(const char *name);
  * parameter if it is a valid id (output_tag_is_id), or else one of our own. */
 void request_identify(struct request *request);
 
+/* For a protocol that knows its parameters: set `head_only` from `known`. */
+void request_note_method(struct request *request);
+
 /* Set `known`, `length` and `head_only` from the parameters, in one pass. */
 void request_index(struct request *request);
 

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "net/http_class.h"
+
 #define DEFAULT_TYPE "text/html; charset=utf-8"
 #define STATUS_MIN   100
 #define STATUS_MAX   999
@@ -125,28 +127,15 @@ byte_name(unsigned char byte, char text[16])
 	}
 }
 
-static bool
-is_text(unsigned char byte)
-{
-	return byte >= 0x20 ? byte != 0x7f : byte == '\t';
-}
-
-static bool
-is_token(unsigned char byte)
-{
-	return (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') ||
-	    (byte >= 'a' && byte <= 'z') ||
-	    (byte != '\0' && strchr("!#$%&'*+-.^_`|~", byte) != NULL);
-}
-
-/* The position, from 1, of the first byte that is not legal; 0: all are. */
+/* The position, from 1, of the first byte that is not of the class
+ * (http_class.h); 0: all are. */
 static size_t
-find_illegal(const char *data, size_t n, bool (*legal)(unsigned char))
+find_illegal(const char *data, size_t n, unsigned class)
 {
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		if (!legal((unsigned char)data[i]))
+		if (!http_is(data[i], class))
 			return i + 1;
 	return 0;
 }
@@ -157,7 +146,7 @@ find_illegal(const char *data, size_t n, bool (*legal)(unsigned char))
 static int
 check_name(const char *name, size_t n, struct why *why)
 {
-	size_t at = find_illegal(name, n, is_token);
+	size_t at = find_illegal(name, n, HTTP_TOKEN);
 	char text[16];
 
 	if (n == 0) {
@@ -175,7 +164,7 @@ static int
 check_value(const char *name, size_t name_len, const char *value, size_t n,
     struct why *why)
 {
-	size_t at = find_illegal(value, n, is_text);
+	size_t at = find_illegal(value, n, HTTP_TEXT);
 	char text[16];
 
 	if (at == 0)
@@ -191,7 +180,7 @@ check_value(const char *name, size_t name_len, const char *value, size_t n,
 static int
 check_reason(const char *reason, size_t n, size_t most, struct why *why)
 {
-	size_t at = find_illegal(reason, n, is_text);
+	size_t at = find_illegal(reason, n, HTTP_TEXT);
 	char text[16];
 
 	if (at != 0)

@@ -25,17 +25,6 @@ fcgi_out_begin(struct fcgi_out *out, struct conn *conn, unsigned id)
 
 /* ---- sending ------------------------------------------------------------- */
 
-static ssize_t
-send_pieces(int fd, struct iovec *piece, int n)
-{
-	const struct msghdr message = { .msg_iov = piece,
-		.msg_iovlen = (size_t)n };
-
-	if (n == 1)
-		return send(fd, piece->iov_base, piece->iov_len, MSG_NOSIGNAL);
-	return sendmsg(fd, &message, MSG_NOSIGNAL);
-}
-
 /* EINTR is a failure: the only signals that are not blocked say that the time
  * of the request is over or that the worker is to end. */
 int
@@ -52,7 +41,8 @@ fcgi_out_send(struct fcgi_out *out)
 	out->output_sent = out->output;
 	out->errors_sent = out->errors;
 	while (at < g->n) {
-		sent = send_pieces(out->conn->fd, g->piece + at, g->n - at);
+		sent = gather_send(out->conn->fd, g->piece + at, g->n - at,
+		    0);
 		if (sent == -1) {
 			errno = errno == EAGAIN ? ETIMEDOUT : EPIPE;
 			return -1;

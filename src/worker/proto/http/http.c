@@ -190,7 +190,6 @@ suffices(const struct http_conn *s, size_t come)
 
 	if (is_too_long(s))
 		return true;
-
 	if (s->scan.chunked)
 		return s->whole || come >= most;
 	if (s->scan.length <= 0 || (int64_t)come >= s->scan.length)
@@ -489,12 +488,6 @@ length_of(const struct http_conn *s)
 	return s->whole ? (int64_t)s->content : s->scan.length;
 }
 
-static bool
-is_head(struct http_span method)
-{
-	return method.len == 4 && memcmp(method.data, "HEAD", 4) == 0;
-}
-
 /* The parameters of the request whose head is at the front of c->in. */
 static int
 make_params(struct conn *c, struct http_conn *s)
@@ -543,7 +536,7 @@ http_begin(struct conn *c)
 	r->base.nparams = self.env.n;
 	memcpy(r->base.known, self.env.known, sizeof(r->base.known));
 	r->base.length = length_of(s);
-	r->base.head_only = is_head(self.ask.method);
+	request_note_method(&r->base);
 	if (is_too_long(s) && r->base.length == -1) /* chunks without an end */
 		r->base.length = (int64_t)s->content;
 	request_identify(&r->base);

@@ -4,7 +4,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "worker/proto/http/http_class.h"
+#include "net/http_class.h"
 
 static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
 

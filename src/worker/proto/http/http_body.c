@@ -216,8 +216,7 @@ read_until(struct http_body *b, void *data, size_t n, int64_t deadline)
 ssize_t
 http_body_read(struct http_body *b, void *data, size_t n, int64_t timeout)
 {
-	return read_until(b, data, n, timeout == PACE_NEVER ? PACE_NEVER :
-	    clock_ms() + timeout);
+	return read_until(b, data, n, clock_ms() + timeout);
 }
 
 /* What is here is taken first: the time is over only if nothing is. */

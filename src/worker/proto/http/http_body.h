@@ -37,9 +37,8 @@ struct http_body {
 void http_body_begin(struct http_body *body, struct conn *conn, size_t head,
     int64_t length, bool chunked, int64_t min_rate);
 
-/* As request_ops.read; waits up to timeout ms for bytes to arrive, and with
- * PACE_NEVER not at all (EAGAIN).  EFBIG: it has more than `most` bytes;
- * EBADMSG: its chunks are malformed. */
+/* As request_ops.read; waits up to timeout ms for bytes to arrive.  EFBIG: it
+ * has more than `most` bytes; EBADMSG: its chunks are malformed. */
 ssize_t http_body_read(struct http_body *body, void *data, size_t n,
     int64_t timeout);
 

@@ -1,6 +1,6 @@
 #include "worker/proto/http/http_chunk.h"
 
-#include "worker/proto/http/http_class.h"
+#include "net/http_class.h"
 
 /* What the next byte belongs to.  A chunk's line is size, extensions, CR LF; an
  * extension is ";" name, or ";" name "=" value.  Blanks around the signs, which

@@ -3,7 +3,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#include "worker/proto/http/http_class.h"
+#include "net/http_class.h"
 
 static enum http_known
 match(const char *name, size_t len, const char *lower, enum http_known known)
@@ -94,21 +94,6 @@ http_is_token(struct http_span span, const char *also)
 		    (span.data[i] == '\0' || !strchr(also, span.data[i])))
 			return false;
 	return span.len > 0;
-}
-
-int64_t
-http_length(struct http_span value)
-{
-	int64_t length = 0;
-
-	if (value.len == 0 || value.len > HTTP_LENGTH_DIGITS)
-		return -1;
-	for (size_t i = 0; i < value.len; i++) {
-		if (!http_is(value.data[i], HTTP_DIGIT))
-			return -1;
-		length = length * 10 + (value.data[i] - '0');
-	}
-	return length;
 }
 
 static bool

@@ -46,12 +46,6 @@ bool http_span_is(struct http_span span, const char *lower);
 /* A token (RFC 9110, 5.6.2), or tokens with one of `also` among them. */
 bool http_is_token(struct http_span span, const char *also);
 
-#define HTTP_LENGTH_DIGITS 18 /* as many as CONTENT_LENGTH may have */
-
-/* Content-Length (RFC 9110, 8.6): digits, and no list.  -1: it is not one, or
- * too long. */
-int64_t http_length(struct http_span value);
-
 /* Host (RFC 9110, 7.2) that is not empty: a registered name or an address, and
  * perhaps a port, which may be empty. */
 bool http_is_host(struct http_span value);

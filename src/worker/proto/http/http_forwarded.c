@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/cidr.h"
-#include "worker/proto/http/http_class.h"
+#include "net/http_class.h"
 
 static struct {
 	struct cidr_set proxies;

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "worker/proto/http/http_class.h"
+#include "net/http_class.h"
 
 #define V1	 "PROXY "
 #define V1_MOST	 107 /* bytes with CR and LF (2.1) */

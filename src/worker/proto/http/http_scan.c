@@ -3,7 +3,8 @@
 #include <endian.h>
 #include <string.h>
 
-#include "worker/proto/http/http_class.h"
+#include "base/num.h"
+#include "net/http_class.h"
 
 /* What the next byte belongs to. */
 enum {
@@ -240,7 +241,7 @@ judge_host(struct http_scan *s, struct http_span value)
 static void
 judge_length(struct http_scan *s, struct http_span value)
 {
-	s->length = http_length(value);
+	s->length = num_length(value.data, value.len);
 	if (s->seen & SEEN_LENGTH)
 		refuse(s, 400, "Content-Length twice");
 	else if (s->chunked)

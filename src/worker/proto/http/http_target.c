@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "worker/proto/http/http_class.h"
+#include "net/http_class.h"
 
 static int
 bad(struct http_target *t, const char *fault)

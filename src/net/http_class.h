@@ -1,5 +1,5 @@
-#ifndef WORKER_PROTO_HTTP_HTTP_CLASS_H
-#define WORKER_PROTO_HTTP_HTTP_CLASS_H
+#ifndef NET_HTTP_CLASS_H
+#define NET_HTTP_CLASS_H
 
 /*
  * What a byte of HTTP/1.1 may be part of: a table that every judge looks at.

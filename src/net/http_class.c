@@ -1,4 +1,4 @@
-#include "worker/proto/http/http_class.h"
+#include "net/http_class.h"
 
 /* Sums of the classes; a line has eight bytes. */
 const unsigned char http_class[256] = {
