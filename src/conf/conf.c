@@ -142,6 +142,7 @@ pool_clear(struct conf_pool *pool)
 	free(pool->request_id);
 	conf_list_free(&pool->status_listen);
 	conf_list_free(&pool->http.proxies);
+	conf_list_free(&pool->websocket.origins);
 	conf_list_free(&pool->timers);
 	free(pool->status_path);
 	free(pool->ping_path);

@@ -108,6 +108,17 @@ struct conf_http { /* at addresses where clients speak HTTP */
 	int64_t keepalive_requests; /* on one connection, 0: no limit */
 };
 
+struct conf_websocket {
+	int64_t connections; /* at a time */
+	int64_t max_message; /* bytes */
+	int64_t send_buffer; /* bytes that wait for a client that is slow */
+	int64_t ping;	 /* ms without a byte until it is pinged, 0: never */
+	int64_t silence; /* ms after that until it is cut */
+	int64_t idle;	 /* ms without a message, 0: any time */
+	int64_t drain;	 /* ms over which all are closed at a stop */
+	struct conf_list origins; /* net/ws_handshake.h; empty: the same host */
+};
+
 struct conf_pool {
 	char *name;
 	char *file; /* in which the pool is defined */
@@ -152,6 +163,7 @@ struct conf_pool {
 	struct conf_logs logs;
 	struct conf_lua lua;
 	struct conf_http http;
+	struct conf_websocket websocket;
 };
 
 /* One fault of a configuration, escaped for display (base/escape.h).  The list

@@ -14,6 +14,7 @@
 #include "base/num.h"
 #include "base/user.h"
 #include "conf/conf_rules.h"
+#include "net/ws_handshake.h"
 
 #define NAME_MOST 32
 #define FILES_LEAST 64
@@ -185,6 +186,19 @@ check_proxies(struct judge *judge)
 			blame(judge, GROUP_HTTP, "proxies", "http.proxies: %s",
 			    why.text);
 	}
+}
+
+static void
+check_origins(struct judge *judge)
+{
+	const struct conf_list *list = &judge->pool->websocket.origins;
+
+	for (size_t i = 0; i < list->n; i++)
+		if (!ws_origin_is_valid(list->item[i]))
+			blame(judge, GROUP_WEBSOCKET, "origins",
+			    "websocket.origins: expected \"same\", \"*\", a "
+			    "host, or an origin as \"https://example.com\", "
+			    "found \"%s\"", list->item[i]);
 }
 
 /* ---- required keys ------------------------------------------------------- */
@@ -472,6 +486,7 @@ conf_check(const struct conf *conf, const struct conf_origin *origins,
 		check_slow(&judge);
 		check_clients(&judge);
 		check_proxies(&judge);
+		check_origins(&judge);
 		conf_rules(judge.pool, say, &judge);
 		check_across(&judge, conf);
 		check_processes(&judge, conf);

@@ -27,7 +27,8 @@ static const char *const forwarded_words[] = { "none", "x-forwarded-for",
 	"forwarded", NULL }; /* enum conf_forwarded */
 
 static const char *const group_names[GROUP_COUNT] = { "", "", "workers",
-	"timeouts", "limits", "logs", "lua", "http" };
+	"timeouts", "limits", "logs", "lua", "http",
+	"websocket" };
 
 const struct conf_key conf_keys[] = {
 	{ GROUP_TOP, "pid_file", KEY_STRING, TOP(pid_file),
@@ -212,6 +213,24 @@ const struct conf_key conf_keys[] = {
 	{ GROUP_HTTP, "keepalive_requests", KEY_INTEGER,
 	    POOL(http.keepalive_requests),
 	    "1000", 0, INT32_MAX, CLASS_REPLACE, NULL },
+
+	{ GROUP_WEBSOCKET, "connections", KEY_INTEGER,
+	    POOL(websocket.connections),
+	    "10000", 1, 1000000, CLASS_REPLACE, NULL },
+	{ GROUP_WEBSOCKET, "max_message", KEY_SIZE, POOL(websocket.max_message),
+	    "64K", 1, 16 * 1024 * 1024, CLASS_REPLACE, NULL },
+	{ GROUP_WEBSOCKET, "send_buffer", KEY_SIZE, POOL(websocket.send_buffer),
+	    "256K", 1024, 1024 * 1024 * 1024, CLASS_REPLACE, NULL },
+	{ GROUP_WEBSOCKET, "ping", KEY_DURATION, POOL(websocket.ping),
+	    "30s", 0, DAY, CLASS_REPLACE, NULL },
+	{ GROUP_WEBSOCKET, "silence", KEY_DURATION, POOL(websocket.silence),
+	    "30s", SHORTEST, DAY, CLASS_REPLACE, NULL },
+	{ GROUP_WEBSOCKET, "idle", KEY_DURATION, POOL(websocket.idle),
+	    "0", 0, DAY, CLASS_REPLACE, NULL },
+	{ GROUP_WEBSOCKET, "drain", KEY_DURATION, POOL(websocket.drain),
+	    "10s", 0, DAY, CLASS_REPLACE, NULL },
+	{ GROUP_WEBSOCKET, "origins", KEY_STRINGS, POOL(websocket.origins),
+	    NULL, 0, NAME_MOST, CLASS_REPLACE, NULL },
 
 	{ GROUP_COUNT, NULL, KEY_STRING, 0, NULL, 0, 0, CLASS_RESTART, NULL }
 };

@@ -21,6 +21,7 @@ enum key_group {
 	GROUP_LOGS,
 	GROUP_LUA,
 	GROUP_HTTP,
+	GROUP_WEBSOCKET,
 	GROUP_COUNT
 };
 
@@ -62,7 +63,7 @@ struct conf_key {
 /* Ends with a row whose name is NULL. */
 extern const struct conf_key conf_keys[];
 
-#define KEY_COUNT 112 /* at least the number of rows */
+#define KEY_COUNT 128 /* at least the number of rows */
 
 /* The key of that name in a group, or NULL. */
 const struct conf_key *conf_key_find(enum key_group group, const char *name);

@@ -115,6 +115,16 @@ START_TEST(defaults_are_filled_in)
 	    "\t\t\tread = \"10s\";\n"
 	    "\t\t\tkeepalive_requests = 1000;\n"
 	    "\t\t};\n"
+	    "\t\twebsocket: {\n"
+	    "\t\t\tconnections = 10000;\n"
+	    "\t\t\tmax_message = \"64K\";\n"
+	    "\t\t\tsend_buffer = \"256K\";\n"
+	    "\t\t\tping = \"30s\";\n"
+	    "\t\t\tsilence = \"30s\";\n"
+	    "\t\t\tidle = \"0\";\n"
+	    "\t\t\tdrain = \"10s\";\n"
+	    "\t\t\torigins = ( );\n"
+	    "\t\t};\n"
 	    "\t};\n"
 	    "};\n");
 	ck_assert_ptr_null(conf->pid_file);
@@ -352,6 +362,24 @@ static const struct row {
 	    "expected a duration as \"10s\", from 10ms to 1d, found 0" },
 	{ "http.keepalive_requests", "0", "0", "-1",
 	    "expected an integer as 1000, from 0 to 2147483647, found -1" },
+	{ "websocket.connections", "5", "5", "0",
+	    "expected an integer as 10000, from 1 to 1000000, found 0" },
+	{ "websocket.max_message", "\"1M\"", "\"1M\"", "\"17M\"",
+	    "expected a size as \"64K\", from 1 to 16M, found \"17M\"" },
+	{ "websocket.send_buffer", "\"1M\"", "\"1M\"", "\"100\"",
+	    "expected a size as \"256K\", from 1K to 1G, found \"100\"" },
+	{ "websocket.ping", "0", "\"0\"", "\"2d\"",
+	    "expected a duration as \"30s\", from 0 to 1d, found \"2d\"" },
+	{ "websocket.silence", "\"1m\"", "\"1m\"", "0",
+	    "expected a duration as \"30s\", from 10ms to 1d, found 0" },
+	{ "websocket.idle", "\"1h\"", "\"1h\"", "-1",
+	    "expected a duration as \"30s\", from 0 to 1d, found -1" },
+	{ "websocket.drain", "0", "\"0\"", "\"25h\"",
+	    "expected a duration as \"10s\", from 0 to 1d, found \"25h\"" },
+	{ "websocket.origins", "[ \"same\", \"*.example.com\" ]",
+	    "( \"same\", \"*.example.com\" )", "( \"\" )",
+	    "expected a string in double quotes or a list of them, ( "
+	    "\"...\", \"...\" ), none empty, found \"\"" },
 };
 
 /* A whole configuration in which `key` has `value` on line 2. */

@@ -184,6 +184,11 @@ static const struct {
 	    "\"x-forwarded-for\", \"forwarded\", found \"xff\"\n"
 	    "c:3: pool www: http.forward: unknown key; did you mean "
 	    "\"forwarded\"?\n" },
+	{ POOL("websocket: {\norigins = ( \"same\", \"*\", \"https://a.b\", "
+	    "\"a.b\", \"https://a.b/\" ); };"),
+	    "c:2: pool www: websocket.origins: expected \"same\", \"*\", a "
+	    "host, or an origin as \"https://example.com\", found "
+	    "\"https://a.b/\"\n" },
 	{ POOL("\ngroup = \"root\";"),
 	    "c:2: pool www: group is set without user\n" },
 	{ POOL("\nuser = \"no such\";\ngroup = \"none\";\n"
