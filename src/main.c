@@ -35,6 +35,7 @@
 #include "master/reload.h"
 #include "net/sock.h"
 #include "net/sock_try.h"
+#include "worker/process/hub_main.h"
 #include "worker/process/standalone.h"
 #include "worker/process/trial.h"
 #include "worker/process/worker.h"
@@ -380,6 +381,8 @@ serve_a_pool(void)
 		die(EX_USAGE, "LUA_FPM_ORDERS: %s", why.text);
 	if (args->kind == WORKER_KIND_TRIAL)
 		trial_main(args);
+	if (args->kind == WORKER_KIND_HUB)
+		hub_main(args);
 	worker_main(args);
 }
 

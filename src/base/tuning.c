@@ -27,5 +27,6 @@ const struct tuning tuning = {
 	.idle = MS(2000),
 	.timer = MS(60000),
 	.rate = MS(10000),
+	.close = MS(5000),
 	.lock = MS(2000),
 };

@@ -33,6 +33,7 @@ struct tuning {
 	int64_t timer;	 /* the process for timers waits as long for the next
 			    one */
 	int64_t rate;	 /* of waiting, in which a body keeps limits.min_rate */
+	int64_t close;	 /* for the close handshake of a WebSocket */
 	int64_t lock;	 /* for a shared dictionary that another worker holds */
 };
 

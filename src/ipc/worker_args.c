@@ -20,7 +20,7 @@
 #define KIND  "lua_fpm_birth_2" /* the record's name, with its version */
 
 #define FDS_OF(orders) \
-	((orders)->nlisteners + (orders)->nshared + 5 + SINK_COUNT)
+	((orders)->nlisteners + (orders)->nshared + 6 + SINK_COUNT)
 
 /* ---- giving -------------------------------------------------------------- */
 
@@ -82,6 +82,7 @@ put(const struct worker_orders *o, struct buf *out)
 	record_put_number(&all, "channel", o->channel);
 	record_put_number(&all, "exchange_in", o->exchange[0]);
 	record_put_number(&all, "exchange_out", o->exchange[1]);
+	record_put_number(&all, "door", o->door);
 	record_put_number(&all, "head", o->head);
 	record_put_number(&all, "slot", o->slot);
 	record_put_number(&all, "number", o->number);
@@ -119,6 +120,7 @@ worker_args_become(const struct worker_orders *o, int memory)
 	fds[n++] = o->channel;
 	fds[n++] = o->exchange[0];
 	fds[n++] = o->exchange[1];
+	fds[n++] = o->door;
 	fds[n++] = o->head;
 	fds[n++] = o->slot;
 	for (int id = 0; o->sinks != NULL && id < SINK_COUNT; id++)
@@ -126,7 +128,8 @@ worker_args_become(const struct worker_orders *o, int memory)
 	snprintf(title, sizeof(title), "lua-fpm: %s %s",
 	    o->kind == WORKER_KIND_APP ? "pool" :
 	    o->kind == WORKER_KIND_STATUS ? "status of" :
-	    o->kind == WORKER_KIND_TIMERS ? "timers of" : "trial of",
+	    o->kind == WORKER_KIND_TIMERS ? "timers of" :
+	    o->kind == WORKER_KIND_HUB ? "hub of" : "trial of",
 	    o->pool->name);
 	image_become(title, memory, fds, n);
 }
@@ -219,6 +222,7 @@ take(const struct record *all, struct worker_args *args)
 	args->channel = record_fd(all, "channel");
 	args->exchange[0] = record_fd(all, "exchange_in");
 	args->exchange[1] = record_fd(all, "exchange_out");
+	args->door = record_fd(all, "door");
 	for (int id = 0; id < SINK_COUNT; id++)
 		sink_get(&args->sinks[id], id, all);
 	if (args->kind != WORKER_KIND_TRIAL)
@@ -288,6 +292,7 @@ worker_is_word(char byte)
 	case WORD_LEAVING:
 	case WORD_STATUS:
 	case WORD_TAKEN:
+	case WORD_WEBSOCKET:
 	case WORD_LOST:
 	case WORD_LOGS:
 	case WORD_RAN:

@@ -23,8 +23,10 @@ enum worker_kind {
 	WORKER_KIND_APP,
 	WORKER_KIND_STATUS, /* answers at status_listen, nothing else */
 	WORKER_KIND_TRIAL,  /* loads the application once, for -t */
-	WORKER_KIND_TIMERS  /* calls interval when the master says so, listens
+	WORKER_KIND_TIMERS, /* calls interval when the master says so, listens
 			       to nothing */
+	WORKER_KIND_HUB	    /* owns the pool's WebSockets (hub/hub.h); runs no
+			       application */
 };
 
 struct worker_args {
@@ -40,6 +42,9 @@ struct worker_args {
 			    trial: a pipe for the reason of a failure */
 	int exchange[2]; /* SOCK_SEQPACKET pair of the pool: connections
 			    go in at [1] and come out at [0]; -1: none */
+	int door;	 /* SOCK_SEQPACKET pair of the pool (hub_record.h):
+			    workers knock at the one end, their hub hears it
+			    at the other; -1: there is no hub */
 	int *shared;	 /* memory of pool->shared (ipc/shared.h), in its order;
 			    NULL: each process has its own */
 	size_t nshared;
@@ -65,6 +70,7 @@ struct worker_orders {
 	size_t nlisteners;
 	int channel;
 	int exchange[2];
+	int door; /* -1: none */
 	const int *shared;
 	size_t nshared;
 	const struct sink *sinks; /* SINK_COUNT; NULL: none */
@@ -131,6 +137,7 @@ enum worker_word {
 				 to or not */
 	WORD_STATUS = 'Q',    /* send the pool's status (CHANNEL_STATUS) */
 	WORD_TAKEN = 'T', /* CHANNEL_LOG: the old log is no longer used */
+	WORD_WEBSOCKET = 'k', /* the application has `websocket`: start a hub */
 	WORD_LOST = 'l',  /* score_lose_line returned true */
 	WORD_LOGS = 'w',  /* score_log_works returned true */
 	/* CHANNEL_RUN; after the first byte may stand why it failed: */

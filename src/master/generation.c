@@ -62,6 +62,28 @@ shares_of(const struct generation *before, const struct generation *g)
 	return &before->shares;
 }
 
+/* Another user gets a hub of its own. */
+static struct hub_process *
+hub_of(const struct generation *before, const struct generation *g)
+{
+	if (before == NULL || before->identity.uid != g->identity.uid ||
+	    before->identity.gid != g->identity.gid)
+		return NULL;
+	return before->hub;
+}
+
+/* 0, or -1 and why. */
+static int
+open_hub(struct generation *g, const struct generation *before,
+    struct why *why)
+{
+	g->hub = hub_process_open(hub_of(before, g));
+	if (g->hub != NULL)
+		return 0;
+	why_set(why, "%s", strerror(errno));
+	return -1;
+}
+
 struct generation *
 generation_new(const struct conf_pool *conf, const struct conf *source,
     const struct generation_options *options, bool trial,
@@ -89,6 +111,7 @@ generation_new(const struct conf_pool *conf, const struct conf *source,
 		before == NULL ? NULL : &before->listens, false, why) == 0 &&
 	    status_server_open(&g->status_server, conf, why) == 0 &&
 	    timer_process_open(&g->timer_process, conf, g->board, why) == 0 &&
+	    open_hub(g, before, why) == 0 &&
 	    logs_open(&g->logs, conf, g->nslots, why) == 0)
 		return g;
 	generation_free(g);
@@ -103,6 +126,9 @@ generation_free(struct generation *g)
 	share_set_close(&g->shares);
 	status_server_close(&g->status_server);
 	timer_process_close(&g->timer_process);
+	if (g->hub != NULL)
+		hub_process_use(g->hub, &g->uses_hub, false);
+	hub_process_close(g->hub, g);
 	logs_close(&g->logs);
 	board_free(g->board);
 	identity_free(&g->identity);
@@ -169,6 +195,8 @@ tell_all_leave(struct generation *g, int64_t limit)
 		if (g->slots[i].state != SLOT_FREE)
 			slot_tell_leave(&g->slots[i], limit);
 	timer_process_leave(&g->timer_process, limit);
+	if (!g->uses_hub)
+		hub_process_hasten(g->hub, limit);
 }
 
 /* Workers that are replaced since they are outdated count as recycled for a
@@ -255,6 +283,8 @@ generation_kill(struct generation *g)
 		slot_kill(&g->slots[i]);
 	status_server_kill(&g->status_server);
 	timer_process_kill(&g->timer_process);
+	hub_process_use(g->hub, &g->uses_hub, false);
+	hub_process_kill(g->hub);
 }
 
 bool
@@ -265,7 +295,8 @@ generation_is_gone(struct generation *g)
 	    listen_set_settled(&g->listens) &&
 	    !generation_lacks_last(g, clock_ms()) &&
 	    !status_server_lives(&g->status_server) &&
-	    !timer_process_lives(&g->timer_process);
+	    !timer_process_lives(&g->timer_process) &&
+	    !hub_process_lingers(g->hub);
 }
 
 void
@@ -331,6 +362,7 @@ generation_send_logs(struct generation *g)
 	if (status_server_lives(&g->status_server) && server->channel != -1)
 		channel_send_level(server->channel, log_level_now());
 	timer_process_send_level(&g->timer_process);
+	hub_process_send_level(g->hub);
 	for (unsigned i = 0; i < g->nslots; i++) {
 		struct slot *slot = &g->slots[i];
 

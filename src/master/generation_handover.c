@@ -52,6 +52,17 @@ put_timers(const struct timer_process *p, struct buf *out)
 	buf_free(&record);
 }
 
+static void
+put_hub(const struct hub_process *p, struct buf *out)
+{
+	struct buf record = { 0 };
+
+	hub_process_hand_over(p, &record);
+	record_put(out, "hub", record.data, record.len);
+	out->failed |= record.failed;
+	buf_free(&record);
+}
+
 void
 generation_hand_over(const struct generation *g, int64_t source,
     struct buf *out)
@@ -92,6 +103,10 @@ generation_hand_over(const struct generation *g, int64_t source,
 		put_status_server(&g->status_server, out);
 	if (g->timer_process.timers != NULL)
 		put_timers(&g->timer_process, out);
+	/* Of the generations that share a hub, one hands it over. */
+	if (g->uses_hub ||
+	    (hub_process_lingers(g->hub) && g->hub->arg == g))
+		put_hub(g->hub, out);
 }
 
 int64_t
@@ -174,6 +189,23 @@ take_timers(struct generation *g, const struct record *record, struct why *why)
 		return timer_process_take_over(&g->timer_process, &found,
 		    g->conf, g->board, g->options->loop, why);
 	return timer_process_open(&g->timer_process, g->conf, g->board, why);
+}
+
+/* A generation that does not serve has a door at which nobody hears. */
+static int
+take_hub(struct generation *g, const struct record *record, struct why *why)
+{
+	struct record found;
+
+	if (record_find(record, "hub", &found))
+		g->hub = hub_process_take_over(&found, g->options->loop,
+		    g->conf->name);
+	else
+		g->hub = hub_process_open(NULL);
+	if (g->hub != NULL)
+		return 0;
+	why_set(why, "%s", strerror(errno));
+	return -1;
 }
 
 /* A log that cannot be opened is logged, and the workers are kept. */
@@ -286,7 +318,8 @@ adopt(const struct record *record, const struct conf_pool *conf,
 	    share_set_take_over(&g->shares, conf, record, why) == 0 &&
 	    take_listens(g, record, why) == 0 && g->board != NULL &&
 	    take_status_server(g, record, why) == 0 &&
-	    take_logs(g, why) == 0 && take_timers(g, record, why) == 0)
+	    take_logs(g, why) == 0 && take_timers(g, record, why) == 0 &&
+	    take_hub(g, record, why) == 0)
 		return g;
 	generation_free(g);
 	return NULL;

@@ -10,6 +10,7 @@
 #include "master/backoff.h"
 #include "master/fullness.h"
 #include "master/generation.h"
+#include "master/hub_process.h"
 #include "master/logs.h"
 #include "master/queue_age.h"
 #include "master/share_set.h"
@@ -42,6 +43,8 @@ struct generation {
 	struct share_set shares;
 	struct status_server status_server;
 	struct timer_process timer_process;
+	struct hub_process *hub; /* the pool's */
+	bool uses_hub;		 /* it counts among hub->users */
 	struct logs logs;
 	struct board *board;
 	struct loop_timer timer;

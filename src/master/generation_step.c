@@ -49,7 +49,8 @@ look(struct generation *g, int64_t now, struct score_counts *seen)
 	view.busy = seen->busy < up ? seen->busy : up;
 	view.idle = up - view.busy;
 	if (g->workers.mode == MODE_ONDEMAND || view.idle == 0)
-		view.queued = listen_set_waiting(&g->listens);
+		view.queued = listen_set_waiting(&g->listens) +
+		    hub_process_waits(g->hub, now);
 	if (!pm_spare(&g->workers, view.idle))
 		g->idle_since = -1;
 	else if (g->idle_since == -1)
@@ -331,13 +332,34 @@ see_to_status_server(struct generation *g, int64_t now)
 	return due;
 }
 
+static void
+hub_acts(void *arg)
+{
+	struct generation *g = arg;
+
+	g->attention = true;
+}
+
+static int64_t
+see_to_hub(struct generation *g, int64_t now)
+{
+	const struct hub_process_order order = { .pool = g->conf,
+		.identity = &g->identity, .loop = g->options->loop,
+		.wake = hub_acts, .arg = g };
+
+	hub_process_use(g->hub, &g->uses_hub, generation_serves(g->state));
+	if (!g->uses_hub && !hub_process_lingers(g->hub))
+		return -1; /* it is another generation's, or there is none */
+	return hub_process_step(g->hub, &order, now);
+}
+
 static int64_t
 see_to_timers(struct generation *g, int64_t now)
 {
 	const struct timer_process_order order = { .pool = g->conf,
 		.identity = &g->identity, .loop = g->options->loop,
 		.shared = g->shares.fds, .nshared = g->shares.declared.n,
-		.generation = g->ordinal };
+		.door = g->hub->door[1], .generation = g->ordinal };
 
 	return timer_process_step(&g->timer_process, &order,
 	    g->state == GENERATION_SERVING && g->setup == SETUP_OVER, now);
@@ -380,6 +402,7 @@ generation_step(struct generation *g, bool held)
 		due = clock_sooner(due, g->patience);
 	due = clock_sooner(due, see_to_status_server(g, now));
 	due = clock_sooner(due, see_to_timers(g, now));
+	due = clock_sooner(due, see_to_hub(g, now));
 	for (unsigned i = 0; i < g->nslots; i++)
 		if (g->slots[i].state != SLOT_FREE)
 			due = clock_sooner(due, g->slots[i].due);

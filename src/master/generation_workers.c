@@ -111,6 +111,7 @@ fork_worker(struct generation *g)
 		    .listeners = set->fds, .protocols = set->protocols,
 		    .nlisteners = set->n,
 		    .exchange = { set->exchange[0], set->exchange[1] },
+		    .door = g->hub->door[1],
 		    .shared = g->shares.fds, .nshared = g->shares.declared.n,
 		    .sinks = sinks, .shut = generation_on_trial(g->state),
 		    .setup = g->setup == SETUP_DUE,
@@ -388,6 +389,9 @@ heard_aside(struct generation *g, struct slot *slot, enum worker_word word)
 	case WORD_STATUS:
 		generation_send_status(g, slot);
 		return true;
+	case WORD_WEBSOCKET:
+		hub_process_need(g->hub);
+		return false;
 	case WORD_TAKEN:
 		logs_taken(&g->logs, generation_number(g, slot),
 		    slot->channel);
@@ -680,7 +684,8 @@ generation_reap(struct generation *g, pid_t pid, int status)
 
 	if (slot == NULL &&
 	    !status_server_reap(&g->status_server, pid, status) &&
-	    !timer_process_reap(&g->timer_process, pid, status))
+	    !timer_process_reap(&g->timer_process, pid, status) &&
+	    !hub_process_reap(g->hub, pid, status))
 		return false;
 	if (slot != NULL)
 		bury(g, slot, status);

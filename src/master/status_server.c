@@ -63,7 +63,7 @@ start(struct status_server *server, const struct status_server_order *order,
 		    .listeners = server->listens.fds,
 		    .protocols = server->listens.protocols,
 		    .nlisteners = server->listens.n,
-		    .exchange = { -1, -1 } },
+		    .exchange = { -1, -1 }, .door = -1 },
 		.board = server->board,
 	};
 

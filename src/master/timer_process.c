@@ -198,7 +198,7 @@ start(struct timer_process *p, const struct timer_process_order *order,
 	const struct conf_pool *pool = order->pool;
 	const struct spawn_order spawned = {
 		.args = { .kind = WORKER_KIND_TIMERS, .pool = pool,
-		    .identity = order->identity, .exchange = { -1, -1 },
+		    .identity = order->identity, .exchange = { -1, -1 }, .door = order->door,
 		    .shared = order->shared, .nshared = order->nshared,
 		    .generation = order->generation },
 		.board = p->board,

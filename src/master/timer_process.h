@@ -41,6 +41,7 @@ struct timer_process_order { /* what timer_process_step needs to fork it */
 	struct loop *loop;
 	const int *shared; /* as in struct worker_orders */
 	size_t nshared;
+	int door; /* likewise */
 	unsigned generation; /* its number */
 };
 

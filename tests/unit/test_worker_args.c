@@ -41,7 +41,7 @@ setup(void)
 		.identity = &identity, .listeners = &listener,
 		.protocols = &protocol,
 		.nlisteners = 1, .channel = channel[1],
-		.exchange = { exchange[0], exchange[1] },
+		.exchange = { exchange[0], exchange[1] }, .door = -1,
 		.head = lease.head, .slot = lease.slot, .number = 1,
 		.setup = true };
 }

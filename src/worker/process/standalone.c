@@ -139,7 +139,7 @@ standalone_main(const struct conf_single *single, char *const *argv)
 	static enum sock_protocol protocol = SOCK_FCGI;
 	static struct worker_args args = { .kind = WORKER_KIND_APP,
 		.channel = -1,
-		.exchange = { -1, -1 },
+		.exchange = { -1, -1 }, .door = -1,
 		.sinks = sinks,
 		.listeners = &self.listener,
 		.protocols = &protocol,

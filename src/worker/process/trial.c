@@ -297,7 +297,7 @@ trial_run_one(const struct conf_pool *pool, const struct identity *identity,
 	struct trial t = { .pid = -1, .end = -1, .verdict = { -1, -1 },
 		.output = { -1, -1 }, .out = out };
 	struct worker_orders args = { .kind = WORKER_KIND_TRIAL, .pool = pool,
-		.identity = identity, .exchange = { -1, -1 }, .head = -1,
+		.identity = identity, .exchange = { -1, -1 }, .door = -1, .head = -1,
 		.slot = -1, .level = log_level_now() };
 	int result = -1;
 

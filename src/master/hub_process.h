@@ -1,0 +1,89 @@
+#ifndef MASTER_HUB_PROCESS_H
+#define MASTER_HUB_PROCESS_H
+
+/*
+ * The process that owns the WebSockets of a pool (hub/hub.h).  All generations
+ * of the pool share it, so that sockets outlive a reload: it is forked once a
+ * worker has said that its application has `websocket`, and leaves when no
+ * generation serves any more.  Workers come to it through its door, a socket
+ * pair that is there before it and stays when it dies, so the master passes
+ * nothing between them.  Runs in the master.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "conf/conf.h"
+#include "master/backoff.h"
+#include "master/slot.h"
+
+struct hub_process {
+	unsigned refs;	/* generations that know it, */
+	unsigned users; /* and those of them that serve */
+	int door[2];	/* workers knock at [1], the hub hears at [0] */
+	struct board *board;
+	struct slot slot;
+	struct backoff backoff;
+	bool fork_failed; /* the last fork failed, which is logged */
+	bool known;	  /* there is an application with `websocket` */
+	int64_t starved;  /* clock_ms() at which a message waited for a
+			     worker */
+	void (*wake)(void *arg); /* a step is due; the user that stepped last */
+	void *arg;
+};
+
+struct hub_process_order { /* what hub_process_step needs to fork it */
+	const struct conf_pool *pool;
+	const struct identity *identity;
+	struct loop *loop;
+	void (*wake)(void *arg);
+	void *arg;
+};
+
+/* Make one without a process, or share that of another generation (NULL:
+ * none).  NULL with errno. */
+struct hub_process *hub_process_open(struct hub_process *other);
+
+/* Give it up; arg as in the orders of that generation. */
+void hub_process_close(struct hub_process *p, const void *arg);
+
+/* A worker has said WORD_WEBSOCKET. */
+void hub_process_need(struct hub_process *p);
+
+/* A generation begins to serve, *user becomes true; or does not any more. */
+void hub_process_use(struct hub_process *p, bool *user, bool serves);
+
+/*
+ * If a generation serves, see that the process runs, once it is needed; if none
+ * does, have it close all sockets and leave; kill it if it is overdue.  Returns
+ * clock_ms() at which to call it again, -1: no need.
+ */
+int64_t hub_process_step(struct hub_process *p,
+    const struct hub_process_order *order, int64_t now);
+
+/* True if there is a process that no generation needs any more, to be waited
+ * for. */
+bool hub_process_lingers(const struct hub_process *p);
+
+/* True if a message waits, and no worker can take it. */
+bool hub_process_waits(const struct hub_process *p, int64_t now);
+
+/* If no generation serves, have it leave within limit ms; or kill it. */
+void hub_process_hasten(struct hub_process *p, int64_t limit);
+void hub_process_kill(struct hub_process *p);
+
+/* Send it the level of log lines. */
+void hub_process_send_level(const struct hub_process *p);
+
+/* A child has ended, with that status as of wait(2), and is not yet waited for
+ * (slot_ended).  False if it is not this process. */
+bool hub_process_reap(struct hub_process *p, pid_t pid, int status);
+
+/* Over an upgrade in place: append the fields of a record; become what such a
+ * record says, instead of hub_process_open.  NULL with errno. */
+void hub_process_hand_over(const struct hub_process *p, struct buf *out);
+struct hub_process *hub_process_take_over(const struct record *record,
+    struct loop *loop, const char *pool);
+
+#endif

@@ -1,0 +1,240 @@
+#include "worker/process/hub_main.h"
+
+#include <sys/resource.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/tuning.h"
+#include "hub/hub.h"
+#include "ipc/channel.h"
+#include "ipc/hub_record.h"
+#include "ipc/score.h"
+#include "net/ws_frame.h"
+#include "worker/net/poller.h"
+#include "worker/process/end.h"
+#include "worker/process/privs.h"
+
+#define FILES	  64   /* descriptors besides those of sockets and workers */
+#define FRAGMENTS 1000 /* of a message */
+#define CHANNELS  100  /* of a socket */
+#define WAITING	  1024 /* messages that wait for a worker */
+#define OUTPUT	  (256 * 1024 * 1024) /* bytes that wait for all clients */
+#define INPUT	  (64 * 1024 * 1024)  /* of messages that are not complete */
+#define HUNGRY	  200  /* ms between two words to the master that a message
+			  waits */
+
+static struct {
+	const struct worker_args *args;
+	struct hub *hub;
+	struct hub_watch door, channel, signals;
+	int signal_fd;
+	int64_t hungry; /* ms: the last such word */
+	bool orphaned;
+	unsigned told; /* how often to leave */
+} self;
+
+static _Noreturn void
+fail(const char *why)
+{
+	log_error("%s", why);
+	worker_fail(self.args, why);
+	exit(EX_OSERR);
+}
+
+/* Workers of two generations may be there at a time, and successors. */
+static unsigned
+links(void)
+{
+	return 4 * (unsigned)self.args->pool->workers.max + 16;
+}
+
+/* Without the right to raise the limit there are fewer sockets. */
+static void
+fit_files(struct conf_websocket *w)
+{
+	const int64_t others = (int64_t)links() + FILES;
+	struct rlimit limit;
+
+	if (geteuid() == 0 || getrlimit(RLIMIT_NOFILE, &limit) == -1 ||
+	    (rlim_t)(w->connections + others) <= limit.rlim_max)
+		return;
+	log_warning("no more than %lld descriptors are allowed, which is too "
+	    "few for websocket.connections = %lld",
+	    (long long)limit.rlim_max, (long long)w->connections);
+	w->connections = (int64_t)limit.rlim_max - others;
+	if (w->connections < 1)
+		w->connections = 1;
+}
+
+/* limits.files of the pool is for its workers. */
+static void
+take_rights(void)
+{
+	struct conf_pool *pool = &self.args->conf->pools[0];
+	struct why why;
+
+	fit_files(&pool->websocket);
+	pool->limits.files = pool->websocket.connections + links() + FILES;
+	if (privs_drop(pool, &self.args->inherited, &self.args->identity,
+		&why) == -1)
+		fail(why.text);
+}
+
+static void
+starved(void *arg)
+{
+	int64_t now = clock_ms();
+
+	(void)arg;
+	if (now - self.hungry < HUNGRY)
+		return;
+	self.hungry = now;
+	worker_say(self.args, WORD_CROWDED);
+}
+
+/* ---- what it hears --------------------------------------------------------------- */
+
+/* A worker knocks with its end of a pair. */
+static void
+hear_door(struct hub *hub, struct hub_watch *watch, uint32_t events)
+{
+	char text[64];
+	long n;
+	int fd;
+
+	(void)watch;
+	(void)events;
+	n = fd_receive(self.args->door, &fd, text, sizeof(text));
+	if (n == -1 || fd == -1)
+		return;
+	if (hub_admit(hub, fd) == -1)
+		log_warning("a worker is turned away: %s", strerror(errno));
+}
+
+static void
+leave(unsigned code, int64_t drain)
+{
+	if (self.told++ > 0)
+		drain = drain < tuning.close ? drain : 0;
+	hub_leave(self.hub, code, drain);
+}
+
+static void
+hear_channel(struct hub *hub, struct hub_watch *watch, uint32_t events)
+{
+	const struct conf_websocket *w = &self.args->pool->websocket;
+	int told = -1;
+	enum channel_message message;
+
+	(void)hub;
+	(void)watch;
+	(void)events;
+	message = channel_receive(self.args->channel, self.args->sinks, &told);
+	if (message == CHANNEL_STATUS)
+		fd_close(&told);
+	if (message != CHANNEL_CLOSED || self.orphaned)
+		return;
+	self.orphaned = true;
+	hub_rewatch(self.hub, watch, self.args->channel, 0);
+	leave(WS_CODE_RESTART, w->drain);
+}
+
+/* A second signal is impatience. */
+static void
+hear_signals(struct hub *hub, struct hub_watch *watch, uint32_t events)
+{
+	int signo;
+
+	(void)hub;
+	(void)watch;
+	(void)events;
+	while ((signo = poller_signal_next(self.signal_fd)) != 0)
+		if (signo != SIGHUP)
+			leave(WS_CODE_GOING_AWAY,
+			    self.args->pool->websocket.drain);
+}
+
+/* ---- set up ---------------------------------------------------------------------- */
+
+static void
+watch(struct hub_watch *watch, int fd,
+    void (*ready)(struct hub *, struct hub_watch *, uint32_t))
+{
+	watch->ready = ready;
+	if (hub_watch(self.hub, watch, fd, EPOLLIN) == -1)
+		fail("cannot wait for events");
+}
+
+static void
+set_up(void)
+{
+	static const int numbers[] = { SIGTERM, SIGQUIT, SIGHUP, 0 };
+	const struct conf_websocket *w = &self.args->pool->websocket;
+	const struct hub_options options = {
+		.connections = (unsigned)w->connections, .links = links(),
+		.message = (uint64_t)w->max_message, .fragments = FRAGMENTS,
+		.channels = CHANNELS, .waiting = WAITING,
+		.send_buffer = (size_t)w->send_buffer, .output = OUTPUT,
+		.input = INPUT, .ping = w->ping, .silence = w->silence,
+		.idle = w->idle, .close = tuning.close, .starved = starved };
+
+	self.hub = hub_new(&options);
+	self.signal_fd = poller_signals(numbers);
+	if (self.hub == NULL || self.signal_fd == -1)
+		fail(strerror(errno));
+	watch(&self.signals, self.signal_fd, hear_signals);
+	watch(&self.channel, self.args->channel, hear_channel);
+	watch(&self.door, self.args->door, hear_door);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGUSR1, SIG_IGN);
+}
+
+/* True once it was told to leave and no socket is left, but those whose end no
+ * worker may ever hear of. */
+static bool
+is_over(void)
+{
+	struct hub_counts counts;
+
+	if (self.told == 0)
+		return false;
+	hub_count(self.hub, &counts);
+	return counts.open == 0;
+}
+
+static int64_t
+wait_limit(void)
+{
+	int64_t due = log_due(), now = clock_ms();
+
+	return due == -1 ? -1 : due > now ? due - now : 0;
+}
+
+_Noreturn void
+hub_main(const struct worker_args *args)
+{
+	self.args = args;
+	log_share(score_repeats(args->score));
+	end_init(args);
+	take_rights();
+	set_up();
+	score_idle(args->score);
+	worker_say(args, WORD_READY);
+	while (!is_over()) {
+		if (hub_turn(self.hub, wait_limit()) == -1)
+			fail(strerror(errno));
+		log_tick(clock_ms());
+	}
+	worker_say(args, WORD_LEAVING);
+	hub_free(self.hub);
+	exit(EX_OK);
+}
