@@ -263,8 +263,7 @@ greet(struct hub *hub, struct hub_link *link, const struct hub_record *r)
 	if (link->claim == NULL)
 		return "no claim";
 	link->greeted = true;
-	if (hub->full)
-		tell(link, HUB_FULL);
+	tell(link, hub->full ? HUB_FULL : HUB_ROOM);
 	return NULL;
 }
 
@@ -434,6 +433,7 @@ give_back(struct hub *hub, struct hub_link *link, const struct hub_record *r)
 	     w != NULL && w->number < r->id; w = w->next)
 		n++;
 	hub_queue_give_back(&link->queue, n, &hub->queue);
+	tell(link, HUB_TAKEN);
 	return NULL;
 }
 

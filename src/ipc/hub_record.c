@@ -68,7 +68,7 @@ hub_end(struct buf *out, size_t begun)
 static bool
 is_known(unsigned type)
 {
-	return type != 0 && strchr("VOSC+-PsDFRABMXfr", (int)type) != NULL;
+	return type != 0 && strchr("VOSC+-PsDFRABMXtfr", (int)type) != NULL;
 }
 
 long

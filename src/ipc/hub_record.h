@@ -39,7 +39,8 @@ enum hub_type {
 	HUB_SETS = 's',	       /* id; part: session */
 	HUB_DONE = 'D',	       /* id: number of the work, the oldest */
 	HUB_FAILED = 'F',      /* likewise: its handler raised */
-	HUB_RETURN = 'R',      /* id: this work and all after it, not begun */
+	HUB_RETURN = 'R',      /* id: this work and all after it, not begun;
+				  answered by HUB_TAKEN */
 	HUB_AWAY = 'A',	       /* the worker is busy for longer */
 	HUB_BACK = 'B',
 	/* The hub to a worker; both count what is work, from 1 on. */
@@ -47,8 +48,10 @@ enum hub_type {
 				  data */
 	HUB_CLOSED = 'X',      /* work: id, code; parts: context, session,
 				  reason */
+	HUB_TAKEN = 't',       /* works before this were returned */
 	HUB_FULL = 'f',	       /* no socket is taken now */
-	HUB_ROOM = 'r'	       /* some are again */
+	HUB_ROOM = 'r'	       /* sockets are taken; one of both is the answer
+				  to HUB_HELLO */
 };
 
 struct hub_record {

@@ -176,6 +176,8 @@ generation_open(struct generation *g)
 		return;
 	board_add_fact(g->board, FACT_GENERATION);
 	timer_process_configure(&g->timer_process, g->conf);
+	/* Before the generation that it replaces has no use for it any more. */
+	hub_process_use(g->hub, &g->uses_hub, true);
 	order_all(g, ORDER_OPEN);
 }
 

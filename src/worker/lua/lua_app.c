@@ -9,6 +9,7 @@
 #include "worker/lua/lib/lua_input.h"
 #include "worker/lua/lib/lua_library.h"
 #include "worker/lua/lib/lua_watch.h"
+#include "worker/lua/lib/lua_websocket.h"
 #include "worker/lua/lib/lua_worker.h"
 #include "worker/lua/lua_check.h"
 #include "worker/lua/lua_deadline.h"
@@ -51,6 +52,7 @@ setup(lua_State *L)
 	lua_library_setup(L);
 	lua_worker_keep(app->options.worker, L);
 	lua_watch_keep(&app->files, L);
+	lua_websocket_setup(L);
 	return 0;
 }
 
@@ -129,7 +131,8 @@ check_interval(lua_State *L, const struct lua_app *app)
 }
 
 /* Called with what the file returned.  Raises if that is not an application;
- * returns its roles, its setup, its restart and its error. */
+ * returns its roles, its setup, its restart and its error, and whether it has
+ * WebSockets. */
 static int
 check_app(lua_State *L)
 {
@@ -151,7 +154,8 @@ check_app(lua_State *L)
 	lua_rawget(L, 1);
 	lua_pushliteral(L, "error");
 	lua_rawget(L, 1);
-	return 4;
+	lua_pushboolean(L, lua_app_check_websocket(L, file));
+	return 5;
 }
 
 /* Append the limit and the place, if it is known: Lua's own message is only
@@ -211,12 +215,13 @@ load(struct lua_app *app)
 	lua_pushcfunction(L, check_app);
 	lua_pushvalue(L, APP_TABLE);
 	lua_pushlightuserdata(L, app);
-	if (lua_state_call(L, 2, 4) == -1)
+	if (lua_state_call(L, 2, 5) == -1)
 		return -1;
-	app->roles = (unsigned)lua_tointeger(L, -4);
-	app->sets_up = !lua_isnil(L, -3);
-	app->restarts = !lua_isnil(L, -2);
-	app->answers = !lua_isnil(L, -1);
+	app->roles = (unsigned)lua_tointeger(L, -5);
+	app->sets_up = !lua_isnil(L, -4);
+	app->restarts = !lua_isnil(L, -3);
+	app->answers = !lua_isnil(L, -2);
+	app->websocket = lua_toboolean(L, -1);
 	lua_settop(L, APP_TABLE);
 	lua_app_develop_loaded(app, L);
 	return 0;
@@ -256,7 +261,7 @@ lua_app_close(struct lua_app *app)
 	}
 	app->L = NULL;
 	app->settled = 0;
-	app->sets_up = app->restarts = app->answers = false;
+	app->sets_up = app->restarts = app->answers = app->websocket = false;
 	app->roles = ROLE_BIT(ROLE_RESPONDER);
 	lua_req_forget(&app->req);
 	lua_files_free(&app->files);

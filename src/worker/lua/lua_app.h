@@ -10,9 +10,11 @@
 #include "base/why.h"
 #include "conf/conf.h"
 #include "worker/lua/lua_entry.h"
+#include "worker/net/hub_client.h"
 #include "worker/serve/request.h"
 
 struct lua_app;
+struct lua_opening;
 struct lua_worker;
 
 struct lua_app_options {
@@ -89,6 +91,18 @@ enum lua_end lua_app_interval(struct lua_app *app, const char *timer,
 /* True if a file that it was loaded from (its own, or that of a module that
  * require found) has changed on disk.  Then restart is not enough. */
 bool lua_app_changed(const struct lua_app *app);
+
+/*
+ * WebSockets.  True if it had `websocket` when it was loaded.  lua_app_open_socket
+ * calls websocket.open for a request to upgrade: true, and *tells if there is a
+ * websocket.close; false, and the request has been answered.  lua_app_deliver
+ * calls websocket.message or .close: false if that failed, which is logged.
+ */
+bool lua_app_has_websocket(const struct lua_app *app);
+bool lua_app_open_socket(struct lua_app *app, struct request *request,
+    struct lua_opening *socket, bool *tells);
+bool lua_app_deliver(struct lua_app *app, struct request *request,
+    const struct hub_job *job);
 
 /* True if it had a function setup, or restart, when it was loaded. */
 bool lua_app_sets_up(const struct lua_app *app);

@@ -27,6 +27,7 @@ struct lua_app {
 	bool sets_up;	/* it had a setup when it was loaded */
 	bool restarts;	/* and a restart, */
 	bool answers;	/* and an error */
+	bool websocket; /* and a websocket */
 	bool develops;	/* see lua_app_develop.c */
 	char *failure;	/* why it was not loaded or started, if develops */
 	size_t failure_len;
@@ -46,6 +47,24 @@ struct lua_app {
  * there but for want of memory.  Close it, and forget all of it. */
 int lua_app_open(struct lua_app *app, struct why *why);
 void lua_app_close(struct lua_app *app);
+
+/* ---- lua_app_serve.c ------------------------------------------------------ */
+
+/* Log the message of an entry that failed, or why its response is bad. */
+void lua_app_log_failure(struct lua_app *app, const char *what,
+    enum lua_end end);
+
+/* The request ended with the error on the stack: log and answer it. */
+void lua_app_handle_error(struct lua_app *app, enum lua_end end);
+
+/* Nothing of the request is left to do. */
+void lua_app_end_request(struct lua_app *app);
+
+/* ---- lua_app_websocket.c -------------------------------------------------- */
+
+/* True if the application at index 1 has a websocket; raises if that is not as
+ * it should be. */
+bool lua_app_check_websocket(lua_State *L, const char *file);
 
 /* ---- lua_app_develop.c ---------------------------------------------------- */
 

@@ -78,8 +78,8 @@ answer_failure(lua_State *L)
 }
 
 /* The message of an entry that failed, or why its response is bad. */
-static void
-log_failure(struct lua_app *app, const char *what, enum lua_end end)
+void
+lua_app_log_failure(struct lua_app *app, const char *what, enum lua_end end)
 {
 	struct buf text = { 0 };
 
@@ -107,7 +107,7 @@ answer_itself(struct lua_app *app, const char *text, size_t len)
 	end = lua_app_run(app, LUA_ACCEPT, answer_failure, &failure, 0);
 	if (end != LUA_END_DONE || app->end == LUA_REPLY_BAD ||
 	    app->end == LUA_REPLY_CUT)
-		log_failure(app, "error", end);
+		lua_app_log_failure(app, "error", end);
 	if (request->sent &&
 	    (end != LUA_END_DONE || app->end == LUA_REPLY_BAD))
 		request->app_status = 1;
@@ -183,8 +183,8 @@ body_status(int error)
 
 /* The request ended with the error on the stack: the application's own, or
  * that of a client whose body did not come. */
-static void
-handle_error(struct lua_app *app, enum lua_end end)
+void
+lua_app_handle_error(struct lua_app *app, enum lua_end end)
 {
 	size_t n;
 	const char *message = lua_state_message(app->L, &n);
@@ -223,8 +223,8 @@ handle_end(struct lua_app *app)
 	}
 }
 
-static void
-end_request(struct lua_app *app)
+void
+lua_app_end_request(struct lua_app *app)
 {
 	lua_req_end(&app->req);
 	lua_form_end();
@@ -253,7 +253,7 @@ serve_failure(struct lua_app *app)
 	    !request->aborted)
 		lua_reply_error(&app->reply, request, 500);
 	lua_settop(app->L, APP_TABLE);
-	end_request(app);
+	lua_app_end_request(app);
 }
 
 void
@@ -269,14 +269,14 @@ lua_app_serve(struct lua_app *app, struct request *request)
 	end = lua_app_run(app, LUA_ACCEPT, exchange, app, 0);
 	lua_env_flush(&app->req);
 	if (end != LUA_END_DONE)
-		handle_error(app, end);
+		lua_app_handle_error(app, end);
 	else
 		handle_end(app);
 	if (end == LUA_END_DONE && lua_heap_hit(&app->heap))
 		handle_memory(app, false);
 	lua_settop(app->L, APP_TABLE);
 	if (app->req.nafter == 0)
-		end_request(app);
+		lua_app_end_request(app);
 	lua_app_settle(app);
 }
 
@@ -301,9 +301,9 @@ lua_app_finish(struct lua_app *app)
 
 	lua_env_flush(&app->req);
 	if (end != LUA_END_DONE)
-		log_failure(app, "after", end);
+		lua_app_log_failure(app, "after", end);
 	lua_settop(app->L, APP_TABLE);
 	lua_after_clear(&app->req, app->L);
-	end_request(app);
+	lua_app_end_request(app);
 	lua_app_settle(app);
 }

@@ -137,6 +137,16 @@ peers_serve(unsigned roles)
 			protos[i]->roles(roles);
 }
 
+void
+peers_take_upgrades(bool websocket)
+{
+	const struct conf_list *list = &self.args->pool->websocket.origins;
+	const struct ws_origins origins = {
+		(const char *const *)list->item, list->n };
+
+	http_take_upgrades(websocket, &origins);
+}
+
 bool
 peers_have_http(void)
 {

@@ -22,6 +22,9 @@ const struct proto *const *peers_init(const struct worker_args *args,
 /* Serve requests of these roles from now on (proto.h). */
 void peers_serve(unsigned roles);
 
+/* Take upgrades to WebSocket from now on, or refuse them. */
+void peers_take_upgrades(bool websocket);
+
 /* True if one of the listeners is for HTTP. */
 bool peers_have_http(void);
 

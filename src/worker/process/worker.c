@@ -11,6 +11,7 @@
 #include "worker/net/acceptor.h"
 #include "worker/net/conn.h"
 #include "worker/net/handoff.h"
+#include "worker/net/hub_client.h"
 #include "worker/net/poller.h"
 #include "worker/process/end.h"
 #include "worker/process/entry.h"
@@ -41,7 +42,7 @@
 
 /* Keys of the wait set.  Those of connections have a serial number, which is
  * not 0, in their upper 32 bits. */
-enum { KEY_CHANNEL = 0, KEY_SIGNALS, KEY_EXCHANGE, KEY_LISTENER };
+enum { KEY_CHANNEL = 0, KEY_SIGNALS, KEY_HUB, KEY_EXCHANGE, KEY_LISTENER };
 #define KEY_CONN ((uint64_t)1 << 32)
 
 static struct {
@@ -263,6 +264,8 @@ handle(uint64_t key)
 		channel_ready();
 	} else if (key == KEY_EXCHANGE) {
 		take_over();
+	} else if (key == KEY_HUB) {
+		serve_hub();
 	} else {
 		serve_accept(key - KEY_LISTENER);
 	}
@@ -297,6 +300,7 @@ turn(int64_t until)
 
 	due = clock_sooner(clock_sooner(until, acceptor_due()), conns);
 	due = clock_sooner(due, clock_sooner(log_due(), access_log_due()));
+	due = clock_sooner(due, hub_client_due());
 	score_gauge(self.args->score, GAUGE_CONNECTIONS,
 	    conn_count(CONN_IDLE));
 	n = poller_turn(self.wait_set, keys, now, due);
@@ -311,6 +315,7 @@ turn(int64_t until)
 	if (conns != -1 && conns <= now)
 		conn_expire(now, serve_late);
 	acceptor_tick(now);
+	hub_client_tick(now);
 	log_tick(now);
 	access_log_tick(now);
 }
@@ -433,6 +438,7 @@ leave(void)
 	self.told = false;
 	hear_last_orders();
 	acceptor_shut();
+	hub_client_leave();
 	if (self.orphaned)
 		acceptor_abandon();
 	give = score_heirs(self.args->score) && !self.orphaned &&
@@ -641,6 +647,20 @@ begin_to_serve(void)
 	worker_say(self.args, WORD_READY);
 }
 
+/* The application may have WebSockets. */
+static void
+open_hub(void)
+{
+	bool has = self.app != NULL && lua_app_has_websocket(self.app);
+
+	hub_client_init(self.args->door, self.wait_set, KEY_HUB);
+	peers_take_upgrades(has);
+	if (!has)
+		return;
+	worker_say(self.args, WORD_WEBSOCKET);
+	hub_client_open();
+}
+
 _Noreturn void
 worker_main(const struct worker_args *args)
 {
@@ -667,6 +687,7 @@ worker_main(const struct worker_args *args)
 		start_application();
 	if (self.app != NULL)
 		peers_serve(lua_app_roles(self.app));
+	open_hub();
 	builtin_init(args, await_status);
 	if (serve_init(args, protos, self.app) == -1)
 		fail_errno("cannot begin to serve");

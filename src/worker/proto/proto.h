@@ -38,7 +38,13 @@ struct proto {
 	 * logged. */
 	struct request *(*begin)(struct conn *c);
 
-	/* Finish the response, or, if request->app_status is not 0, cut it so
+	/* Of a request with `upgrade`: the descriptor, to be passed on; what
+	 * came behind the request is *len bytes at *rest, until release.  NULL
+	 * if the protocol has no upgrades. */
+	int (*pass)(const struct request *request, const char **rest,
+	    size_t *len);
+
+	/* Finish the response, unless the request was passed on; or, if request->app_status is not 0, cut it so
 	 * that the client can notice it; and drain the rest of the body if that
 	 * is cheap.  After it the counts and the state of the request
 	 * (bytes_in, bytes_out, aborted) are final. */

@@ -138,6 +138,8 @@ struct request {
 	 * are sent by a write; NULL: nothing has to be done. */
 	void (*completes)(const struct request *);
 	bool sent;	 /* the head has been written: no 500 any more */
+	bool upgrade;	 /* it asks for a WebSocket, and may have one */
+	bool passed;	 /* its connection is another process's now */
 };
 
 /* For a protocol's ops->head: note status and head, which is printed, is about

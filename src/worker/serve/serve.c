@@ -17,7 +17,9 @@
 #include "worker/lua/lua_deadline.h"
 #include "worker/net/acceptor.h"
 #include "worker/net/allow.h"
+#include "worker/lua/lib/lua_websocket.h"
 #include "worker/net/handoff.h"
+#include "worker/net/hub_client.h"
 #include "worker/net/output.h"
 #include "worker/net/peer.h"
 #include "worker/net/poller.h"
@@ -28,6 +30,7 @@
 #include "worker/serve/place.h"
 #include "worker/serve/retire.h"
 #include "worker/serve/slow.h"
+#include "worker/serve/socket_request.h"
 #include "worker/serve/watchdog.h"
 
 #define BURST_MAX     32 /* connections that are accepted in one go */
@@ -64,6 +67,7 @@ static struct {
 	bool programs; /* the pool runs CGI programs */
 	struct watchdog_watch watch; /* of requests */
 	struct request *request; /* the present one */
+	struct conn *conn; /* its connection */
 	int64_t turn;	 /* clock_ms() when this turn began, if wanted */
 	int64_t cpu;	 /* clock_cpu_us() at its beginning; -1: not measured */
 	int64_t sampled; /* clock_us() of the last such measurement */
@@ -85,6 +89,7 @@ static void
 late(void)
 {
 	access_log_push();
+	hub_client_late();
 	if (self.args->pool->timeouts.queue > 0)
 		conn_note_waiting(clock_ms());
 	if (shared())
@@ -281,6 +286,69 @@ log_too_long(const struct request *request)
 	    request_uri(request, uri), text, (size_t)n);
 }
 
+static const struct proto *
+proto_of(const struct conn *c)
+{
+	return self.protos[c->kind];
+}
+
+/* ---- WebSockets ------------------------------------------------------------ */
+
+static struct hub_part
+part_of(const char *data, size_t len)
+{
+	return (struct hub_part){ data, len };
+}
+
+/* Give the connection to the hub, which answers the handshake.  0, or -1 and the
+ * request can still be answered. */
+static int
+pass_on(struct request *request, const struct lua_opening *o, bool tells)
+{
+	struct buf answer = { 0 }, context = { 0 };
+	struct hub_handover h = { .id = o->id, .tells = tells,
+		.session = part_of(o->session, o->session_len),
+		.first = &o->first };
+	int result = -1;
+
+	h.fd = proto_of(self.conn)->pass(request, &h.input.data, &h.input.len);
+	if (socket_answer(request, o->protocol, &answer) == 0 &&
+	    socket_context(request, &context) == 0) {
+		h.answer = part_of(answer.data, answer.len);
+		h.context = part_of(context.data, context.len);
+		result = hub_client_hand_over(&h);
+	}
+	if (result == 0) {
+		request->passed = true;
+		request->status = 101;
+		request->bytes_out = answer.len;
+	}
+	buf_free(&answer);
+	buf_free(&context);
+	return result;
+}
+
+/* A request to upgrade: the application decides, and then the hub has it. */
+static void
+open_socket(struct request *request)
+{
+	static struct lua_opening o;
+	bool tells;
+
+	if (!hub_client_takes()) {
+		builtin_refuse(request, 503);
+		return;
+	}
+	buf_clear(&o.first);
+	o.id = hub_client_id();
+	o.offered = socket_offers(request);
+	*o.protocol = '\0';
+	o.session_len = 0;
+	if (lua_app_open_socket(self.app, request, &o, &tells) &&
+	    pass_on(request, &o, tells) == -1)
+		builtin_refuse(request, 503);
+}
+
 /* Let the request be answered, by the application if need be. */
 static enum access_late
 answer(struct request *request, int64_t since)
@@ -301,7 +369,10 @@ answer(struct request *request, int64_t since)
 		cgi_serve(request);
 		return cgi_expired() ? LATE_STOPPED : LATE_NOT;
 	}
-	lua_app_serve(self.app, request);
+	if (request->upgrade)
+		open_socket(request);
+	else
+		lua_app_serve(self.app, request);
 	return lua_deadline_expired() ? LATE_STOPPED : LATE_NOT;
 }
 
@@ -319,12 +390,6 @@ enter(struct request *request)
 	request->completes = note_answer;
 	self.request = request;
 	watchdog_enter(&self.watch, request->begun);
-}
-
-static const struct proto *
-proto_of(const struct conn *c)
-{
-	return self.protos[c->kind];
 }
 
 static void
@@ -450,9 +515,11 @@ serve(struct conn *c, int64_t *begun)
 	if (self.args->pool->develop && self.app != NULL)
 		lua_app_refresh(self.app);
 	*begun = request->begun;
+	self.conn = c;
 	enter(request);
 	late = answer(request, since);
 	watchdog_leave();
+	hub_client_back();
 	note_answer(request);
 	then = proto_of(c)->end(request);
 	if (is_unfinished() && self.programs)
@@ -626,6 +693,39 @@ serve_receive(struct conn *c)
 	if (c->since == 0)
 		c->since = self.turn;
 	hear(c);
+}
+
+/* ---- work of the hub --------------------------------------------------------- */
+
+/* A message, or the end of a socket, as a request. */
+static void
+serve_job(const struct hub_job *job)
+{
+	struct request *request = socket_request_begin(job);
+	bool done;
+
+	if (self.args->pool->develop)
+		lua_app_refresh(self.app);
+	enter(request);
+	done = lua_app_deliver(self.app, request, job);
+	watchdog_leave();
+	hub_client_done(!done);
+	hub_client_back();
+	note_end(request, lua_deadline_expired() ? LATE_STOPPED : LATE_NOT);
+	settle(clock_us());
+}
+
+/* The hub gives few at a time, and connections have their turn after these. */
+void
+serve_hub(void)
+{
+	struct hub_job job;
+
+	hub_client_receive();
+	if (self.app == NULL)
+		return;
+	while (hub_client_next(&job))
+		serve_job(&job);
 }
 
 /* ---- accepting ----------------------------------------------------------- */

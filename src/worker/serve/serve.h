@@ -32,6 +32,9 @@ void serve_adopted(struct conn *c);
  * each has had its turn. */
 void serve_ready(void);
 
+/* The hub has sent something (hub_client.h): serve the work that it gives. */
+void serve_hub(void);
+
 /* Accept connections from a listener, by its number in worker_args, and serve
  * them, until its queue is empty or it is time for other events. */
 void serve_accept(size_t listener);

@@ -15,6 +15,7 @@
 #include "worker/lua/lib/lua_timeout.h"
 #include "worker/lua/lib/lua_try.h"
 #include "worker/lua/lib/lua_watch.h"
+#include "worker/lua/lib/lua_websocket.h"
 #include "worker/lua/lib/lua_worker.h"
 
 #define SEARCHER_OWN 2 /* of package.searchers: after package.preload */
@@ -32,6 +33,7 @@ static const luaL_Reg core[] = {
 	{ "fpm.core.timeout", lua_timeout_open },
 	{ "fpm.core.worker", lua_worker_open },
 	{ "fpm.core.shared", lua_shared_open },
+	{ "fpm.core.websocket", lua_websocket_open },
 	{ NULL, NULL },
 };
 

@@ -38,6 +38,7 @@ struct http_conn { /* conn.proto */
 	bool headed;	/* a head is complete, its body is awaited */
 	bool whole;	/* the chunked body has come entirely */
 	bool continued; /* 100 Continue has been sent */
+	bool upgrade;	/* to WebSocket, and it is sound */
 };
 
 struct http_request {
@@ -55,6 +56,8 @@ static struct {
 	const struct conn *asker; /* whose head `ask` is of; NULL: nobody's */
 	struct http_env env;
 	struct buf head; /* of the present response */
+	bool websocket;	 /* the application takes upgrades, */
+	struct ws_origins origins; /* from pages of these */
 } self;
 
 static struct http_conn *
@@ -69,6 +72,13 @@ http_init(const struct http_options *options)
 	self.options = *options;
 	self.request.body.limits = options->limits;
 	self.request.body.most = (uint64_t)options->body_most;
+}
+
+void
+http_take_upgrades(bool websocket, const struct ws_origins *origins)
+{
+	self.websocket = websocket;
+	self.origins = *origins;
 }
 
 /* ---- between requests ---------------------------------------------------- */
@@ -120,9 +130,13 @@ check_head(struct conn *c)
 	const char *fault;
 	int status = http_ask_parse(&self.ask, c->in.data, &s->scan, &fault);
 
+	s->upgrade = false;
 	if (status == 0 && s->scan.upgrade)
-		status = http_ask_upgrade(&self.ask, &s->scan, &fault);
-	if (status != 0)
+		status = http_ask_upgrade(&self.ask, &s->scan,
+		    self.websocket ? &self.origins : NULL, &fault);
+	if (status == 101)
+		s->upgrade = true;
+	else if (status != 0)
 		return refuse(c, status, fault);
 	self.asker = c;
 	s->headed = true;
@@ -372,8 +386,9 @@ keeps(const struct http_request *r)
 {
 	const struct http_conn *s = state_of(r->conn);
 
-	return s->scan.keep && !is_too_long(s) && r->body.error == 0 &&
-	    !http_body_is_long(&r->body) && !self.options.ends() &&
+	return s->scan.keep && !s->upgrade && !is_too_long(s) &&
+	    r->body.error == 0 && !http_body_is_long(&r->body) &&
+	    !self.options.ends() &&
 	    (!s->scan.expects || s->continued || r->body.ended) &&
 	    (self.options.keep_most == 0 ||
 	    s->served < self.options.keep_most);
@@ -527,6 +542,7 @@ http_begin(struct conn *c)
 	r->base.role = ROLE_RESPONDER;
 	r->base.begun = clock_us();
 	r->base.body_most = self.options.body_most;
+	r->base.upgrade = s->upgrade;
 	s->served++;
 	if (make_params(c, s) == -1) {
 		peer_blame(c, "no memory for its request: closed");
@@ -548,6 +564,17 @@ http_begin(struct conn *c)
 	return &r->base;
 }
 
+static int
+http_pass(const struct request *request, const char **rest, size_t *len)
+{
+	const struct http_request *r = (const struct http_request *)request;
+	const struct http_conn *s = state_of(r->conn);
+
+	*rest = r->conn->in.data + s->scan.at;
+	*len = r->conn->in.len - s->scan.at;
+	return r->conn->fd;
+}
+
 /* The peer may be sending what is not read, and closing would then destroy the
  * response on its way. */
 static enum conn_then
@@ -558,6 +585,8 @@ http_end(struct request *request)
 	    (request->app_status != 0 && !r->out.ended);
 	bool drained;
 
+	if (request->passed)
+		return CONN_THEN_CLOSE;
 	if (!request->aborted)
 		written(r, cut ? http_out_cut(&r->out) :
 				 http_out_end(&r->out));
@@ -604,6 +633,7 @@ const struct proto http_proto = {
 	.state_size = sizeof(struct http_conn),
 	.judge = http_judge,
 	.begin = http_begin,
+	.pass = http_pass,
 	.end = http_end,
 	.release = http_release,
 	.late = http_late,

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "net/ws_handshake.h"
 #include "worker/proto/http/http_scan.h"
 #include "worker/proto/proto.h"
 
@@ -29,6 +30,10 @@ struct http_options {
 
 /* Once in a worker, before http_proto is used, and after http_forwarded_init. */
 void http_init(const struct http_options *options);
+
+/* Once the application is loaded: whether it takes upgrades to WebSocket, and
+ * from pages of which origins, whose list is kept. */
+void http_take_upgrades(bool websocket, const struct ws_origins *origins);
 
 extern const struct proto http_proto;
 

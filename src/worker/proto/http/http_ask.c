@@ -33,7 +33,7 @@ value_of(const struct http_ask *ask, const char *name)
 
 int
 http_ask_upgrade(const struct http_ask *ask, const struct http_scan *scan,
-    const char **fault)
+    const struct ws_origins *origins, const char **fault)
 {
 	static const struct ws_origins same = { NULL, 0 };
 	const struct ws_request request = {
@@ -46,9 +46,10 @@ http_ask_upgrade(const struct http_ask *ask, const struct http_scan *scan,
 		.version = value_of(ask, "sec-websocket-version"),
 		.origin = value_of(ask, "origin"),
 	};
-	int status = ws_handshake_judge(&request, &same, fault);
+	int status = ws_handshake_judge(&request,
+	    origins == NULL ? &same : origins, fault);
 
-	if (status != 101)
+	if (status != 101 || origins != NULL)
 		return status;
 	*fault = "an upgrade to WebSocket, which no application takes";
 	return 404;

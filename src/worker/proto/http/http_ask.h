@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "net/ws_handshake.h"
 #include "worker/proto/http/http_scan.h"
 #include "worker/proto/http/http_target.h"
 
@@ -28,8 +29,9 @@ int http_ask_parse(struct http_ask *ask, const char *data,
     const struct http_scan *scan, const char **fault);
 
 /* The status with which an upgrade to WebSocket is refused, and why
- * (ws_handshake.h); 404 for one that is sound, as no application takes it. */
+ * (ws_handshake.h), or 101.  origins NULL: no application takes it, so one that
+ * is sound is 404. */
 int http_ask_upgrade(const struct http_ask *ask, const struct http_scan *scan,
-    const char **fault);
+    const struct ws_origins *origins, const char **fault);
 
 #endif
