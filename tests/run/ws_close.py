@@ -9,8 +9,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 from ws_daemon import *
 
-Daemon.program = QUICK  # what is left of 5 s for the handshake
-d = WsDaemon(websocket={"drain": "500ms"})
+d = WsDaemon()
 
 
 @test
@@ -57,11 +56,14 @@ def closed_by_open():
 def client_never_answers():
     """a client that does not answer a close frame is cut after the time of
     the handshake, and so is one that sends on, whose messages nobody gets"""
-    with d.ws() as silent, d.ws() as chatty, d.ws() as pinging:
+    quick = WsDaemon()
+    quick.program = QUICK  # what is left of 5 s
+    with quick, quick.ws() as silent, quick.ws() as chatty, \
+            quick.ws() as pinging:
         for ws in silent, chatty, pinging:
             ws.send("lua ws:close(4000)")
             equal(ws.event(), ("close", 4000, b""))
-        mark = d.log_mark()
+        mark = quick.log_mark()
 
         def talks(data):
             def run(ws):
@@ -76,7 +78,7 @@ def client_never_answers():
         equal(silent.event(), ("end",))
         for t in talking:
             t.result()
-        assert "heard" not in d.read_log(mark), "a message behind the close"
+        assert "heard" not in quick.read_log(mark), "behind the close"
 
 
 @test
