@@ -55,9 +55,18 @@ class WsDaemon(Daemon):
 
     def __init__(self, app=APP, websocket=None, **pool):
         self.web = "127.0.0.1:%d" % free_port()
+        self.has_hub = app != PLAIN
         super().__init__(app=app, **{
             "listen": "http:" + self.web,
             **({} if websocket is None else {"websocket": websocket}), **pool})
+
+    def start(self, **how):
+        """The hub comes once a worker has loaded the application."""
+        super().start(**how)
+        if self.has_hub:
+            until(self.hub, "the hub")
+            self.fds_before, self.workers_before = self.count_fds()
+        return self
 
     def ws(self, **how):
         return WebSocket(self.web, **{"timeout": PATIENCE, **how})
@@ -88,13 +97,22 @@ class WsDaemon(Daemon):
         return self.wait_log(r"closed %s %d \[" % (ws_id, code), since)
 
     def hub(self, pool="www"):
-        """Pid of the pool's hub."""
-        for pid in children(self.pid):
-            with contextlib.suppress(OSError):
-                with open("/proc/%d/cmdline" % pid) as f:
-                    if re.search(r"\bhub\b.*\b%s\b" % pool, f.read()):
-                        return pid
-        return None
+        """Pid of the pool's hub; None if there is none now."""
+        return next((p for p in children(self.pid)
+                     if "hub of " + pool in command_line(p)), None)
+
+    def workers(self, pool=None):
+        """Without the hubs."""
+        return [p for p in super().workers(pool)
+                if "hub of " not in command_line(p)]
+
+
+def command_line(pid):
+    try:
+        with open("/proc/%d/cmdline" % pid) as f:
+            return f.read().replace("\0", " ")
+    except OSError:
+        return ""
 
 
 def id_of(ws):
