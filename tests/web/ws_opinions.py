@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 from harness import *
 import ws_cases
 from ws_client import WebSocket
-from ws_others import echo_server
+from ws_others import PROGRAMS, echo_server
 
 FULL = os.environ.get("FULL") == "yes"
 LATE = "judges UTF-8 at the end of a message"
@@ -79,6 +79,20 @@ def add(program, otherwise):
     check.__doc__ = "the cases against %s, but for what is listed" % program
     check.__name__ = program
     test(check)
+
+
+@test
+def mutated():
+    """the codec and wsproto's read the same of mutated cases"""
+    done = subprocess.run(
+        ["/usr/bin/python3", "-B", os.path.join(PROGRAMS, "differ_wsproto.py"),
+         os.path.join(BUILD, "tests", "websocket", "codec"),
+         "1000000" if FULL else "20000", "1"], stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True)
+    if "ModuleNotFoundError" in done.stderr:
+        raise Skip("no wsproto")
+    diag(done.stdout[-2000:])
+    assert done.stdout.startswith("ok "), done.stderr
 
 
 for program, otherwise in SERVERS.items():
