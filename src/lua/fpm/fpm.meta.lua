@@ -17,7 +17,13 @@
 ---@field stop? fun(): integer? before the worker leaves; not 0: it stays
 ---@field error? fun(env: fpm.env, message: string, traceback: string?): fpm.headers, fpm.body?
 ---answers a request that has failed
+---@field websocket? fpm.app.websocket
 ---@field roles? fpm.role[] that it serves; default { "responder" }
+
+---@class fpm.app.websocket
+---@field open? fun(ws: fpm.websocket, env: fpm.env): boolean|integer|nil
+---@field message? fun(ws: fpm.websocket, data: string, kind: fpm.kind)
+---@field close? fun(ws: fpm.websocket, code: integer, reason: string)
 
 ---@alias fpm.role "responder"|"authorizer"|"filter"
 
@@ -107,6 +113,38 @@ function response:flush() end
 ---@return string? message
 function response:close() end
 
+-- A WebSocket: lua-fpm-websocket(7).
+---@class fpm.websocket
+---@field id string
+---@field session string at most 4096 bytes, kept with the socket
+---@field protocol? string in open: one that the client offers
+local websocket = {}
+
+-- Send a message.
+---@param data string
+---@param kind? fpm.kind default "text"
+---@return true? sent
+---@return string? why
+function websocket:send(data, kind) end
+
+-- Begin to close it.
+---@param code? integer default 1000
+---@param reason? string
+---@return true? sent
+---@return string? why
+function websocket:close(code, reason) end
+
+-- Get what is published to a channel, or no longer.
+---@param channel string
+---@return true? sent
+---@return string? why
+function websocket:subscribe(channel) end
+
+---@param channel string
+---@return true? sent
+---@return string? why
+function websocket:unsubscribe(channel) end
+
 -- The library: each field is the module of that name, loaded when it is first
 -- used.
 ---@class fpm
@@ -121,6 +159,8 @@ function response:close() end
 ---@field log fpm.log
 ---@field lua51 fpm.lua51
 ---@field moonbridge fpm.moonbridge
+---@field publish fun(channel: string, data: string, kind: fpm.kind?): true?, string?
+---@field send fun(id: string, data: string, kind: fpm.kind?): true?, string?
 ---@field shared fpm.shared
 ---@field test fpm.test
 ---@field timeout fun(seconds: number?, f: function?, ...: any): any ...
