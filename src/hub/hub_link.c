@@ -178,8 +178,8 @@ write_work(struct buf *out, const struct hub_work *work)
 {
 	const struct hub_socket *s = work->socket;
 	size_t begun = hub_begin(out,
-	    work->kind == 0 ? HUB_CLOSED : HUB_MESSAGE, work->kind, work->code,
-	    s->id);
+	    work->kind == 0 ? HUB_CLOSED : HUB_MESSAGE, work->kind,
+	    work->kind == 0 ? work->code : s->subscriber.n, s->id);
 
 	hub_part(out, s->context, s->context_len);
 	hub_part(out, s->session, s->session_len);

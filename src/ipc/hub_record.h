@@ -24,6 +24,7 @@
 #define HUB_SESSION 4096 /* bytes of a session, at most */
 #define HUB_CONTEXT 4096 /* bytes of a context */
 #define HUB_CHANNEL 255	 /* bytes of a channel's name, at least one */
+#define HUB_CHANNELS 100 /* of a socket */
 
 enum hub_type {
 	/* A worker to the hub. */
@@ -44,8 +45,8 @@ enum hub_type {
 	HUB_AWAY = 'A',	       /* the worker is busy for longer */
 	HUB_BACK = 'B',
 	/* The hub to a worker; both count what is work, from 1 on. */
-	HUB_MESSAGE = 'M',     /* work: id, kind; parts: context, session,
-				  data */
+	HUB_MESSAGE = 'M',     /* work: id, kind, code: how many channels;
+				  parts: context, session, data */
 	HUB_CLOSED = 'X',      /* work: id, code; parts: context, session,
 				  reason */
 	HUB_TAKEN = 't',       /* works before this were returned */

@@ -94,7 +94,7 @@ call_open(lua_State *L)
 	o->status = 101;
 	if (!push_function(L, "open"))
 		return 0;
-	lua_websocket_push(L, o->socket->id, &none, o->socket);
+	lua_websocket_push(L, o->socket->id, &none, 0, o->socket);
 	lua_env_push(&o->app->req, L);
 	if (o->app->answers || o->app->develops) {
 		lua_pushvalue(L, -1);
@@ -148,7 +148,8 @@ deliver(lua_State *L)
 	d->heard = push_function(L, job->ended ? "close" : "message");
 	if (!d->heard)
 		return 0;
-	lua_websocket_push(L, job->id, &job->session, NULL);
+	lua_websocket_push(L, job->id, &job->session,
+	    job->ended ? 0 : job->code, NULL);
 	if (job->ended)
 		lua_pushinteger(L, job->code);
 	lua_pushlstring(L, job->data.data, job->data.len);

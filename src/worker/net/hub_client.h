@@ -34,7 +34,7 @@ void hub_client_tick(int64_t now);
 struct hub_job { /* points into what was received */
 	bool ended; /* the socket has ended: code, and data is the reason */
 	unsigned kind; /* of a message, WS_TEXT or WS_BINARY */
-	unsigned code;
+	unsigned code; /* of a message: how many channels it listens to */
 	uint64_t id;
 	struct hub_part context, session, data;
 };

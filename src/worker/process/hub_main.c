@@ -24,7 +24,6 @@
 
 #define FILES	  64   /* descriptors besides those of sockets and workers */
 #define FRAGMENTS 1000 /* of a message */
-#define CHANNELS  100  /* of a socket */
 #define WAITING	  1024 /* messages that wait for a worker */
 #define OUTPUT	  (256 * 1024 * 1024) /* bytes that wait for all clients */
 #define INPUT	  (64 * 1024 * 1024)  /* of messages that are not complete */
@@ -181,7 +180,7 @@ set_up(void)
 	const struct hub_options options = {
 		.connections = (unsigned)w->connections, .links = links(),
 		.message = (uint64_t)w->max_message, .fragments = FRAGMENTS,
-		.channels = CHANNELS, .waiting = WAITING,
+		.channels = HUB_CHANNELS, .waiting = WAITING,
 		.send_buffer = (size_t)w->send_buffer, .output = OUTPUT,
 		.input = INPUT, .ping = w->ping, .silence = w->silence,
 		.idle = w->idle, .close = tuning.close, .starved = starved };

@@ -12,6 +12,7 @@
 
 struct handle { /* its user value is the session */
 	uint64_t id;
+	unsigned channels; /* that it listens to, as far as is known */
 };
 
 /* The socket that is being opened; NULL: none is. */
@@ -125,9 +126,14 @@ static int
 ws_subscribe(lua_State *L)
 {
 	uint64_t id = check_socket(L);
+	struct handle *h = lua_touserdata(L, 1);
 	struct hub_part name;
 
 	check_channel(L, 2, &name);
+	if (h->channels >= HUB_CHANNELS)
+		luaL_error(L, "a socket listens to at most %d channels",
+		    HUB_CHANNELS);
+	h->channels++;
 	return say_part(L, id, HUB_SUBSCRIBE, 0, 0, &name);
 }
 
@@ -135,9 +141,12 @@ static int
 ws_unsubscribe(lua_State *L)
 {
 	uint64_t id = check_socket(L);
+	struct handle *h = lua_touserdata(L, 1);
 	struct hub_part name;
 
 	check_channel(L, 2, &name);
+	if (h->channels > 0)
+		h->channels--;
 	return say_part(L, id, HUB_UNSUBSCRIBE, 0, 0, &name);
 }
 
@@ -246,12 +255,13 @@ lua_websocket_setup(lua_State *L)
 
 void
 lua_websocket_push(lua_State *L, uint64_t id, const struct hub_part *session,
-    struct lua_opening *being_opened)
+    unsigned channels, struct lua_opening *being_opened)
 {
 	struct handle *handle = lua_newuserdatauv(L, sizeof(*handle), 1);
 
 	opening = being_opened;
 	handle->id = id;
+	handle->channels = channels;
 	lua_pushlstring(L, session->data, session->len);
 	lua_setiuservalue(L, -2, 1);
 	luaL_setmetatable(L, TYPE);

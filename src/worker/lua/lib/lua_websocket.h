@@ -35,10 +35,11 @@ struct lua_opening { /* of a socket that is not the hub's yet */
 /* Make the type of handles; may raise. */
 void lua_websocket_setup(lua_State *L);
 
-/* Push a handle.  opening: NULL, or it has not been opened yet, until
- * lua_websocket_opened. */
+/* Push a handle of a socket that listens to so many channels.  opening: NULL, or
+ * it has not been opened yet, until lua_websocket_opened. */
 void lua_websocket_push(lua_State *L, uint64_t id,
-    const struct hub_part *session, struct lua_opening *opening);
+    const struct hub_part *session, unsigned channels,
+    struct lua_opening *opening);
 void lua_websocket_opened(void);
 
 /* fpm.core.websocket: publish, send. */

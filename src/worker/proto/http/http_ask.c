@@ -20,15 +20,22 @@ http_ask_parse(struct http_ask *ask, const char *data,
 	return 400;
 }
 
-/* The value of the first field of that name, which is in lower case. */
+/* The value of the field of that name, which is in lower case; an empty one,
+ * which is good for none of them, if it is there twice. */
 static struct ws_text
 value_of(const struct http_ask *ask, const char *name)
 {
-	for (size_t i = 0; i < ask->nfields; i++)
-		if (http_span_is(ask->fields[i].name, name))
-			return (struct ws_text){ ask->fields[i].value.data,
-				ask->fields[i].value.len };
-	return (struct ws_text){ NULL, 0 };
+	struct ws_text text = { NULL, 0 };
+
+	for (size_t i = 0; i < ask->nfields; i++) {
+		if (!http_span_is(ask->fields[i].name, name))
+			continue;
+		if (text.at != NULL)
+			return (struct ws_text){ "", 0 };
+		text.at = ask->fields[i].value.data;
+		text.len = ask->fields[i].value.len;
+	}
+	return text;
 }
 
 int
