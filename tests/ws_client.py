@@ -3,6 +3,7 @@ of bytes, right or wrong, and a reader that lets a server get away with
 nothing (RFC 6455).  Python's standard library only."""
 
 import base64
+import contextlib
 import hashlib
 import os
 import select
@@ -366,9 +367,14 @@ class WebSocket:
                 raise EOFError("no close frame but " + event[0])
 
     def failed(self, timeout=None):
-        """The server ends it by itself: what it says, (code, "end")."""
+        """The server ends it by itself: what it says, (code, "end").  Its close
+        frame is answered, and the connection closed."""
         code = self.until_close(timeout)
-        return code, self.event(timeout)[0]
+        with contextlib.suppress(OSError):
+            self.send_close(code)
+        end = self.event(timeout)[0]
+        self.close()
+        return code, end
 
 
 def exchange(ws, writes, done, timeout, closes=False, once=False):

@@ -263,7 +263,7 @@ def other_upgrades():
 @test
 def slow_head():
     """an upgrade whose head stops coming: 408"""
-    with WsDaemon(timeouts={"read": "200ms", "stop": "10s"}) as other:
+    with WsDaemon(http={"read": "200ms"}) as other:
         status, _, _, sock = other.get(upgrade_request()[0][:-2])
         with sock:
             equal((status, sock.recv(1)), (408, b""))

@@ -18,7 +18,6 @@ SMALL = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)]
 def ends(ws, code, told=None, daemon=None, name=None, since=0):
     """The server closes with that code and ends TCP; close is told."""
     equal(ws.failed(), (code, "end"))
-    ws.close()
     (daemon or d).told(name, told or code, since)
 
 
@@ -95,7 +94,6 @@ def told_to_close():
             end(ws)
             if ws.sock.fileno() != -1 and code != 1006:
                 ws.failed()
-                ws.close()
             d.told(name, code, mark)
     with d.ws() as ws:
         name, mark = id_of(ws), d.log_mark()
@@ -166,6 +164,7 @@ def idle():
                 ws.raw(frame(PONG, event[1]))
                 pings += 1
             equal(event[:2], ("close", 1001))
+            ws.close()
             assert pings > 0, "no ping before"
             other.told(name, 1001, mark)
 
