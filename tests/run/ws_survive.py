@@ -132,6 +132,19 @@ def upgrade():
 
 
 @test
+def upgraded_hub():
+    """after USR2 it is the new file that serves the sockets there are"""
+    d = Lasting(app=FPM)
+    with crowd(d) as c:
+        install(NEXT, d.program)
+        d.usr2()
+        until(lambda: d.hub() and os.path.samestat(
+            os.stat("/proc/%d/exe" % d.hub()), os.stat(d.program)),
+            "a hub of the new file")
+        c.check()
+
+
+@test
 def message_in_hand():
     """a message that is in hand at a reload or an upgrade is finished by its
     old worker"""
