@@ -565,6 +565,39 @@ def listed(full=False):
             (c.size <= 1 << 18 and c.rounds == 1)]
 
 
+# ---- and what nobody thought of --------------------------------------------
+
+_small = []
+SNIPPETS = [frame(CLOSE, closing()), frame(PING), frame(TEXT, b"\xe2", False),
+            frame(CONTINUATION, b"\x82", False), frame(CONTINUATION, b"\xac"),
+            frame(BINARY, b"x" * 126)[:8], frame(BINARY, b"x", form=64)]
+
+
+def mutated(rnd):
+    """One or two small cases with a few bytes of them changed."""
+    if not _small:
+        _small.extend(data for data in (b"".join(c.writes()) for c in listed()
+                                        if c.size < 600) if len(data) < 600)
+    data = bytearray(rnd.choice(_small))
+    if rnd.random() < 0.4:
+        data += rnd.choice(_small)
+    for _ in range(rnd.choice((0, 1, 1, 1, 2, 3, 5))):
+        at = rnd.randrange(len(data) + 1)
+        kind = rnd.randrange(6)
+        if kind < 2 and at < len(data):
+            data[at] ^= 1 << rnd.randrange(8) if kind else rnd.randrange(256)
+        elif kind == 2:
+            del data[at:at + rnd.randrange(1, 5)]
+        elif kind == 3:
+            data[at:at] = rnd.randbytes(rnd.randrange(1, 4))
+        elif kind == 4:
+            other = rnd.choice(_small)
+            data[at:] = other[rnd.randrange(len(other)):]
+        else:
+            data[at:at] = rnd.choice(SNIPPETS)
+    return bytes(data)
+
+
 # ---- against a server ------------------------------------------------------
 
 

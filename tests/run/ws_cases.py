@@ -52,6 +52,34 @@ for section, about in (
 
 
 @test
+def mutated():
+    """cases with bytes changed, many at once, each closed from here at any
+    time: the daemon answers with good frames, and others are served"""
+    rnd = random.Random(os.environ.get("SEED", "1"))
+    with WsDaemon(websocket={"silence": "1s"}) as other, other.ws() as good:
+        hub, workers = other.hub(), other.workers()
+        for _ in range(1000 if FULL else 20):
+            open_ones = [other.ws() for _ in range(20)]
+            for ws in open_ones:
+                data = ws_cases.mutated(rnd)
+                cut = rnd.randrange(len(data) + 1)
+                with contextlib.suppress(OSError):
+                    ws.raw(data[:cut])
+                    ws.raw(data[cut:])
+            for ws in open_ones:
+                if rnd.random() < 0.5:
+                    ws.close()
+                    continue
+                with contextlib.suppress(OSError):
+                    ws.sock.shutdown(socket.SHUT_WR)
+                while ws.event()[0] not in ("end", "reset"):
+                    pass
+                ws.close()
+            equal(good.ask("x"), "x")
+        equal((other.hub(), other.workers()), (hub, workers))
+
+
+@test
 def default_limits():
     """the same sizes with the default limits: over 64 KB 1009"""
     small.start()

@@ -74,6 +74,16 @@ def through(proxy):
                      PATIENCE, False, **limits)
                  if says not in ("strict", "non-strict")]
         assert not wrong, "\n".join(wrong)
+        if d:
+            outlives(front)
+
+
+def outlives(front):
+    """A socket through a proxy does not notice a reload."""
+    with WebSocket(front.address, timeout=PATIENCE) as ws:
+        equal(ws.ask("before"), "before")
+        d.reload()
+        equal(ws.ask("behind"), "behind")
 
 
 for name, proxy in PROXIES.items():

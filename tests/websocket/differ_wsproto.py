@@ -19,35 +19,8 @@ from wsproto.frame_protocol import FrameProtocol, Opcode, ParseFailed
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 import ws_cases
-from ws_client import CONTINUATION, PING, TEXT, closing, frame
 
 BATCH = 500
-POOL = [data for data in (b"".join(c.writes()) for c in ws_cases.listed()
-                          if c.size < 600) if len(data) < 600]
-SNIPPETS = [frame(8, closing()), frame(PING), frame(TEXT, b"\xe2", False),
-            frame(CONTINUATION, b"\x82", False), frame(CONTINUATION, b"\xac"),
-            frame(2, b"x" * 126)[:8], frame(2, b"x", form=64)]
-
-
-def mutated(rnd):
-    data = bytearray(rnd.choice(POOL))
-    if rnd.random() < 0.4:
-        data += rnd.choice(POOL)
-    for _ in range(rnd.choice((0, 1, 1, 1, 2, 3, 5))):
-        at = rnd.randrange(len(data) + 1)
-        kind = rnd.randrange(6)
-        if kind < 2 and at < len(data):
-            data[at] ^= 1 << rnd.randrange(8) if kind else rnd.randrange(256)
-        elif kind == 2:
-            del data[at:at + rnd.randrange(1, 5)]
-        elif kind == 3:
-            data[at:at] = rnd.randbytes(rnd.randrange(1, 4))
-        elif kind == 4:
-            other = rnd.choice(POOL)
-            data[at:] = other[rnd.randrange(len(other)):]
-        else:
-            data[at:at] = rnd.choice(SNIPPETS)
-    return bytes(data)
 
 
 def theirs(data):
@@ -123,7 +96,8 @@ def main():
     rnd = random.Random(int(sys.argv[3]))
     ends, faults = collections.Counter(), 0
     for _ in range(int(sys.argv[2]) // BATCH):
-        for data, mine in codec.judge([mutated(rnd) for _ in range(BATCH)]):
+        for data, mine in codec.judge([ws_cases.mutated(rnd)
+                                       for _ in range(BATCH)]):
             end = mine[-1] if mine and mine[-1][0] in ("bad", "closed") \
                 else ("open",)
             ends[end[0] if end[0] != "bad" else "%s %d" % end] += 1
