@@ -29,6 +29,17 @@ hub_new(const struct hub_options *options)
 	return hub;
 }
 
+void
+hub_configure(struct hub *hub, const struct hub_options *options)
+{
+	const struct hub_options old = hub->options;
+
+	hub->options = *options;
+	hub->options.links = old.links;
+	hub->options.starved = old.starved;
+	hub->options.arg = old.arg;
+}
+
 static void
 bury(struct hub *hub)
 {
@@ -198,7 +209,7 @@ hub_leave(struct hub *hub, unsigned code, int64_t drain)
 bool
 hub_is_empty(const struct hub *hub)
 {
-	return hub->nsockets == 0;
+	return hub->nsockets == 0 || (hub->counts.open == 0 && hub->links == NULL);
 }
 
 void

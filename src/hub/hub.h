@@ -57,6 +57,10 @@ struct hub_counts {
 /* NULL with errno.  The options are copied. */
 struct hub *hub_new(const struct hub_options *options);
 
+/* Let it have other limits and times from now on; links, starved and arg stay.
+ * Sockets beyond a smaller number stay too. */
+void hub_configure(struct hub *hub, const struct hub_options *options);
+
 /* End all sockets without a word, and free it. */
 void hub_free(struct hub *hub);
 
@@ -79,7 +83,8 @@ int hub_turn(struct hub *hub, int64_t limit);
  * over `drain` ms. */
 void hub_leave(struct hub *hub, unsigned code, int64_t drain);
 
-/* True if no socket is open, and none of their ends waits for a worker. */
+/* True if no socket is open, and none of their ends waits for a worker; or can
+ * be told to one. */
 bool hub_is_empty(const struct hub *hub);
 
 void hub_count(const struct hub *hub, struct hub_counts *counts);

@@ -11,6 +11,7 @@
 #define TAG_STATUS 'T'
 #define TAG_ORDER  'B'
 #define TAG_RUN    'R'
+#define TAG_LIMITS 'L'
 
 static char timer[TIMER_NAME];
 
@@ -32,6 +33,12 @@ int
 channel_send_status(int channel, int memory)
 {
 	return send_message(channel, memory, (char[]){ TAG_STATUS }, 1);
+}
+
+int
+channel_send_limits(int channel, int memory)
+{
+	return send_message(channel, memory, (char[]){ TAG_LIMITS }, 1);
 }
 
 int
@@ -83,6 +90,10 @@ take(const unsigned char *data, size_t n, int fd,
 	if (data[0] == TAG_STATUS) {
 		*told = fd;
 		return CHANNEL_STATUS;
+	}
+	if (data[0] == TAG_LIMITS) {
+		*told = fd;
+		return CHANNEL_LIMITS;
 	}
 	if (data[0] == TAG_ORDER && n > 1) {
 		fd_close(&fd);

@@ -178,6 +178,8 @@ generation_open(struct generation *g)
 	timer_process_configure(&g->timer_process, g->conf);
 	/* Before the generation that it replaces has no use for it any more. */
 	hub_process_use(g->hub, &g->uses_hub, true);
+	hub_process_need(g->hub, g->websocket);
+	hub_process_configure(g->hub, &g->conf->websocket);
 	order_all(g, ORDER_OPEN);
 }
 
@@ -230,7 +232,19 @@ leave(struct generation *g, enum generation_action action, int64_t limit)
 	if (served && (last || empty))
 		board_set_last(g->board, true);
 	generation_serve_last(g, now);
-	tell_all_leave(g, limit);
+	hub_process_use(g->hub, &g->uses_hub, false);
+	if (last && hub_process_lingers(g->hub))
+		g->farewell = now + hub_process_farewell(g->conf);
+	else
+		tell_all_leave(g, limit);
+}
+
+/* Workers that have waited for the ends of WebSockets leave. */
+void
+generation_end_farewell(struct generation *g)
+{
+	g->farewell = 0;
+	tell_all_leave(g, g->conf->timeouts.stop);
 }
 
 void
@@ -269,6 +283,7 @@ generation_leave(struct generation *g, enum generation_event how,
 		leave(g, action, limit);
 		break;
 	case GENERATION_HASTEN:
+		g->farewell = 0;
 		tell_all_leave(g, limit);
 		break;
 	default:

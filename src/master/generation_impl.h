@@ -45,6 +45,9 @@ struct generation {
 	struct timer_process timer_process;
 	struct hub_process *hub; /* the pool's */
 	bool uses_hub;		 /* it counts among hub->users */
+	bool websocket; /* WORD_WEBSOCKET has come */
+	int64_t farewell; /* LAST: clock_ms() until which workers hear of the
+			     ends of WebSockets before they leave, 0: now */
 	struct logs logs;
 	struct board *board;
 	struct loop_timer timer;
@@ -123,6 +126,11 @@ void generation_watch(struct generation *g, bool on);
  * them. */
 bool generation_lacks_last(struct generation *g, int64_t now);
 void generation_serve_last(struct generation *g, int64_t now);
+
+/* ---- generation.c: the end ------------------------------------------------ */
+
+/* Have the workers leave that were kept for g->farewell. */
+void generation_end_farewell(struct generation *g);
 
 /* ---- generation.c -------------------------------------------------------- */
 

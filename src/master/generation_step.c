@@ -374,6 +374,11 @@ work(struct generation *g, int64_t now)
 
 	if (g->state == GENERATION_TRIAL)
 		return start_on(g, now);
+	if (g->state == GENERATION_LAST && g->farewell > 0) {
+		if (hub_process_lingers(g->hub) && g->farewell > now)
+			return g->farewell;
+		generation_end_farewell(g);
+	}
 	if (g->state == GENERATION_LAST) {
 		generation_serve_last(g, now);
 		return listen_set_settled(&g->listens) &&

@@ -390,7 +390,9 @@ heard_aside(struct generation *g, struct slot *slot, enum worker_word word)
 		generation_send_status(g, slot);
 		return true;
 	case WORD_WEBSOCKET:
-		hub_process_need(g->hub);
+		g->websocket = true;
+		if (generation_serves(g->state))
+			hub_process_need(g->hub, true);
 		return false;
 	case WORD_TAKEN:
 		logs_taken(&g->logs, generation_number(g, slot),

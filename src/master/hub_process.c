@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/tuning.h"
 #include "ipc/channel.h"
+#include "ipc/hub_limits.h"
 
 #define STARVED 500 /* ms that a hub's word that a message waits is believed:
 		       it repeats it sooner */
@@ -69,9 +70,24 @@ hub_process_close(struct hub_process *p, const void *arg)
 }
 
 void
-hub_process_need(struct hub_process *p)
+hub_process_need(struct hub_process *p, bool known)
 {
-	p->known = true;
+	p->known = known;
+}
+
+void
+hub_process_configure(const struct hub_process *p,
+    const struct conf_websocket *limits)
+{
+	int memory;
+
+	if (p->slot.state == SLOT_FREE || p->slot.channel == -1 ||
+	    p->slot.foreign)
+		return;
+	memory = hub_limits_make(limits);
+	if (memory != -1)
+		channel_send_limits(p->slot.channel, memory);
+	fd_close(&memory);
 }
 
 void
@@ -149,9 +165,8 @@ kill_overdue(struct hub_process *p)
 	slot_kill(&p->slot);
 }
 
-/* How long it may take to close all sockets. */
-static int64_t
-farewell(const struct conf_pool *pool)
+int64_t
+hub_process_farewell(const struct conf_pool *pool)
 {
 	return pool->websocket.drain + tuning.close + pool->timeouts.stop;
 }
@@ -160,19 +175,19 @@ int64_t
 hub_process_step(struct hub_process *p, const struct hub_process_order *order,
     int64_t now)
 {
-	bool wanted = p->users > 0;
+	bool wanted = p->users > 0 && p->known;
 
 	p->wake = order->wake;
 	p->arg = order->arg;
-	if (!lives(p) && wanted && p->known) {
+	if (!lives(p) && wanted) {
 		if (backoff_active(&p->backoff, now))
 			return p->backoff.until;
 		start(p, order, now);
 	}
 	if (!lives(p))
-		return wanted && p->known ? p->backoff.until : -1;
+		return wanted ? p->backoff.until : -1;
 	if (!wanted && p->slot.state != SLOT_LEAVING)
-		slot_tell_leave(&p->slot, farewell(order->pool));
+		slot_tell_leave(&p->slot, hub_process_farewell(order->pool));
 	if (p->slot.due != -1 && p->slot.due <= now)
 		kill_overdue(p);
 	return p->slot.due;

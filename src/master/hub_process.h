@@ -48,8 +48,11 @@ struct hub_process *hub_process_open(struct hub_process *other);
 /* Give it up; arg as in the orders of that generation. */
 void hub_process_close(struct hub_process *p, const void *arg);
 
-/* A worker has said WORD_WEBSOCKET. */
-void hub_process_need(struct hub_process *p);
+/* The generation that serves from now on has an application with WebSockets, or
+ * has not; it is configured so. */
+void hub_process_need(struct hub_process *p, bool known);
+void hub_process_configure(const struct hub_process *p,
+    const struct conf_websocket *limits);
 
 /* A generation begins to serve, *user becomes true; or does not any more. */
 void hub_process_use(struct hub_process *p, bool *user, bool serves);
@@ -61,6 +64,9 @@ void hub_process_use(struct hub_process *p, bool *user, bool serves);
  */
 int64_t hub_process_step(struct hub_process *p,
     const struct hub_process_order *order, int64_t now);
+
+/* ms that it may take to close all sockets. */
+int64_t hub_process_farewell(const struct conf_pool *pool);
 
 /* True if there is a process that no generation needs any more, to be waited
  * for. */

@@ -19,6 +19,7 @@
 #include "worker/net/poller.h"
 
 #define RECEIVE	 (64 * 1024)
+#define STARTS	 2000 /* ms that a hub may need until it answers */
 #define PAUSE	 200	     /* ms until the worker knocks again */
 #define MANY	 (32 * 1024) /* bytes of actions that do not wait for the end */
 #define OLD	 5	     /* ms; likewise */
@@ -33,6 +34,7 @@ static struct {
 	bool wanted; /* hub_client_open was called */
 	int fd;	     /* -1: not connected */
 	int64_t knock; /* clock_ms() at which to knock again, 0: never */
+	int64_t knocked; /* clock_ms() at which it did */
 	struct hub_claim *claim;
 	bool greeted; /* the hub has answered */
 	bool full;
@@ -146,6 +148,7 @@ knock(void)
 	if (connect_pair(pair) == 0) {
 		self.fd = pair[1];
 		self.knock = 0;
+		self.knocked = clock_ms();
 	} else {
 		close(pair[1]);
 	}
@@ -174,10 +177,18 @@ hub_client_tick(int64_t now)
 		knock();
 }
 
+/* What is sent to a hub that starts waits for it. */
+static bool
+is_there(void)
+{
+	return self.fd != -1 &&
+	    (self.greeted || clock_ms() - self.knocked < STARTS);
+}
+
 bool
 hub_client_takes(void)
 {
-	return self.greeted && !self.full;
+	return is_there() && !self.full;
 }
 
 /* ---- sending ------------------------------------------------------------------- */
@@ -235,14 +246,12 @@ hub_client_act(void)
 {
 	int64_t now;
 
-	if (self.fd == -1 || !self.greeted) {
-		if (!self.works) /* a hub may have answered meanwhile */
-			hub_client_receive();
-		if (self.fd == -1 || !self.greeted) {
-			buf_clear(&self.out);
-			errno = ENOTCONN;
-			return -1;
-		}
+	if (!is_there() && !self.works) /* it may have answered meanwhile */
+		hub_client_receive();
+	if (!is_there()) {
+		buf_clear(&self.out);
+		errno = ENOTCONN;
+		return -1;
 	}
 	if (!self.works)
 		return flush();

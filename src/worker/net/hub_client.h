@@ -21,7 +21,7 @@
 void hub_client_init(int door, int wait_set, uint64_t key);
 void hub_client_open(void);
 
-/* True if a hub answers, and takes more sockets. */
+/* True if there is a hub, or one starts, that takes more sockets. */
 bool hub_client_takes(void);
 
 /* clock_ms() at which hub_client_tick is due, -1: never.  It knocks again if

@@ -15,6 +15,7 @@
 #include "base/tuning.h"
 #include "hub/hub.h"
 #include "ipc/channel.h"
+#include "ipc/hub_limits.h"
 #include "ipc/hub_record.h"
 #include "ipc/score.h"
 #include "net/ws_frame.h"
@@ -38,6 +39,7 @@ static struct {
 	int64_t hungry; /* ms: the last such word */
 	bool orphaned;
 	unsigned told; /* how often to leave */
+	int64_t emptied; /* clock_ms() at which no socket was open any more */
 } self;
 
 static _Noreturn void
@@ -55,19 +57,28 @@ links(void)
 	return 4 * (unsigned)self.args->pool->workers.max + 16;
 }
 
-/* Without the right to raise the limit there are fewer sockets. */
+/* As many descriptors as the sockets need.  Without the right to raise the limit
+ * there are fewer sockets. */
 static void
 fit_files(struct conf_websocket *w)
 {
 	const int64_t others = (int64_t)links() + FILES;
-	struct rlimit limit;
+	rlim_t wanted = (rlim_t)(w->connections + others);
+	struct rlimit limit, more;
 
-	if (geteuid() == 0 || getrlimit(RLIMIT_NOFILE, &limit) == -1 ||
-	    (rlim_t)(w->connections + others) <= limit.rlim_max)
+	if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
+		return;
+	more = limit;
+	more.rlim_cur = wanted;
+	if (more.rlim_max < wanted)
+		more.rlim_max = wanted;
+	if (setrlimit(RLIMIT_NOFILE, &more) == 0)
 		return;
 	log_warning("no more than %lld descriptors are allowed, which is too "
 	    "few for websocket.connections = %lld",
 	    (long long)limit.rlim_max, (long long)w->connections);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
 	w->connections = (int64_t)limit.rlim_max - others;
 	if (w->connections < 1)
 		w->connections = 1;
@@ -81,7 +92,7 @@ take_rights(void)
 	struct why why;
 
 	fit_files(&pool->websocket);
-	pool->limits.files = pool->websocket.connections + links() + FILES;
+	pool->limits.files = 0;
 	if (privs_drop(pool, &self.args->inherited, &self.args->identity,
 		&why) == -1)
 		fail(why.text);
@@ -126,6 +137,34 @@ leave(unsigned code, int64_t drain)
 	hub_leave(self.hub, code, drain);
 }
 
+static struct hub_options
+options(void)
+{
+	const struct conf_websocket *w = &self.args->pool->websocket;
+
+	return (struct hub_options){
+		.connections = (unsigned)w->connections, .links = links(),
+		.message = (uint64_t)w->max_message, .fragments = FRAGMENTS,
+		.channels = HUB_CHANNELS, .waiting = WAITING,
+		.send_buffer = (size_t)w->send_buffer, .output = OUTPUT,
+		.input = INPUT, .ping = w->ping, .silence = w->silence,
+		.idle = w->idle, .close = tuning.close, .starved = starved };
+}
+
+/* A reload has changed the limits. */
+static void
+change_limits(int memory)
+{
+	struct conf_websocket *w = &self.args->conf->pools[0].websocket;
+	struct hub_options changed;
+
+	if (memory == -1 || hub_limits_take(memory, w) == -1)
+		return;
+	fit_files(w);
+	changed = options();
+	hub_configure(self.hub, &changed);
+}
+
 static void
 hear_channel(struct hub *hub, struct hub_watch *watch, uint32_t events)
 {
@@ -139,6 +178,8 @@ hear_channel(struct hub *hub, struct hub_watch *watch, uint32_t events)
 	message = channel_receive(self.args->channel, self.args->sinks, &told);
 	if (message == CHANNEL_STATUS)
 		fd_close(&told);
+	if (message == CHANNEL_LIMITS)
+		change_limits(told);
 	if (message != CHANNEL_CLOSED || self.orphaned)
 		return;
 	self.orphaned = true;
@@ -176,16 +217,9 @@ static void
 set_up(void)
 {
 	static const int numbers[] = { SIGTERM, SIGQUIT, SIGHUP, 0 };
-	const struct conf_websocket *w = &self.args->pool->websocket;
-	const struct hub_options options = {
-		.connections = (unsigned)w->connections, .links = links(),
-		.message = (uint64_t)w->max_message, .fragments = FRAGMENTS,
-		.channels = HUB_CHANNELS, .waiting = WAITING,
-		.send_buffer = (size_t)w->send_buffer, .output = OUTPUT,
-		.input = INPUT, .ping = w->ping, .silence = w->silence,
-		.idle = w->idle, .close = tuning.close, .starved = starved };
+	const struct hub_options first = options();
 
-	self.hub = hub_new(&options);
+	self.hub = hub_new(&first);
 	self.signal_fd = poller_signals(numbers);
 	if (self.hub == NULL || self.signal_fd == -1)
 		fail(strerror(errno));
@@ -198,16 +232,20 @@ set_up(void)
 }
 
 /* True once it was told to leave and no socket is left, but those whose end no
- * worker may ever hear of. */
+ * worker hears of within timeouts.stop. */
 static bool
 is_over(void)
 {
 	struct hub_counts counts;
+	int64_t now = clock_ms();
 
-	if (self.told == 0)
-		return false;
 	hub_count(self.hub, &counts);
-	return counts.open == 0;
+	if (self.told == 0 || counts.open > 0)
+		return false;
+	if (self.emptied == 0)
+		self.emptied = now;
+	return hub_is_empty(self.hub) ||
+	    now - self.emptied >= self.args->pool->timeouts.stop;
 }
 
 static int64_t
@@ -215,6 +253,9 @@ wait_limit(void)
 {
 	int64_t due = log_due(), now = clock_ms();
 
+	if (self.emptied > 0)
+		due = clock_sooner(due, self.emptied +
+		    self.args->pool->timeouts.stop);
 	return due == -1 ? -1 : due > now ? due - now : 0;
 }
 

@@ -209,7 +209,7 @@ channel_ready(void)
 	int late = -1;
 	enum channel_message message = hear_channel(&late);
 
-	if (message == CHANNEL_STATUS)
+	if (message == CHANNEL_STATUS || message == CHANNEL_LIMITS)
 		fd_close(&late); /* await_status has given up */
 	return message != CHANNEL_CLOSED && message != CHANNEL_EMPTY;
 }

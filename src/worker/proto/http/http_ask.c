@@ -1,5 +1,7 @@
 #include "worker/proto/http/http_ask.h"
 
+#include <string.h>
+
 #include "net/ws_handshake.h"
 
 int
@@ -44,7 +46,8 @@ http_ask_upgrade(const struct http_ask *ask, const struct http_scan *scan,
 {
 	static const struct ws_origins same = { NULL, 0 };
 	const struct ws_request request = {
-		.get = http_span_is(ask->method, "get"),
+		.get = ask->method.len == 3 &&
+		    memcmp(ask->method.data, "GET", 3) == 0,
 		.minor = scan->minor,
 		.host = value_of(ask, "host"),
 		.upgrade = value_of(ask, "upgrade"),
