@@ -101,6 +101,8 @@ struct hub {
 	bool paused;	   /* some sockets are */
 	bool full;	   /* as workers have been told */
 	bool leaving;
+	bool complained; /* about a worker: one that comes again and again is
+			    logged once */
 	uint16_t leave_code;
 	uint32_t random;
 };

@@ -68,9 +68,10 @@ cut(struct hub *hub, struct hub_link *link, const char *fault)
 
 	if (link->dead)
 		return;
-	if (fault != NULL)
+	if (fault != NULL && !hub->complained)
 		log_warning("a worker says what is no record (%s): it is not "
 		    "heard any more", fault);
+	hub->complained |= fault != NULL;
 	link->dead = true;
 	judge_works(hub, link);
 	close(link->fd);

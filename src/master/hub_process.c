@@ -10,9 +10,13 @@
 #include "base/tuning.h"
 #include "ipc/channel.h"
 #include "ipc/hub_limits.h"
+#include "ipc/hub_record.h"
 
 #define STARVED 500 /* ms that a hub's word that a message waits is believed:
 		       it repeats it sooner */
+
+#define LEAVE_OTHER (60 * 1000) /* ms that a hub of another build has to close
+				   its sockets */
 
 /* ---- made and closed ------------------------------------------------------- */
 
@@ -262,6 +266,7 @@ hub_process_hand_over(const struct hub_process *p, struct buf *out)
 	record_put_fd(out, "door_in", p->door[0]);
 	record_put_fd(out, "door_out", p->door[1]);
 	record_put_number(out, "known", p->known);
+	record_put_number(out, "version", HUB_VERSION);
 	if (!lives(p))
 		return;
 	board_hand_over(p->board, &record);
@@ -295,6 +300,12 @@ hub_process_take_over(const struct record *record, struct loop *loop,
 	}
 	if (record_find(record, "slot", &part))
 		slot_take_over(&p->slot, &part, loop, pool, heard, p);
+	/* Workers of this build could not talk to it. */
+	if (lives(p) && record_number(record, "version", 0) != HUB_VERSION) {
+		log_warning("pool %s: the process of WebSockets is of another "
+		    "build: it closes them, and is replaced", pool);
+		slot_tell_leave(&p->slot, LEAVE_OTHER);
+	}
 	if ((p->door[0] != -1 && p->door[1] != -1) || fd_pair(p->door) == 0)
 		return p;
 	free_process(p);

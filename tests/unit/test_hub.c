@@ -104,24 +104,6 @@ silent_worker(void)
 	return w;
 }
 
-static struct worker
-worker(void)
-{
-	struct worker w = silent_worker();
-	struct buf b = { 0 };
-	int fd = sealed_room("claim", sizeof(*w.claim));
-
-	ck_assert_int_ne(fd, -1);
-	w.claim = mmap(NULL, sizeof(*w.claim), PROT_READ | PROT_WRITE,
-	    MAP_SHARED, fd, 0);
-	hub_end(&b, hub_begin(&b, HUB_HELLO, 0, HUB_VERSION, 0));
-	ck_assert_int_eq(fd_send(w.fd, fd, b.data, b.len), (long)b.len);
-	close(fd);
-	buf_free(&b);
-	turn();
-	return w;
-}
-
 static void
 leave(struct worker *w)
 {
@@ -189,6 +171,25 @@ hear(struct worker *w)
 		w->work++;
 	buf_consume(&w->in, (size_t)n);
 	return text;
+}
+
+static struct worker
+worker(void)
+{
+	struct worker w = silent_worker();
+	struct buf b = { 0 };
+	int fd = sealed_room("claim", sizeof(*w.claim));
+
+	ck_assert_int_ne(fd, -1);
+	w.claim = mmap(NULL, sizeof(*w.claim), PROT_READ | PROT_WRITE,
+	    MAP_SHARED, fd, 0);
+	hub_end(&b, hub_begin(&b, HUB_HELLO, 0, HUB_VERSION, 0));
+	ck_assert_int_eq(fd_send(w.fd, fd, b.data, b.len), (long)b.len);
+	close(fd);
+	buf_free(&b);
+	turn();
+	ck_assert_str_eq(hear(&w), hub->full ? "f 0   " : "r 0   ");
+	return w;
 }
 
 static void
@@ -695,6 +696,7 @@ START_TEST(a_worker_gives_back_what_it_has_not_begun)
 	}
 	tell(&v, HUB_AWAY, 0, 0, 0, NULL);
 	tell(&v, HUB_RETURN, 0, 0, 2, NULL);
+	ck_assert_str_eq(hear(&v), "t 0   ");
 	ck_assert_str_eq(hear(&v), "");
 	ck_assert_uint_eq(counts().waiting, 2);
 	ck_assert_uint_gt(starved, 0);
@@ -979,7 +981,8 @@ START_TEST(a_worker_is_a_stranger)
 	struct peer p = open_peer(&v, 1);
 
 	tell(&w, lie->type, lie->kind, lie->code, 1, lie->text);
-	ck_assert_str_eq(hear(&w), lie->fatal ? "end" : "");
+	ck_assert_str_eq(hear(&w), lie->fatal ? "end" :
+	    lie->type == HUB_RETURN ? "t 0   " : "");
 	expect(&p, "");
 	send_frame(&p, 0x81, "x");
 	if (lie->fatal)
