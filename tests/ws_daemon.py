@@ -4,8 +4,8 @@ from harness import *
 from ws_client import *
 
 # A text message "lua CODE" runs it (ws and data are its arguments), any other
-# message comes back as it is; the header X-Lua is run by `open`, whose answer
-# is the code's.  What `close` was told stands in the log.
+# message comes back as it is; the header X-Lua is run by `open` and by a plain
+# request, whose answer is the code's.  What `close` was told stands in the log.
 APP = """
 local function chunk(code)
     return assert(load("local ws, data, kind = ... " .. code, "=message"))
@@ -23,6 +23,9 @@ function gate(path)
 end
 
 function app.accept(env)
+    if env.HTTP_X_LUA then
+        return {}, tostring(chunk("local env = ws " .. env.HTTP_X_LUA)(env))
+    end
     return { ["Content-Type"] = "text/plain" }, "page " .. env.REQUEST_URI
 end
 
