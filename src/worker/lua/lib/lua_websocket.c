@@ -20,12 +20,11 @@ static struct lua_opening *opening;
 
 /* ---- what is said --------------------------------------------------------- */
 
-/* Where records about a socket go. */
+/* Where records go: while a socket is being opened, all leave behind it. */
 static struct buf *
-actions_of(uint64_t id)
+actions(void)
 {
-	return opening != NULL && opening->id == id ? &opening->first :
-						      hub_client_actions();
+	return opening != NULL ? &opening->first : hub_client_actions();
 }
 
 /* Return true, or nil and why, for records that were appended. */
@@ -77,7 +76,7 @@ static int
 say_part(lua_State *L, uint64_t id, enum hub_type type, unsigned kind,
     unsigned code, const struct hub_part *part)
 {
-	struct buf *out = actions_of(id);
+	struct buf *out = actions();
 	size_t begun = hub_begin(out, type, kind, code, id);
 
 	hub_part(out, part->data, part->len);
@@ -278,7 +277,7 @@ lua_websocket_opened(void)
 static int
 publish(lua_State *L)
 {
-	struct buf *out = hub_client_actions();
+	struct buf *out = actions();
 	struct hub_part name, data;
 	unsigned kind;
 	size_t begun;

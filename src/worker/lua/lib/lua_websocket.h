@@ -25,7 +25,7 @@
 
 struct lua_opening { /* of a socket that is not the hub's yet */
 	uint64_t id;
-	struct buf first; /* what the application does with it */
+	struct buf first; /* what the application does meanwhile */
 	struct ws_text offered;	/* subprotocols */
 	char protocol[256];	/* chosen, or "" */
 	char session[HUB_SESSION];
