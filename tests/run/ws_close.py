@@ -162,10 +162,11 @@ def without_close_handler():
 
 @test
 def stopped():
-    """TERM closes all with 1001 within the drain time, and waits for the
-    answers"""
+    """TERM closes all with 1001 within the drain time, waits for the answers,
+    and close is told"""
     with WsDaemon(websocket={"drain": "500ms"}) as other:
         sockets = [other.ws() for _ in range(20)]
+        names = [id_of(ws) for ws in sockets]
         other.kill(signal.SIGTERM)
         for ws in sockets:
             equal(ws.until_close(), 1001)
@@ -173,6 +174,8 @@ def stopped():
             equal(ws.event(), ("end",))
             ws.close()
         equal(other.wait_exit(), 0)
+        for name in names:
+            other.told(name, 1001)
         other.check_gone()
         other.check_log()
         other.destroy()

@@ -191,13 +191,17 @@ def max_requests():
     d = Lasting(app=FPM, workers={"mode": "static", "max": 2,
                                   "max_requests": 5})
     with crowd(d) as c:
-        first = set(d.workers())
-        for i in range(20):
+        first, rounds = set(d.workers()), [0]
+
+        def others():
+            rounds[0] += 1
             for ws in c.sockets:
-                ws.send("%d" % i)
+                ws.send("%d" % rounds[0])
             for ws in c.sockets:
-                equal(ws.receive(), "%d" % i)
-        until(lambda: first - set(d.workers()), "other workers")
+                equal(ws.receive(), "%d" % rounds[0])
+            return first - set(d.workers())
+        until(others, "other workers")
+        c.check()
 
 
 @test
