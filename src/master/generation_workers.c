@@ -313,8 +313,10 @@ generation_status(const struct generation *g, struct status *status)
 {
 	if (status_collect(status, g->conf, g->board, g->listens.fds,
 		g->listens.n) == 0 &&
-	    timer_process_status(&g->timer_process, status) == 0)
+	    timer_process_status(&g->timer_process, status) == 0) {
+		hub_process_status(g->hub, status);
 		return 0;
+	}
 	status_free(status);
 	return -1;
 }

@@ -1,12 +1,16 @@
 #include "master/hub_process.h"
 
+#include <sys/mman.h>
+
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/sealed.h"
 #include "base/tuning.h"
 #include "ipc/channel.h"
 #include "ipc/hub_limits.h"
@@ -20,6 +24,19 @@
 
 /* ---- made and closed ------------------------------------------------------- */
 
+/* Without its page there are no numbers in the status. */
+static void
+map_page(struct hub_process *p)
+{
+	void *facts;
+
+	if (p->page == -1 || !sealed_is_room(p->page, sizeof(*p->facts)))
+		return;
+	facts = mmap(NULL, sizeof(*p->facts), PROT_READ, MAP_SHARED, p->page,
+	    0);
+	p->facts = facts == MAP_FAILED ? NULL : facts;
+}
+
 static struct hub_process *
 make(void)
 {
@@ -28,7 +45,7 @@ make(void)
 	if (p == NULL)
 		return NULL;
 	p->refs = 1;
-	p->door[0] = p->door[1] = -1;
+	p->door[0] = p->door[1] = p->page = -1;
 	p->board = board_new(1, NULL);
 	if (p->board != NULL)
 		return p;
@@ -41,6 +58,9 @@ free_process(struct hub_process *p)
 {
 	fd_close(&p->door[0]);
 	fd_close(&p->door[1]);
+	fd_close(&p->page);
+	if (p->facts != NULL)
+		munmap((void *)(uintptr_t)p->facts, sizeof(*p->facts));
 	board_free(p->board);
 	buf_free(&p->slot.output.line);
 	free(p);
@@ -56,10 +76,15 @@ hub_process_open(struct hub_process *other)
 		return other;
 	}
 	p = make();
-	if (p == NULL || fd_pair(p->door) == 0)
-		return p;
-	free_process(p);
-	return NULL;
+	if (p == NULL)
+		return NULL;
+	if (fd_pair(p->door) == -1) {
+		free_process(p);
+		return NULL;
+	}
+	p->page = sealed_room("lua-fpm-hub", sizeof(*p->facts));
+	map_page(p);
+	return p;
 }
 
 void
@@ -144,7 +169,7 @@ start(struct hub_process *p, const struct hub_process_order *order,
 	const struct spawn_order spawned = {
 		.args = { .kind = WORKER_KIND_HUB, .pool = order->pool,
 		    .identity = order->identity, .exchange = { -1, -1 },
-		    .door = p->door[0] },
+		    .door = p->door[0], .shared = &p->page, .nshared = 1 },
 		.board = p->board,
 	};
 
@@ -210,6 +235,14 @@ hub_process_waits(const struct hub_process *p, int64_t now)
 }
 
 void
+hub_process_status(const struct hub_process *p, struct status *status)
+{
+	status->has_hub = lives(p) && p->facts != NULL;
+	for (int i = 0; status->has_hub && i < HUB_FACTS; i++)
+		status->hub[i] = atomic_load(&p->facts->fact[i]);
+}
+
+void
 hub_process_hasten(struct hub_process *p, int64_t limit)
 {
 	if (p->users == 0 && lives(p))
@@ -265,6 +298,7 @@ hub_process_hand_over(const struct hub_process *p, struct buf *out)
 
 	record_put_fd(out, "door_in", p->door[0]);
 	record_put_fd(out, "door_out", p->door[1]);
+	record_put_fd(out, "page", p->page);
 	record_put_number(out, "known", p->known);
 	record_put_number(out, "version", HUB_VERSION);
 	if (!lives(p))
@@ -291,6 +325,8 @@ hub_process_take_over(const struct record *record, struct loop *loop,
 		return NULL;
 	p->door[0] = record_fd(record, "door_in");
 	p->door[1] = record_fd(record, "door_out");
+	p->page = record_fd(record, "page");
+	map_page(p);
 	p->known = record_number(record, "known", 0) != 0;
 	if (record_find(record, "board", &part))
 		board = board_take_over(&part);

@@ -16,12 +16,16 @@
 
 #include "conf/conf.h"
 #include "master/backoff.h"
+#include "ipc/hub_page.h"
 #include "master/slot.h"
+#include "status/status.h"
 
 struct hub_process {
 	unsigned refs;	/* generations that know it, */
 	unsigned users; /* and those of them that serve */
 	int door[2];	/* workers knock at [1], the hub hears at [0] */
+	int page;	/* hub_page.h, */
+	const struct hub_page *facts; /* mapped, or NULL */
 	struct board *board;
 	struct slot slot;
 	struct backoff backoff;
@@ -74,6 +78,9 @@ bool hub_process_lingers(const struct hub_process *p);
 
 /* True if a message waits, and no worker can take it. */
 bool hub_process_waits(const struct hub_process *p, int64_t now);
+
+/* Fill status->hub, if there is a process. */
+void hub_process_status(const struct hub_process *p, struct status *status);
 
 /* If no generation serves, have it leave within limit ms; or kill it. */
 void hub_process_hasten(struct hub_process *p, int64_t limit);

@@ -13,6 +13,7 @@
 #include "conf/conf.h"
 #include "conf/conf_timer.h"
 #include "ipc/board.h"
+#include "ipc/hub_page.h"
 
 struct status_timer {
 	char name[TIMER_NAME];
@@ -39,6 +40,8 @@ struct status { /* of one pool */
 	size_t nworkers;
 	struct status_timer *timers; /* to be added by the caller */
 	size_t ntimers;
+	bool has_hub; /* WebSockets; to be added by the caller, as the next */
+	uint64_t hub[HUB_FACTS];
 };
 
 /* In the master: collect the state of the pool now, by the board of any of its

@@ -261,11 +261,36 @@ put_timers(const struct status *status, struct status_writer *writer)
 	close(writer, "timers", NEST_LIST);
 }
 
+/* ---- WebSockets ---------------------------------------------------------- */
+
+static void
+put_websockets(const struct status *status, struct status_writer *writer)
+{
+	const uint64_t *n = status->hub;
+
+	if (!status->has_hub)
+		return;
+	open(writer, "websockets", NEST_OBJECT);
+	integer(writer, "open", n[HUB_SOCKETS]);
+	integer(writer, "opened", n[HUB_OPENED]);
+	integer(writer, "refused", n[HUB_REFUSED]);
+	integer(writer, "messages in", n[HUB_RECEIVED]);
+	integer(writer, "messages out", n[HUB_SENT]);
+	integer(writer, "messages waiting", n[HUB_WAITING]);
+	integer(writer, "channels", n[HUB_NAMES]);
+	integer(writer, "slow clients", n[HUB_SLOW]);
+	integer(writer, "silent clients", n[HUB_SILENT]);
+	integer(writer, "faulty clients", n[HUB_FAULTS]);
+	integer(writer, "lost", n[HUB_LOST]);
+	close(writer, "websockets", NEST_OBJECT);
+}
+
 void
 status_fields(const struct status *status, bool full,
     struct status_writer *writer)
 {
 	put_pool(status, writer);
+	put_websockets(status, writer);
 	put_timers(status, writer);
 	if (!full)
 		return;

@@ -31,6 +31,9 @@ GROUPS = {
     "responses": ["none", "1xx", "2xx", "3xx", "4xx", "5xx"],
     "recycled": ["requests", "age", "rss", "memory", "restart", "retire"],
     "backoff": ["state", "failures", "seconds"]}
+WEBSOCKETS = ["open", "opened", "refused", "messages in", "messages out",
+              "messages waiting", "channels", "slow clients",
+              "silent clients", "faulty clients", "lost"]
 BUCKET = ["le", "count"]
 WORKER = {
     "pid": int, "state": str, "start time": int, "start since": int,
@@ -150,6 +153,23 @@ def json_has_every_field():
     equal((other["request uri"], other["script"], other["user"]),
           ("/s?json&full", "/s", "-"))
     assert ann["request id"] != other["request id"] != "", workers
+
+
+@test
+def websockets():
+    """with WebSockets in the application: their numbers, in each format"""
+    with Daemon(app=app_source("eval.lua").replace(
+            "return app", "app.websocket = {}\nreturn app"),
+            status_path="/s") as other:
+        def ask(query):
+            return other.fetch(uri="/s?" + query).body.decode()
+        until(lambda: "websockets" in json.loads(ask("json")), "the hub")
+        equal(json.loads(ask("json"))["websockets"],
+              {name: 0 for name in WEBSOCKETS})
+        matches(r"(?m)^websockets messages waiting: +0$", ask(""))
+        root = xml.etree.ElementTree.fromstring(ask("xml"))
+        equal([e.tag.replace("-", " ") for e in root.find("websockets")],
+              WEBSOCKETS)
 
 
 @test

@@ -1,9 +1,11 @@
 #include "worker/process/hub_main.h"
 
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -12,10 +14,12 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/sealed.h"
 #include "base/tuning.h"
 #include "hub/hub.h"
 #include "ipc/channel.h"
 #include "ipc/hub_limits.h"
+#include "ipc/hub_page.h"
 #include "ipc/hub_record.h"
 #include "ipc/score.h"
 #include "net/ws_frame.h"
@@ -38,6 +42,7 @@ static struct {
 	int signal_fd;
 	int64_t hungry; /* ms: the last such word */
 	bool orphaned;
+	struct hub_page *page; /* NULL: none */
 	unsigned told; /* how often to leave */
 	int64_t emptied; /* clock_ms() at which no socket was open any more */
 } self;
@@ -231,8 +236,39 @@ set_up(void)
 	signal(SIGUSR1, SIG_IGN);
 }
 
-/* True once it was told to leave and no socket is left, but those whose end no
- * worker hears of within timeouts.stop. */
+/* ---- what it tells --------------------------------------------------------------- */
+
+static void
+map_page(void)
+{
+	const struct worker_args *args = self.args;
+	void *page;
+
+	if (args->nshared != 1 ||
+	    !sealed_is_room(args->shared[0], sizeof(*self.page)))
+		return;
+	page = mmap(NULL, sizeof(*self.page), PROT_READ | PROT_WRITE,
+	    MAP_SHARED, args->shared[0], 0);
+	self.page = page == MAP_FAILED ? NULL : page;
+}
+
+static void
+tell_facts(const struct hub_counts *c)
+{
+	const uint64_t facts[HUB_FACTS] = { [HUB_SOCKETS] = c->open,
+		[HUB_OPENED] = c->opened, [HUB_REFUSED] = c->refused,
+		[HUB_RECEIVED] = c->received, [HUB_SENT] = c->sent,
+		[HUB_WAITING] = c->waiting, [HUB_NAMES] = c->channels,
+		[HUB_SLOW] = c->slow, [HUB_SILENT] = c->silent,
+		[HUB_FAULTS] = c->faults, [HUB_LOST] = c->lost };
+
+	for (int i = 0; self.page != NULL && i < HUB_FACTS; i++)
+		atomic_store_explicit(&self.page->fact[i], facts[i],
+		    memory_order_relaxed);
+}
+
+/* Tell what is counted.  True once it was told to leave and no socket is left,
+ * but those whose end no worker hears of within timeouts.stop. */
 static bool
 is_over(void)
 {
@@ -240,6 +276,7 @@ is_over(void)
 	int64_t now = clock_ms();
 
 	hub_count(self.hub, &counts);
+	tell_facts(&counts);
 	if (self.told == 0 || counts.open > 0)
 		return false;
 	if (self.emptied == 0)
@@ -267,6 +304,7 @@ hub_main(const struct worker_args *args)
 	end_init(args);
 	take_rights();
 	set_up();
+	map_page();
 	score_idle(args->score);
 	worker_say(args, WORD_READY);
 	while (!is_over()) {
