@@ -129,7 +129,7 @@ END_TEST
 /* ---- what a worker is given ---------------------------------------------- */
 
 /* Standard three and a copy of the pipe that two of them are, channel, the
- * pool's exchange and its one listener. */
+ * pool's exchange, the door of its hub, and its one listener. */
 START_TEST(a_worker_has_only_its_own_descriptors)
 {
 	configure(POOL("a", "curious", STATIC("3"), "")
@@ -137,11 +137,11 @@ START_TEST(a_worker_has_only_its_own_descriptors)
 	start();
 	wait_log(5, "\\] ready$");
 	ck_assert_uint_eq(count_log("no more fds"), 5);
-	ck_assert_uint_eq(count_log("\\] fd "), 5 * 8);
+	ck_assert_uint_eq(count_log("\\] fd "), 5 * 9);
 	ck_assert_uint_eq(count_log("\\] fd 0 is /dev/null"), 5);
 	ck_assert_uint_eq(count_log("\\] fd [12] is pipe"), 10);
 	ck_assert_uint_eq(count_log("is pipe"), 5 * 3);
-	ck_assert_uint_eq(count_log("is socket"), 5 * 4);
+	ck_assert_uint_eq(count_log("is socket"), 5 * 5);
 	ck_assert_uint_eq(count_log("is .*/pid"), 0);
 	stop();
 }

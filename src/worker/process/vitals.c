@@ -49,6 +49,7 @@ vitals_init(const struct worker_args *args, int wait_set, int signals)
 	result = add(args->channel, "channel to the master");
 	for (int i = 0; i < 2; i++)
 		result |= add(args->exchange[i], "exchange with its siblings");
+	result |= add(args->door, "door of its hub");
 	for (size_t i = 0; i < args->nlisteners; i++)
 		result |= add(args->listeners[i], "listening socket");
 	/* By which others see that it lives (ipc/shared_lock.h). */
