@@ -41,13 +41,17 @@ def facts(d):
 
 
 def free(d, what):
-    """The worker is idle, and answers others: ten requests in a row."""
+    """The worker comes to rest, and answers others: ten requests in a row,
+    and nothing else is served meanwhile."""
     worker, = d.workers()
-    done = facts(d)[1]
     with d.talk() as c:
-        for n in range(10):
-            equal(c.fetch("return text('%d')" % n).text, str(n), what)
-    until(lambda: facts(d) == (0, done + 10), "no worker is busy: " + what)
+        def only_these():
+            done = facts(d)[1]
+            for n in range(10):
+                equal(c.fetch("return text('%d')" % n).text, str(n), what)
+            return facts(d) == (0, done + 10)
+
+        until(only_these, "no worker is busy: " + what)
     equal(d.workers(), [worker], "the same worker")
 
 

@@ -138,12 +138,19 @@ def blocks():
         assert http(front(0).port, path=path)[0] in (400, 403, 404), path
 
 
-def answer(port, path, **how):
+def answer(port, **how):
     """What can be compared of a response."""
-    status, headers, body = http(port, path=path, **how)
+    status, headers, body = http(port, **how)
     headers = sorted((k, v) for k, v in headers.items()
                      if k not in ("Date", "Connection", "Server"))
     return status, headers, body
+
+
+def oracle(port, **how):
+    """What fcgiwrap answers.  It says 502 if the program ended before its
+    body was passed on: whether that is so is a matter of chance."""
+    return until(lambda: [a for a in [answer(port, **how)] if a[0] != 502],
+                 "fcgiwrap is quicker than a program")[0]
 
 
 def environment(port, **how):
@@ -175,8 +182,8 @@ def as_fcgiwrap():
                 if name != "env.cgi":
                     how = {"method": method, "body": body}
                     path = "/cgi-bin/" + name
-                    equal(answer(ours, path, **how),
-                          answer(theirs, path, **how), (name, method))
+                    equal(answer(ours, path=path, **how),
+                          oracle(theirs, path=path, **how), (name, method))
 
 
 @test
