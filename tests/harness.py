@@ -438,6 +438,7 @@ class Daemon:
     says Daemon.program = QUICK: there they are a tenth (base/tuning.h)."""
 
     program = LUA_FPM
+    inside = ()  # the command that enters where it runs, if that is elsewhere
 
     def __init__(self, app=None, pools=None, top=None, dir=None, **pool):
         self.dir = dir or scratch()
@@ -517,8 +518,8 @@ class Daemon:
         environ.update(env or {})
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [program or self.program, *(args or ("-c", self.file))], stdin=stdin,
-                stdout=log, stderr=log, env=environ, cwd=self.dir,
+                [*self.inside, program or self.program,
+                 *(args or ("-c", self.file))], stdin=stdin, stdout=log, stderr=log, env=environ, cwd=self.dir,
                 start_new_session=True, pass_fds=pass_fds)
         self.notes = ""
         if self not in _live:
@@ -1252,6 +1253,8 @@ def tool(*args, timeout=None, program=LUA_FPM, **how):
 class Server:
     """A web server of the system in a scratch directory."""
 
+    host = "127.0.0.1"
+
     def __init__(self, dir):
         self.dir = dir
         self.port = free_port()
@@ -1267,7 +1270,7 @@ class Server:
         def answers():
             equal(self.process.poll(), None, "web server: " + self.tail())
             with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", self.port)).close()
+                socket.create_connection((self.host, self.port)).close()
                 return True
         until(answers, "the web server listens")
         return self
@@ -1363,10 +1366,10 @@ http {
 
 
 def http(port, method="GET", path="/", body=None, headers=None, lua=None,
-         timeout=None):
+         timeout=None, host="127.0.0.1"):
     """One HTTP request: (status, headers, body)."""
     import http.client
-    c = http.client.HTTPConnection("127.0.0.1", port,
+    c = http.client.HTTPConnection(host, port,
                                    timeout=timeout or PATIENCE)
     try:
         given = dict(headers or {})

@@ -16,7 +16,8 @@ NEEDS = ("redis-server",)
 class Database(Server):
     stop_signal = signal.SIGINT  # PostgreSQL: ends sessions, then itself
 
-    def __init__(self, kind):
+    def __init__(self, kind, host):
+        self.host = host
         super().__init__(tempfile.mkdtemp(prefix="lua-fpm-%s-" % kind,
                                           dir="/tmp"))
         if pool_user():
@@ -44,12 +45,12 @@ class Database(Server):
 
 
 class Postgres(Database):
-    def __init__(self):
+    def __init__(self, host="127.0.0.1"):
         found = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
         if not found:
             raise Skip("postgresql is not installed")
         self.bin = found[-1]
-        super().__init__("postgres")
+        super().__init__("postgres", host)
 
     def run(self):
         data = self.dir + "/data"
@@ -58,14 +59,17 @@ class Postgres(Database):
                 [self.bin + "/initdb", "-D", data, "-A", "trust", "-N", "-U",
                  "app", "--no-locale", "-E", "UTF8"], check=True,
                 stdout=subprocess.DEVNULL, **self.as_user())
+            with open(data + "/pg_hba.conf", "a") as f:
+                f.write("host all all samenet trust\n")
         self.launch([self.bin + "/postgres", "-D", data, "-p", str(self.port),
-                     "-h", "127.0.0.1", "-k", self.dir, "-F"],
+                     "-h", self.host, "-k", self.dir, "-F"],
                     **self.as_user())
         until(lambda: self.sql("select 1") == "1", "PostgreSQL answers")
 
     @property
     def address(self):
-        return "host=127.0.0.1 port=%d user=app dbname=postgres" % self.port
+        return "host=%s port=%d user=app dbname=postgres" % (self.host,
+                                                             self.port)
 
     def sql(self, text):
         r = subprocess.run([self.bin + "/psql", "-Atc", text, self.address],
@@ -78,12 +82,12 @@ class Redis(Database):
 
     def run(self):
         self.launch(["redis-server", "--port", str(self.port), "--bind",
-                     "127.0.0.1", "--dir", self.dir, "--save", "1 1",
+                     self.host, "--protected-mode", "no", "--dir", self.dir, "--save", "1 1",
                      "--daemonize", "no"], **self.as_user())
 
-    def __init__(self):
-        super().__init__("redis")
+    def __init__(self, host="127.0.0.1"):
+        super().__init__("redis", host)
 
     @property
     def address(self):
-        return "redis://127.0.0.1:%d" % self.port
+        return "redis://%s:%d" % (self.host, self.port)
