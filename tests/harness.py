@@ -306,6 +306,21 @@ def channel(d, pid):
     return found.pop()
 
 
+def exchange(pid):
+    """The descriptors at which a worker takes and gives connections of its
+    pool: two ends of one pair, both of them its own."""
+    if shutil.which("ss") is None:
+        raise Skip("no ss")
+    own = {link: fd for fd, link in fds(pid)}
+    for line in subprocess.run(["ss", "-xH"], capture_output=True,
+                               text=True, check=True).stdout.splitlines():
+        kind, *_, end, _, other = line.split()[:8]
+        ends = ["socket:[%s]" % inode for inode in (end, other)]
+        if kind == "u_seq" and all(link in own for link in ends):
+            return tuple(sorted(own[link] for link in ends))
+    raise AssertionError("there is no exchange: %r" % own)
+
+
 def kill(pid, signo):
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signo)

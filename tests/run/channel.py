@@ -34,21 +34,8 @@ def attack(d, what):
                  "a").body.decode()
 
 
-def seqpackets(d, pid, of_master):
-    """Descriptors of a worker: the exchange, which the master has too, or the
-    channel, of which it has the other end."""
-    with open("/proc/net/unix") as f:
-        inodes = {"socket:[%s]" % line.split()[6] for line in f
-                  if line.split()[4] == "0005"}
-    ours = {link for _, link in fds(d.pid)}
-    return [fd for fd, link in fds(pid) if link in inodes and
-            (link in ours) == of_master]
-
-
-def channel(d):
-    found = seqpackets(d, d.wait_ready(1, "a")[0], False)
-    equal(len(found), 1, "channels")
-    return found[0]
+def channel_of_a(d):
+    return channel(d, d.wait_ready(1, "a")[0])
 
 
 def cpu(pid):
@@ -69,7 +56,7 @@ def status(d, pool):
 def no_words():
     """messages that are no word, or too long: ignored, and said once"""
     with two() as d:
-        fd, pids = channel(d), d.workers()
+        fd, pids = channel_of_a(d), d.workers()
         for text in ("Z", "R ", "\\0", "x" * 5000, "\\255"):
             assert attack(d, "say(%d, '%s', 0)" % (fd, text)) == "1"
         d.wait_log(r"warning \[pool a\] \[pid %d\] says what is no word" %
@@ -88,7 +75,7 @@ def flood():
         d.wait_ready(1, "b")
         size = rss(d.pid)
         for word in "QCZHlw":
-            fd = channel(d)
+            fd = channel_of_a(d)
             before, begun = cpu(d.pid), time.monotonic()
             flood = Background(attack, d, "say(%d, '%s', 1500)" % (fd, word))
 
@@ -118,7 +105,7 @@ def asks_for_successors():
     """a worker that asks to be succeeded without end is, no more often than
     any other"""
     with two() as d:
-        fd = channel(d)
+        fd = channel_of_a(d)
         before = status(d, "a")["forks"]
         attack(d, "say(%d, 'X', 1000)" % fd)
         d.wait_ready(1, "a")
@@ -131,7 +118,7 @@ def descriptors():
     """words with descriptors, one and as many as there can be: the master
     keeps none of them"""
     with two() as d:
-        fd, before = channel(d), len(fds(d.pid))
+        fd, before = channel_of_a(d), len(fds(d.pid))
         for n in (1, 2, 253):
             for word in ("C", "Z", "much"):
                 equal(attack(d, "pass(%d, '%s', %d)" % (fd, word, n)), "true")
@@ -150,7 +137,7 @@ def slow_peer():
 def slow_descriptor():
     """a descriptor that lets who closes it wait for ever: not the master"""
     with two() as d, slow_peer() as port:
-        fd = channel(d)
+        fd = channel_of_a(d)
         d.kill(signal.SIGSTOP)  # or the worker might be the last to close
         equal(attack(d, "pass_slow(%d, 'C', %d)" % (fd, port)), "true")
         d.kill(signal.SIGCONT)
@@ -164,7 +151,7 @@ def slow_exchange():
     with two(timeouts={"stop": "500ms"}) as d, slow_peer() as port:
         d.expect("does not leave in time")
         gate, old = d.gate(), d.wait_ready(1, "a")[0]
-        give = max(seqpackets(d, old, True))
+        give = exchange(old)[1]
         held = Background(d.lua, LOAD % (d.dir + "/hostile.so") +
                           "hostile.pass_slow(%d, 'x', %d) " % (give, port) +
                           gate.lua, "a")
@@ -189,7 +176,7 @@ def closed():
             old = d.wait_ready(1, "a")[0]
             gate = d.gate()
             held = Background(d.lua, LOAD % (d.dir + "/hostile.so") +
-                              "hostile." + how % channel(d) + " " +
+                              "hostile." + how % channel_of_a(d) + " " +
                               gate.lua + "return {}, 'held'", "a")
             gate.wait()
             d.wait_log(r"\[pool a\] \[pid %d\] has closed its channel to the "
@@ -201,16 +188,15 @@ def closed():
 
 
 @test
-def exchange():
+def shut_exchange():
     """the exchange of a pool, shut down: it is said once, no worker is forked
     for what seems to come over it, and the next generation has another"""
     with two(workers={"mode": "ondemand", "max": 4,
                       "idle_timeout": "500ms"}) as d:
         d.fetch("a")
-        fds_ = seqpackets(d, d.wait_ready(1, "a")[0], True)
-        equal(len(fds_), 2, "ends of the exchange")
+        ends = exchange(d.wait_ready(1, "a")[0])
         before = status(d, "a")["forks"]
-        equal(attack(d, "shut(%d)" % fds_[0]), "true")
+        equal(attack(d, "shut(%d)" % ends[0]), "true")
         until(lambda: not d.workers("a"), "nobody is idle")
         d.wait_log("warning .*a worker of the pool at .*a.sock has shut down "
                    "the exchange")
@@ -226,8 +212,7 @@ def exchange():
         d.write_conf()
         d.reload()
         d.fetch("a")
-        fds_ = seqpackets(d, d.wait_ready(1, "a")[0], True)
-        equal(len(fds_), 2, "ends of the exchange")
+        ends = exchange(d.wait_ready(1, "a")[0])
         until(lambda: not d.workers("a"), "nobody is idle")
         assert "exchange" not in d.read_log(mark)
 

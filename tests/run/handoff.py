@@ -158,19 +158,12 @@ def take_fd(pid, fd):
     return got
 
 
-def exchange(d):
+def giving_end(d):
     """The end of the exchange to which the workers of a pool give."""
     if not ROOT:
         raise Skip("needs root")
-    one, other = (dict(fds(pid)) for pid in d.wait_ready(2))
-    shared = [fd for fd, link in one.items() if link.startswith("socket:") and
-              link in other.values()]
-    for fd in sorted(shared, reverse=True):
-        s = socket.socket(fileno=take_fd(d.workers()[0], fd))
-        if s.type == socket.SOCK_SEQPACKET:
-            return s
-        s.close()
-    raise AssertionError("there is no exchange")
+    pid = d.wait_ready(2)[0]
+    return socket.socket(fileno=take_fd(pid, exchange(pid)[1]))
 
 
 def give(sock, message, *connections):
@@ -203,7 +196,7 @@ class Given(CONNS[PROTOCOL]):
 def good_parcels():
     """what is given in the form that is promised is served"""
     with Daemon(workers=TWO) as d:
-        with exchange(d) as to:
+        with giving_end(d) as to:
             for data in (b"", request()[:40], request()):
                 with Given(to, data) as c:
                     if data != request():
@@ -226,7 +219,7 @@ def malformed():
                     whole.replace(b"bytes ", b"bytes 9"),
                     parcel(b"x" * (129 << 10)),
                     *(whole[:n] for n in range(0, len(whole), 7))]
-        with exchange(d) as to:
+        with giving_end(d) as to:
             wrong = (lambda: open("/dev/null"), socket.socket,
                      lambda: socket.socket(type=socket.SOCK_DGRAM),
                      lambda: socket.create_server(("127.0.0.1", 0)),
@@ -252,7 +245,7 @@ def full_sockets():
     """connections whose peer has not read for long: the write limit holds
     for the very first response"""
     with Daemon(workers=TWO, timeouts={"write": "500ms"}) as d:
-        with exchange(d) as to:
+        with giving_end(d) as to:
             peers = []
             for _ in range(4):
                 ours, theirs = socket.socketpair()
@@ -275,7 +268,7 @@ def shut_down():
     for it no more, and serve on"""
     with Daemon(workers=TWO) as d:
         pids = d.wait_ready(2)
-        with exchange(d) as to:
+        with giving_end(d) as to:
             to.shutdown(socket.SHUT_RDWR)
         for pid in pids:
             d.wait_log(r"pid %d\] .*the exchange has been shut down" % pid)
