@@ -5,7 +5,8 @@
 -- another: nothing here runs at the same time as anything else here.
 
 local fpm = require "fpm" -- the library: see lua-fpm-app(7)
-local notes = require "notes" -- the files beside this one are on package.path
+local chat = require "chat" -- the files beside this one are on package.path
+local notes = require "notes"
 local pages = require "pages"
 local primes = require "primes"
 
@@ -16,7 +17,7 @@ local MAX_NAME, MAX_TEXT, MAX_FORM = 60, 1000, 16 * 1024
 local directory = package.path:match("^([^;]*)/%?%.lua")
 local worker = { pid = fpm.worker.pid or "?", served = 0, started = os.time(), restarts = 0 }
 local message = { text = "", read_at = 0 }
-local style = ""
+local style, script = "", ""
 
 local function read_file(name)
     local file, why = io.open(directory .. "/" .. name, "rb")
@@ -30,19 +31,21 @@ end
 
 local function read_files()
     message = { text = read_file("message.txt"), read_at = os.time() }
-    style = read_file("style.css")
+    style, script = read_file("style.css"), read_file("chat.js")
     fpm.watch(directory .. "/style.css") -- a change counts like one of code
+    fpm.watch(directory .. "/chat.js")
 end
 
 -- ---- responses ---------------------------------------------------------------
 
--- No script, no frame, nothing from elsewhere: should an unescaped byte of a
--- visitor ever get through, the browser will not run it.
+-- No script but a file of ours, no frame, nothing from elsewhere: should an
+-- unescaped byte of a visitor ever get through, the browser will not run it.
 local function headers(status)
     return {
         Status = status,
         ["Content-Type"] = "text/html; charset=utf-8",
         ["Content-Security-Policy"] = "default-src 'none'; " ..
+            "script-src 'self'; connect-src 'self'; " ..
             "style-src 'self'; form-action 'self'; base-uri 'none'; " ..
             "frame-ancestors 'none'",
         ["X-Content-Type-Options"] = "nosniff",
@@ -87,17 +90,32 @@ end
 
 -- Does the form come from one of our own pages?  Browsers say with every
 -- POST where it came from, so another site cannot post in a visitor's name.
+-- The Host that some nginx hand on has lost its port.
 local function is_ours(env)
-    local origin = env.headers.origin
-    return origin == nil or origin:match("^%a+://(.*)$") == env.headers.host
+    local origin, host = env.headers.origin, env.headers.host
+    local from = origin and origin:match("^%a+://(.*)$")
+    return origin == nil or from == host or
+        from ~= nil and from:gsub(":%d+$", "") == host
+end
+
+-- The fields of a form, or nil and the status of what is wrong with it.  How much
+-- a client sends is the client's choice, how much is kept is ours.
+local function fields_of(env)
+    if not is_ours(env) then
+        return nil, 403
+    end
+    return env:form { max_body = MAX_FORM, max_files = 0 }
+end
+
+-- A browser that is sent on does not post again when the page is reloaded.
+local function send_on(path, name)
+    return fpm.http.redirect(path, 303, {
+        ["Set-Cookie"] = fpm.cookie.write("name", fpm.url.encode(name)),
+    })
 end
 
 local function sign(env, path)
-    if not is_ours(env) then
-        return failure(403, path)
-    end
-    -- How much a client sends is the client's choice, how much is kept is ours.
-    local fields, status = env:form { max_body = MAX_FORM, max_files = 0 }
+    local fields, status = fields_of(env)
     if not fields then
         return failure(status, path)
     end
@@ -112,10 +130,37 @@ local function sign(env, path)
         env.errors:write("a note could not be kept: ", why, "\n")
         return failure(503, path)
     end
-    -- Send the browser on: reloading the page does not post again.
-    return fpm.http.redirect("/notes", 303, {
-        ["Set-Cookie"] = fpm.cookie.write("name", fpm.url.encode(name)),
-    })
+    return send_on("/notes", name)
+end
+
+local function show_chat(status, draft)
+    draft.max_name, draft.max_text = chat.MAX_NAME, chat.MAX_TEXT
+    if not chat.is_open() then
+        return headers(503), pages.closed_chat(worker)
+    end
+    return headers(status),
+        pages.chat(worker, chat.messages(), chat.count(), draft)
+end
+
+local function enter_chat(env)
+    return show_chat(200, { name = fpm.url.decode(env.cookies.name or "") })
+end
+
+-- What a browser without a WebSocket says; those that have one are told.
+local function say(env, path)
+    local fields, status = fields_of(env)
+    if not fields then
+        return failure(status, path)
+    elseif not chat.is_open() then
+        return show_chat(503, {})
+    end
+    local name = fields.name or ""
+    local said, problem = chat.say(env.REMOTE_ADDR or "", name, fields.text)
+    if not said then
+        return show_chat(422, { name = name, text = fields.text,
+            problem = problem })
+    end
+    return send_on("/chat", name)
 end
 
 -- A body may be a function: it is called until it returns nil, and each piece
@@ -181,6 +226,11 @@ local function stylesheet()
         ["Cache-Control"] = "max-age=60" }, style
 end
 
+local function chat_script()
+    return { ["Content-Type"] = "text/javascript; charset=utf-8",
+        ["Cache-Control"] = "max-age=60" }, script
+end
+
 -- Browsers ask for an icon; this site has none.
 local function icon()
     return { Status = 204, ["Cache-Control"] = "max-age=86400" }
@@ -191,11 +241,13 @@ end
 local routes = {
     ["/"] = { GET = home },
     ["/notes"] = { GET = guest_book, POST = sign },
+    ["/chat"] = { GET = enter_chat, POST = say },
     ["/primes"] = { GET = stream },
     ["/request"] = { GET = show_request },
     ["/worker"] = { GET = show_worker },
     ["/error"] = { GET = fail },
     ["/style.css"] = { GET = stylesheet },
+    ["/chat.js"] = { GET = chat_script },
     ["/favicon.ico"] = { GET = icon },
 }
 
@@ -250,6 +302,9 @@ function app.accept(env)
     end
     return handler(env, path)
 end
+
+-- WebSockets; they come at addresses with "http:" before them.
+app.websocket = chat.websocket
 
 -- On SIGHUP: read again what may have changed.
 function app.restart()

@@ -8,6 +8,7 @@ local pages = {}
 local links = {
     { path = "/", label = "Home" },
     { path = "/notes", label = "Guest book" },
+    { path = "/chat", label = "Chat" },
     { path = "/primes", label = "Streaming" },
     { path = "/request", label = "Request" },
     { path = "/worker", label = "Worker" },
@@ -86,6 +87,8 @@ workers, kept by lua-fpm, shares the work.</p>
 <div><dt><a href="/notes">Guest book</a></dt>
 <dd>A form, its checks, a redirect after the post, and notes that every worker
 sees.</dd></div>
+<div><dt><a href="/chat">Chat</a></dt>
+<dd>WebSockets: open it in two windows, or on your telephone.</dd></div>
 <div><dt><a href="/primes">Streaming</a></dt>
 <dd>A response that is sent while it is still being worked out.</dd></div>
 <div><dt><a href="/request?colour=green&amp;size=7">Request</a></dt>
@@ -165,6 +168,96 @@ function pages.notes(worker, notes, shared, draft)
             "know them, and they go when it leaves.",
         list = notes_list(notes),
     }))
+end
+
+local function chat_list(messages)
+    local items = {}
+    for i, message in ipairs(messages) do
+        local time = math.tointeger(message.time)
+        items[i] = html([[
+<li data-number="{number}" data-name="{name}">
+<p class="note"><bdi>{name}</bdi> <time datetime="{iso}">{shown}</time></p>
+<p class="text" dir="auto">{text}</p>
+</li>
+]], {
+            number = message.number,
+            name = message.name,
+            text = message.text,
+            iso = os.date("!%Y-%m-%dT%H:%M:%SZ", time),
+            shown = os.date("%H:%M", time),
+        })
+    end
+    return items
+end
+
+-- The page is whole without its script, which only adds what comes while one
+-- looks at it: chat.js shows what is hidden here, and fills it.
+function pages.chat(worker, messages, count, draft)
+    return page("Chat", "/chat", worker, html([[
+<div class="chat">
+<div>
+<div class="log" id="log" role="log" aria-label="Messages" tabindex="0">
+<ol class="messages" id="messages">{list}</ol>
+</div>
+<form method="post" action="/chat" accept-charset="utf-8" id="say">
+{problem}
+<p class="problem" role="alert" id="trouble" hidden></p>
+<div class="fields">
+<div><label for="name">Name</label>
+<input id="name" name="name" value="{name}" maxlength="{max_name}"
+ autocomplete="nickname" required></div>
+<div><label for="text">Message</label>
+<input id="text" name="text" value="{text}" maxlength="{max_text}"
+ autocomplete="off" enterkeyhint="send" required></div>
+<button type="submit">Send</button>
+</div>
+</form>
+</div>
+<aside>
+<p class="state" role="status" id="state">Not live: reload the page to see
+what is new.</p>
+<section aria-labelledby="counted">
+<h2 id="counted">Counter</h2>
+<p class="count"><output id="count">{count}</output>
+<button type="button" id="raise" aria-label="Add one" hidden>+1</button></p>
+</section>
+<section aria-labelledby="who" id="present" hidden>
+<h2 id="who">Here <small id="how-many"></small></h2>
+<ul class="people" id="people"></ul>
+</section>
+</aside>
+</div>
+<p class="note" id="why" hidden>No WebSocket could be opened. Where this page
+comes over FastCGI, which cannot carry them, give the pool an address for HTTP
+as well, <code>listen = ( "/run/lua-fpm/www.sock", "http:127.0.0.1:8081" )</code>,
+and let the web server hand <code>/chat/socket</code> to that one:
+lua-fpm-websocket(7) shows how. Until then messages are sent all the same, and
+those of others are here after a reload of the page.</p>
+<p class="note">The last 100 messages are kept for a day at most, in memory that
+all workers of this pool share: a worker may go and come, this page does not
+notice. They are gone when lua-fpm is stopped.</p>
+<script src="/chat.js" defer></script>
+]], {
+        list = chat_list(messages),
+        count = count,
+        problem = problem_of(draft),
+        name = draft.name or "",
+        text = draft.text or "",
+        max_name = draft.max_name,
+        max_text = draft.max_text,
+    }))
+end
+
+function pages.closed_chat(worker)
+    return page("Chat", "/chat", worker, html([[
+<p>The workers of this pool need a place for what they share. Give them one:</p>
+<dl>
+<dt>in the configuration of the pool</dt>
+<dd><code>shared: { chat = "1M"; };</code></dd>
+<dt>on the command line</dt>
+<dd><code>lua-fpm --shared chat=1M app.lua</code></dd>
+</dl>
+]]))
 end
 
 local function table_of(rows)

@@ -338,7 +338,7 @@ def example():
     subprocess.run(["chmod", "-R", "u+w,a+rX", e.dir + "/example"], check=True)
     e.set_pool("www", **{**e.pools["www"], "app": e.dir + "/example/app.lua"})
     with e:
-        for path in ("/", "/notes", "/request?a=%3Cb%3E", "/worker"):
+        for path in ("/", "/notes", "/chat", "/request?a=%3Cb%3E", "/worker"):
             b.open("http://%s%s" % (e.tcp, path))
             b.until("return document.readyState === 'complete'")
             assert b.js("return document.querySelector('h1, h2').textContent")

@@ -21,6 +21,7 @@ BUILD = Path(os.environ.get("TOP_BUILDDIR", TOP / "build"))
 PAGES = {
     "/": (200, "Words from a file"),
     "/notes": (200, "Guest book"),
+    "/chat": (200, "Counter"),
     "/primes": (200, "40 million"),
     "/request?a=%3Cb%3E": (200, "&lt;b&gt;"),
     "/worker": (200, "Requests served"),
@@ -119,6 +120,21 @@ def pages(tap, site, whole):
     got, headers, _ = site.ask("/worker", "DELETE")
     tap.ok(got == 405 and headers["Allow"] == "GET",
            "a method that is not there is answered 405", got, headers)
+
+
+def chat(tap, site):
+    """The page's WebSocket; tests/web/chat.py looks at what is said there."""
+    connection = site.connect()
+    connection.request("GET", "/chat/socket", headers={
+        "Upgrade": "websocket", "Connection": "Upgrade",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "Origin": "http://127.0.0.1:%d" % connection.port})
+    response = connection.getresponse()
+    connection.close()
+    tap.ok(response.status == 101 and response.headers[
+        "Sec-WebSocket-Accept"] == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
+        "the chat has its WebSocket", response.status, response.headers)
 
 
 def worker_of(text):
@@ -231,6 +247,7 @@ def serve(tap, nginx, whole):
                    *(scratch / "stderr").read_text().splitlines())
             if up:
                 pages(tap, site, whole)
+                chat(tap, site)
                 if whole:
                     guest_book(tap, site)
                 edit(tap, site)
