@@ -99,8 +99,8 @@ class WsDaemon(Daemon):
         """`close` was called for that socket, with that code."""
         return self.wait_log(r"closed %s %d \[" % (ws_id, code), since)
 
-    def hub(self, pool="www"):
-        """Pid of the pool's hub; None if there is none now."""
+    def hub(self, pool=""):
+        """Pid of the pool's hub, or of any; None if there is none now."""
         return next((p for p in children(self.pid)
                      if "hub of " + pool in command_line(p)), None)
 
