@@ -57,10 +57,8 @@ fd_pair(int fds[2])
 	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds);
 }
 
-#define FDS_MOST 253 /* descriptors in one message: SCM_MAX_FD */
-
 union fd_control { /* aligned as cmsg(3) requires */
-	char room[CMSG_SPACE(FDS_MOST * sizeof(int))];
+	char room[CMSG_SPACE(FD_MOST * sizeof(int))];
 	struct cmsghdr align;
 };
 
@@ -95,28 +93,19 @@ fd_discard(int fd)
 	close(fd);
 }
 
-/* Keep the first descriptor in *fd, close the others. */
-static void
-take_fds(const struct cmsghdr *head, int *fd)
+static size_t
+take_fds(const struct cmsghdr *head, int *fds)
 {
-	const unsigned char *at = CMSG_DATA(head);
 	size_t n = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-	int one;
 
-	for (; n > 0; n--, at += sizeof(one)) {
-		memcpy(&one, at, sizeof(one));
-		if (*fd == -1)
-			*fd = one;
-		else
-			fd_discard(one);
-	}
+	memcpy(fds, CMSG_DATA(head), n * sizeof(int));
+	return n;
 }
 
 /* The buffer has room for all descriptors of a message, because the kernel
- * closes those that do not fit, and may wait (see fd_discard).  *cut: this
- * process had no room for one. */
-static long
-receive(int sock, int *fd, bool *cut, void *data, size_t n)
+ * closes those that do not fit, and may wait (see fd_discard). */
+long
+fd_receive_all(int sock, int fds[FD_MOST], size_t *nfds, void *data, size_t n)
 {
 	union fd_control control;
 	struct iovec iov = { data, n };
@@ -126,7 +115,7 @@ receive(int sock, int *fd, bool *cut, void *data, size_t n)
 	struct cmsghdr *head;
 	long done;
 
-	*fd = -1;
+	*nfds = 0;
 	/* A peer that closed with messages unread causes one ECONNRESET, ahead
 	 * of its own last messages and of end of file. */
 	do
@@ -134,25 +123,28 @@ receive(int sock, int *fd, bool *cut, void *data, size_t n)
 	while (done == -1 && errno == ECONNRESET);
 	if (done == -1)
 		return -1;
-	*cut = (msg.msg_flags & MSG_CTRUNC) != 0;
 	for (head = CMSG_FIRSTHDR(&msg); head != NULL;
 	    head = CMSG_NXTHDR(&msg, head))
 		if (head->cmsg_level == SOL_SOCKET &&
 		    head->cmsg_type == SCM_RIGHTS)
-			take_fds(head, fd);
-	return done;
+			*nfds += take_fds(head, fds + *nfds);
+	if (*nfds > 0 || (msg.msg_flags & MSG_CTRUNC) == 0)
+		return done;
+	errno = EMFILE;
+	return -1;
 }
 
 long
 fd_receive(int sock, int *fd, void *data, size_t n)
 {
-	bool cut;
-	long done = receive(sock, fd, &cut, data, n);
+	int fds[FD_MOST];
+	size_t nfds;
+	long done = fd_receive_all(sock, fds, &nfds, data, n);
 
-	if (done == -1 || *fd != -1 || !cut)
-		return done;
-	errno = EMFILE;
-	return -1;
+	*fd = nfds > 0 ? fds[0] : -1;
+	while (nfds > 1)
+		fd_discard(fds[--nfds]);
+	return done;
 }
 
 bool
@@ -169,9 +161,8 @@ fd_has_room(int fd)
 long
 fd_receive_bytes(int sock, void *data, size_t n)
 {
-	bool cut;
 	int fd;
-	long done = receive(sock, &fd, &cut, data, n);
+	long done = fd_receive(sock, &fd, data, n);
 
 	fd_discard(fd);
 	return done;

@@ -36,6 +36,12 @@ int fd_pair(int fds[2]);
 long fd_send(int sock, int fd, const void *data, size_t n);
 long fd_receive(int sock, int *fd, void *data, size_t n);
 
+/* As fd_receive, with all descriptors of the message: *nfds of them, which the
+ * caller closes. */
+#define FD_MOST 253 /* of one message: SCM_MAX_FD of the kernel */
+long fd_receive_all(int sock, int fds[FD_MOST], size_t *nfds, void *data,
+    size_t n);
+
 /* True if this process has room for one more descriptor, like `fd`, so that the
  * next fd_receive loses none.  False with errno. */
 bool fd_has_room(int fd);
@@ -46,7 +52,7 @@ long fd_receive_bytes(int sock, void *data, size_t n);
 
 /* Close a descriptor (-1: none) that another process has sent, without
  * waiting: clears SO_LINGER first, with which close(2) of a socket can wait
- * for its peer. */
+ * for its peer.  A hostile sender can make it wait (base/fd_leave.h). */
 void fd_discard(int fd);
 
 /* Open the file of `fd` once more, under whatever name it has now.  Returns a

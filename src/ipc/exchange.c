@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/fd_leave.h"
 #include "base/log.h"
 #include "ipc/record.h"
 
@@ -73,31 +74,31 @@ void
 exchange_note_waiting(const int exchange[2], int64_t now)
 {
 	static char message[EXCHANGE_MESSAGE + NUMBER];
+	int fds[ROUND];
+	size_t i = 0, n;
 	ino_t first = 0; /* of the first connection: it marks the end of a
 			    round */
 	struct stat st = { 0 };
 	bool again = false;
-	size_t n;
 	long got;
-	int fd;
 
-	for (int i = 0; i < ROUND && !again && fd_has_room(exchange[0]);
-	    i++) {
-		got = fd_receive(exchange[0], &fd, message, EXCHANGE_MESSAGE);
+	for (; i < ROUND && !again && fd_has_room(exchange[0]); i++) {
+		got = fd_receive_leaving(exchange[0], &fds[i], message,
+		    EXCHANGE_MESSAGE);
 		if (got <= 0)
-			return;
+			break;
 		n = (size_t)got;
-		if (fd != -1 && is_readable(fd))
+		if (fds[i] != -1 && is_readable(fds[i]))
 			n = note_time(message, n, now);
-		put_back(exchange[1], fd, message, n);
-		if (fd == -1)
+		put_back(exchange[1], fds[i], message, n);
+		if (fds[i] == -1)
 			continue;
-		fstat(fd, &st);
+		fstat(fds[i], &st);
 		again = st.st_ino == first;
 		if (first == 0)
 			first = st.st_ino;
-		close(fd);
 	}
+	fd_leave(fds, i);
 }
 
 bool

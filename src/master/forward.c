@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/fd_leave.h"
 #include "base/log.h"
 #include "ipc/exchange.h"
 #include "net/sock.h"
@@ -72,29 +73,31 @@ pass_on(const struct forward *f, int fd, size_t n)
 	if (fd_send(f->to[i < f->n ? i : 0], fd, message, n) == -1)
 		log_warning("a connection is lost on its way to another "
 		    "pool: %s", strerror(errno));
-	close(fd);
 }
 
 static void
 ready(void *arg, int from, short revents)
 {
 	struct forward *f = arg;
+	int fds[TURN];
+	size_t passed = 0;
 	long n;
-	int fd;
 
 	(void)revents;
-	for (int i = 0; i < TURN; i++) {
+	while (passed < TURN) {
 		if (!has_room(f)) {
 			loop_unwatch(f->loop, from);
 			loop_timer_set(f->loop, &f->timer,
 			    clock_ms() + PAUSE);
-			return;
+			break;
 		}
-		n = fd_receive(from, &fd, message, sizeof(message));
+		n = fd_receive_leaving(from, &fds[passed], message,
+		    sizeof(message));
 		if (n <= 0)
-			return;
-		pass_on(f, fd, (size_t)n);
+			break;
+		pass_on(f, fds[passed++], (size_t)n);
 	}
+	fd_leave(fds, passed);
 }
 
 struct forward *

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "base/fd_leave.h"
 #include "base/log.h"
 #include "ipc/exchange.h"
 #include "master/generation_impl.h"
@@ -161,8 +162,12 @@ take_listens(struct generation *g, const struct record *record, struct why *why)
 	}
 	if (result == 0 && leaving)
 		listen_set_shut(&g->listens, g->options->loop);
-	fd_close(&before.exchange[0]);
-	fd_close(&before.exchange[1]);
+	if (same) {
+		fd_close(&before.exchange[0]);
+		fd_close(&before.exchange[1]);
+	} else {
+		fd_leave(before.exchange, 2);
+	}
 	return result;
 }
 

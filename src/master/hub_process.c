@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/fd_leave.h"
 #include "base/log.h"
 #include "base/sealed.h"
 #include "base/tuning.h"
@@ -56,8 +57,7 @@ make(void)
 static void
 free_process(struct hub_process *p)
 {
-	fd_close(&p->door[0]);
-	fd_close(&p->door[1]);
+	fd_leave(p->door, 2);
 	fd_close(&p->page);
 	if (p->facts != NULL)
 		munmap((void *)(uintptr_t)p->facts, sizeof(*p->facts));

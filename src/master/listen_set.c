@@ -12,13 +12,13 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/fd_leave.h"
 #include "base/log.h"
 #include "ipc/exchange.h"
 
 #define FULL_PAUSE  5	 /* ms until an exchange that was full is tried again */
 #define AWAIT_PAUSE 50	 /* ms until handshakes are looked at again */
 #define AWAIT_MOST  2000 /* ms; a lost packet is sent again after 1000 */
-#define HANDED_MOST 1024 /* more messages than an exchange holds */
 
 /* True if the exchange was shut down, which any process that has the pair can
  * do; poll(2) then reports it as readable for ever. */
@@ -173,16 +173,17 @@ listen_set_end(struct listen_set *set)
 	shutdown(set->exchange[1], SHUT_WR);
 }
 
-/* Discard what is left: a connection that is closed along with the exchange
- * might make the close wait (SO_LINGER). */
+/* Nobody else holds an exchange that has ended, nor what is left in it. */
 static void
-empty_exchange(struct listen_set *set)
+close_exchange(struct listen_set *set)
 {
-	char byte;
-
-	for (int i = 0; i < HANDED_MOST; i++)
-		if (fd_receive_bytes(set->exchange[0], &byte, 1) == -1)
-			break;
+	if (has_ended(set)) {
+		fd_leave(set->exchange, 2);
+	} else {
+		fd_close(&set->exchange[0]);
+		fd_close(&set->exchange[1]);
+	}
+	fd_leave(&set->held, 1);
 }
 
 void
@@ -192,17 +193,13 @@ listen_set_close(struct listen_set *set)
 	if (set->timers != NULL)
 		loop_timer_clear(set->timers, &set->timer);
 	forward_free(set->forward);
-	if (set->fds != NULL && has_ended(set))
-		empty_exchange(set);
+	if (set->fds != NULL)
+		close_exchange(set);
 	for (size_t i = 0; i < set->n; i++) {
 		if (!set->left)
 			listen_leave(set->listeners[i]);
 		listen_put(set->listeners[i]);
 	}
-	for (int i = 0; i < 2 && set->fds != NULL; i++)
-		fd_close(&set->exchange[i]);
-	if (set->fds != NULL)
-		fd_close(&set->held);
 	free(set->listeners);
 	free(set->fds);
 	free(set->protocols);
@@ -282,7 +279,11 @@ listen_set_waiting(struct listen_set *set)
 static bool
 give(struct listen_set *set)
 {
-	if (set->held != -1 && !has_ended(set) &&
+	if (set->held != -1 && has_ended(set)) {
+		fd_leave(&set->held, 1);
+		set->held = -1;
+	}
+	if (set->held != -1 &&
 	    (!exchange_has_room(set->exchange[1]) ||
 		exchange_give_fresh(set->exchange[1], set->held,
 		    set->held_protocol, set->held_since) == -1))

@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/fd_leave.h"
 #include "ipc/channel.h"
 
 #define WORDS_TURN 16	/* words read from a worker in one turn */
@@ -72,7 +73,8 @@ hear(struct slot *slot, unsigned most)
 	long n = 1;
 
 	for (; most > 0 && slot->channel != -1; most--) {
-		n = fd_receive_bytes(slot->channel, message, sizeof(message));
+		n = fd_receive_leaving(slot->channel, NULL, message,
+		    sizeof(message));
 		if (n < 1)
 			break;
 		slot->words++;

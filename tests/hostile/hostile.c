@@ -354,21 +354,47 @@ pass(lua_State *L)
 	return 1;
 }
 
-/* pass_slow(fd, text, port): with a connection to that port whose last owner
- * waits at close(2) until all that was written to it has been taken. */
+/* A connection to that port whose last owner waits at close(2) until all that
+ * was written to it has been taken. */
 static int
-pass_slow(lua_State *L)
+slow_connection(int port)
 {
 	const struct linger slow = { 1, 600 };
 	const struct sockaddr_in at = { .sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-		.sin_port = htons((uint16_t)number(L, 3)) };
+		.sin_port = htons((uint16_t)port) };
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	connect(fd, (const struct sockaddr *)&at, sizeof(at));
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &slow, sizeof(slow));
 	while (send(fd, &at, sizeof(at), MSG_DONTWAIT) > 0)
 		;
+	return fd;
+}
+
+/* The end of a pair in whose queue a descriptor lies, which is closed here. */
+static int
+wrapped(int fd)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == -1)
+		return fd;
+	send_with(pair[0], "x", fd, 1);
+	close(pair[0]);
+	close(fd);
+	return pair[1];
+}
+
+/* pass_slow(fd, text, port, depth): with a connection as above, that lies in as
+ * many sockets. */
+static int
+pass_slow(lua_State *L)
+{
+	int fd = slow_connection(number(L, 3));
+
+	for (int depth = number(L, 4); depth > 0; depth--)
+		fd = wrapped(fd);
 	lua_pushboolean(L, send_with(number(L, 1), luaL_checkstring(L, 2), fd,
 	    1) != -1);
 	close(fd);

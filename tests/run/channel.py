@@ -135,35 +135,42 @@ def slow_peer():
 
 @test
 def slow_descriptor():
-    """a descriptor that lets who closes it wait for ever: not the master"""
-    with two() as d, slow_peer() as port:
-        fd = channel_of_a(d)
-        d.kill(signal.SIGSTOP)  # or the worker might be the last to close
-        equal(attack(d, "pass_slow(%d, 'C', %d)" % (fd, port)), "true")
-        d.kill(signal.SIGCONT)
-        for _ in range(3):
-            equal(status(d, "b")["total processes"], 1)
+    """a descriptor that lets who closes it wait for ever, itself or what lies
+    in it: not the master"""
+    for depth in 0, 1, 3:
+        with two() as d, slow_peer() as port:
+            fd = channel_of_a(d)
+            d.kill(signal.SIGSTOP)  # or the worker might be the last to close
+            equal(attack(d, "pass_slow(%d, 'C', %d, %d)" % (fd, port, depth)),
+                  "true")
+            d.kill(signal.SIGCONT)
+            for _ in range(3):
+                equal(status(d, "b")["total processes"], 1)
 
 
 @test
 def slow_exchange():
-    """the same, handed on where nobody takes it, when the pool goes"""
-    with two(timeouts={"stop": "500ms"}) as d, slow_peer() as port:
-        d.expect("does not leave in time")
-        gate, old = d.gate(), d.wait_ready(1, "a")[0]
-        give = exchange(old)[1]
-        held = Background(d.lua, LOAD % (d.dir + "/hostile.so") +
-                          "hostile.pass_slow(%d, 'x', %d) " % (give, port) +
-                          gate.lua, "a")
-        gate.wait()
-        d.drop_pool("a")
-        d.write_conf()
-        d.reload()
-        until(lambda: not alive(old), "the worker is gone")
-        until(lambda: not os.path.exists(d.dir + "/a.sock"), "and the pool")
-        equal(status(d, "b")["total processes"], 1)
-        held.join(PATIENCE)
-        d.fds_before = d.count_fds()[0]
+    """the same, handed on where nobody takes it, when the pool goes: in the
+    exchange, and at the door of a hub"""
+    for depth in 0, 1:
+        with two(timeouts={"stop": "500ms"}) as d, slow_peer() as port:
+            d.expect("does not leave in time")
+            gate, old = d.gate(), d.wait_ready(1, "a")[0]
+            _, (_, *gives) = seqpackets(d, old)
+            equal(len(gives), 2, "ends to give to")
+            held = Background(d.lua, LOAD % (d.dir + "/hostile.so") + "".join(
+                "hostile.pass_slow(%d, 'x', %d, %d) " % (fd, port, depth)
+                for fd in gives) + gate.lua, "a")
+            gate.wait()
+            d.drop_pool("a")
+            d.write_conf()
+            d.reload()
+            until(lambda: not alive(old), "the worker is gone")
+            until(lambda: not os.path.exists(d.dir + "/a.sock"),
+                  "and the pool")
+            equal(status(d, "b")["total processes"], 1)
+            held.join(PATIENCE)
+            d.fds_before = d.count_fds()[0]
 
 
 @test
@@ -188,15 +195,15 @@ def closed():
 
 
 @test
-def shut_exchange():
+def exchange():
     """the exchange of a pool, shut down: it is said once, no worker is forked
     for what seems to come over it, and the next generation has another"""
     with two(workers={"mode": "ondemand", "max": 4,
                       "idle_timeout": "500ms"}) as d:
         d.fetch("a")
-        ends = exchange(d.wait_ready(1, "a")[0])
+        _, (out, _, _) = seqpackets(d, d.wait_ready(1, "a")[0])
         before = status(d, "a")["forks"]
-        equal(attack(d, "shut(%d)" % ends[0]), "true")
+        equal(attack(d, "shut(%d)" % out), "true")
         until(lambda: not d.workers("a"), "nobody is idle")
         d.wait_log("warning .*a worker of the pool at .*a.sock has shut down "
                    "the exchange")
@@ -212,7 +219,7 @@ def shut_exchange():
         d.write_conf()
         d.reload()
         d.fetch("a")
-        ends = exchange(d.wait_ready(1, "a")[0])
+        equal(len(seqpackets(d, d.wait_ready(1, "a")[0])[1]), 3)
         until(lambda: not d.workers("a"), "nobody is idle")
         assert "exchange" not in d.read_log(mark)
 

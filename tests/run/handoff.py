@@ -158,12 +158,13 @@ def take_fd(pid, fd):
     return got
 
 
-def giving_end(d):
+def exchange(d):
     """The end of the exchange to which the workers of a pool give."""
     if not ROOT:
         raise Skip("needs root")
     pid = d.wait_ready(2)[0]
-    return socket.socket(fileno=take_fd(pid, exchange(pid)[1]))
+    _, (_, give, _) = seqpackets(d, pid)
+    return socket.socket(fileno=take_fd(pid, give))
 
 
 def give(sock, message, *connections):
@@ -196,7 +197,7 @@ class Given(CONNS[PROTOCOL]):
 def good_parcels():
     """what is given in the form that is promised is served"""
     with Daemon(workers=TWO) as d:
-        with giving_end(d) as to:
+        with exchange(d) as to:
             for data in (b"", request()[:40], request()):
                 with Given(to, data) as c:
                     if data != request():
@@ -219,7 +220,7 @@ def malformed():
                     whole.replace(b"bytes ", b"bytes 9"),
                     parcel(b"x" * (129 << 10)),
                     *(whole[:n] for n in range(0, len(whole), 7))]
-        with giving_end(d) as to:
+        with exchange(d) as to:
             wrong = (lambda: open("/dev/null"), socket.socket,
                      lambda: socket.socket(type=socket.SOCK_DGRAM),
                      lambda: socket.create_server(("127.0.0.1", 0)),
@@ -245,7 +246,7 @@ def full_sockets():
     """connections whose peer has not read for long: the write limit holds
     for the very first response"""
     with Daemon(workers=TWO, timeouts={"write": "500ms"}) as d:
-        with giving_end(d) as to:
+        with exchange(d) as to:
             peers = []
             for _ in range(4):
                 ours, theirs = socket.socketpair()
@@ -268,7 +269,7 @@ def shut_down():
     for it no more, and serve on"""
     with Daemon(workers=TWO) as d:
         pids = d.wait_ready(2)
-        with giving_end(d) as to:
+        with exchange(d) as to:
             to.shutdown(socket.SHUT_RDWR)
         for pid in pids:
             d.wait_log(r"pid %d\] .*the exchange has been shut down" % pid)

@@ -87,7 +87,8 @@ def client_never_closes():
     first"""
     with d.ws() as ws:
         ws.send_close(1001)
-        equal(ws.failed(), (1001, "end"))
+        equal(ws.event(), ("close", 1001, b""))
+        equal(ws.event(), ("end",))
 
 
 @test
@@ -97,7 +98,8 @@ def client_half_closes():
     with d.ws() as ws:
         ws.send_close(4000)
         ws.sock.shutdown(socket.SHUT_WR)
-        equal(ws.failed(), (4000, "end"))
+        equal(ws.event(), ("close", 4000, b""))
+        equal(ws.event(), ("end",))
 
 
 @test

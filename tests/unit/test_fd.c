@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/fd_leave.h"
 
 #include "unit.h"
 
@@ -182,6 +183,32 @@ START_TEST(no_descriptor_keeps_who_closes_it)
 }
 END_TEST
 
+/* Nor does what lies in the queue of one that is closed. */
+START_TEST(what_is_left_keeps_nobody)
+{
+	int pair[2], inner[2], slow = slow_connection(), got;
+	char byte;
+
+	ck_assert_int_eq(fd_pair(pair), 0);
+	ck_assert_int_eq(fd_pair(inner), 0);
+	ck_assert_int_eq(fd_send(inner[0], slow, "x", 1), 1);
+	close(slow);
+	ck_assert_int_eq(fd_send(pair[0], inner[1], "x", 1), 1);
+	close(inner[0]);
+	close(inner[1]);
+	ck_assert_int_eq(fd_receive_leaving(pair[1], NULL, &byte, 1), 1);
+	ck_assert_int_eq(fd_send(pair[0], slow_connection(), "x", 1), 1);
+	fd_leave((int[]) { -1, -1 }, 2);
+	ck_assert_int_eq(fd_receive_leaving(pair[1], &got, &byte, 1), 1);
+	fd_leave(&got, 1);
+	ck_assert_int_eq(fcntl(got, F_GETFD), -1);
+	fd_leave(pair, 2);
+	ck_assert_int_eq(fcntl(pair[1], F_GETFD), -1);
+	while (wait(NULL) > 0)
+		;
+}
+END_TEST
+
 START_TEST(a_word_travels_alone)
 {
 	int pair[2], got = 99;
@@ -246,6 +273,7 @@ suite(void)
 	tcase_add_test(t, a_descriptor_travels);
 	tcase_add_test(t, of_two_descriptors_one_arrives);
 	tcase_add_test(t, no_descriptor_keeps_who_closes_it);
+	tcase_add_test(t, what_is_left_keeps_nobody);
 	tcase_add_test(t, a_word_travels_alone);
 	tcase_add_test(t, sending_never_waits_nor_kills);
 	tcase_add_test(t, last_words_outlive_unread_ones);
