@@ -70,6 +70,9 @@ int hub_watch(struct hub *hub, struct hub_watch *watch, int fd,
     uint32_t events);
 int hub_rewatch(struct hub *hub, struct hub_watch *watch, int fd,
     uint32_t events);
+/* Close fd, and hear no more of it: while another process has it too, close(2)
+ * alone ends no watch (epoll(7), Q6). */
+void hub_unwatch(struct hub *hub, int fd);
 
 /* Serve a worker over its end of a stream pair, which is the hub's from here
  * on.  0, or -1 with errno: ENOSPC, there are too many; ENOMEM. */

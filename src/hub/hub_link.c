@@ -74,7 +74,7 @@ cut(struct hub *hub, struct hub_link *link, const char *fault)
 	hub->complained |= fault != NULL;
 	link->dead = true;
 	judge_works(hub, link);
-	close(link->fd);
+	hub_unwatch(hub, link->fd);
 	while (*at != link)
 		at = &(*at)->next;
 	*at = link->next;

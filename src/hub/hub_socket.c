@@ -180,7 +180,7 @@ void
 hub_socket_free(struct hub *hub, struct hub_socket *s)
 {
 	if (s->fd != -1)
-		close(s->fd);
+		hub_unwatch(hub, s->fd);
 	wheel_clear(&hub->wheel, &s->timer);
 	drop_bytes(hub, &s->input);
 	drop_bytes(hub, &s->message);
@@ -227,7 +227,7 @@ end(struct hub *hub, struct hub_socket *s, unsigned code)
 	if (s->state == HUB_STATE_ENDED)
 		return;
 	note_end(s, code, NULL, 0);
-	close(s->fd);
+	hub_unwatch(hub, s->fd);
 	s->fd = -1;
 	s->state = HUB_STATE_ENDED;
 	wheel_clear(&hub->wheel, &s->timer);

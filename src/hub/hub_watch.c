@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include "hub/hub_impl.h"
 
 int
@@ -14,4 +16,11 @@ hub_rewatch(struct hub *hub, struct hub_watch *watch, int fd, uint32_t events)
 	struct epoll_event event = { .events = events, .data.ptr = watch };
 
 	return epoll_ctl(hub->epoll, EPOLL_CTL_MOD, fd, &event);
+}
+
+void
+hub_unwatch(struct hub *hub, int fd)
+{
+	epoll_ctl(hub->epoll, EPOLL_CTL_DEL, fd, NULL);
+	close(fd);
 }

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -482,6 +483,33 @@ START_TEST(a_peer_that_just_goes_has_1006)
 	close(p.fd);
 	turn();
 	ck_assert_str_eq(hear(&w), "X 1 1006 c s ");
+	leave(&w);
+}
+END_TEST
+
+/* A worker closes its descriptor when it has been given, which may be after the
+ * socket's end. */
+START_TEST(nothing_is_heard_of_a_socket_that_has_ended)
+{
+	struct worker w = worker();
+	struct buf b = { 0 };
+	size_t begun = hub_begin(&b, HUB_OPEN, 0, 0, 1);
+	int pair[2];
+
+	mallopt(M_PERTURB, 85);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
+	    pair), 0);
+	for (const char *const *part = (const char *[]){ "101", "\x88\x80mask",
+	    "", "", NULL }; *part != NULL; part++)
+		hub_part(&b, *part, strlen(*part));
+	hub_end(&b, begun);
+	ck_assert_int_eq(fd_send(w.fd, pair[0], b.data, b.len), (long)b.len);
+	buf_free(&b);
+	turn();
+	ck_assert_uint_eq(counts().open, 0);
+	close(pair[1]);
+	turn();
+	close(pair[0]);
 	leave(&w);
 }
 END_TEST
@@ -1049,6 +1077,7 @@ suite(void)
 	tcase_add_test(t, a_close_is_answered_and_told);
 	tcase_add_test(t, a_peer_may_say_close_and_go);
 	tcase_add_test(t, a_peer_that_just_goes_has_1006);
+	tcase_add_test(t, nothing_is_heard_of_a_socket_that_has_ended);
 	tcase_add_test(t, the_end_is_told_after_the_last_message);
 	tcase_add_test(t, an_application_may_close);
 	tcase_add_loop_test(t, a_fault_is_told_to_the_peer, 0,
