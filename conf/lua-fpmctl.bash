@@ -34,7 +34,9 @@ _lua_fpmctl() {
 	:*)	words=$("$tool" commands 2>/dev/null) ;;
 	status:*:-* | workers:*:-* | timers:*:-*)
 		words=--json ;;
-	status:0:* | workers:0:* | timers:0:* | top:0:* | reload:0:* | scale:0:* | drain:0:* | resume:0:* | run:0:*)
+	publish:*:-*)
+		words=--binary ;;
+	status:0:* | workers:0:* | timers:0:* | top:0:* | reload:0:* | scale:0:* | drain:0:* | resume:0:* | run:0:* | publish:0:*)
 		words=$("$tool" "${given[@]}" -t 2s pools 2>/dev/null) ;;
 	run:1:*)
 		words=$("$tool" "${given[@]}" -t 2s timers "$pool" 2>/dev/null |

@@ -64,6 +64,7 @@ hub_free(struct hub *hub)
 	struct hub_socket *s;
 	struct hub_work *work;
 
+	hub_publishers_end(hub, "the process of WebSockets ends");
 	hub_link_free_all(hub);
 	while ((work = hub_queue_take(&hub->queue)) != NULL)
 		free(work);
@@ -171,7 +172,9 @@ hub_turn(struct hub *hub, int64_t limit)
 {
 	struct epoll_event events[BATCH];
 	struct hub_watch *watch;
-	int64_t due = wheel_due(&hub->wheel), now = clock_ms();
+	int64_t due = clock_sooner(wheel_due(&hub->wheel),
+	    hub_publishers_due(hub));
+	int64_t now = clock_ms();
 	int n;
 
 	if (due != -1 && (limit == -1 || due - now < limit))
@@ -185,6 +188,7 @@ hub_turn(struct hub *hub, int64_t limit)
 		watch->ready(hub, watch, events[i].events);
 	}
 	expire(hub);
+	hub_publishers_expire(hub);
 	judge_ready(hub);
 	flush_dirty(hub);
 	limit_output(hub);

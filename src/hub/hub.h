@@ -78,6 +78,18 @@ void hub_unwatch(struct hub *hub, int fd);
  * on.  0, or -1 with errno: ENOSPC, there are too many; ENOMEM. */
 int hub_admit(struct hub *hub, int fd);
 
+/*
+ * Publish what a client of the control socket sends over fd, which is the hub's
+ * from here on, and answer it (lua-fpmctl(8), PROTOCOL).  The n bytes at text,
+ * which is overwritten, are "publish KIND LENGTH", a newline, and what has come
+ * behind it.
+ */
+#define HUB_PUBLISHES "publish "
+void hub_hear_publisher(struct hub *hub, int fd, char *text, size_t n);
+
+/* Answer all that have not sent all of it that it failed, and why. */
+void hub_publishers_end(struct hub *hub, const char *why);
+
 /* Wait for what happens, at most limit ms (-1: any time), and see to it.  0, or
  * -1 with errno. */
 int hub_turn(struct hub *hub, int64_t limit);

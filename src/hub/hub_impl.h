@@ -79,6 +79,7 @@ struct hub_socket {
 };
 
 struct hub_link;
+struct hub_publisher;
 
 struct hub {
 	struct hub_options options;
@@ -97,6 +98,8 @@ struct hub {
 	struct hub_queue queue; /* for workers */
 	struct hub_link *links, *dead_links;
 	unsigned nlinks;
+	struct hub_publisher *publishers;
+	unsigned npublishers;
 	size_t input;	   /* bytes of all sockets */
 	bool paused;	   /* some sockets are */
 	bool full;	   /* as workers have been told */
@@ -136,8 +139,8 @@ void hub_socket_open(struct hub *hub, int fd, const struct hub_opening *o);
 /* NULL: there is none that is still connected. */
 struct hub_socket *hub_socket_find(const struct hub *hub, uint64_t id);
 
-/* Queue a frame, if the socket is open. */
-void hub_socket_queue(struct hub *hub, struct hub_socket *s,
+/* Queue a frame, if the socket is open.  False: it is not, or not any more. */
+bool hub_socket_queue(struct hub *hub, struct hub_socket *s,
     struct hub_frame *frame);
 
 /* Begin the close handshake, if that has not begun. */
@@ -171,6 +174,24 @@ struct hub_socket *hub_socket_next(const struct hub *hub,
     const struct hub_socket *s);
 
 void hub_socket_free(struct hub *hub, struct hub_socket *s);
+
+/* ---- hub_publish.c ----------------------------------------------------------- */
+
+/* A frame of the data.  NULL with errno: EINVAL, the kind is that of no message;
+ * EMSGSIZE; EILSEQ, text that is no UTF-8; ENOMEM. */
+struct hub_frame *hub_message(struct hub *hub, unsigned kind,
+    const struct hub_part *data);
+
+/* Queue a message to all that listen to the channel.  How many those are, or -1
+ * with errno as above. */
+long hub_publish(struct hub *hub, unsigned kind, const struct hub_part *name,
+    const struct hub_part *data);
+
+/* ---- hub_publisher.c ---------------------------------------------------------- */
+
+/* hub->now at which one is late, -1: none; give up those that are. */
+int64_t hub_publishers_due(const struct hub *hub);
+void hub_publishers_expire(struct hub *hub);
 
 /* ---- hub_link.c -------------------------------------------------------------- */
 

@@ -301,22 +301,6 @@ open_socket(struct hub *hub, struct hub_link *link, struct hub_record *r)
 	return NULL;
 }
 
-/* A frame of the data; NULL: it is no message, or there is no memory. */
-static struct hub_frame *
-make_frame(struct hub *hub, unsigned kind, const struct hub_part *data)
-{
-	struct ws_utf8 utf8 = { 0 };
-
-	if ((kind != WS_TEXT && kind != WS_BINARY) || data->len > HUB_DATA)
-		return NULL;
-	if (kind == WS_TEXT && (!ws_utf8_check(&utf8,
-		(const unsigned char *)data->data, data->len) ||
-	    utf8.need > 0))
-		return NULL;
-	return hub_frame_new(&hub->pile, (enum ws_opcode)kind, data->data,
-	    data->len);
-}
-
 static const char *
 send_one(struct hub *hub, struct hub_record *r)
 {
@@ -326,7 +310,7 @@ send_one(struct hub *hub, struct hub_record *r)
 
 	if (!hub_take_part(r, &data))
 		return "a message";
-	frame = s == NULL ? NULL : make_frame(hub, r->kind, &data);
+	frame = s == NULL ? NULL : hub_message(hub, r->kind, &data);
 	if (frame == NULL)
 		return NULL;
 	hub_socket_queue(hub, s, frame);
@@ -334,26 +318,14 @@ send_one(struct hub *hub, struct hub_record *r)
 	return NULL;
 }
 
-/* From the last subscriber on: one that is cut leaves its place to one that has
- * had the frame, and with the last one the channel is gone. */
 static const char *
 publish(struct hub *hub, struct hub_record *r)
 {
 	struct hub_part name, data;
-	struct hub_channel *channel;
-	struct hub_frame *frame;
 
 	if (!hub_take_part(r, &name) || !hub_take_part(r, &data))
 		return "a publication";
-	channel = hub_channel_find(&hub->channels, name.data, name.len);
-	frame = channel == NULL ? NULL : make_frame(hub, r->kind, &data);
-	if (frame == NULL)
-		return NULL;
-	for (size_t i = hub_channel_count(channel); i-- > 0;)
-		hub_socket_queue(hub, (struct hub_socket *)
-		    ((char *)hub_channel_get(channel, i) -
-		    offsetof(struct hub_socket, subscriber)), frame);
-	hub_frame_drop(frame);
+	hub_publish(hub, r->kind, &name, &data);
 	return NULL;
 }
 

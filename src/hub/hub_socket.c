@@ -315,15 +315,18 @@ queue(struct hub *hub, struct hub_socket *s, struct hub_frame *frame)
 	}
 }
 
-void
+bool
 hub_socket_queue(struct hub *hub, struct hub_socket *s,
     struct hub_frame *frame)
 {
 	if (s->state != HUB_STATE_OPEN)
-		return;
+		return false;
+	queue(hub, s, frame);
+	if (s->state == HUB_STATE_ENDED)
+		return false;
 	hub->counts.sent++;
 	s->used = hub->now;
-	queue(hub, s, frame);
+	return true;
 }
 
 static void

@@ -2,6 +2,7 @@
 
 #include "config.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,7 +12,7 @@
 #include "master/control.h"
 #include "master/status_report.h"
 
-#define WORDS	3
+#define WORDS	4
 #define WAITING 16 /* clients that may wait; further ones are refused */
 
 enum wish { WISH_NONE, WISH_RELOAD, WISH_UPGRADE, WISH_STOP, WISH_DRAIN, WISH_RESUME, WISH_RUN };
@@ -387,6 +388,30 @@ run_run(struct control_client *client, char **word)
 	}
 }
 
+/* The hub of the pool reads what is published, and answers.  So the answer does
+ * not name the pool: lua-fpmctl does. */
+static void
+run_publish(struct control_client *client, char **word)
+{
+	struct generation *g = pools_find(self.world->pools, word[1]);
+	char line[CONTROL_PASSED];
+	struct why why;
+	int door;
+
+	if (g == NULL) {
+		control_answerf(client, false, "is not in service");
+		return;
+	}
+	snprintf(line, sizeof(line), "%s %s %s", word[0], word[2], word[3]);
+	door = generation_door(g, &why);
+	if (door != -1 && control_pass(client, door, line) == 0)
+		return;
+	if (door != -1)
+		why_set(&why, "the process of WebSockets is not reached: %s",
+		    strerror(errno));
+	control_answerf(client, false, "%s", why.text);
+}
+
 /* ---- lines --------------------------------------------------------------- */
 
 static const struct command commands[] = {
@@ -400,6 +425,7 @@ static const struct command commands[] = {
 	{ "drain", 2, 2, run_drain },
 	{ "resume", 2, 2, run_resume },
 	{ "run", 3, 3, run_run },
+	{ "publish", 4, 4, run_publish },
 	{ NULL, 0, 0, NULL }
 };
 

@@ -142,6 +142,24 @@ control_answerf(struct control_client *client, bool good, const char *fmt, ...)
 	control_answer(client, good, text, (size_t)n);
 }
 
+int
+control_pass(struct control_client *client, int door, const char *line)
+{
+	char text[CONTROL_PASSED];
+	size_t more = client->len - client->behind;
+	int n = snprintf(text, sizeof(text), "%s\n", line);
+
+	if (n < 0 || (size_t)n + more > sizeof(text)) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	memcpy(text + n, client->line + client->behind, more);
+	if (fd_send(door, client->fd, text, (size_t)n + more) == -1)
+		return -1;
+	drop(client);
+	return 0;
+}
+
 void
 control_each(void (*fn)(struct control_client *client))
 {
@@ -165,6 +183,7 @@ ask(struct control_client *client)
 		return;
 	}
 	*end = '\0';
+	client->behind = (size_t)(end + 1 - client->line);
 	if (end > client->line && end[-1] == '\r')
 		end[-1] = '\0';
 	client->state = CONTROL_WAITS;

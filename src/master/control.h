@@ -45,6 +45,15 @@ void control_answer(struct control_client *client, bool good,
 void control_answerf(struct control_client *client, bool good,
     const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/*
+ * Within `asked`: give the client's connection to another process, which is to
+ * answer it: one message through the socket `door`, the connection with `line`,
+ * its newline, and what has come behind it.  0, and the client must not be used
+ * any more; or -1 with errno, and it still waits.  Does not wait.
+ */
+#define CONTROL_PASSED 1024 /* bytes of that message, at most */
+int control_pass(struct control_client *client, int door, const char *line);
+
 /* Call fn, which may answer, for every waiting client with a wish. */
 void control_each(void (*fn)(struct control_client *client));
 

@@ -21,6 +21,8 @@ struct control_client {
 	enum { CONTROL_FREE, CONTROL_ASKS, CONTROL_WAITS, CONTROL_TAKES } state;
 	char line[512];
 	size_t len; /* of line; TAKES: bytes of answer that were sent */
+	size_t behind; /* within `asked`: where in `line` stands what came
+			  behind the line */
 	struct buf answer;
 	struct loop_timer timer;
 	int wish; /* WAITS: what for, 0: nothing; this and all below belongs to

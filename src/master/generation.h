@@ -189,6 +189,9 @@ struct listen_set *generation_listens(struct generation *g);
  * memory ran out; to be freed with status_free in either case. */
 int generation_status(const struct generation *g, struct status *status);
 
+/* Where the hub of its pool hears (hub_process.h); or -1 and why. */
+int generation_door(const struct generation *g, struct why *why);
+
 /* Where the table of pools (pools.h) keeps its link to the next one. */
 struct generation **generation_link(struct generation *g);
 

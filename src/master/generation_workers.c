@@ -321,6 +321,12 @@ generation_status(const struct generation *g, struct status *status)
 	return -1;
 }
 
+int
+generation_door(const struct generation *g, struct why *why)
+{
+	return hub_process_door(g->hub, why);
+}
+
 void
 generation_send_status(void *arg, struct slot *slot)
 {

@@ -234,6 +234,17 @@ hub_process_waits(const struct hub_process *p, int64_t now)
 	return p->starved > 0 && now - p->starved < STARVED;
 }
 
+int
+hub_process_door(const struct hub_process *p, struct why *why)
+{
+	if (p->known && p->slot.state == SLOT_UP)
+		return p->door[1];
+	why_set(why, p->known ? "the process of its WebSockets is not ready: "
+				"try again later" :
+				"its application has no WebSockets");
+	return -1;
+}
+
 void
 hub_process_status(const struct hub_process *p, struct status *status)
 {

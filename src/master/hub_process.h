@@ -79,6 +79,9 @@ bool hub_process_lingers(const struct hub_process *p);
 /* True if a message waits, and no worker can take it. */
 bool hub_process_waits(const struct hub_process *p, int64_t now);
 
+/* Where the process hears who comes to it, without waiting; or -1 and why. */
+int hub_process_door(const struct hub_process *p, struct why *why);
+
 /* Fill status->hub, if there is a process. */
 void hub_process_status(const struct hub_process *p, struct status *status);
 

@@ -14,6 +14,7 @@
 #include "ctl/fpm/fpm_text.h"
 
 #define ANSWER_MOST (64 << 20) /* bytes; 3000 workers make some 3 MB */
+#define LINE_MOST   1024       /* bytes, where a line is the answer */
 #define LAST_CHANCE 1000       /* ms */
 
 struct talk {
@@ -96,11 +97,11 @@ answers_ping(const char *socket)
 	return true;
 }
 
-/* 1: there is something to read; 0: not in time. */
+/* 1: there is something to read, or room to write; 0: not in time. */
 static int
-wait_until(const struct talk *t, int64_t until)
+wait_until(const struct talk *t, short events, int64_t until)
 {
-	struct pollfd p = { .fd = t->fd, .events = POLLIN };
+	struct pollfd p = { .fd = t->fd, .events = events };
 	int64_t left;
 	int n;
 
@@ -119,12 +120,12 @@ static enum fpm_verdict
 wait_for_more(struct talk *t)
 {
 	for (;;) {
-		if (wait_until(t, num_least(t->deadline, t->silence)))
+		if (wait_until(t, POLLIN, num_least(t->deadline, t->silence)))
 			return FPM_ANSWERED;
 		if (clock_ms() >= t->deadline || t->all->len > 0)
 			return late(t);
 		if (!answers_ping(t->socket))
-			return wait_until(t, num_least(t->deadline,
+			return wait_until(t, POLLIN, num_least(t->deadline,
 			    clock_ms() + LAST_CHANCE)) ? FPM_ANSWERED :
 			    late(t);
 		t->silence = clock_ms() + FPM_PATIENCE;
@@ -144,13 +145,14 @@ static enum fpm_verdict
 receive(struct talk *t)
 {
 	enum fpm_verdict verdict;
+	size_t most = t->question->more != NULL ? LINE_MOST : ANSWER_MOST;
 	ssize_t n = 1;
 	char *room;
 
 	while (n > 0) {
 		if ((verdict = wait_for_more(t)) != FPM_ANSWERED)
 			return verdict;
-		if (t->all->len >= ANSWER_MOST)
+		if (t->all->len >= most)
 			return broken(t, EMSGSIZE);
 		if ((room = buf_reserve(t->all, 65536)) == NULL)
 			return broken(t, ENOMEM);
@@ -192,6 +194,40 @@ judge(struct fpm_answer *answer, struct why *why)
 	return FPM_AWAY;
 }
 
+/* ---- the question -------------------------------------------------------- */
+
+static enum fpm_verdict
+transmit(const struct talk *t, const char *data, size_t n)
+{
+	ssize_t sent;
+
+	while (n > 0) {
+		sent = send(t->fd, data, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (sent == -1 && errno != EAGAIN && errno != EINTR)
+			break; /* the answer says why */
+		if (sent == -1 && !wait_until(t, POLLOUT, t->deadline))
+			return late(t);
+		if (sent > 0) {
+			data += sent;
+			n -= (size_t)sent;
+		}
+	}
+	return FPM_ANSWERED;
+}
+
+static enum fpm_verdict
+transmit_question(const struct talk *t)
+{
+	const struct fpm_question *q = t->question;
+	enum fpm_verdict verdict = transmit(t, q->line, strlen(q->line));
+
+	if (q->more == NULL || verdict != FPM_ANSWERED)
+		return verdict;
+	verdict = transmit(t, q->more->data, q->more->len);
+	shutdown(t->fd, SHUT_WR);
+	return verdict;
+}
+
 enum fpm_verdict
 fpm_ask(const char *socket, const struct fpm_question *question,
     struct fpm_answer *answer, struct why *why)
@@ -208,9 +244,9 @@ fpm_ask(const char *socket, const struct fpm_question *question,
 	    question->outcome ? INT64_MAX : t.silence;
 	verdict = reach(&t);
 	if (verdict == FPM_ANSWERED) {
-		send(t.fd, question->line, strlen(question->line),
-		    MSG_NOSIGNAL | MSG_DONTWAIT);
-		verdict = receive(&t);
+		verdict = transmit_question(&t);
+		if (verdict == FPM_ANSWERED)
+			verdict = receive(&t);
 	}
 	fd_close(&t.fd);
 	if (verdict == FPM_ANSWERED)

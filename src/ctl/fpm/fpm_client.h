@@ -21,6 +21,9 @@
 
 struct fpm_question {
 	const char *line; /* with its newline */
+	const struct buf *more; /* is sent behind it, with an end of file after
+				   it, and the answer is a line, not the
+				   master's; NULL: nothing */
 	int64_t limit;	  /* ms until the answer is complete */
 	bool outcome;	  /* the answer may take any time: FPM_USUAL waits as
 			     long as the daemon answers "ping" meanwhile */

@@ -29,8 +29,10 @@
 #define DEFAULT_SOCKET "/run/lua-fpm/control.sock"
 #endif
 
-#define WORDS	 3 /* of a command */
+#define WORDS	 4 /* of a command */
 #define LINE	 480
+#define READ	 65536
+#define MESSAGE	 (16 << 20) /* bytes that are published, at most */
 #define WIDTH_LEAST 60
 #define WIDTH_MOST  1000
 
@@ -49,6 +51,7 @@ static const struct command commands[];
 static struct {
 	char *socket;
 	bool json;
+	bool binary;
 	bool outcome;  /* fpm_question.outcome */
 	int64_t limit; /* of -t; FPM_USUAL without -t */
 } self;
@@ -72,10 +75,11 @@ choose_socket(const char *file)
 
 /* EX_OK and the answer, or another code and why. */
 static int
-try(const char *line, struct fpm_answer *answer, struct why *why)
+try_more(const char *line, const struct buf *more, struct fpm_answer *answer,
+    struct why *why)
 {
-	const struct fpm_question question = { line, self.limit,
-		self.outcome };
+	const struct fpm_question question = { .line = line, .more = more,
+		.limit = self.limit, .outcome = self.outcome };
 
 	switch (fpm_ask(self.socket, &question, answer, why)) {
 	case FPM_ANSWERED:
@@ -87,36 +91,49 @@ try(const char *line, struct fpm_answer *answer, struct why *why)
 	}
 }
 
+static int
+try(const char *line, struct fpm_answer *answer, struct why *why)
+{
+	return try_more(line, NULL, answer, why);
+}
+
+/* The words as they are, in one line, so none may contain a blank or a
+ * newline. */
 static void
-ask(const char *line, struct fpm_answer *answer)
+make_line(char **words, char line[LINE])
+{
+	size_t n = 0;
+
+	for (; *words != NULL; words++) {
+		if (strpbrk(*words, " \t\r\n") != NULL ||
+		    strlen(*words) + n + 2 > LINE)
+			die(EX_USAGE, "not a word: %s", *words);
+		n += (size_t)snprintf(line + n, LINE - n, "%s%s",
+		    n > 0 ? " " : "", *words);
+	}
+	strcpy(line + n, "\n");
+}
+
+static void
+ask(const char *line, const struct buf *more, struct fpm_answer *answer)
 {
 	struct why why;
-	int code = try(line, answer, &why);
+	int code = try_more(line, more, answer, &why);
 
 	if (code != EX_OK)
 		die(code, "%s", why.text);
 }
 
-/* Send the words as they are, in one line, so none may contain a blank or a
- * newline. */
+/* Send the words, and show the answer. */
 static int
 run_plain(char **words)
 {
 	struct fpm_answer answer;
 	char line[LINE];
-	size_t n = 0;
 
-	for (; *words != NULL; words++) {
-		if (strpbrk(*words, " \t\r\n") != NULL ||
-		    strlen(*words) + n + 2 > sizeof(line))
-			die(EX_USAGE, "not a word: %s", *words);
-		n += (size_t)snprintf(line + n, sizeof(line) - n, "%s%s",
-		    n > 0 ? " " : "", *words);
-	}
-	strcpy(line + n, "\n");
-	ask(line, &answer);
-	if (!answer.good)
-		*strchr(line, '\n') = '\0';
+	make_line(words, line);
+	ask(line, NULL, &answer);
+	*strchr(line, '\n') = '\0';
 	if (!answer.good)
 		say("%s: failed", line);
 	if (self.json && answer.good && !isatty(STDOUT_FILENO))
@@ -134,6 +151,69 @@ run_outcome(char **words)
 {
 	self.outcome = true;
 	return run_plain(words);
+}
+
+/* ---- publishing ---------------------------------------------------------- */
+
+/* Data that is too long is read no further: the answer says so. */
+static void
+read_input(struct buf *out)
+{
+	size_t end = out->len + MESSAGE;
+	ssize_t n = 1;
+	char *room;
+
+	while (n != 0 && out->len <= end) {
+		room = buf_reserve(out, READ);
+		if (room == NULL)
+			die(EX_OSERR, "%s", strerror(errno));
+		n = read(STDIN_FILENO, room, READ);
+		if (n == -1 && errno != EINTR)
+			die(EX_NOINPUT, "standard input: %s", strerror(errno));
+		out->len += n > 0 ? (size_t)n : 0;
+	}
+}
+
+/* The answer may be that of a process of the pool, so it is shown as a line
+ * about the pool, whatever it says. */
+static int
+show_about(const char *pool, const struct fpm_answer *answer)
+{
+	int n = (int)strcspn(answer->text.data, "\n");
+
+	if (!answer->good)
+		say("publish: failed");
+	say_line(answer->good ? stdout : stderr, "pool %s: %.*s", pool, n,
+	    answer->text.data);
+	return answer->good ? EX_OK : FAILED;
+}
+
+/* The channel, which may be any bytes, follows the line, and the data it. */
+static int
+run_publish(char **words)
+{
+	char text[] = "text", binary[] = "binary", length[24], line[LINE];
+	char *sent[] = { words[0], words[1], self.binary ? binary : text,
+		length, NULL };
+	const char *data = words[3];
+	struct buf more = { 0 };
+	struct fpm_answer answer;
+	int code;
+
+	snprintf(length, sizeof(length), "%zu", strlen(words[2]));
+	buf_puts(&more, words[2]);
+	if (data == NULL || strcmp(data, "-") == 0)
+		read_input(&more);
+	else
+		buf_puts(&more, data);
+	if (more.failed)
+		die(EX_OSERR, "%s", strerror(ENOMEM));
+	make_line(sent, line);
+	ask(line, &more, &answer);
+	code = show_about(words[1], &answer);
+	buf_free(&answer.text);
+	buf_free(&more);
+	return code;
 }
 
 /* ---- the status ---------------------------------------------------------- */
@@ -328,6 +408,8 @@ static const struct command commands[] = {
 	{ "drain", 1, 1, run_outcome, "POOL", "take it out of service" },
 	{ "resume", 1, 1, run_outcome, "POOL", "bring it back" },
 	{ "run", 2, 2, run_outcome, "POOL TIMER", "run a timer, and wait for its end" },
+	{ "publish", 2, 3, run_publish, "[--binary] POOL CHANNEL [DATA]",
+	    "to WebSockets" },
 	{ "commands", 0, 0, run_commands, "", "the names of these" },
 	{ .name = NULL }
 };
@@ -349,16 +431,23 @@ usage(void)
 	exit(EX_USAGE);
 }
 
-/* --json may stand anywhere after the command. */
+/* Options of a command may stand anywhere after it, up to "--".  Only data, the
+ * last word, may be empty. */
 static int
 take_words(int argc, char **argv, char **words)
 {
+	bool plain = false;
 	int n = 0;
 
 	for (int i = 0; i < argc; i++) {
-		if (i > 0 && strcmp(argv[i], "--json") == 0)
+		if (i > 0 && !plain && strcmp(argv[i], "--json") == 0)
 			self.json = true;
-		else if (n == WORDS || argv[i][0] == '\0')
+		else if (i > 0 && !plain && strcmp(argv[i], "--binary") == 0)
+			self.binary = true;
+		else if (i > 0 && !plain && strcmp(argv[i], "--") == 0)
+			plain = true;
+		else if (n == WORDS ||
+		    (argv[i][0] == '\0' && n < WORDS - 1))
 			usage();
 		else
 			words[n++] = argv[i];
@@ -379,6 +468,7 @@ run(int n, char **words)
 	if (c->name == NULL)
 		die(EX_USAGE, "there is no command %s, see -h", words[0]);
 	if (n - 1 < c->least || n - 1 > c->most ||
+	    (self.binary && c->run != run_publish) ||
 	    (self.json && c->run != run_status && c->run != run_workers &&
 	    c->run != run_timers))
 		die(EX_USAGE, "%s takes %s", c->name,

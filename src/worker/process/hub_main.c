@@ -117,11 +117,12 @@ starved(void *arg)
 
 /* ---- what it hears --------------------------------------------------------------- */
 
-/* A worker knocks with its end of a pair. */
+/* A worker knocks with its end of a pair; a client of the control socket comes
+ * with its line. */
 static void
 hear_door(struct hub *hub, struct hub_watch *watch, uint32_t events)
 {
-	char text[64];
+	char text[2048];
 	long n;
 	int fd;
 
@@ -130,7 +131,10 @@ hear_door(struct hub *hub, struct hub_watch *watch, uint32_t events)
 	n = fd_receive(self.args->door, &fd, text, sizeof(text));
 	if (n == -1 || fd == -1)
 		return;
-	if (hub_admit(hub, fd) == -1)
+	if ((size_t)n > strlen(HUB_PUBLISHES) &&
+	    memcmp(text, HUB_PUBLISHES, strlen(HUB_PUBLISHES)) == 0)
+		hub_hear_publisher(hub, fd, text, (size_t)n);
+	else if (hub_admit(hub, fd) == -1)
 		log_warning("a worker is turned away: %s", strerror(errno));
 }
 
