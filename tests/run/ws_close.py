@@ -151,7 +151,8 @@ def close_that_fails():
 
 @test
 def without_close_handler():
-    """an application with message alone, and one with nothing in the table"""
+    """an application with message alone; one with nothing in the table, where
+    a message closes with 1001"""
     for table, answers in (("message = function(ws, t) ws:send(t) end", True),
                            ("", False)):
         app = "return { accept = function() return {} end, websocket = { %s " \
@@ -160,6 +161,10 @@ def without_close_handler():
             if answers:
                 equal(ws.ask("x"), "x")
             equal(ws.finish(), 1000)
+            if not answers:
+                with other.ws() as ws:
+                    ws.send("x")
+                    equal(ws.failed(), (1001, "end"))
 
 
 @test
@@ -180,6 +185,18 @@ def stopped():
             other.told(name, 1001)
         other.check_gone()
         other.check_log()
+        other.destroy()
+
+
+@test
+def master_killed():
+    """the hub sees that its master is gone: 1012, come again"""
+    with WsDaemon() as other:
+        with other.ws() as ws:
+            other.kill(signal.SIGKILL)
+            other.wait_exit()
+            equal(ws.failed(), (1012, "end"))
+        until(lambda: not session(other.pid), "nobody stays")
         other.destroy()
 
 

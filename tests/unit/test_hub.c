@@ -611,6 +611,34 @@ START_TEST(limits_have_codes)
 }
 END_TEST
 
+/* Messages that are not complete take no more memory than the pool has for
+ * them: one that finds none is refused, and those that began first go on. */
+START_TEST(without_room_for_a_message_there_is_1013)
+{
+	struct worker w;
+	struct peer p[12];
+	struct buf b = { 0 };
+	char text[900];
+	size_t n;
+
+	options.input = 8000;
+	set_up_again();
+	w = worker();
+	memset(text, 'x', sizeof(text));
+	for (size_t i = 0; i < 12; i++) {
+		p[i] = open_peer(&w, i + 1);
+		add_frame(&b, 0x02, text, sizeof(text));
+		send_raw(&p[i], &b);
+	}
+	ck_assert_mem_eq(got(&p[11], &n) + 2, "\x03\xf5", 2); /* 1013 */
+	send_frame(&p[0], 0x80, "y");
+	ck_assert_int_eq(strncmp(hear(&w), "M 1 ", 4), 0);
+	for (size_t i = 0; i < 12; i++)
+		close(p[i].fd);
+	leave(&w);
+}
+END_TEST
+
 /* ---- channels ----------------------------------------------------------------------------- */
 
 START_TEST(what_is_published_goes_to_subscribers)
@@ -685,6 +713,41 @@ START_TEST(a_slow_reader_is_cut_and_disturbs_nobody)
 	expect(&quick, "\x81\x02on");
 	close(slow.fd);
 	close(quick.fd);
+	leave(&w);
+}
+END_TEST
+
+static size_t
+unread(const struct peer *peer)
+{
+	return hub_socket_find(hub, peer->id)->out.bytes;
+}
+
+/* What waits for all peers of the pool has a limit too; the one that leaves most
+ * pays for it. */
+START_TEST(beyond_the_output_of_the_pool_the_slowest_is_cut)
+{
+	static const char *const names[] = { "a", "b", "c" };
+	const size_t waits[] = { 10000, 15000, SIZE_MAX };
+	struct worker w;
+	struct peer p[3];
+	char text[1001] = "";
+
+	options.output = 30000;
+	set_up_again();
+	w = worker();
+	memset(text, 'x', sizeof(text) - 1);
+	for (unsigned i = 0; i < 3; i++) {
+		p[i] = open_peer(&w, i + 1);
+		tell(&w, HUB_SUBSCRIBE, 0, 0, i + 1, names[i]);
+	}
+	for (unsigned i = 0; i < 3; i++)
+		while (counts().slow == 0 && unread(&p[i]) < waits[i])
+			publish(&w, names[i], text);
+	ck_assert_str_eq(hear(&w), "X 2 1008 c s ");
+	ck_assert_uint_eq(counts().slow, 1);
+	for (unsigned i = 0; i < 3; i++)
+		close(p[i].fd);
 	leave(&w);
 }
 END_TEST
@@ -1083,9 +1146,11 @@ suite(void)
 	tcase_add_loop_test(t, a_fault_is_told_to_the_peer, 0,
 	    sizeof(faults) / sizeof(*faults));
 	tcase_add_test(t, limits_have_codes);
+	tcase_add_test(t, without_room_for_a_message_there_is_1013);
 	tcase_add_test(t, what_is_published_goes_to_subscribers);
 	tcase_add_test(t, frames_leave_together);
 	tcase_add_test(t, a_slow_reader_is_cut_and_disturbs_nobody);
+	tcase_add_test(t, beyond_the_output_of_the_pool_the_slowest_is_cut);
 	tcase_add_test(t, messages_are_spread_over_workers);
 	tcase_add_test(t, a_worker_gives_back_what_it_has_not_begun);
 	tcase_add_test(t, a_worker_that_dies_loses_only_what_it_had_in_hand);
