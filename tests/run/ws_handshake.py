@@ -179,9 +179,11 @@ def refused_by_open():
     """open may refuse: false, a status, an error; the connection ends, and
     what came behind the head is no request"""
     mark = d.log_mark()
-    d.expect("no such luck")
+    d.expect("no such luck", "websocket.open returned")
     for code, status in (("return false", 403), ("return 401", 401),
-                         ("return 429", 429),
+                         ("return 429", 429), ("return 400", 400),
+                         ("return 599", 599), ("return 399", 500),
+                         ("return 600", 500), ("return 'no'", 500),
                          ("error('no such luck')", 500)):
         head, _ = upgrade_request(headers={"X-Lua": code})
         got, _, _, sock = d.get(head + frame(TEXT, b"x") +
