@@ -23,6 +23,9 @@
 enum board_fact {
 	FACT_STARTED,	 /* seconds since 1970 when counting began */
 	FACT_GENERATION, /* number of the newest one; the first is 1 */
+	FACT_RELOADS,	 /* reloads that were put into effect, ever */
+	FACT_REFUSED,	 /* reloads that were refused, ever */
+	FACT_LAST_REFUSED, /* 1: the last reload was refused */
 	FACT_FORKED,	 /* workers forked, ever */
 	FACT_CRASHES,	 /* workers that were up and died without an order to
 			    leave */

@@ -170,6 +170,13 @@ order_all(struct generation *g, enum worker_order order)
 }
 
 void
+generation_note_reload(struct generation *g, bool refused)
+{
+	board_add_fact(g->board, refused ? FACT_REFUSED : FACT_RELOADS);
+	board_set_fact(g->board, FACT_LAST_REFUSED, refused);
+}
+
+void
 generation_open(struct generation *g)
 {
 	if (generation_event(g, GENERATION_OPEN) != GENERATION_ADMIT)

@@ -163,6 +163,9 @@ struct timers *generation_timers(struct generation *g);
 
 /* Its pool's name; the pool's configuration; the whole configuration that this
  * points into; its state. */
+/* Count a reload that has been decided, for the status. */
+void generation_note_reload(struct generation *g, bool refused);
+
 const char *generation_name(const struct generation *g);
 const struct conf_pool *generation_conf(const struct generation *g);
 const struct conf *generation_source(const struct generation *g);

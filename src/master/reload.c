@@ -51,6 +51,19 @@ refuse(struct pools *pools, const char *fmt, ...)
 	    text);
 }
 
+/* For the status of each pool that it concerns. */
+static void
+count(const struct pools *pools, bool refused)
+{
+	struct generation *g;
+
+	for (g = pools->first; g != NULL; g = *generation_link(g))
+		if (generation_serves(generation_state(g)) &&
+		    (self.only == NULL ||
+			strcmp(generation_name(g), self.only) == 0))
+			generation_note_reload(g, refused);
+}
+
 /* All that is new goes; nothing that serves has been touched. */
 static void
 give_up(struct pools *pools)
@@ -72,6 +85,7 @@ give_up(struct pools *pools)
 		pools_decide(pools, false);
 	pools_limit(pools, self.before_max);
 	self.refused = true;
+	count(pools, true);
 	if (self.upgrade)
 		outcome_add(&pools->outcome, NULL, "upgraded, but the "
 		    "configuration cannot be put into effect");
@@ -372,6 +386,7 @@ commit(struct pools *pools)
 	pools_limit(pools, self.conf->process_max);
 	self.committed = true;
 	carry_out();
+	count(pools, false);
 	pools_send_logs(pools);
 	changes_free(&self.changes);
 }

@@ -148,6 +148,10 @@ put_history(const struct status *status, struct status_writer *writer)
 	static const char *const causes[SCORE_CAUSES] = { "requests", "age",
 		"rss", "memory", "restart", "retire" };
 
+	text(writer, "last reload", fact(status, FACT_LAST_REFUSED) ?
+	    "refused" : fact(status, FACT_RELOADS) ? "success" : "none");
+	integer(writer, "reloads", fact(status, FACT_RELOADS));
+	integer(writer, "refused reloads", fact(status, FACT_REFUSED));
 	integer(writer, "forks", fact(status, FACT_FORKED));
 	integer(writer, "restarts", fact(status, FACT_RESTARTS));
 	integer(writer, "crashes", fact(status, FACT_CRASHES));

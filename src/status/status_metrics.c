@@ -68,6 +68,12 @@ backoff(const struct status *s, unsigned index)
 	return left > 0 ? left : 0;
 }
 
+static int64_t
+reload_success(const struct status *s, unsigned index)
+{
+	return s->facts[index] == 0;
+}
+
 static const struct metric metrics[] = {
 	{ "start_time_seconds", GAUGE, "seconds",
 	    "When the counters of the pool began, as Unix time.", fact,
@@ -75,6 +81,14 @@ static const struct metric metrics[] = {
 	{ "generation", GAUGE, NULL,
 	    "Generation of the newest workers of the pool.", fact,
 	    FACT_GENERATION, 0 },
+	{ "last_reload_success", GAUGE, NULL,
+	    "Whether the last reload was not refused.", reload_success,
+	    FACT_LAST_REFUSED, 0 },
+	{ "reloads", COUNTER, NULL, "Reloads that were put into effect.",
+	    fact, FACT_RELOADS, 0 },
+	{ "refused_reloads", COUNTER, NULL,
+	    "Reloads that were refused: nothing has changed.", fact,
+	    FACT_REFUSED, 0 },
 	{ "accepted_requests", COUNTER, NULL, "Requests begun.", counter,
 	    SCORE_BEGUN, 0 },
 	{ "request_timeouts", COUNTER, NULL,

@@ -216,6 +216,40 @@ def refused():
         equal(got["recycled"]["restart"], 0)
 
 
+def reloads_of(status):
+    return [status[n] for n in ("last reload", "reloads", "refused reloads")]
+
+
+@test
+def refused_reloads():
+    """reloads are counted, and what became of the last one is told: over an
+    upgrade too, and of the pool alone that is reloaded"""
+    d = Daemon(pools={"www": {**ONE, **STATUS}, "b": {**ONE, **STATUS}})
+    d.top["control"] = d.dir + "/control.sock"
+    d.expect("reload refused", "typo")
+    with d.start():
+        equal(reloads_of(look(d)), ["none", 0, 0])
+        d.write_conf("typo = 1;")
+        mark = d.log_mark()
+        d.kill(signal.SIGHUP)
+        d.wait_log("reload refused: nothing has changed", mark)
+        equal(reloads_of(look(d)), ["refused", 0, 1])
+        metrics = d.fetch(uri="/s?openmetrics").body.decode()
+        for name, value in (("last_reload_success", 0),
+                            ("refused_reloads_total", 1),
+                            ("reloads_total", 0)):
+            assert 'lua_fpm_%s{pool="www"} %d\n' % (name, value) in metrics
+        d.write_conf()
+        d.reload()
+        equal(reloads_of(look(d)), ["success", 1, 1])
+        code, out, err = tool("-c", d.file, "reload", "b",
+                              program=LUA_FPMCTL)
+        equal(code, 0, out + err)
+        equal(reloads_of(look(d)), ["success", 1, 1])
+        d.usr2()
+        equal(reloads_of(look(d)), ["success", 2, 1])
+
+
 @test
 def saturated():
     """while all workers are busy clients queue; the status tells of it"""

@@ -24,7 +24,8 @@ POOL = {
     "requests": int, "responses": dict, "timeouts": int,
     "queue timeouts": int, "failed requests": int, "killed requests": int,
     "abandoned requests": int, "bytes in": int, "bytes out": int,
-    "latency": list, "latency sum": float, "forks": int, "restarts": int,
+    "latency": list, "latency sum": float, "last reload": str,
+    "reloads": int, "refused reloads": int, "forks": int, "restarts": int,
     "crashes": int, "failed loads": int, "recycled": dict, "backoff": dict,
     "timers": list}
 GROUPS = {
@@ -54,7 +55,8 @@ STEADY = ("pool", "process manager", "start time", "listen queue len",
           "max children reached", "failed requests", "bytes in")
 METRICS = {
     "start_time_seconds": "gauge", "generation": "gauge",
-    "accepted_requests_total": "counter",
+    "last_reload_success": "gauge", "reloads_total": "counter",
+    "refused_reloads_total": "counter", "accepted_requests_total": "counter",
     "request_timeouts_total": "counter", "queue_timeouts_total": "counter",
     "slow_requests_total": "counter",
     "failed_requests_total": "counter", "killed_requests_total": "counter",
