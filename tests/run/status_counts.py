@@ -246,8 +246,8 @@ def refused_reloads():
                               program=LUA_FPMCTL)
         equal(code, 0, out + err)
         equal(reloads_of(look(d)), ["success", 1, 1])
-        d.usr2()
-        equal(reloads_of(look(d)), ["success", 2, 1])
+        d.kill(signal.SIGUSR2)
+        until(lambda: reloads_of(look(d)) == ["success", 2, 1], "upgraded")
 
 
 @test
