@@ -11,7 +11,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
-from harness import *
+from ws_daemon import *
 from databases import NEEDS, Postgres, Redis
 import page
 
@@ -146,15 +146,19 @@ def cron_by_timers():
         db.close()
 
 
+def lua_redis():
+    """The path by which Debian's is found."""
+    for path in "/usr/share/lua/5.4", "/usr/share/lua/5.3":
+        if os.path.exists(path + "/redis.lua"):
+            return ";;%s/?.lua" % path
+    raise Skip("lua-redis is not installed")
+
+
 @test
 def redis_sessions():
     """a visitor's number counts, a stranger's does not; a restart is survived"""
     r = Redis()
-    path = next((p for p in ("/usr/share/lua/5.4", "/usr/share/lua/5.3")
-                 if os.path.exists(p + "/redis.lua")), None)
-    if path is None:
-        raise Skip("lua-redis is not installed")
-    with serve("REDIS SESSIONS", lua={"path": ";;%s/?.lua" % path},
+    with serve("REDIS SESSIONS", lua={"path": lua_redis()},
                environment={"REDIS": r.address}) as d:
         def visit(cookie=None):
             answer = d.fetch(params=[("HTTP_COOKIE", cookie)] if cookie else [])
@@ -173,6 +177,69 @@ def redis_sessions():
             equal(visit(cookie)[1], cookie)
         assert int(visit(cookie)[0].split()[1]) >= 2, "it is remembered"
     r.stop()
+
+
+@test
+def on_several_machines():
+    """two daemons and a Redis: what is said at one all hear, in one order,
+    over a reload of one and a Redis that is away for a while"""
+    r = Redis()
+    keys = recipe("WEBSOCKETS ON SEVERAL MACHINES")
+    every = matches(r'name = "relay"; every = "(\w+)"', keys)[1]
+    matches(r'shared: \{ relay = "64K"; \};', keys)
+    ds = [WsDaemon(app=recipe("WEBSOCKETS ON SEVERAL MACHINES", 1),
+                   workers=TWO, lua={"path": lua_redis()},
+                   shared={"relay": "64K"},
+                   timers=[{"name": "relay", "every": every}],
+                   environment={"REDIS": r.address}) for _ in "ab"]
+    with contextlib.ExitStack() as stack:
+        sockets = []
+        for d in ds:
+            d.expect("relay: ", "WEBSOCKET /")
+            stack.enter_context(d)
+            sockets += [stack.enter_context(d.ws()) for _ in range(2)]
+        # A machine begins with what comes once it has looked.
+        until(lambda: all_hear(sockets, "begin"), "both have begun")
+        for n in range(20):
+            sockets[n % 4].send("message %d" % n)
+        heard = [[ws.receive() for _ in range(20)] for ws in sockets]
+        equal(sorted(heard[0]), sorted("message %d" % n for n in range(20)))
+        for other in heard[1:]:
+            equal(other, heard[0])
+        sockets[0].send("during the reload")
+        ds[0].reload()
+        for ws in sockets:
+            equal(ws.receive(), "during the reload")
+        r.end()
+        with ds[1].ws() as unlucky:
+            unlucky.send("lost")
+            equal(unlucky.failed(), (1011, "end"))
+        for d in ds:
+            d.wait_log("relay: ")
+        r.run()
+        sockets[3].send("Redis is back")
+        for ws in sockets:
+            equal(ws.receive(), "Redis is back")
+    r.stop()
+
+
+def all_hear(sockets, text):
+    """Said over and over, since nothing is kept for who comes later."""
+    sockets[0].send(text)
+    for ws in sockets:
+        with contextlib.suppress(TimeoutError):
+            equal(ws.event(0.5), ("text", text.encode()))
+            continue
+        return False
+    return drained(sockets, text)
+
+
+def drained(sockets, text):
+    sockets[0].send("end of " + text)
+    for ws in sockets:
+        while ws.receive() != "end of " + text:
+            pass
+    return True
 
 
 @test
