@@ -42,6 +42,13 @@ wheel_set(struct wheel *wheel, struct wheel_timer *timer, int64_t due)
 		wheel->soonest = timer->due;
 }
 
+int64_t
+wheel_when(const struct wheel *wheel, const struct wheel_timer *timer)
+{
+	return timer->back == NULL ? -1 :
+	    wheel->origin + (int64_t)timer->due * WHEEL_TICK;
+}
+
 /* Whatever is set is due after wheel->now. */
 struct wheel_timer *
 wheel_expired(struct wheel *wheel, int64_t now)

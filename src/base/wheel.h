@@ -33,6 +33,9 @@ void wheel_init(struct wheel *wheel, int64_t now);
 void wheel_set(struct wheel *wheel, struct wheel_timer *timer, int64_t due);
 void wheel_clear(struct wheel *wheel, struct wheel_timer *timer);
 
+/* When it fires, in ms; -1: it is not set. */
+int64_t wheel_when(const struct wheel *wheel, const struct wheel_timer *timer);
+
 /* Take a timer that is due at `now`, which is not set any more; NULL: none is.
  * To be called until it returns NULL. */
 struct wheel_timer *wheel_expired(struct wheel *wheel, int64_t now);

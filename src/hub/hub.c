@@ -132,7 +132,7 @@ resume(struct hub *hub)
 	if (!hub->paused || hub->queue.n > hub->options.waiting / 2)
 		return;
 	hub->paused = false;
-	while ((s = hub_socket_next(hub, s)) != NULL)
+	while ((s = hub_table_next(hub, s)) != NULL)
 		if (s->paused)
 			hub_socket_rouse(hub, s);
 }
@@ -146,7 +146,7 @@ limit_output(struct hub *hub)
 
 	while (hub->pile.bytes > hub->options.output) {
 		worst = NULL;
-		for (s = NULL; (s = hub_socket_next(hub, s)) != NULL;)
+		for (s = NULL; (s = hub_table_next(hub, s)) != NULL;)
 			if (worst == NULL || s->out.bytes > worst->out.bytes)
 				worst = s;
 		if (worst == NULL || worst->out.bytes == 0)
@@ -206,7 +206,7 @@ hub_leave(struct hub *hub, unsigned code, int64_t drain)
 
 	hub->leaving = true;
 	hub->leave_code = (uint16_t)code;
-	while ((s = hub_socket_next(hub, s)) != NULL)
+	while ((s = hub_table_next(hub, s)) != NULL)
 		hub_socket_leave(hub, s, drain);
 }
 

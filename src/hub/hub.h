@@ -14,6 +14,9 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 
+#include "base/buf.h"
+#include "base/why.h"
+
 struct hub;
 
 /* What the loop watches.  `ready` is called with what epoll_wait(2) says. */
@@ -103,5 +106,28 @@ void hub_leave(struct hub *hub, unsigned code, int64_t drain);
 bool hub_is_empty(const struct hub *hub);
 
 void hub_count(const struct hub *hub, struct hub_counts *counts);
+
+/* ---- from one process to the next ------------------------------------------- */
+
+struct hub_fds { /* all zero: none */
+	int *fd;
+	size_t n;
+};
+void hub_fds_free(struct hub_fds *fds);
+
+/*
+ * Between two turns: write down all that the hub has, for another one
+ * (hub/hub_state.h), and which descriptors go along; they stay the hub's.  0, or
+ * -1 with errno (ENOMEM); what has been written has to be freed in either case.
+ */
+int hub_pass(const struct hub *hub, struct buf *text, struct hub_fds *fds);
+
+/*
+ * In a hub that has nothing yet: go on where that other one was.  Limits and
+ * times are those of this hub.  All descriptors are taken or closed, and `fds`
+ * is freed.  0, or -1 and why: this hub can only be freed.
+ */
+int hub_adopt(struct hub *hub, const struct buf *text, struct hub_fds *fds,
+    struct why *why);
 
 #endif

@@ -30,6 +30,7 @@ make(struct hub_pile *pile, size_t len)
 	if (frame == NULL)
 		return NULL;
 	frame->refs = 1;
+	frame->number = 0;
 	frame->len = (uint32_t)len;
 	frame->pile = pile;
 	pile->bytes += sizeof(*frame) + len;
@@ -199,15 +200,21 @@ hub_out_clear(struct hub_out *out, struct hub_pile *pile)
 
 void
 hub_out_each(const struct hub_out *out,
-    void (*take)(void *arg, const void *data, size_t len), void *arg)
+    void (*take)(void *arg, struct hub_frame *frame), void *arg)
 {
-	size_t skip = out->sent;
-
 	for (const struct hub_node *node = out->first; node != NULL;
-	     node = node->next) {
-		take(arg, node->frame->bytes + skip, node->frame->len - skip);
-		skip = 0;
-	}
+	     node = node->next)
+		take(arg, node->frame);
+}
+
+bool
+hub_out_resume(struct hub_out *out, size_t sent)
+{
+	if (sent > 0 && (out->first == NULL || sent >= out->first->frame->len))
+		return false;
+	out->sent = (uint32_t)sent;
+	out->bytes -= (uint32_t)sent;
+	return true;
 }
 
 void

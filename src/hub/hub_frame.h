@@ -16,6 +16,7 @@
 struct hub_frame {
 	uint32_t refs;
 	uint32_t len; /* encoded */
+	uint32_t number; /* in what hub_pass wrote last */
 	struct hub_pile *pile;
 	unsigned char bytes[];
 };
@@ -53,10 +54,12 @@ int hub_out_flush(struct hub_out *out, struct hub_pile *pile, int fd);
 /* Forget what waits. */
 void hub_out_clear(struct hub_out *out, struct hub_pile *pile);
 
-/* The bytes that wait, up to the last frame that has begun to be sent or all of
- * them, for another process: call `take` with each piece. */
+/* For another process: call `take` with each frame that waits, the first of
+ * which may have been sent in part.  There, once all are queued: that many bytes
+ * of the first one have been sent.  False: it has no more. */
 void hub_out_each(const struct hub_out *out,
-    void (*take)(void *arg, const void *data, size_t len), void *arg);
+    void (*take)(void *arg, struct hub_frame *frame), void *arg);
+bool hub_out_resume(struct hub_out *out, size_t sent);
 
 /* Give the memory back; nothing waits any more. */
 void hub_pile_free(struct hub_pile *pile);

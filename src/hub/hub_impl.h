@@ -12,6 +12,7 @@
 #include "hub/hub.h"
 #include "hub/hub_channel.h"
 #include "hub/hub_frame.h"
+#include "hub/hub_state.h"
 #include "ipc/hub_record.h"
 #include "net/ws_frame.h"
 
@@ -32,7 +33,7 @@ struct hub_queue { /* all zero: empty */
 	unsigned n;
 };
 
-enum hub_state {
+enum hub_state { /* their numbers are told to the next hub (hub_state.h) */
 	HUB_STATE_OPEN,
 	HUB_STATE_CLOSING, /* a close frame is sent, and its answer awaited */
 	HUB_STATE_FAILED,  /* likewise, but whatever comes is dropped */
@@ -78,7 +79,25 @@ struct hub_socket {
 	int fd;
 };
 
-struct hub_link;
+#define HUB_CAME 32 /* descriptors that came before their records */
+
+struct hub_link {
+	struct hub_watch watch;
+	struct hub_link *next;
+	int fd;
+	bool greeted; /* HUB_HELLO has come */
+	bool away;
+	bool blocked; /* EPOLLOUT is watched */
+	bool dead;
+	struct hub_claim *claim; /* mapped to be read, or NULL, */
+	int claim_fd;		 /* and its memory, or -1 */
+	uint64_t given; /* works */
+	struct hub_queue queue; /* of these, not served yet */
+	struct buf in, out;
+	int fds[HUB_CAME]; /* not taken by a record yet */
+	unsigned nfds;
+};
+
 struct hub_publisher;
 
 struct hub {
@@ -110,6 +129,21 @@ struct hub {
 	uint32_t random;
 };
 
+/* ---- hub_table.c ------------------------------------------------------------- */
+
+/* The socket of that id, which may have ended; NULL: none. */
+struct hub_socket *hub_table_find(const struct hub *hub, uint64_t id);
+
+/* Make room for one more: 0, or -1 without memory.  Then add it. */
+int hub_table_grow(struct hub *hub);
+void hub_table_add(struct hub *hub, struct hub_socket *s);
+void hub_table_remove(struct hub *hub, struct hub_socket *s);
+
+/* The next of all sockets, in any order; NULL: the first one.  None may be
+ * removed meanwhile. */
+struct hub_socket *hub_table_next(const struct hub *hub,
+    const struct hub_socket *s);
+
 /* ---- hub_work.c -------------------------------------------------------------- */
 
 /* NULL without memory. */
@@ -135,6 +169,12 @@ struct hub_opening { /* points into a record */
 /* Own fd as a socket, which begins with the answer to its handshake.  If that
  * cannot be it is answered 503 and closed. */
 void hub_socket_open(struct hub *hub, int fd, const struct hub_opening *o);
+
+/* A socket that another hub had, in the table.  Its channels, what waits to be
+ * sent and its work are added by the caller.  NULL: there is no memory, or the
+ * fields do not suit each other.  fd (-1: none) is its own, or closed. */
+struct hub_socket *hub_socket_adopt(struct hub *hub, int fd,
+    const struct hub_state_socket *from);
 
 /* NULL: there is none that is still connected. */
 struct hub_socket *hub_socket_find(const struct hub *hub, uint64_t id);
@@ -168,11 +208,6 @@ void hub_socket_rouse(struct hub *hub, struct hub_socket *s);
 /* Have it closed within `drain` ms. */
 void hub_socket_leave(struct hub *hub, struct hub_socket *s, int64_t drain);
 
-/* The next of all sockets, in any order; NULL: the first one.  None may be
- * removed meanwhile. */
-struct hub_socket *hub_socket_next(const struct hub *hub,
-    const struct hub_socket *s);
-
 void hub_socket_free(struct hub *hub, struct hub_socket *s);
 
 /* ---- hub_publish.c ----------------------------------------------------------- */
@@ -200,6 +235,15 @@ void hub_link_dispatch(struct hub *hub);
 
 /* Tell all workers if the hub has become full, or has room again. */
 void hub_link_tell(struct hub *hub);
+
+/* A link that another hub had.  Its works and what came before its records are
+ * added by the caller.  NULL: it cannot be.  fd and claim (-1: none) are its
+ * own, or closed. */
+struct hub_link *hub_link_adopt(struct hub *hub, int fd, int claim,
+    const struct hub_state_link *from);
+
+/* Part with all workers, as if they had ended. */
+void hub_link_part(struct hub *hub);
 
 void hub_link_bury(struct hub *hub);
 void hub_link_free_all(struct hub *hub);

@@ -14,27 +14,10 @@
 #include "hub/hub_impl.h"
 #include "ipc/hub_claim.h"
 
-#define DEPTH	    8	 /* works that a worker has at a time */
-#define DESCRIPTORS 32	 /* that came before their records */
-#define READ	    (64 * 1024)
-#define BACKLOG	    (1024 * 1024) /* bytes that wait for a worker: give it no
-				     more */
-
-struct hub_link {
-	struct hub_watch watch;
-	struct hub_link *next;
-	int fd;
-	bool greeted; /* HUB_HELLO has come */
-	bool away;
-	bool blocked; /* EPOLLOUT is watched */
-	bool dead;
-	struct hub_claim *claim; /* mapped to be read, or NULL */
-	uint64_t given; /* works */
-	struct hub_queue queue; /* of these, not served yet */
-	struct buf in, out;
-	int fds[DESCRIPTORS]; /* not taken by a record yet */
-	unsigned nfds;
-};
+#define DEPTH	8	     /* works that a worker has at a time */
+#define READ	(64 * 1024)
+#define BACKLOG (1024 * 1024) /* bytes that wait for a worker: give it no
+				 more */
 
 /* ---- its end ------------------------------------------------------------------- */
 
@@ -94,6 +77,7 @@ free_link(struct hub_link *link)
 		fd_discard(link->fds[--link->nfds]);
 	if (link->claim != NULL)
 		munmap(link->claim, sizeof(*link->claim));
+	fd_close(&link->claim_fd);
 	buf_free(&link->in);
 	buf_free(&link->out);
 	free(link);
@@ -244,25 +228,38 @@ take_fd(struct hub_link *link)
 	return fd;
 }
 
+/* Have the link's claim in that memory.  Its descriptor is kept for a hub that
+ * comes after this one. */
+static bool
+map_claim(struct hub_link *link, int fd)
+{
+	void *claim;
+
+	if (fd == -1 || !sealed_is_room(fd, sizeof(*link->claim)))
+		return false;
+	claim = mmap(NULL, sizeof(*link->claim), PROT_READ, MAP_SHARED, fd,
+	    0);
+	if (claim == MAP_FAILED)
+		return false;
+	link->claim = claim;
+	link->claim_fd = fd;
+	return true;
+}
+
 /* What is wrong with the record; NULL: nothing. */
 static const char *
 greet(struct hub *hub, struct hub_link *link, const struct hub_record *r)
 {
 	int fd = take_fd(link);
-	void *claim;
 
 	if (link->greeted || r->code != HUB_VERSION) {
 		fd_close(&fd);
 		return link->greeted ? "a second greeting" : "its version";
 	}
-	if (fd != -1 && sealed_is_room(fd, sizeof(*link->claim))) {
-		claim = mmap(NULL, sizeof(*link->claim), PROT_READ, MAP_SHARED,
-		    fd, 0);
-		link->claim = claim == MAP_FAILED ? NULL : claim;
-	}
-	fd_close(&fd);
-	if (link->claim == NULL)
+	if (!map_claim(link, fd)) {
+		fd_close(&fd);
 		return "no claim";
+	}
 	link->greeted = true;
 	tell(link, hub->full ? HUB_FULL : HUB_ROOM);
 	return NULL;
@@ -480,7 +477,7 @@ keep_fds(struct hub_link *link, struct msghdr *message)
 		    c->cmsg_len; i++) {
 			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int),
 			    sizeof(int));
-			if (link->nfds < DESCRIPTORS)
+			if (link->nfds < HUB_CAME)
 				link->fds[link->nfds++] = fd;
 			else
 				fd_discard(fd);
@@ -515,7 +512,8 @@ receive(struct hub_link *link)
 static void
 ready(struct hub *hub, struct hub_watch *watch, uint32_t events)
 {
-	struct hub_link *link = (struct hub_link *)watch;
+	struct hub_link *link = (struct hub_link *)((char *)watch -
+	    offsetof(struct hub_link, watch));
 	ssize_t n;
 
 	if (!link->dead && (events & EPOLLOUT) != 0)
@@ -529,27 +527,61 @@ ready(struct hub *hub, struct hub_watch *watch, uint32_t events)
 		cut(hub, link, NULL);
 }
 
+/* NULL with errno, and fd is closed. */
+static struct hub_link *
+make(struct hub *hub, int fd)
+{
+	struct hub_link *link = calloc(1, sizeof(*link));
+
+	if (link == NULL || !is_stream(fd) || fd_nonblock(fd, true) == -1 ||
+	    hub_watch(hub, &link->watch, fd, EPOLLIN) == -1) {
+		free(link);
+		close(fd);
+		return NULL;
+	}
+	link->watch.ready = ready;
+	link->fd = fd;
+	link->claim_fd = -1;
+	link->next = hub->links;
+	hub->links = link;
+	hub->nlinks++;
+	return link;
+}
+
 int
 hub_admit(struct hub *hub, int fd)
 {
-	struct hub_link *link;
-
 	if (hub->nlinks >= hub->options.links) {
 		close(fd);
 		errno = ENOSPC;
 		return -1;
 	}
-	link = calloc(1, sizeof(*link));
-	if (link == NULL || !is_stream(fd) || fd_nonblock(fd, true) == -1 ||
-	    hub_watch(hub, &link->watch, fd, EPOLLIN) == -1) {
-		free(link);
-		close(fd);
-		return -1;
+	return make(hub, fd) == NULL ? -1 : 0;
+}
+
+struct hub_link *
+hub_link_adopt(struct hub *hub, int fd, int claim,
+    const struct hub_state_link *from)
+{
+	struct hub_link *link = make(hub, fd);
+
+	if (link == NULL || (from->greeted && !map_claim(link, claim))) {
+		fd_close(&claim);
+		return NULL;
 	}
-	link->watch.ready = ready;
-	link->fd = fd;
-	link->next = hub->links;
-	hub->links = link;
-	hub->nlinks++;
-	return 0;
+	if (!from->greeted)
+		fd_close(&claim);
+	link->greeted = from->greeted;
+	link->away = from->away;
+	link->given = (uint64_t)from->given;
+	buf_add(&link->in, from->in.data, from->in.len);
+	buf_add(&link->out, from->out.data, from->out.len);
+	return link->in.failed || link->out.failed ? NULL : link;
+}
+
+void
+hub_link_part(struct hub *hub)
+{
+	while (hub->links != NULL)
+		cut(hub, hub->links, NULL);
 }

@@ -19,89 +19,12 @@
 
 _Static_assert(SPARE >= WS_HEADER + WS_CONTROL, "what ws_next leaves");
 
-/* ---- what is known by id -------------------------------------------------------- */
-
-static struct hub_socket **
-bucket(const struct hub *hub, uint64_t id)
-{
-	return &hub->table[(id ^ id >> 32) & (hub->nbuckets - 1)];
-}
-
-static struct hub_socket *
-find_any(const struct hub *hub, uint64_t id)
-{
-	struct hub_socket *s = hub->nbuckets == 0 ? NULL : *bucket(hub, id);
-
-	while (s != NULL && s->id != id)
-		s = s->next;
-	return s;
-}
-
 struct hub_socket *
 hub_socket_find(const struct hub *hub, uint64_t id)
 {
-	struct hub_socket *s = find_any(hub, id);
+	struct hub_socket *s = hub_table_find(hub, id);
 
 	return s == NULL || s->state == HUB_STATE_ENDED ? NULL : s;
-}
-
-static void
-insert(struct hub *hub, struct hub_socket *s)
-{
-	struct hub_socket **at = bucket(hub, s->id);
-
-	s->next = *at;
-	*at = s;
-	hub->nsockets++;
-}
-
-static int
-grow_table(struct hub *hub)
-{
-	size_t old = hub->nbuckets, n = old == 0 ? 64 : old * 2;
-	struct hub_socket **from = hub->table, **to, *s;
-
-	if (hub->nsockets < old)
-		return 0;
-	to = calloc(n, sizeof(*to));
-	if (to == NULL)
-		return -1;
-	hub->table = to;
-	hub->nbuckets = n;
-	hub->nsockets = 0;
-	for (size_t i = 0; i < old; i++)
-		while ((s = from[i]) != NULL) {
-			from[i] = s->next;
-			insert(hub, s);
-		}
-	free(from);
-	return 0;
-}
-
-static void
-remove_from_table(struct hub *hub, struct hub_socket *s)
-{
-	struct hub_socket **at = bucket(hub, s->id);
-
-	while (*at != s)
-		at = &(*at)->next;
-	*at = s->next;
-	hub->nsockets--;
-}
-
-struct hub_socket *
-hub_socket_next(const struct hub *hub, const struct hub_socket *s)
-{
-	struct hub_socket **at = hub->table;
-
-	if (s != NULL && s->next != NULL)
-		return s->next;
-	if (s != NULL)
-		at = bucket(hub, s->id) + 1;
-	for (; at < hub->table + hub->nbuckets; at++)
-		if (*at != NULL)
-			return *at;
-	return NULL;
 }
 
 /* ---- bytes that wait to be judged ------------------------------------------------ */
@@ -170,7 +93,7 @@ hub_socket_rouse(struct hub *hub, struct hub_socket *s)
 static void
 bury(struct hub *hub, struct hub_socket *s)
 {
-	remove_from_table(hub, s);
+	hub_table_remove(hub, s);
 	s->dead = true;
 	s->next = hub->dead;
 	hub->dead = s;
@@ -563,7 +486,8 @@ hub_socket_judge(struct hub *hub, struct hub_socket *s)
 static void
 ready(struct hub *hub, struct hub_watch *watch, uint32_t events)
 {
-	struct hub_socket *s = (struct hub_socket *)watch;
+	struct hub_socket *s = (struct hub_socket *)((char *)watch -
+	    offsetof(struct hub_socket, watch));
 
 	if (s->state == HUB_STATE_ENDED)
 		return;
@@ -713,7 +637,7 @@ hub_socket_open(struct hub *hub, int fd, const struct hub_opening *o)
 	struct hub_frame *answer;
 
 	if (hub->counts.open < hub->options.connections && !hub->leaving &&
-	    o->input.len <= LARGE && grow_table(hub) == 0 && find_any(hub, o->id) == NULL)
+	    o->input.len <= LARGE && hub_table_grow(hub) == 0 && hub_table_find(hub, o->id) == NULL)
 		s = make(hub, fd, o);
 	if (s == NULL || hub_watch(hub, &s->watch, fd, WATCHED) == -1) {
 		if (s != NULL) {
@@ -723,7 +647,7 @@ hub_socket_open(struct hub *hub, int fd, const struct hub_opening *o)
 		refuse(hub, fd);
 		return;
 	}
-	insert(hub, s);
+	hub_table_add(hub, s);
 	hub->counts.open++;
 	hub->counts.opened++;
 	s->whole = s->input != NULL;
@@ -736,4 +660,117 @@ hub_socket_open(struct hub *hub, int fd, const struct hub_opening *o)
 	hub_frame_drop(answer);
 	set_timer(hub, s);
 	hub_socket_rouse(hub, s);
+}
+
+/* ---- from another hub ---------------------------------------------------------------- */
+
+/* A connection that has ended is gone; one in a message knows of what kind. */
+static bool
+suits(const struct hub_state_socket *from, int fd)
+{
+	bool ended = from->state == HUB_STATE_ENDED;
+
+	return from->state <= HUB_STATE_ENDED && ended == (fd == -1) &&
+	    (!ended || (from->code != 0 && from->input.len == 0 &&
+		from->message.len == 0)) &&
+	    (!from->farewell || (from->code != 0 && from->tells)) &&
+	    (!from->finished || from->state >= HUB_STATE_FAILED) &&
+	    (from->kind != 0 || (from->left == 0 && from->message.len == 0)) &&
+	    from->input.len <= SPARE + LARGE;
+}
+
+static void
+read_reader(struct ws_reader *reader, const struct hub_state_socket *from)
+{
+	const uint32_t mask = (uint32_t)from->mask;
+
+	*reader = (struct ws_reader){ .left = (uint64_t)from->left,
+		.length = (uint64_t)from->length,
+		.fragments = (uint32_t)from->fragments,
+		.utf8 = { (uint8_t)from->need, (uint8_t)from->low,
+		    (uint8_t)from->high },
+		.kind = (uint8_t)from->kind, .fin = from->fin };
+	memcpy(reader->mask, &mask, sizeof(reader->mask));
+}
+
+static bool
+read_texts(struct hub *hub, struct hub_socket *s,
+    const struct hub_state_socket *from)
+{
+	if (from->farewell) {
+		s->farewell = hub_work_new(s, 0, s->code, from->reason.data,
+		    from->reason.len, NULL, 0);
+		if (s->farewell == NULL)
+			return false;
+	}
+	return set_text(&s->context, &s->context_len, from->context.data,
+	    from->context.len) &&
+	    set_text(&s->session, &s->session_len, from->session.data,
+		from->session.len) &&
+	    add_bytes(hub, &s->input, from->input.data, from->input.len) == 0 &&
+	    add_bytes(hub, &s->message, from->message.data,
+		from->message.len) == 0;
+}
+
+/* What can be read and written is not known, so it is tried. */
+static void
+wake(struct hub *hub, struct hub_socket *s, int64_t due)
+{
+	int64_t most = hub->now + 24 * (int64_t)NEVER;
+
+	s->readable = s->writable = true;
+	s->whole = s->input != NULL;
+	wheel_set(&hub->wheel, &s->timer, due == 0 || due > most ? hub->now :
+	    due);
+	hub->counts.open++;
+	mark_dirty(hub, s);
+	hub_socket_rouse(hub, s);
+}
+
+static struct hub_socket *
+copy(struct hub *hub, int fd, const struct hub_state_socket *from)
+{
+	struct hub_socket *s = calloc(1, sizeof(*s));
+
+	if (s == NULL) {
+		fd_close(&fd);
+		return NULL;
+	}
+	s->watch.ready = ready;
+	s->id = (uint64_t)from->id;
+	s->fd = fd;
+	s->state = (uint8_t)from->state;
+	s->code = (uint16_t)from->code;
+	s->heard = from->heard < hub->now ? from->heard : hub->now;
+	s->used = from->used < hub->now ? from->used : hub->now;
+	s->pinged = from->pinged;
+	s->finished = from->finished;
+	s->tells = from->tells;
+	read_reader(&s->reader, from);
+	return s;
+}
+
+struct hub_socket *
+hub_socket_adopt(struct hub *hub, int fd, const struct hub_state_socket *from)
+{
+	struct hub_socket *s;
+
+	if (!suits(from, fd) || hub_table_grow(hub) == -1 ||
+	    hub_table_find(hub, (uint64_t)from->id) != NULL) {
+		fd_close(&fd);
+		return NULL;
+	}
+	s = copy(hub, fd, from);
+	if (s == NULL)
+		return NULL;
+	if (!read_texts(hub, s, from) || (fd != -1 &&
+	    (fd_nonblock(fd, true) == -1 ||
+	    hub_watch(hub, &s->watch, fd, WATCHED) == -1))) {
+		hub_socket_free(hub, s);
+		return NULL;
+	}
+	hub_table_add(hub, s);
+	if (fd != -1)
+		wake(hub, s, from->due);
+	return s;
 }

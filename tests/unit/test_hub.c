@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -27,6 +28,7 @@
 static struct hub_options options;
 static struct hub *hub;
 static unsigned starved;
+static bool passes; /* from hub to hub, in the middle of everything */
 
 struct worker {
 	int fd;
@@ -74,12 +76,42 @@ tear_down(void)
 	hub_free(hub);
 }
 
+/* What another process would have of the hub, which keeps its own. */
+static void
+pass_on(struct buf *text, struct hub_fds *fds)
+{
+	ck_assert_int_eq(hub_pass(hub, text, fds), 0);
+	for (size_t i = 0; i < fds->n; i++) {
+		fds->fd[i] = fcntl(fds->fd[i], F_DUPFD_CLOEXEC, 0);
+		ck_assert_int_ne(fds->fd[i], -1);
+	}
+}
+
+/* Another hub takes the place of this one. */
+static void
+succeed(void)
+{
+	struct buf text = { 0 };
+	struct hub_fds fds = { 0 };
+	struct why why;
+
+	pass_on(&text, &fds);
+	hub_free(hub);
+	hub = hub_new(&options);
+	ck_assert_msg(hub_adopt(hub, &text, &fds, &why) == 0, "%s",
+	    why.text);
+	buf_free(&text);
+}
+
 /* All that can happen now happens. */
 static void
 turn(void)
 {
-	for (int i = 0; i < 12; i++)
+	for (int i = 0; i < 12; i++) {
+		if (passes && i % 3 == 0 && !hub->leaving)
+			succeed();
 		ck_assert_int_eq(hub_turn(hub, 0), 0);
+	}
 }
 
 /* ---- a worker --------------------------------------------------------------------- */
@@ -1118,6 +1150,196 @@ START_TEST(there_are_so_many_workers)
 }
 END_TEST
 
+/* ---- from hub to hub ------------------------------------------------------------------- */
+
+/* Half a frame and half a frame of a message come from peers, half a record from
+ * a worker; a frame is sent in part; and the numbers stay. */
+START_TEST(halves_are_passed_on)
+{
+	struct worker w = worker();
+	struct peer p = open_peer(&w, 1), q = open_peer(&w, 2),
+		slow = open_peer(&w, 3);
+	struct buf b = { 0 }, half = { 0 };
+	int size = 2048;
+	static char large[15001], wanted[15100];
+	const char *have;
+
+	setsockopt(hub_socket_find(hub, 3)->fd, SOL_SOCKET, SO_SNDBUF, &size,
+	    sizeof(size));
+	memset(large, 'x', sizeof(large) - 1);
+	tell(&w, HUB_SEND, WS_TEXT, 0, 3, large);
+	tell(&w, HUB_SEND, WS_TEXT, 0, 3, "behind");
+	ck_assert_uint_gt(hub_socket_find(hub, 3)->out.sent, 0);
+	add_frame(&b, 0x81, "cut in two", 10);
+	buf_add(&half, b.data, 5);
+	send_raw(&p, &half);
+	send_frame(&q, 0x01, "frag\xc3");
+	add_frame(&half, 0x80, "\xbcment", 5);
+	buf_consume(&b, 5);
+	succeed();
+	turn();
+	ck_assert_uint_gt(hub_socket_find(hub, 3)->out.sent, 0);
+	send_raw(&p, &b);
+	send_raw(&q, &half);
+	ck_assert_str_eq(hear(&w), "M 1 c s cut in two");
+	ck_assert_str_eq(hear(&w), "M 2 c s frag\xc3\xbcment");
+	snprintf(wanted, sizeof(wanted), "\x81\x7e%c%c%s\x81\x06" "behind",
+	    15000 >> 8, 15000 & 0xff, large);
+	for (size_t n = 0, all = 0; all < 15000 + 12; all += n) {
+		turn();
+		have = got(&slow, &n);
+		ck_assert_uint_gt(n, 0);
+		ck_assert_int_eq(memcmp(have, wanted + all, n), 0);
+	}
+	ck_assert_uint_eq(counts().received, 2);
+	ck_assert_uint_eq(counts().opened, 3);
+	ck_assert_uint_eq(counts().open, 3);
+	close(p.fd);
+	close(q.fd);
+	close(slow.fd);
+	leave(&w);
+}
+END_TEST
+
+/* What a worker has sent of a record, and the descriptor that came with it. */
+START_TEST(half_a_record_is_passed_on)
+{
+	struct worker w = worker();
+	struct buf b = { 0 };
+	size_t begun = hub_begin(&b, HUB_OPEN, 0, 0, 9);
+	struct peer p = { .id = 9 };
+	int pair[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	p.fd = pair[1];
+	hub_part(&b, "101\r\n", 5);
+	for (int i = 0; i < 3; i++)
+		hub_part(&b, "", 0);
+	hub_end(&b, begun);
+	ck_assert_int_eq(fd_send(w.fd, pair[0], b.data, 20), 20);
+	close(pair[0]);
+	turn();
+	succeed();
+	turn();
+	buf_consume(&b, 20);
+	say(&w, &b);
+	turn();
+	expect(&p, "101\r\n");
+	close(p.fd);
+	leave(&w);
+}
+END_TEST
+
+/* A frame for many is passed on once, and is one frame there. */
+START_TEST(frames_stay_shared)
+{
+	struct worker w = worker();
+	struct peer p[40];
+	struct buf text = { 0 };
+	struct hub_fds fds = { 0 };
+	static char large[10001];
+	size_t bytes;
+
+	memset(large, 'x', sizeof(large) - 1);
+	for (size_t i = 0; i < 40; i++) {
+		p[i] = open_peer(&w, i);
+		tell(&w, HUB_SUBSCRIBE, 0, 0, i, "all");
+		hub_socket_find(hub, i)->writable = false;
+	}
+	publish(&w, "all", large);
+	bytes = hub->pile.bytes;
+	pass_on(&text, &fds);
+	ck_assert_uint_lt(text.len, 30000);
+	for (size_t i = 0; i < fds.n; i++)
+		close(fds.fd[i]);
+	hub_fds_free(&fds);
+	buf_free(&text);
+	succeed();
+	ck_assert_uint_eq(hub->pile.bytes, bytes);
+	turn();
+	ck_assert_uint_eq(hub->pile.bytes, 0);
+	for (size_t i = 0; i < 40; i++)
+		close(p[i].fd);
+	leave(&w);
+}
+END_TEST
+
+static const struct {
+	const char *text, *with; /* of what is passed on, and what takes its
+				    place */
+} spoils[] = {
+	{ HUB_STATE " ", "lua_fpm_hub_0 " }, /* another form */
+	{ "\nid 1\n1\n", "\nid 1\n2\n" },    /* the same socket twice */
+	{ "\nfd 1\n1\n", "\nfd 1\n9\n" },    /* no such descriptor */
+	{ "\nfd 1\n1\n", "\nfd 1\n2\n" },    /* one that another has */
+	{ "\nfd 1\n1\n", "\nfd 1\nx\n" },
+	{ "\nsocket ", "\nsocket_" },	      /* cut */
+	{ "\nkind 1\n1\n", "\nkind 1\n3\n" },
+	{ "\nkind 1\n1\n", "\nkimd 1\n1\n" }, /* a message of no kind */
+	{ "\nnumber 1\n1\n", "\nnumber 1\n2\n" }, /* not given */
+	{ "\nclaim 1\n", "\nclasm 1\n" },
+};
+
+/* And the hub that had all of it has it still. */
+START_TEST(a_state_that_is_spoilt_is_refused)
+{
+	struct worker w = worker();
+	struct peer p = open_peer(&w, 1), q = open_peer(&w, 2);
+	struct hub *heir = hub_new(&options);
+	struct buf text = { 0 };
+	struct hub_fds fds = { 0 };
+	struct why why;
+	char *at;
+
+	send_frame(&p, 0x01, "frag");
+	send_frame(&q, 0x81, "whole");
+	pass_on(&text, &fds);
+	at = memmem(text.data, text.len, spoils[_i].text,
+	    strlen(spoils[_i].text));
+	ck_assert_ptr_nonnull(at);
+	memcpy(at, spoils[_i].with, strlen(spoils[_i].with));
+	ck_assert_int_eq(hub_adopt(heir, &text, &fds, &why), -1);
+	hub_free(heir);
+	buf_free(&text);
+	send_frame(&p, 0x80, "ment");
+	ck_assert_str_eq(hear(&w), "M 2 c s whole");
+	ck_assert_str_eq(hear(&w), "M 1 c s fragment");
+	close(p.fd);
+	close(q.fd);
+	leave(&w);
+}
+END_TEST
+
+/* Workers of another build are parted with as if they had ended. */
+START_TEST(workers_of_another_build_stay_behind)
+{
+	struct worker w = worker(), v;
+	struct peer p = open_peer(&w, 1);
+	struct buf text = { 0 };
+	struct hub_fds fds = { 0 };
+	struct why why;
+	char *at;
+
+	send_frame(&p, 0x81, "hello");
+	ck_assert_str_eq(hear(&w), "M 1 c s hello");
+	pass_on(&text, &fds);
+	at = memmem(text.data, text.len, "version 1\n1", 11);
+	ck_assert_ptr_nonnull(at);
+	at[10] = '9';
+	hub_free(hub);
+	hub = hub_new(&options);
+	ck_assert_int_eq(hub_adopt(hub, &text, &fds, &why), 0);
+	turn();
+	ck_assert_str_eq(hear(&w), "end");
+	v = worker();
+	ck_assert_str_eq(hear(&v), "M 1 c s hello");
+	close(p.fd);
+	buf_free(&text);
+	leave(&w);
+	leave(&v);
+}
+END_TEST
+
 static void
 quiet_log(void)
 {
@@ -1125,13 +1347,19 @@ quiet_log(void)
 	set_up();
 }
 
-static Suite *
-suite(void)
+static void
+quiet_and_passing(void)
 {
-	Suite *s = suite_create("hub");
-	TCase *t = tcase_create("hub");
+	passes = true;
+	quiet_log();
+}
 
-	tcase_add_checked_fixture(t, quiet_log, tear_down);
+static TCase *
+all_tests(const char *name, void (*fixture)(void))
+{
+	TCase *t = tcase_create(name);
+
+	tcase_add_checked_fixture(t, fixture, tear_down);
 	tcase_add_test(t, a_message_goes_to_a_worker_and_back);
 	tcase_add_test(t, bytes_behind_the_handshake_count);
 	tcase_add_test(t, one_message_of_a_socket_is_out_at_a_time);
@@ -1167,7 +1395,33 @@ suite(void)
 	    sizeof(lies) / sizeof(*lies));
 	tcase_add_test(t, a_worker_has_to_greet);
 	tcase_add_test(t, there_are_so_many_workers);
-	suite_add_tcase(s, t);
+	return t;
+}
+
+static TCase *
+passing_tests(void)
+{
+	TCase *t = tcase_create("passing");
+
+	tcase_add_checked_fixture(t, quiet_log, tear_down);
+	tcase_add_test(t, halves_are_passed_on);
+	tcase_add_test(t, half_a_record_is_passed_on);
+	tcase_add_test(t, frames_stay_shared);
+	tcase_add_loop_test(t, a_state_that_is_spoilt_is_refused, 0,
+	    sizeof(spoils) / sizeof(*spoils));
+	tcase_add_test(t, workers_of_another_build_stay_behind);
+	return t;
+}
+
+static Suite *
+suite(void)
+{
+	Suite *s = suite_create("hub");
+
+	suite_add_tcase(s, all_tests("hub", quiet_log));
+	suite_add_tcase(s, all_tests("passed on all the time",
+	    quiet_and_passing));
+	suite_add_tcase(s, passing_tests());
 	return s;
 }
 
