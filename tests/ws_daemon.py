@@ -1,6 +1,7 @@
 """A daemon with WebSockets for the tests of them."""
 
 from harness import *
+from upgraded import Upgraded
 from ws_client import *
 
 # A text message "lua CODE" runs it (ws and data are its arguments), any other
@@ -108,6 +109,25 @@ class WsDaemon(Daemon):
         """Without the hubs."""
         return [p for p in super().workers(pool)
                 if "hub of " not in command_line(p)]
+
+
+class Upgrading(WsDaemon, Upgraded):
+    """One that is upgraded in place."""
+
+    def hubs(self):
+        return [p for p in children(self.pid)
+                if "hub of " in command_line(p)]
+
+    def new_hub(self, old):
+        """Wait until the only hub is another process, of the program that
+        stands on disk."""
+        def alone():
+            hubs = self.hubs()
+            return hubs[0] if len(hubs) == 1 and hubs != [old] else None
+        hub = until(alone, "only the new hub")
+        assert os.path.samestat(os.stat("/proc/%d/exe" % hub),
+                                os.stat(self.program)), "the program on disk"
+        return hub
 
 
 def command_line(pid):

@@ -12,6 +12,7 @@
 #define TAG_ORDER  'B'
 #define TAG_RUN    'R'
 #define TAG_LIMITS 'L'
+#define TAG_HEIR   'H'
 
 static char timer[TIMER_NAME];
 
@@ -39,6 +40,12 @@ int
 channel_send_limits(int channel, int memory)
 {
 	return send_message(channel, memory, (char[]){ TAG_LIMITS }, 1);
+}
+
+int
+channel_send_heir(int channel, int pair)
+{
+	return send_message(channel, pair, (char[]){ TAG_HEIR }, 1);
 }
 
 int
@@ -94,6 +101,10 @@ take(const unsigned char *data, size_t n, int fd,
 	if (data[0] == TAG_LIMITS) {
 		*told = fd;
 		return CHANNEL_LIMITS;
+	}
+	if (data[0] == TAG_HEIR) {
+		*told = fd;
+		return CHANNEL_HEIR;
 	}
 	if (data[0] == TAG_ORDER && n > 1) {
 		fd_close(&fd);

@@ -17,6 +17,9 @@ enum channel_message {
 	CHANNEL_LOG,	/* a log of the pool: to be answered with WORD_TAKEN */
 	CHANNEL_STATUS, /* the answer to WORD_STATUS */
 	CHANNEL_LIMITS, /* hub_limits.h; only a hub is sent it */
+	CHANNEL_HEIR,	/* the pair to the hub that takes your place
+			   (worker/process/hub_heir.h); likewise, of any
+			   build: one that does not know it closes the pair */
 	CHANNEL_ORDER,	/* an enum worker_order */
 	CHANNEL_RUN,	/* run a timer (channel_timer); only the process for
 			   timers is sent it */
@@ -24,17 +27,19 @@ enum channel_message {
 };
 
 /* Send one message without waiting: 0, or -1 with errno.  `memory` is the
- * descriptor of status_send (-1: no status) or of hub_limits_make.  A log is sent by sink_send. */
+ * descriptor of status_send (-1: no status) or of hub_limits_make.  A log is sent
+ * by sink_send. */
 int channel_send_level(int channel, enum log_level level);
 int channel_send_status(int channel, int memory);
 int channel_send_limits(int channel, int memory);
+int channel_send_heir(int channel, int pair);
 int channel_send_order(int channel, char order);
 int channel_send_run(int channel, const char *timer);
 
 /*
  * Receive one message without waiting.  A level is set (log_set_level), a log
- * replaces its sink.  *told becomes the descriptor of CHANNEL_STATUS or CHANNEL_LIMITS, which the
- * caller owns, the order of CHANNEL_ORDER, or -1.  If this process has no room
+ * replaces its sink.  *told becomes the descriptor of CHANNEL_STATUS, CHANNEL_LIMITS or
+ * CHANNEL_HEIR, which the caller owns, the order of CHANNEL_ORDER, or -1.  If this process has no room
  * for a descriptor, the message is lost, and an error is logged.
  */
 enum channel_message channel_receive(int channel,

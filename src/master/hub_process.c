@@ -22,6 +22,33 @@
 
 #define LEAVE_OTHER (60 * 1000) /* ms that a hub of another build has to close
 				   its sockets */
+#define PASSED	    (10 * 1000) /* ms that a process has to end which has
+				   passed its sockets on */
+
+static struct slot *
+serving(struct hub_process *p)
+{
+	return &p->slots[p->serving];
+}
+
+/* The one that is to take its place, or has left it. */
+static struct slot *
+other(struct hub_process *p)
+{
+	return &p->slots[1 - p->serving];
+}
+
+static bool
+lives(const struct slot *slot)
+{
+	return slot->state != SLOT_FREE;
+}
+
+static bool
+any_lives(const struct hub_process *p)
+{
+	return lives(&p->slots[0]) || lives(&p->slots[1]);
+}
 
 /* ---- made and closed ------------------------------------------------------- */
 
@@ -38,6 +65,20 @@ map_page(struct hub_process *p)
 	p->facts = facts == MAP_FAILED ? NULL : facts;
 }
 
+static void
+free_process(struct hub_process *p)
+{
+	fd_leave(p->door, 2);
+	fd_close(&p->page);
+	if (p->facts != NULL)
+		munmap((void *)(uintptr_t)p->facts, sizeof(*p->facts));
+	for (int i = 0; i < 2; i++) {
+		board_free(p->boards[i]);
+		buf_free(&p->slots[i].output.line);
+	}
+	free(p);
+}
+
 static struct hub_process *
 make(void)
 {
@@ -47,23 +88,13 @@ make(void)
 		return NULL;
 	p->refs = 1;
 	p->door[0] = p->door[1] = p->page = -1;
-	p->board = board_new(1, NULL);
-	if (p->board != NULL)
+	p->version = HUB_VERSION;
+	for (int i = 0; i < 2; i++)
+		p->boards[i] = board_new(1, NULL);
+	if (p->boards[0] != NULL && p->boards[1] != NULL)
 		return p;
-	free(p);
+	free_process(p);
 	return NULL;
-}
-
-static void
-free_process(struct hub_process *p)
-{
-	fd_leave(p->door, 2);
-	fd_close(&p->page);
-	if (p->facts != NULL)
-		munmap((void *)(uintptr_t)p->facts, sizeof(*p->facts));
-	board_free(p->board);
-	buf_free(&p->slot.output.line);
-	free(p);
 }
 
 struct hub_process *
@@ -108,14 +139,12 @@ void
 hub_process_configure(const struct hub_process *p,
     const struct conf_websocket *limits)
 {
-	int memory;
+	const struct slot *slot;
+	int memory = any_lives(p) ? hub_limits_make(limits) : -1;
 
-	if (p->slot.state == SLOT_FREE || p->slot.channel == -1 ||
-	    p->slot.foreign)
-		return;
-	memory = hub_limits_make(limits);
-	if (memory != -1)
-		channel_send_limits(p->slot.channel, memory);
+	for (slot = p->slots; memory != -1 && slot < p->slots + 2; slot++)
+		if (lives(slot) && slot->channel != -1 && !slot->foreign)
+			channel_send_limits(slot->channel, memory);
 	fd_close(&memory);
 }
 
@@ -131,50 +160,71 @@ hub_process_use(struct hub_process *p, bool *user, bool serves)
 		p->users--;
 }
 
-static bool
-lives(const struct hub_process *p)
-{
-	return p->slot.state != SLOT_FREE;
-}
-
 /* ---- what it says ------------------------------------------------------------ */
+
+/* It serves from now on, and whoever did before ends. */
+static void
+is_ready(struct hub_process *p, struct slot *slot)
+{
+	slot->state = SLOT_UP;
+	slot->due = -1;
+	backoff_ready(&p->backoff);
+	slot_log(slot, LEVEL_DEBUG, "is ready for WebSockets");
+	if (slot == serving(p))
+		return;
+	p->serving = 1 - p->serving;
+	p->version = HUB_VERSION;
+	slot_log(slot, LEVEL_NOTICE, "has taken over the WebSockets");
+	if (!lives(other(p)))
+		return;
+	other(p)->state = SLOT_LEAVING;
+	other(p)->due = clock_ms() + PASSED;
+}
 
 static void
 heard(void *arg, struct slot *slot, enum worker_word word)
 {
 	struct hub_process *p = arg;
 
-	if (word == WORD_READY && slot->state == SLOT_STARTING) {
-		slot->state = SLOT_UP;
-		slot->due = -1;
-		backoff_ready(&p->backoff);
-		slot_log(slot, LEVEL_DEBUG, "is ready for WebSockets");
-	} else if (word == WORD_LEAVING && slot->state != SLOT_STARTING) {
+	if (word == WORD_READY && slot->state == SLOT_STARTING)
+		is_ready(p, slot);
+	else if (word == WORD_LEAVING && slot->state != SLOT_STARTING)
 		slot->state = SLOT_LEAVING;
-	} else if (word == WORD_CROWDED) {
+	else if (word == WORD_CROWDED)
 		p->starved = clock_ms();
-	} else {
+	else if (word == WORD_REPLACE && slot == serving(p))
+		p->outdated = true;
+	else
 		return;
-	}
 	if (p->wake != NULL)
 		p->wake(p->arg);
 }
 
 /* ---- steps --------------------------------------------------------------------- */
 
+/* `from`: its end of the pair to the one that serves; -1: there is none. */
+static int
+fork_one(struct hub_process *p, const struct hub_process_order *order,
+    struct slot *slot, int from)
+{
+	const struct spawn_order spawned = {
+		.args = { .kind = WORKER_KIND_HUB, .pool = order->pool,
+		    .identity = order->identity, .exchange = { from, -1 },
+		    .door = p->door[0], .shared = &p->page, .nshared = 1 },
+		.board = p->boards[slot - p->slots],
+	};
+
+	return slot_fork(slot, &spawned, order->loop,
+	    order->pool->timeouts.start, heard, p);
+}
+
 static void
 start(struct hub_process *p, const struct hub_process_order *order,
     int64_t now)
 {
-	const struct spawn_order spawned = {
-		.args = { .kind = WORKER_KIND_HUB, .pool = order->pool,
-		    .identity = order->identity, .exchange = { -1, -1 },
-		    .door = p->door[0], .shared = &p->page, .nshared = 1 },
-		.board = p->board,
-	};
-
-	if (slot_fork(&p->slot, &spawned, order->loop,
-		order->pool->timeouts.start, heard, p) == 0) {
+	p->outdated = false;
+	p->version = HUB_VERSION;
+	if (fork_one(p, order, serving(p), -1) == 0) {
 		p->fork_failed = false;
 		return;
 	}
@@ -185,19 +235,60 @@ start(struct hub_process *p, const struct hub_process_order *order,
 	backoff_failed(&p->backoff, now, true, 0);
 }
 
+/* The one that serves keeps its sockets, unless workers of this build cannot
+ * talk to it. */
 static void
-kill_overdue(struct hub_process *p)
+heir_failed(struct hub_process *p, const char *why)
 {
-	slot_log(&p->slot, LEVEL_WARNING, "the process of WebSockets %s in "
-	    "time: killed", p->slot.state == SLOT_STARTING ? "is not ready" :
-							     "does not leave");
-	slot_kill(&p->slot);
+	bool closes = p->version != HUB_VERSION;
+
+	slot_log(serving(p), LEVEL_ERROR, "no other process takes over the "
+	    "WebSockets (%s): %s", why, closes ?
+	    "they are closed, as it is of another build" :
+	    "they stay with this one, which runs its old code");
+	if (closes)
+		slot_tell_leave(serving(p), LEAVE_OTHER);
+}
+
+/* Each time that it is outdated it is tried once. */
+static void
+start_heir(struct hub_process *p, const struct hub_process_order *order)
+{
+	int pair[2] = { -1, -1 };
+	bool good;
+
+	p->outdated = false;
+	good = fd_pair(pair) == 0 &&
+	    channel_send_heir(serving(p)->channel, pair[1]) == 0 &&
+	    fork_one(p, order, other(p), pair[0]) == 0;
+	if (!good)
+		heir_failed(p, strerror(errno));
+	fd_leave(pair, 2);
+}
+
+static void
+kill_overdue(struct slot *slot, int64_t now)
+{
+	if (!lives(slot) || slot->due == -1 || slot->due > now)
+		return;
+	slot_log(slot, LEVEL_WARNING, "the process of WebSockets %s in "
+	    "time: killed", slot->state == SLOT_STARTING ? "is not ready" :
+							   "does not leave");
+	slot_kill(slot);
 }
 
 int64_t
 hub_process_farewell(const struct conf_pool *pool)
 {
 	return pool->websocket.drain + tuning.close + pool->timeouts.stop;
+}
+
+static void
+tell_leave(struct hub_process *p, int64_t limit)
+{
+	for (int i = 0; i < 2; i++)
+		if (lives(&p->slots[i]) && p->slots[i].state != SLOT_LEAVING)
+			slot_tell_leave(&p->slots[i], limit);
 }
 
 int64_t
@@ -208,24 +299,27 @@ hub_process_step(struct hub_process *p, const struct hub_process_order *order,
 
 	p->wake = order->wake;
 	p->arg = order->arg;
-	if (!lives(p) && wanted) {
+	if (!any_lives(p) && wanted) {
 		if (backoff_active(&p->backoff, now))
 			return p->backoff.until;
 		start(p, order, now);
 	}
-	if (!lives(p))
+	if (!any_lives(p))
 		return wanted ? p->backoff.until : -1;
-	if (!wanted && p->slot.state != SLOT_LEAVING)
-		slot_tell_leave(&p->slot, hub_process_farewell(order->pool));
-	if (p->slot.due != -1 && p->slot.due <= now)
-		kill_overdue(p);
-	return p->slot.due;
+	if (!wanted)
+		tell_leave(p, hub_process_farewell(order->pool));
+	else if (p->outdated && serving(p)->state == SLOT_UP &&
+	    serving(p)->channel != -1 && !lives(other(p)))
+		start_heir(p, order);
+	for (int i = 0; i < 2; i++)
+		kill_overdue(&p->slots[i], now);
+	return clock_sooner(serving(p)->due, other(p)->due);
 }
 
 bool
 hub_process_lingers(const struct hub_process *p)
 {
-	return p->users == 0 && lives(p);
+	return p->users == 0 && any_lives(p);
 }
 
 bool
@@ -237,7 +331,7 @@ hub_process_waits(const struct hub_process *p, int64_t now)
 int
 hub_process_door(const struct hub_process *p, struct why *why)
 {
-	if (p->known && p->slot.state == SLOT_UP)
+	if (p->known && p->slots[p->serving].state == SLOT_UP)
 		return p->door[1];
 	why_set(why, p->known ? "the process of its WebSockets is not ready: "
 				"try again later" :
@@ -248,7 +342,7 @@ hub_process_door(const struct hub_process *p, struct why *why)
 void
 hub_process_status(const struct hub_process *p, struct status *status)
 {
-	status->has_hub = lives(p) && p->facts != NULL;
+	status->has_hub = any_lives(p) && p->facts != NULL;
 	for (int i = 0; status->has_hub && i < HUB_FACTS; i++)
 		status->hub[i] = atomic_load(&p->facts->fact[i]);
 }
@@ -256,72 +350,136 @@ hub_process_status(const struct hub_process *p, struct status *status)
 void
 hub_process_hasten(struct hub_process *p, int64_t limit)
 {
-	if (p->users == 0 && lives(p))
-		slot_tell_leave(&p->slot, limit);
+	if (p->users > 0)
+		return;
+	for (int i = 0; i < 2; i++)
+		if (lives(&p->slots[i]))
+			slot_tell_leave(&p->slots[i], limit);
 }
 
 void
 hub_process_kill(struct hub_process *p)
 {
-	if (p->users == 0)
-		slot_kill(&p->slot);
+	if (p->users > 0)
+		return;
+	for (int i = 0; i < 2; i++)
+		slot_kill(&p->slots[i]);
 }
 
 void
 hub_process_send_level(const struct hub_process *p)
 {
-	if (lives(p) && p->slot.channel != -1)
-		channel_send_level(p->slot.channel, log_level_now());
+	for (int i = 0; i < 2; i++)
+		if (lives(&p->slots[i]) && p->slots[i].channel != -1)
+			channel_send_level(p->slots[i].channel,
+			    log_level_now());
 }
 
 /* ---- its end --------------------------------------------------------------------- */
 
-bool
-hub_process_reap(struct hub_process *p, pid_t pid, int status)
+/* It served, or was the only one. */
+static void
+judge_end(struct hub_process *p, struct slot *slot, int status)
 {
-	struct slot *slot = &p->slot;
 	int64_t now = clock_ms();
 	char end[64];
 
-	if (!lives(p) || slot->pid != pid)
+	if (slot->state == SLOT_LEAVING)
+		return;
+	if (!slot->killed)
+		slot_log(slot, LEVEL_ERROR, "the process of WebSockets %s, and "
+		    "they are closed", slot_end_text(status, end,
+			sizeof(end)));
+	backoff_failed(&p->backoff, now, slot->state == SLOT_UP,
+	    now - slot->born);
+}
+
+/* It would have taken over, and may have said why it does not; or it was about
+ * to say that it has. */
+static void
+judge_heir(struct hub_process *p, struct slot *slot, int status)
+{
+	char end[64];
+
+	if (slot->state != SLOT_STARTING)
+		return;
+	if (serving(p)->state == SLOT_UP)
+		heir_failed(p, slot_end_text(status, end, sizeof(end)));
+	else
+		judge_end(p, slot, status);
+}
+
+bool
+hub_process_reap(struct hub_process *p, pid_t pid, int status)
+{
+	struct slot *slot = p->slots;
+
+	if (!lives(slot) || slot->pid != pid)
+		slot++;
+	if (!lives(slot) || slot->pid != pid)
 		return false;
 	slot_ended(slot);
-	log_bury(board_repeats(p->board, 0), slot->output.pool, pid);
-	if (slot->state != SLOT_LEAVING) {
-		if (!slot->killed)
-			slot_log(slot, LEVEL_ERROR, "the process of "
-			    "WebSockets %s, and they are closed",
-			    slot_end_text(status, end, sizeof(end)));
-		backoff_failed(&p->backoff, now, slot->state == SLOT_UP,
-		    now - slot->born);
-	}
+	log_bury(board_repeats(p->boards[slot - p->slots], 0),
+	    slot->output.pool, pid);
+	if (slot == serving(p))
+		judge_end(p, slot, status);
+	else
+		judge_heir(p, slot, status);
 	slot_bury(slot);
-	board_dead(p->board, 0);
+	board_dead(p->boards[slot - p->slots], 0);
 	return true;
 }
 
 /* ---- over an upgrade in place -------------------------------------------------------- */
 
+static void
+put_slot(const struct hub_process *p, const struct slot *slot,
+    const char *name, const char *board, struct buf *out)
+{
+	struct buf record = { 0 };
+
+	if (!lives(slot))
+		return;
+	board_hand_over(p->boards[slot - p->slots], &record);
+	record_put(out, board, record.data, record.len);
+	out->failed |= record.failed;
+	buf_clear(&record);
+	slot_hand_over(slot, &record);
+	record_put(out, name, record.data, record.len);
+	out->failed |= record.failed;
+	buf_free(&record);
+}
+
 void
 hub_process_hand_over(const struct hub_process *p, struct buf *out)
 {
-	struct buf record = { 0 };
+	const struct slot *slot = &p->slots[p->serving];
 
 	record_put_fd(out, "door_in", p->door[0]);
 	record_put_fd(out, "door_out", p->door[1]);
 	record_put_fd(out, "page", p->page);
 	record_put_number(out, "known", p->known);
-	record_put_number(out, "version", HUB_VERSION);
-	if (!lives(p))
-		return;
-	board_hand_over(p->board, &record);
-	record_put(out, "board", record.data, record.len);
-	out->failed |= record.failed;
-	buf_clear(&record);
-	slot_hand_over(&p->slot, &record);
-	record_put(out, "slot", record.data, record.len);
-	out->failed |= record.failed;
-	buf_free(&record);
+	record_put_number(out, "version", p->version);
+	put_slot(p, slot, "slot", "board", out);
+	slot = &p->slots[1 - p->serving];
+	put_slot(p, slot, "other_slot", "other_board", out);
+}
+
+static void
+take_slot(struct hub_process *p, const struct record *record, unsigned i,
+    struct loop *loop, const char *pool)
+{
+	struct board *board = NULL;
+	struct record part;
+
+	if (record_find(record, i == 0 ? "board" : "other_board", &part))
+		board = board_take_over(&part);
+	if (board != NULL) {
+		board_free(p->boards[i]);
+		p->boards[i] = board;
+	}
+	if (record_find(record, i == 0 ? "slot" : "other_slot", &part))
+		slot_take_over(&p->slots[i], &part, loop, pool, heard, p);
 }
 
 struct hub_process *
@@ -329,8 +487,6 @@ hub_process_take_over(const struct record *record, struct loop *loop,
     const char *pool)
 {
 	struct hub_process *p = make();
-	struct board *board = NULL;
-	struct record part;
 
 	if (p == NULL)
 		return NULL;
@@ -339,20 +495,10 @@ hub_process_take_over(const struct record *record, struct loop *loop,
 	p->page = record_fd(record, "page");
 	map_page(p);
 	p->known = record_number(record, "known", 0) != 0;
-	if (record_find(record, "board", &part))
-		board = board_take_over(&part);
-	if (board != NULL) {
-		board_free(p->board);
-		p->board = board;
-	}
-	if (record_find(record, "slot", &part))
-		slot_take_over(&p->slot, &part, loop, pool, heard, p);
-	/* Workers of this build could not talk to it. */
-	if (lives(p) && record_number(record, "version", 0) != HUB_VERSION) {
-		log_warning("pool %s: the process of WebSockets is of another "
-		    "build: it closes them, and is replaced", pool);
-		slot_tell_leave(&p->slot, LEAVE_OTHER);
-	}
+	p->version = record_number(record, "version", 0);
+	for (unsigned i = 0; i < 2; i++)
+		take_slot(p, record, i, loop, pool);
+	p->outdated = true;
 	if ((p->door[0] != -1 && p->door[1] != -1) || fd_pair(p->door) == 0)
 		return p;
 	free_process(p);

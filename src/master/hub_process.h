@@ -5,7 +5,9 @@
  * The process that owns the WebSockets of a pool (hub/hub.h).  All generations
  * of the pool share it, so that sockets outlive a reload: it is forked once a
  * worker has said that its application has `websocket`, and leaves when no
- * generation serves any more.  Workers come to it through its door, a socket
+ * generation serves any more.  Over an upgrade another process takes its place,
+ * which runs the new program and gets its sockets (worker/process/hub_heir.h);
+ * if that fails the old one stays.  Workers come to it through its door, a socket
  * pair that is there before it and stays when it dies, so the master passes
  * nothing between them.  Runs in the master.
  */
@@ -26,8 +28,13 @@ struct hub_process {
 	int door[2];	/* workers knock at [1], the hub hears at [0] */
 	int page;	/* hub_page.h, */
 	const struct hub_page *facts; /* mapped, or NULL */
-	struct board *board;
-	struct slot slot;
+	struct slot slots[2]; /* one that serves; one that is to take its
+				 place, or has left it */
+	struct board *boards[2];
+	unsigned serving;     /* which of them */
+	bool outdated;	      /* the one that serves is to be replaced: it is
+				 of another image, or has asked for it */
+	int64_t version;      /* HUB_VERSION of the one that serves */
 	struct backoff backoff;
 	bool fork_failed; /* the last fork failed, which is logged */
 	bool known;	  /* there is an application with `websocket` */
@@ -62,8 +69,8 @@ void hub_process_configure(const struct hub_process *p,
 void hub_process_use(struct hub_process *p, bool *user, bool serves);
 
 /*
- * If a generation serves, see that the process runs, once it is needed; if none
- * does, have it close all sockets and leave; kill it if it is overdue.  Returns
+ * If a generation serves, see that the process runs, once it is needed, and is
+ * replaced if it is outdated; if none does, have it close all sockets and leave; kill it if it is overdue.  Returns
  * clock_ms() at which to call it again, -1: no need.
  */
 int64_t hub_process_step(struct hub_process *p,

@@ -11,14 +11,10 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 from ws_daemon import *
-from upgraded import NEXT, Upgraded, install
+from upgraded import NEXT, install
 
 FULL = os.environ.get("FULL") == "yes"
 FPM = "fpm = require 'fpm' " + APP
-
-
-class Lasting(WsDaemon, Upgraded):
-    pass
 
 
 class Crowd:
@@ -61,7 +57,7 @@ def edit(d, change):
 def reload_in_place():
     """HUP: sockets stay, and their next message runs the new code with the old
     session"""
-    d = Lasting(app=FPM)
+    d = Upgrading(app=FPM)
     with crowd(d) as c:
         hub = d.hub()
         edit(d, "ws:send('new ' .. data .. ' ' .. ws.session, kind)")
@@ -76,7 +72,7 @@ def reload_in_place():
 @test
 def reload_with_other_workers():
     """a reload that replaces all workers: the same"""
-    d = Lasting(app=FPM)
+    d = Upgrading(app=FPM)
     with crowd(d) as c:
         old = set(d.workers())
         d.set_pool("www", listen="http:" + d.web,
@@ -91,7 +87,7 @@ def reload_with_other_workers():
 def reload_of_the_limits():
     """a reload that changes websocket's own keys: sockets stay, the new limit
     holds for them"""
-    d = Lasting(app=FPM)
+    d = Upgrading(app=FPM)
     with crowd(d) as c:
         d.set_pool("www", listen="http:" + d.web,
                    websocket={"max_message": "1K"})
@@ -113,7 +109,7 @@ def reload_of_the_limits():
 def upgrade():
     """USR2, also to another build: sockets stay, with half a frame, half a
     message and an unread answer"""
-    d = Lasting(app=FPM)
+    d = Upgrading(app=FPM)
     with crowd(d) as c:
         for program in NEXT, LUA_FPM:
             half = frame(TEXT, b"cut in two")
@@ -122,7 +118,9 @@ def upgrade():
             c.sockets[2].raw(parts[0])
             c.sockets[3].send("unread")
             install(program, d.program)
+            hub = d.hub()
             d.usr2()
+            d.new_hub(hub)
             c.sockets[1].raw(half[7:])
             c.sockets[2].raw(parts[1])
             equal(c.sockets[1].receive(), "cut in two")
@@ -135,7 +133,7 @@ def upgrade():
 def message_in_hand():
     """a message that is in hand at a reload or an upgrade is finished by its
     old worker"""
-    d = Lasting(app=FPM)
+    d = Upgrading(app=FPM)
     with crowd(d, 2) as c:
         for how in d.reload, lambda: d.kill(signal.SIGUSR2):
             gate, mark = d.gate(), d.log_mark()
@@ -152,7 +150,7 @@ def message_in_hand():
 @test
 def idle_workers_killed():
     """all workers killed while they wait: no socket closes"""
-    d = Lasting(app=FPM)
+    d = Upgrading(app=FPM)
     with crowd(d) as c:
         for _ in range(3):
             d.expect("killed by signal 9")
@@ -168,7 +166,7 @@ def idle_workers_killed():
 def killed_with_a_message():
     """the worker that has a message in hand is killed: that socket gets 1011,
     those whose messages waited for it are served by another"""
-    d = Lasting(app=FPM, workers={"mode": "static", "max": 1})
+    d = Upgrading(app=FPM, workers={"mode": "static", "max": 1})
     with crowd(d) as c:
         d.expect("killed by signal 9")
         gate, victim = d.gate(), c.sockets.pop(0)
@@ -188,7 +186,7 @@ def killed_with_a_message():
 @test
 def max_requests():
     """workers that leave after five requests or messages: none is lost"""
-    d = Lasting(app=FPM, workers={"mode": "static", "max": 2,
+    d = Upgrading(app=FPM, workers={"mode": "static", "max": 2,
                                   "max_requests": 5})
     with crowd(d) as c:
         first, rounds = set(d.workers()), [0]
@@ -207,7 +205,7 @@ def max_requests():
 @test
 def memory_limit():
     """a handler over limits.memory: its socket 1011, the others stay"""
-    d = Lasting(app=FPM, limits={"memory": "8M"})
+    d = Upgrading(app=FPM, limits={"memory": "8M"})
     with crowd(d) as c:
         d.expect("memory")
         victim = c.sockets.pop(0)
@@ -222,7 +220,7 @@ def memory_limit():
 def hub_killed():
     """the hub killed: its sockets end, HTTP does not notice, and clients can
     come again at once"""
-    d = Lasting(app=FPM)
+    d = Upgrading(app=FPM)
     with crowd(d, 5) as c:
         d.expect("killed by signal 9")
         hub = d.hub()
@@ -244,7 +242,7 @@ def hub_killed():
 @test
 def application_without():
     """a reload to an application without websocket: 1001, then 404"""
-    d = Lasting(app=FPM)
+    d = Upgrading(app=FPM)
     with crowd(d, 5) as c:
         d.write_app(PLAIN)
         d.reload()
@@ -261,7 +259,7 @@ def reloads_and_upgrades():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE,
                        (min(hard, max(soft, 2 * count + 200)), hard))
-    d = Lasting(app=FPM, timeouts={"stop": "60s"})
+    d = Upgrading(app=FPM, timeouts={"stop": "60s"})
     with crowd(d, count) as c:
         ending, rounds = threading.Event(), [0]
 
@@ -276,7 +274,9 @@ def reloads_and_upgrades():
         for i in range(times):
             d.reload()
             install((NEXT, LUA_FPM)[i % 2], d.program)
+            hub = d.hub()
             d.usr2()
+            d.new_hub(hub)
             before = rounds[0]
             until(lambda: rounds[0] > before + 1 or not echoing.is_alive(),
                   "echoes")

@@ -25,6 +25,7 @@
 #include "net/ws_frame.h"
 #include "worker/net/poller.h"
 #include "worker/process/end.h"
+#include "worker/process/hub_heir.h"
 #include "worker/process/privs.h"
 
 #define FILES	  64   /* descriptors besides those of sockets and workers */
@@ -38,14 +39,17 @@
 static struct {
 	const struct worker_args *args;
 	struct hub *hub;
-	struct hub_watch door, channel, signals;
+	struct hub_watch door, channel, signals, heir_asks;
 	int signal_fd;
 	int64_t hungry; /* ms: the last such word */
+	int heir; /* the pair to the process that is to take over, or -1 */
+	bool asked;
 	bool orphaned;
 	struct hub_page *page; /* NULL: none */
-	unsigned told; /* how often to leave */
+	unsigned told; /* how often to leave, */
+	unsigned code; /* and why, as it was told first */
 	int64_t emptied; /* clock_ms() at which no socket was open any more */
-} self;
+} self = { .heir = -1 };
 
 static _Noreturn void
 fail(const char *why)
@@ -62,31 +66,29 @@ links(void)
 	return 4 * (unsigned)self.args->pool->workers.max + 16;
 }
 
-/* As many descriptors as the sockets need.  Without the right to raise the limit
- * there are fewer sockets. */
-static void
+/* As many descriptors as the sockets need.  False: without the right to raise
+ * the limit there are fewer sockets. */
+static bool
 fit_files(struct conf_websocket *w)
 {
-	const int64_t others = (int64_t)links() + FILES;
+	const int64_t others = 2 * (int64_t)links() + FILES;
 	rlim_t wanted = (rlim_t)(w->connections + others);
 	struct rlimit limit, more;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
-		return;
+		return true;
 	more = limit;
 	more.rlim_cur = wanted;
 	if (more.rlim_max < wanted)
 		more.rlim_max = wanted;
 	if (setrlimit(RLIMIT_NOFILE, &more) == 0)
-		return;
-	log_warning("no more than %lld descriptors are allowed, which is too "
-	    "few for websocket.connections = %lld",
-	    (long long)limit.rlim_max, (long long)w->connections);
+		return true;
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
 	w->connections = (int64_t)limit.rlim_max - others;
 	if (w->connections < 1)
 		w->connections = 1;
+	return false;
 }
 
 /* limits.files of the pool is for its workers. */
@@ -94,9 +96,13 @@ static void
 take_rights(void)
 {
 	struct conf_pool *pool = &self.args->conf->pools[0];
+	int64_t wanted = pool->websocket.connections;
 	struct why why;
 
-	fit_files(&pool->websocket);
+	if (!fit_files(&pool->websocket))
+		log_warning("so many descriptors are not allowed that "
+		    "websocket.connections = %lld could be: %lld are taken",
+		    (long long)wanted, (long long)pool->websocket.connections);
 	pool->limits.files = 0;
 	if (privs_drop(pool, &self.args->inherited, &self.args->identity,
 		&why) == -1)
@@ -143,7 +149,11 @@ leave(unsigned code, int64_t drain)
 {
 	if (self.told++ > 0)
 		drain = drain < tuning.close ? drain : 0;
-	hub_leave(self.hub, code, drain);
+	else
+		self.code = code;
+	fd_close(&self.heir);
+	self.asked = false;
+	hub_leave(self.hub, self.code, drain);
 }
 
 static struct hub_options
@@ -160,7 +170,8 @@ options(void)
 		.idle = w->idle, .close = tuning.close, .starved = starved };
 }
 
-/* A reload has changed the limits. */
+/* A reload has changed the limits.  A process that the master starts anew may
+ * have more descriptors than this one, which has given up its rights. */
 static void
 change_limits(int memory)
 {
@@ -169,9 +180,47 @@ change_limits(int memory)
 
 	if (memory == -1 || hub_limits_take(memory, w) == -1)
 		return;
-	fit_files(w);
+	if (!fit_files(w))
+		worker_say(self.args, WORD_REPLACE);
 	changed = options();
 	hub_configure(self.hub, &changed);
+}
+
+static void
+watch(struct hub_watch *watch, int fd,
+    void (*ready)(struct hub *, struct hub_watch *, uint32_t))
+{
+	watch->ready = ready;
+	if (hub_watch(self.hub, watch, fd, EPOLLIN) == -1)
+		fail("cannot wait for events");
+}
+
+/* It may have ended; or it asks, and has its answer once this turn is over. */
+static void
+hear_heir(struct hub *hub, struct hub_watch *watch, uint32_t events)
+{
+	(void)hub;
+	(void)watch;
+	(void)events;
+	if (self.heir == -1)
+		return;
+	self.asked = hub_heir_asks(self.heir);
+	if (!self.asked)
+		fd_close(&self.heir);
+}
+
+/* One that leaves has no heir: it closes its sockets, as it was told. */
+static void
+expect_heir(int pair)
+{
+	fd_close(&self.heir);
+	self.asked = false;
+	if (pair == -1 || self.told > 0) {
+		fd_close(&pair);
+		return;
+	}
+	self.heir = pair;
+	watch(&self.heir_asks, pair, hear_heir);
 }
 
 static void
@@ -189,6 +238,8 @@ hear_channel(struct hub *hub, struct hub_watch *watch, uint32_t events)
 		fd_close(&told);
 	if (message == CHANNEL_LIMITS)
 		change_limits(told);
+	if (message == CHANNEL_HEIR)
+		expect_heir(told);
 	if (message != CHANNEL_CLOSED || self.orphaned)
 		return;
 	self.orphaned = true;
@@ -213,13 +264,54 @@ hear_signals(struct hub *hub, struct hub_watch *watch, uint32_t events)
 
 /* ---- set up ---------------------------------------------------------------------- */
 
+/* Until it has the sockets a signal ends it; the master's are blocked. */
 static void
-watch(struct hub_watch *watch, int fd,
-    void (*ready)(struct hub *, struct hub_watch *, uint32_t))
+let_signals_through(void)
 {
-	watch->ready = ready;
-	if (hub_watch(self.hub, watch, fd, EPOLLIN) == -1)
-		fail("cannot wait for events");
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGQUIT);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* Become what the process is that has the sockets now, which goes on if this
+ * fails. */
+static void
+take_over(const struct hub_options *first, int from)
+{
+	struct hub_fds fds = { 0 };
+	struct buf text = { 0 };
+	struct why why, what;
+	int result;
+
+	let_signals_through();
+	result = hub_heir_take(from, &text, &fds, &why);
+	self.hub = hub_new(first);
+	if (self.hub == NULL)
+		fail(strerror(errno));
+	if (result == 0)
+		result = hub_adopt(self.hub, &text, &fds, &why);
+	if (result == -1) {
+		hub_heir_refuse(from, why.text);
+		why_set(&what, "cannot take over the WebSockets: %s",
+		    why.text);
+		fail(what.text);
+	}
+	buf_free(&text);
+}
+
+/* From here on signals wait until they are heard, so that none ends the process
+ * when it is the only one that has the sockets. */
+static void
+confirm(int from)
+{
+	struct why why;
+
+	if (hub_heir_accept(from, &why) == -1)
+		fail(why.text);
+	close(from);
 }
 
 static void
@@ -227,8 +319,12 @@ set_up(void)
 {
 	static const int numbers[] = { SIGTERM, SIGQUIT, SIGHUP, 0 };
 	const struct hub_options first = options();
+	int from = self.args->exchange[0];
 
-	self.hub = hub_new(&first);
+	if (from == -1)
+		self.hub = hub_new(&first);
+	else
+		take_over(&first, from);
 	self.signal_fd = poller_signals(numbers);
 	if (self.hub == NULL || self.signal_fd == -1)
 		fail(strerror(errno));
@@ -238,6 +334,8 @@ set_up(void)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGUSR1, SIG_IGN);
+	if (from != -1)
+		confirm(from);
 }
 
 /* ---- what it tells --------------------------------------------------------------- */
@@ -300,6 +398,26 @@ wait_limit(void)
 	return due == -1 ? -1 : due > now ? due - now : 0;
 }
 
+/* ---- to another process ------------------------------------------------------ */
+
+static void
+give(void)
+{
+	struct why why;
+	enum hub_heir result = hub_heir_give(self.heir, self.hub, &why);
+
+	self.asked = false;
+	if (result == HUB_HEIR_TOOK) {
+		worker_say(self.args, WORD_LEAVING);
+		exit(EX_OK);
+	}
+	fd_close(&self.heir);
+	log_warning("its WebSockets are not passed on: %s: %s", why.text,
+	    result == HUB_HEIR_KEPT ? "it keeps them" : "it closes them");
+	if (result == HUB_HEIR_ALIENS)
+		leave(WS_CODE_RESTART, self.args->pool->websocket.drain);
+}
+
 _Noreturn void
 hub_main(const struct worker_args *args)
 {
@@ -314,6 +432,8 @@ hub_main(const struct worker_args *args)
 	while (!is_over()) {
 		if (hub_turn(self.hub, wait_limit()) == -1)
 			fail(strerror(errno));
+		if (self.asked)
+			give();
 		log_tick(clock_ms());
 	}
 	worker_say(args, WORD_LEAVING);
