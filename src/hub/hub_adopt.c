@@ -184,6 +184,19 @@ take_link(struct reader *r, const struct record *record)
 	return fault;
 }
 
+static const char *
+take_publisher(struct reader *r, const struct record *record)
+{
+	struct hub_state_publisher state;
+	int fd;
+
+	if (!hub_state_get_publisher(record, &state))
+		return "the fields of what is published";
+	fd = take_fd(r, state.fd);
+	return fd != -1 && hub_publisher_adopt(r->hub, fd, &state) ? NULL :
+	    "what is published";
+}
+
 /* ---- all of it -------------------------------------------------------------------------- */
 
 static const char *
@@ -216,6 +229,8 @@ take(struct reader *r, const struct record *record)
 		return take_socket(r, record);
 	if (record_is(record, HUB_STATE_LINK))
 		return take_link(r, record);
+	if (record_is(record, HUB_STATE_PUBLISHER))
+		return take_publisher(r, record);
 	if (record_is(record, HUB_STATE_WORK))
 		return take_work(r, record, 0, INT64_MAX, &r->hub->queue);
 	return NULL;

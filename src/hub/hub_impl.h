@@ -98,7 +98,15 @@ struct hub_link {
 	unsigned nfds;
 };
 
-struct hub_publisher;
+struct hub_publisher {
+	struct hub_watch watch;
+	struct hub_publisher *next;
+	int fd;
+	unsigned kind; /* 0: not text and not binary */
+	size_t name;   /* bytes of `in` that are the channel */
+	struct buf in;
+	int64_t due; /* ms at which more has to have come */
+};
 
 struct hub {
 	struct hub_options options;
@@ -227,6 +235,11 @@ long hub_publish(struct hub *hub, unsigned kind, const struct hub_part *name,
 /* hub->now at which one is late, -1: none; give up those that are. */
 int64_t hub_publishers_due(const struct hub *hub);
 void hub_publishers_expire(struct hub *hub);
+
+/* One that another hub had.  False: without memory.  fd is its own, or
+ * closed. */
+bool hub_publisher_adopt(struct hub *hub, int fd,
+    const struct hub_state_publisher *from);
 
 /* ---- hub_link.c -------------------------------------------------------------- */
 

@@ -184,6 +184,17 @@ put_link(struct writer *w, const struct hub_link *link)
 }
 
 static void
+put_publisher(struct writer *w, const struct hub_publisher *p)
+{
+	const struct hub_state_publisher state = { .fd = put_fd(w, p->fd),
+		.kind = p->kind, .name = (int64_t)p->name,
+		.in = { p->in.data, p->in.len } };
+
+	hub_state_put_publisher(&w->part, &state);
+	end_part(w, HUB_STATE_PUBLISHER);
+}
+
+static void
 put_hub(struct writer *w, const struct hub *hub)
 {
 	const struct hub_counts *c = &hub->counts;
@@ -211,6 +222,9 @@ hub_pass(const struct hub *hub, struct buf *text, struct hub_fds *fds)
 		put_socket(&w, hub, s);
 	for (const struct hub_link *l = hub->links; l != NULL; l = l->next)
 		put_link(&w, l);
+	for (const struct hub_publisher *p = hub->publishers; p != NULL;
+	     p = p->next)
+		put_publisher(&w, p);
 	for (const struct hub_work *k = hub->queue.first; k != NULL;
 	     k = k->next) {
 		put_work(&w.part, k);

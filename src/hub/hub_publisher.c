@@ -16,16 +16,6 @@
 #define PUBLISHERS 16
 #define READ	   (64 * 1024)
 
-struct hub_publisher {
-	struct hub_watch watch;
-	struct hub_publisher *next;
-	int fd;
-	unsigned kind; /* 0: not text and not binary */
-	size_t name;   /* bytes of `in` that are the channel */
-	struct buf in;
-	int64_t due; /* ms at which more has to have come */
-};
-
 /* ---- its end ------------------------------------------------------------------- */
 
 static void
@@ -114,7 +104,8 @@ publish(struct hub *hub, struct hub_publisher *p)
 static void
 ready(struct hub *hub, struct hub_watch *watch, uint32_t events)
 {
-	struct hub_publisher *p = (struct hub_publisher *)watch;
+	struct hub_publisher *p = (struct hub_publisher *)((char *)watch -
+	    offsetof(struct hub_publisher, watch));
 	char *room = buf_reserve(&p->in, READ);
 	ssize_t n;
 
@@ -181,6 +172,14 @@ begin(struct hub *hub, struct hub_publisher *p, char *text, size_t n)
 	return NULL;
 }
 
+static void
+add(struct hub *hub, struct hub_publisher *p)
+{
+	p->next = hub->publishers;
+	hub->publishers = p;
+	hub->npublishers++;
+}
+
 void
 hub_hear_publisher(struct hub *hub, int fd, char *text, size_t n)
 {
@@ -193,9 +192,7 @@ hub_hear_publisher(struct hub *hub, int fd, char *text, size_t n)
 		why = begin(hub, p, text, n);
 	}
 	if (why == NULL) {
-		p->next = hub->publishers;
-		hub->publishers = p;
-		hub->npublishers++;
+		add(hub, p);
 		return;
 	}
 	say(fd, false, why);
@@ -203,6 +200,30 @@ hub_hear_publisher(struct hub *hub, int fd, char *text, size_t n)
 	if (p != NULL)
 		buf_free(&p->in);
 	free(p);
+}
+
+bool
+hub_publisher_adopt(struct hub *hub, int fd,
+    const struct hub_state_publisher *from)
+{
+	struct hub_publisher *p = calloc(1, sizeof(*p));
+
+	if (p == NULL || buf_add(&p->in, from->in.data, from->in.len) == -1 ||
+	    fd_nonblock(fd, true) == -1 ||
+	    hub_watch(hub, &p->watch, fd, EPOLLIN) == -1) {
+		if (p != NULL)
+			buf_free(&p->in);
+		free(p);
+		fd_discard(fd);
+		return false;
+	}
+	p->watch.ready = ready;
+	p->fd = fd;
+	p->kind = (unsigned)from->kind;
+	p->name = (size_t)from->name;
+	p->due = hub->now + tuning.control;
+	add(hub, p);
+	return true;
 }
 
 /* ---- time -------------------------------------------------------------------------- */

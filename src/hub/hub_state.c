@@ -72,6 +72,14 @@ static const struct field link_fields[] = {
 	END
 };
 
+static const struct field publisher_fields[] = {
+	NUMBER(hub_state_publisher, fd, 1, INT32_MAX),
+	NUMBER(hub_state_publisher, kind, WS_TEXT, WS_BINARY),
+	NUMBER(hub_state_publisher, name, 1, HUB_CHANNEL),
+	TEXT(hub_state_publisher, in, HUB_CHANNEL + HUB_DATA),
+	END
+};
+
 static const struct field work_fields[] = {
 	NUMBER(hub_state_work, id, INT64_MIN, INT64_MAX),
 	NUMBER(hub_state_work, number, 0, INT64_MAX),
@@ -163,6 +171,12 @@ hub_state_put_link(struct buf *out, const struct hub_state_link *link)
 }
 
 void
+hub_state_put_publisher(struct buf *out, const struct hub_state_publisher *p)
+{
+	put(out, publisher_fields, p);
+}
+
+void
 hub_state_put_work(struct buf *out, const struct hub_state_work *work)
 {
 	put(out, work_fields, work);
@@ -187,6 +201,14 @@ hub_state_get_link(const struct record *in, struct hub_state_link *link)
 {
 	*link = (struct hub_state_link){ 0 };
 	return get(in, link_fields, link);
+}
+
+bool
+hub_state_get_publisher(const struct record *in,
+    struct hub_state_publisher *p)
+{
+	*p = (struct hub_state_publisher){ 0 };
+	return get(in, publisher_fields, p);
 }
 
 bool

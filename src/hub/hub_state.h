@@ -22,12 +22,13 @@
 /* The first record, of the hub itself; one of another meaning has another
  * name.  Behind it, in this order, follow any number of HUB_STATE_FRAME (bytes
  * as they are sent, named by their place, from 0 on), of HUB_STATE_SOCKET, of
- * HUB_STATE_LINK, and of HUB_STATE_WORK that waits. */
-#define HUB_STATE	 "lua_fpm_hub_1"
-#define HUB_STATE_FRAME	 "frame"
-#define HUB_STATE_SOCKET "socket"
-#define HUB_STATE_LINK	 "link"
-#define HUB_STATE_WORK	 "work" /* inside of a link: given to it */
+ * HUB_STATE_LINK, of HUB_STATE_PUBLISHER, and of HUB_STATE_WORK that waits. */
+#define HUB_STATE	    "lua_fpm_hub_1"
+#define HUB_STATE_FRAME	    "frame"
+#define HUB_STATE_SOCKET    "socket"
+#define HUB_STATE_LINK	    "link"
+#define HUB_STATE_PUBLISHER "publisher"
+#define HUB_STATE_WORK	    "work" /* inside of a link: given to it */
 /* Inside of a socket, each as often as there are such, in order: */
 #define HUB_STATE_CHANNEL "channel" /* a name */
 #define HUB_STATE_WAITS	  "waits"   /* a frame that is to be sent */
@@ -60,6 +61,12 @@ struct hub_state_link {
 	struct hub_part in, out;
 };
 
+struct hub_state_publisher {
+	int64_t fd;
+	int64_t kind, name;
+	struct hub_part in;
+};
+
 struct hub_state_work {
 	int64_t id; /* of the socket */
 	int64_t number;
@@ -72,6 +79,8 @@ struct hub_state_work {
 void hub_state_put_hub(struct buf *out, const struct hub_state_hub *hub);
 void hub_state_put_socket(struct buf *out, const struct hub_state_socket *s);
 void hub_state_put_link(struct buf *out, const struct hub_state_link *link);
+void hub_state_put_publisher(struct buf *out,
+    const struct hub_state_publisher *p);
 void hub_state_put_work(struct buf *out, const struct hub_state_work *work);
 
 /* Read the fields; texts point into the record.  False: a field is not what it
@@ -80,6 +89,8 @@ bool hub_state_get_hub(const struct record *in, struct hub_state_hub *hub);
 bool hub_state_get_socket(const struct record *in,
     struct hub_state_socket *s);
 bool hub_state_get_link(const struct record *in, struct hub_state_link *link);
+bool hub_state_get_publisher(const struct record *in,
+    struct hub_state_publisher *p);
 bool hub_state_get_work(const struct record *in, struct hub_state_work *work);
 
 #endif

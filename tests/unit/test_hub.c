@@ -11,6 +11,7 @@
 #include <malloc.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -87,6 +88,20 @@ pass_on(struct buf *text, struct hub_fds *fds)
 	}
 }
 
+/* As its process does that ends then: it says nothing to anybody. */
+static void
+forget_publishers(void)
+{
+	struct hub_publisher *p;
+
+	while ((p = hub->publishers) != NULL) {
+		hub->publishers = p->next;
+		close(p->fd);
+		buf_free(&p->in);
+		free(p);
+	}
+}
+
 /* Another hub takes the place of this one. */
 static void
 succeed(void)
@@ -96,6 +111,7 @@ succeed(void)
 	struct why why;
 
 	pass_on(&text, &fds);
+	forget_publishers();
 	hub_free(hub);
 	hub = hub_new(&options);
 	ck_assert_msg(hub_adopt(hub, &text, &fds, &why) == 0, "%s",
@@ -1230,6 +1246,31 @@ START_TEST(half_a_record_is_passed_on)
 }
 END_TEST
 
+/* What a client of the control socket has begun to publish. */
+START_TEST(half_a_publication_is_passed_on)
+{
+	struct worker w = worker();
+	struct peer p = open_peer(&w, 1), client;
+	char text[] = "publish text 3\nal";
+	int pair[2];
+
+	tell(&w, HUB_SUBSCRIBE, 0, 0, 1, "all");
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	client.fd = pair[1];
+	hub_hear_publisher(hub, pair[0], text, strlen(text));
+	succeed();
+	turn();
+	ck_assert_int_eq(send(client.fd, "lnews", 5, 0), 5);
+	shutdown(client.fd, SHUT_WR);
+	turn();
+	expect(&p, "\x81\x04news");
+	expect(&client, "ok\nqueued to 1 WebSocket\n");
+	close(client.fd);
+	close(p.fd);
+	leave(&w);
+}
+END_TEST
+
 /* A frame for many is passed on once, and is one frame there. */
 START_TEST(frames_stay_shared)
 {
@@ -1406,6 +1447,7 @@ passing_tests(void)
 	tcase_add_checked_fixture(t, quiet_log, tear_down);
 	tcase_add_test(t, halves_are_passed_on);
 	tcase_add_test(t, half_a_record_is_passed_on);
+	tcase_add_test(t, half_a_publication_is_passed_on);
 	tcase_add_test(t, frames_stay_shared);
 	tcase_add_loop_test(t, a_state_that_is_spoilt_is_refused, 0,
 	    sizeof(spoils) / sizeof(*spoils));
