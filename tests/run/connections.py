@@ -437,6 +437,78 @@ def heads_that_stay_incomplete():
             c.close()
 
 
+def of_length(total, **q):
+    """A request with a body, of so many bytes in all."""
+    n = total
+    while len(request(body="x" * n, **q)) > total:
+        n -= 1
+    return request(body="x" * n, **q)
+
+
+@contextlib.contextmanager
+def stopped(pid):
+    """What is sent meanwhile comes all at once to a process."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+@test
+def requests_behind_a_receive():
+    """a request that ends where a receive is full, or next to it, and others
+    that have come with it: all are answered"""
+    with Daemon(workers=ONE) as d:
+        worker, = d.wait_ready(1)
+        with d.connect() as c:
+            equal(c.ask(keep=True).body, b"hello")
+            for total in range(16 * 1024 - 9, 16 * 1024 + 10):
+                with stopped(worker):
+                    c.send(of_length(total, keep=True) +
+                           2 * request(keep=True))
+                for _ in range(3):
+                    equal(c.response().body, b"hello", "of %d" % total)
+
+
+@test
+def request_behind_a_long_response():
+    """a request that comes while the response before it is being taken"""
+    with Daemon(workers=ONE) as d:
+        worker, = d.wait_ready(1)
+        with d.connect() as c:
+            equal(c.ask(keep=True).body, b"hello")
+            for n in (100, 400000):
+                text = "return text(('x'):rep(%d))" % n
+                with stopped(worker):
+                    c.send(request(keep=True, lua=text))
+                if PROTOCOL == HTTP:  # it waits outside of the worker
+                    equal(d.fetch().body, b"hello")
+                c.send(request(keep=True))
+                equal(len(c.response().body), n)
+                equal(c.response().body, b"hello")
+
+
+@test
+def end_behind_a_request():
+    """a peer that ends the connection together with a request that keeps it:
+    it is closed when the answer is sent, and not first at
+    timeouts.keepalive"""
+    with Daemon(workers=ONE, timeouts={"keepalive": "60s", "read": "60s",
+                                       "stop": "5s"}) as d:
+        worker, = d.wait_ready(1)
+        before = len(fds(worker))
+        for body in (None, "x" * 100, "x" * 100000):
+            with d.connect() as c:
+                equal(c.ask(keep=True).body, b"hello")
+                with stopped(worker):
+                    c.send(request(body=body, keep=True))
+                    c.sock.shutdown(socket.SHUT_WR)
+                equal(c.response().body, b"hello")
+                assert c.eof(), "closed"
+        until(lambda: len(fds(worker)) == before, "nothing is left open")
+
+
 @test
 def nothing_leaks():
     """5000 requests of every sort leave no descriptor and no memory behind"""

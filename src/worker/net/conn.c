@@ -95,14 +95,18 @@ key_of(const struct conn *c)
 }
 
 struct conn *
-conn_find(uint64_t key)
+conn_hear(uint64_t key, bool ended)
 {
 	struct conn *c;
 
 	if ((uint32_t)key >= (uint32_t)set.limits.max)
 		return NULL;
 	c = &set.place[(uint32_t)key];
-	return c->state != CONN_FREE && c->serial == key >> 32 ? c : NULL;
+	if (c->state == CONN_FREE || c->serial != key >> 32)
+		return NULL;
+	c->drained = false;
+	c->ended |= ended;
+	return c;
 }
 
 /* ---- what has been received ---------------------------------------------- */
@@ -302,22 +306,23 @@ fits(const struct conn *c)
 	return !closed;
 }
 
-/* Wait for what its state needs.  0, or -1. */
+/*
+ * Wait for what its state needs.  The wait set is asked again for what it may
+ * have told already and is not received; not in CONN_READY, where nothing is
+ * awaited.  While a part has come it is asked in any case: behind a descriptor
+ * or an urgent byte there may be more than one call receives.  0, or -1.
+ */
 static int
 await(struct conn *c)
 {
-	bool outward = c->state == CONN_FLUSH;
+	bool outward = c->state == CONN_FLUSH, again = c->waited;
 
-	if (!c->waited) {
-		if (poller_add(set.wait_set, c->fd, key_of(c), false) == -1)
-			return -1;
-		c->waited = true;
-	}
-	if (c->outward != outward) {
-		c->outward = outward;
-		return poller_direct(set.wait_set, c->fd, key_of(c), outward);
-	}
-	return 0;
+	if (again && c->outward == outward && (outward ||
+	    c->state == CONN_READY || (c->drained && c->in.len == 0)))
+		return 0;
+	c->waited = true;
+	c->outward = outward;
+	return poller_await(set.wait_set, c->fd, key_of(c), outward, again);
 }
 
 /* True if a connection that is parked again in its state keeps its deadline. */
@@ -431,11 +436,28 @@ conn_linger(struct conn *c)
 {
 	buf_clear(&c->in);
 	buf_clear(&c->out);
-	if (shutdown(c->fd, SHUT_WR) == -1 || !conn_discard(c)) {
+	if (shutdown(c->fd, SHUT_WR) == -1)
 		conn_close(c);
-		return;
-	}
-	conn_park(c, CONN_LINGER);
+	else
+		conn_discard(c);
+}
+
+/* Less than there was room for is all there was, but for the peer's end: that
+ * is to be met again by whoever reads next. */
+ssize_t
+conn_read(struct conn *c, struct iovec *piece, int n)
+{
+	const struct msghdr message = { .msg_iov = piece,
+		.msg_iovlen = (size_t)n };
+	size_t room = 0;
+	ssize_t got;
+
+	for (int i = 0; i < n; i++)
+		room += piece[i].iov_len;
+	got = n == 1 ? recv(c->fd, piece->iov_base, room, MSG_DONTWAIT) :
+		       recvmsg(c->fd, (struct msghdr *)&message, MSG_DONTWAIT);
+	c->drained = got != 0 && got < (ssize_t)room && !c->ended;
+	return got;
 }
 
 ssize_t
@@ -452,7 +474,7 @@ conn_receive(struct conn *c, size_t most)
 		return -1;
 	}
 	n = c->in.cap - c->in.len;
-	got = recv(c->fd, room, n < most ? n : most, MSG_DONTWAIT);
+	got = conn_read(c, &(struct iovec){ room, n < most ? n : most }, 1);
 	if (got > 0)
 		c->in.len += (size_t)got;
 	return got;
@@ -467,15 +489,17 @@ conn_put_back(struct conn *c, const char *bytes, size_t n)
 	return buf_add(&c->in, bytes, n);
 }
 
-bool
+/* One chunk a turn: a peer that floods does not hold the worker. */
+void
 conn_discard(struct conn *c)
 {
 	char trash[LINGER_CHUNK];
-	ssize_t n;
+	ssize_t n = conn_read(c, &(struct iovec){ trash, sizeof(trash) }, 1);
 
-	/* One chunk a turn: a peer that floods does not hold the worker. */
-	n = recv(c->fd, trash, sizeof(trash), MSG_DONTWAIT);
-	return n > 0 || (n == -1 && errno == EAGAIN);
+	if (n > 0 || (n == -1 && errno == EAGAIN))
+		conn_park(c, CONN_LINGER);
+	else
+		conn_close(c);
 }
 
 int64_t

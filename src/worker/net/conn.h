@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include "base/buf.h"
 
@@ -46,6 +47,9 @@ struct conn {
 	size_t written;	 /* bytes written to it so far, or more */
 	bool waited;	 /* is in the wait set, */
 	bool outward;	 /* where room for output is awaited, not input */
+	bool drained;	 /* all that has come is received: of what comes now
+			    the wait set tells, which it does but once */
+	bool ended;	 /* the peer's end has come: recv(2) tells it last */
 	enum conn_then then; /* after CONN_FLUSH */
 	uint32_t serial; /* changes with every use of this place */
 	int64_t due;	 /* clock_ms() of its deadline, 0: not in a queue */
@@ -133,9 +137,13 @@ void conn_reset(const struct conn *c);
  * peer has ended it already. */
 void conn_linger(struct conn *c);
 
-/* The connection that an event's key stands for; NULL if it has been closed
- * since. */
-struct conn *conn_find(uint64_t key);
+/* The connection that an event (poller.h) is about: something has come, maybe
+ * the peer's end.  NULL if it has been closed since. */
+struct conn *conn_hear(uint64_t key, bool ended);
+
+/* Receive what has come into the pieces, without waiting, as recvmsg(2).  Only
+ * this and what is below receives from c->fd. */
+ssize_t conn_read(struct conn *c, struct iovec *piece, int n);
 
 /*
  * Receive into c->in what has come, at most `most` bytes and as far as there is
@@ -150,9 +158,9 @@ ssize_t conn_receive(struct conn *c, size_t most);
  * added.  0, or -1 with errno. */
 int conn_put_back(struct conn *c, const char *bytes, size_t n);
 
-/* Receive and drop one chunk of what a lingering peer has sent.  False if the
- * connection has ended. */
-bool conn_discard(struct conn *c);
+/* Receive and drop one chunk of what a lingering peer has sent, and wait for
+ * more; or close it, if it has ended. */
+void conn_discard(struct conn *c);
 
 /* clock_ms() of the next deadline, 0 if one is in CONN_READY, -1 if nothing is
  * parked. */

@@ -54,13 +54,15 @@ poller_add(int set, int fd, uint64_t key, bool shared)
 	return epoll_ctl(set, EPOLL_CTL_ADD, fd, &event);
 }
 
+/* Of input that an event tells of, no later event would tell the end. */
 int
-poller_direct(int set, int fd, uint64_t key, bool outward)
+poller_await(int set, int fd, uint64_t key, bool outward, bool again)
 {
-	struct epoll_event event = { .data.u64 = key,
-		.events = outward ? EPOLLOUT : EPOLLIN };
+	struct epoll_event event = { .data.u64 = key, .events = outward ?
+	    EPOLLOUT : EPOLLIN | EPOLLRDHUP | EPOLLET };
 
-	return epoll_ctl(set, EPOLL_CTL_MOD, fd, &event);
+	return epoll_ctl(set, again ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd,
+	    &event);
 }
 
 void
@@ -108,7 +110,8 @@ timer_passed(void)
 }
 
 int
-poller_turn(int set, uint64_t keys[POLLER_BATCH], int64_t now, int64_t due)
+poller_turn(int set, struct poller_event found[POLLER_BATCH], int64_t now,
+    int64_t due)
 {
 	struct epoll_event events[POLLER_BATCH];
 	bool look = due != -1 && due <= now;
@@ -121,7 +124,9 @@ poller_turn(int set, uint64_t keys[POLLER_BATCH], int64_t now, int64_t due)
 		if (events[i].data.u64 == KEY_TIMER)
 			timer_passed();
 		else
-			keys[count++] = events[i].data.u64;
+			found[count++] = (struct poller_event){
+				events[i].data.u64, (events[i].events &
+				(EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0 };
 	}
 	return n == -1 ? -1 : count;
 }

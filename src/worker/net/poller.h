@@ -24,9 +24,13 @@ int poller_open(void);
  * errno. */
 int poller_add(int set, int fd, uint64_t key, bool shared);
 
-/* Watch fd, which was added as not shared, for room for output instead of
- * input, or for input again.  0, or -1 with errno. */
-int poller_direct(int set, int fd, uint64_t key, bool outward);
+/*
+ * Watch a connected socket of this process alone: for room for output, or for
+ * input, which is told once, when it comes (EPOLLET, epoll(7)).  What has come
+ * unread before is told once, too; so is what a socket that is watched already
+ * has, `again`.  0, or -1 with errno.
+ */
+int poller_await(int set, int fd, uint64_t key, bool outward, bool again);
 
 /* Watch fd no longer; no effect if it is not watched. */
 void poller_remove(int set, int fd);
@@ -37,14 +41,20 @@ bool poller_has(int set, int fd);
 /* True if `set` still is the wait set and still has its timer. */
 bool poller_is_whole(int set);
 
+struct poller_event {
+	uint64_t key;
+	bool ended; /* behind its input, the peer of a socket has ended it */
+};
+
 /*
  * Sleep until a descriptor has input or has ended, or until `due` (clock_ms();
  * -1: no limit), sometimes for less; not at all if `due` is not after `now`.
- * Stores the keys of such descriptors and returns their number, which may be
- * 0.  -1 with errno (EINTR: poller_interrupt).
+ * Stores what has happened to which descriptors, and returns their number,
+ * which may be 0.  -1 with errno (EINTR: poller_interrupt).
  */
 #define POLLER_BATCH 64
-int poller_turn(int set, uint64_t keys[POLLER_BATCH], int64_t now, int64_t due);
+int poller_turn(int set, struct poller_event events[POLLER_BATCH], int64_t now,
+    int64_t due);
 
 /* From another thread: end the present wait of the thread that called
  * poller_open, with EINTR.  No effect if that thread does not wait yet. */

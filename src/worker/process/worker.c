@@ -250,12 +250,13 @@ take_over(void)
 }
 
 static void
-handle(uint64_t key)
+handle(const struct poller_event *event)
 {
+	uint64_t key = event->key;
 	struct conn *c;
 
 	if (key >= KEY_CONN) {
-		c = conn_find(key);
+		c = conn_hear(key, event->ended);
 		if (c != NULL)
 			serve_receive(c);
 	} else if (key == KEY_SIGNALS) {
@@ -294,7 +295,7 @@ look_for_heirs(void)
 static void
 turn(int64_t until)
 {
-	uint64_t keys[POLLER_BATCH];
+	struct poller_event events[POLLER_BATCH];
 	int64_t now = clock_ms(), conns = conn_next_due(), due;
 	int n;
 
@@ -303,13 +304,13 @@ turn(int64_t until)
 	due = clock_sooner(due, hub_client_due());
 	score_gauge(self.args->score, GAUGE_CONNECTIONS,
 	    conn_count(CONN_IDLE));
-	n = poller_turn(self.wait_set, keys, now, due);
+	n = poller_turn(self.wait_set, events, now, due);
 	if (n == -1 && errno != EINTR)
 		vitals_lose("means to wait");
 	serve_turn(now);
 	look_for_heirs();
 	for (int i = 0; i < n; i++)
-		handle(keys[i]);
+		handle(&events[i]);
 	serve_ready();
 	now = clock_ms();
 	if (conns != -1 && conns <= now)

@@ -557,6 +557,14 @@ awaits(const struct conn *c)
 	return c->in.len == 0 && c->state == CONN_IDLE ? CONN_IDLE : CONN_HEAD;
 }
 
+/* More of what is awaited may be here already: of that only so much is awaited
+ * that no peer holds the worker. */
+static bool
+receives_more(struct conn *c)
+{
+	return !c->drained && conn_receive(c, CONN_FIRST) > 0;
+}
+
 /* Judge what has come, serve what is complete.  Requests that a peer sent ahead
  * are served here for as long as one long request may take; what is left is
  * served behind others that wait. */
@@ -578,9 +586,13 @@ advance(struct conn *c)
 				continue;
 			return;
 		case PROTO_MORE:
+			if (receives_more(c))
+				continue;
 			conn_park(c, awaits(c));
 			return;
 		case PROTO_BODY:
+			if (receives_more(c))
+				continue;
 			conn_park(c, CONN_BODY);
 			return;
 		case PROTO_LINGER:
@@ -668,8 +680,8 @@ hear(struct conn *c)
 		flush(c);
 	else if (c->state != CONN_LINGER)
 		receive(c, c->in.len);
-	else if (!conn_discard(c))
-		conn_close(c);
+	else
+		conn_discard(c);
 }
 
 void

@@ -239,14 +239,12 @@ static ssize_t
 direct_receive(struct fcgi_body *b, char *data, size_t n, int64_t deadline)
 {
 	struct plan plan;
-	struct msghdr message = { .msg_iov = plan.piece };
 	ssize_t got;
 
 	make_room(b);
 	make_plan(b, &plan, data, bounded(b, n));
-	message.msg_iovlen = (size_t)plan.n;
 	do
-		got = recvmsg(b->conn->fd, &message, MSG_DONTWAIT);
+		got = conn_read(b->conn, plan.piece, plan.n);
 	while (got <= 0 && comes_more(b, got, deadline));
 	if (got <= 0)
 		return -1;

@@ -1,7 +1,5 @@
 #include "worker/proto/http/http_body.h"
 
-#include <sys/socket.h>
-
 #include <errno.h>
 #include <string.h>
 
@@ -78,7 +76,7 @@ receive(struct http_body *b, int64_t deadline)
 	if (!b->chunked && (int64_t)most > b->left)
 		most = (size_t)b->left;
 	do
-		n = recv(b->conn->fd, room, most, MSG_DONTWAIT);
+		n = conn_read(b->conn, &(struct iovec){ room, most }, 1);
 	while (n <= 0 && comes_more(b, n, deadline));
 	if (n <= 0)
 		return -1;
@@ -167,7 +165,7 @@ receive_direct(struct http_body *b, void *data, size_t n, int64_t deadline)
 	if ((int64_t)n > b->left)
 		n = (size_t)b->left;
 	do
-		got = recv(b->conn->fd, data, n, MSG_DONTWAIT);
+		got = conn_read(b->conn, &(struct iovec){ data, n }, 1);
 	while (got <= 0 && comes_more(b, got, deadline));
 	if (got <= 0)
 		return -1;
