@@ -496,17 +496,27 @@ pools_sweep(struct pools *pools)
 
 /* ---- all of them --------------------------------------------------------- */
 
-void
-pools_stop(struct pools *pools, int64_t limit)
+static void
+stop(struct pools *pools, bool on_trial, int64_t limit)
 {
 	struct generation *g;
 
 	for (g = pools->first; g != NULL; g = *generation_link(g)) {
-		int64_t stop = generation_conf(g)->timeouts.stop;
+		int64_t most = generation_conf(g)->timeouts.stop;
 
-		generation_leave(g, GENERATION_DROPPED,
-		    limit != -1 && limit < stop ? limit : stop);
+		if (generation_on_trial(generation_state(g)) == on_trial)
+			generation_leave(g, GENERATION_DROPPED,
+			    limit != -1 && limit < most ? limit : most);
 	}
+}
+
+/* Who is the last to leave an address serves what waits there, so those that
+ * have never served leave first. */
+void
+pools_stop(struct pools *pools, int64_t limit)
+{
+	stop(pools, true, limit);
+	stop(pools, false, limit);
 }
 
 int

@@ -99,6 +99,31 @@ def stopped():
 
 
 @test
+def stopped_in_a_reload():
+    """a daemon that stops while the next workers come up"""
+    address = tcp()
+    d = Daemon(workers=ONE, listen=address).start()
+    loading = d.gate()
+    d.write_app("%s\nfile('%s.in', 'w', '') file('%s', 'r')\n%s" % (
+        "function file(n, m, s) local f = io.open(n, m) "
+        "return s and f:write(s) and f:close() or f:read('a') end",
+        loading.path, loading.path, app_source("eval.lua")))
+
+    d.pools["www"]["umask"] = "0027"
+    d.write_conf()
+
+    def stop():
+        d.kill(signal.SIGHUP)
+        loading.wait()
+        d.kill(signal.SIGTERM)
+    leaves(d, address, stop, 20)
+    loading.open()
+    d.ended(0)
+    d.check_log()
+    d.destroy()
+
+
+@test
 def address_dropped():
     """one address of a pool goes, the other stays"""
     address = tcp()
