@@ -67,6 +67,10 @@ expected() {
 	/usr/share/doc/lua-fpm/README.md.gz
 	/usr/share/doc/lua-fpm/changelog.gz
 	/usr/share/doc/lua-fpm/copyright
+	/usr/share/doc/lua-fpm/examples/kubernetes/adapter.yaml
+	/usr/share/doc/lua-fpm/examples/kubernetes/http.yaml
+	/usr/share/doc/lua-fpm/examples/kubernetes/nginx.yaml
+	/usr/share/doc/lua-fpm/examples/kubernetes/prometheus.yml
 	/usr/share/doc/lua-fpm/examples/nginx.conf.example
 	/usr/share/lintian/overrides/lua-fpm
 	/usr/share/lua-fpm/hello.lua
