@@ -11,83 +11,26 @@
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv"
     "wxyz0123456789+/";
 
-/* ---- lists ------------------------------------------------------------------ */
-
-static void
-trim(struct ws_text *text)
-{
-	while (text->len > 0 && (*text->at == ' ' || *text->at == '\t')) {
-		text->at++;
-		text->len--;
-	}
-	while (text->len > 0 && (text->at[text->len - 1] == ' ' ||
-	    text->at[text->len - 1] == '\t'))
-		text->len--;
-}
-
-bool
-ws_list_next(struct ws_text *list, struct ws_text *element)
-{
-	const char *comma;
-
-	while (list->at != NULL && list->len > 0) {
-		comma = memchr(list->at, ',', list->len);
-		*element = *list;
-		if (comma == NULL) {
-			list->len = 0;
-		} else {
-			element->len = (size_t)(comma - list->at);
-			list->at += element->len + 1;
-			list->len -= element->len + 1;
-		}
-		trim(element);
-		if (element->len > 0)
-			return true;
-	}
-	return false;
-}
-
 static bool
-is_like(const struct ws_text *text, const char *other, size_t len)
+is_like(const struct http_span *text, const char *other, size_t len)
 {
-	return text->len == len && strncasecmp(text->at, other, len) == 0;
-}
-
-bool
-ws_list_has(struct ws_text list, const char *token, size_t len, bool any_case)
-{
-	struct ws_text element;
-
-	while (ws_list_next(&list, &element))
-		if (any_case ? is_like(&element, token, len) :
-		    element.len == len && memcmp(element.at, token, len) == 0)
-			return true;
-	return false;
-}
-
-bool
-ws_is_token(const char *text, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (!http_is(text[i], HTTP_TOKEN))
-			return false;
-	return len > 0;
+	return text->len == len && strncasecmp(text->data, other, len) == 0;
 }
 
 /* ---- origins ---------------------------------------------------------------- */
 
 struct place { /* an origin or a host, in parts */
-	struct ws_text scheme; /* NULL: none is known */
-	struct ws_text host;   /* with the brackets of an address */
-	struct ws_text port;   /* empty: the scheme's */
+	struct http_span scheme; /* NULL: none is known */
+	struct http_span host;   /* with the brackets of an address */
+	struct http_span port;   /* empty: the scheme's */
 };
 
 /* A name or an address; a comma would begin another element of a list. */
 static bool
-is_host(const struct ws_text *host)
+is_host(const struct http_span *host)
 {
 	for (size_t i = 0; i < host->len; i++) {
-		char c = host->at[i];
+		char c = host->data[i];
 
 		if (c == ',' || (!http_is(c, HTTP_NAME) && c != '%' &&
 		    c != '[' && c != ']' && c != ':'))
@@ -98,51 +41,51 @@ is_host(const struct ws_text *host)
 
 /* Split "HOST" or "HOST:PORT". */
 static bool
-split_host(struct ws_text text, struct place *out)
+split_host(struct http_span text, struct place *out)
 {
 	const char *colon = text.len == 0 ? NULL :
-	    memrchr(text.at, ':', text.len);
+	    memrchr(text.data, ':', text.len);
 	const char *bracket = text.len == 0 ? NULL :
-	    memrchr(text.at, ']', text.len);
+	    memrchr(text.data, ']', text.len);
 
 	out->host = text;
-	out->port = (struct ws_text){ NULL, 0 };
+	out->port = (struct http_span){ NULL, 0 };
 	if (colon != NULL && (bracket == NULL || bracket < colon)) {
-		out->host.len = (size_t)(colon - text.at);
-		out->port.at = colon + 1;
+		out->host.len = (size_t)(colon - text.data);
+		out->port.data = colon + 1;
 		out->port.len = text.len - out->host.len - 1;
 	}
 	for (size_t i = 0; i < out->port.len; i++)
-		if (!http_is(out->port.at[i], HTTP_DIGIT))
+		if (!http_is(out->port.data[i], HTTP_DIGIT))
 			return false;
 	/* Without brackets a colon is no part of a host. */
-	return is_host(&out->host) && (*out->host.at == '[' ||
-	    memchr(out->host.at, ':', out->host.len) == NULL);
+	return is_host(&out->host) && (*out->host.data == '[' ||
+	    memchr(out->host.data, ':', out->host.len) == NULL);
 }
 
 /* Split "SCHEME://HOST[:PORT]". */
 static bool
-split_origin(struct ws_text text, struct place *out)
+split_origin(struct http_span text, struct place *out)
 {
 	const char *colon = text.len == 0 ? NULL :
-	    memchr(text.at, ':', text.len);
-	size_t n = colon == NULL ? 0 : (size_t)(colon - text.at);
+	    memchr(text.data, ':', text.len);
+	size_t n = colon == NULL ? 0 : (size_t)(colon - text.data);
 
 	if (n == 0 || text.len - n < 4 || memcmp(colon, "://", 3) != 0 ||
-	    !ws_is_token(text.at, n))
+	    !http_is_token((struct http_span){ text.data, n }, ""))
 		return false;
-	out->scheme = (struct ws_text){ text.at, n };
-	text.at += n + 3;
+	out->scheme = (struct http_span){ text.data, n };
+	text.data += n + 3;
 	text.len -= n + 3;
 	return split_host(text, out);
 }
 
 /* The port, made empty if it is the one that the scheme has anyway. */
-static struct ws_text
+static struct http_span
 own_port(const struct place *place)
 {
-	static const struct ws_text none = { NULL, 0 };
-	const struct ws_text *port = &place->port;
+	static const struct http_span none = { NULL, 0 };
+	const struct http_span *port = &place->port;
 	bool secure = is_like(&place->scheme, "https", 5);
 
 	if (port->len == 0 || is_like(port, secure ? "443" : "80",
@@ -154,10 +97,10 @@ own_port(const struct place *place)
 static bool
 same_port(const struct place *a, const struct place *b)
 {
-	struct ws_text one = own_port(a), other = own_port(b);
+	struct http_span one = own_port(a), other = own_port(b);
 
 	return one.len == other.len && (one.len == 0 ||
-	    memcmp(one.at, other.at, one.len) == 0);
+	    memcmp(one.data, other.data, one.len) == 0);
 }
 
 /* Host has no scheme: a proxy may have ended TLS, so the origin's counts. */
@@ -167,26 +110,26 @@ is_same(const struct ws_request *request, const struct place *origin)
 	struct place asked = { .scheme = origin->scheme };
 
 	return split_host(request->host, &asked) &&
-	    is_like(&origin->host, asked.host.at, asked.host.len) &&
+	    is_like(&origin->host, asked.host.data, asked.host.len) &&
 	    same_port(origin, &asked);
 }
 
 static bool
-host_matches(const struct ws_text *host, const struct ws_text *pattern)
+host_matches(const struct http_span *host, const struct http_span *pattern)
 {
 	size_t n = pattern->len;
 
-	if (n < 2 || memcmp(pattern->at, "*.", 2) != 0)
-		return is_like(host, pattern->at, n);
-	return host->len >= n && strncasecmp(host->at + host->len - (n - 1),
-	    pattern->at + 1, n - 1) == 0;
+	if (n < 2 || memcmp(pattern->data, "*.", 2) != 0)
+		return is_like(host, pattern->data, n);
+	return host->len >= n && strncasecmp(host->data + host->len - (n - 1),
+	    pattern->data + 1, n - 1) == 0;
 }
 
 /* Split an item in the form of an origin or a host. */
 static bool
 split_item(const char *item, struct place *out)
 {
-	struct ws_text text = { item, strlen(item) };
+	struct http_span text = { item, strlen(item) };
 
 	*out = (struct place){ 0 };
 	return split_origin(text, out) || split_host(text, out);
@@ -207,8 +150,8 @@ item_matches(const char *item, const struct ws_request *request,
 	if (!split_item(item, &allowed) ||
 	    !host_matches(&origin->host, &allowed.host))
 		return false;
-	if (allowed.scheme.at != NULL)
-		return is_like(&origin->scheme, allowed.scheme.at,
+	if (allowed.scheme.data != NULL)
+		return is_like(&origin->scheme, allowed.scheme.data,
 		    allowed.scheme.len) && same_port(origin, &allowed);
 	allowed.scheme = origin->scheme;
 	return allowed.port.len == 0 || same_port(origin, &allowed);
@@ -228,7 +171,7 @@ is_allowed(const struct ws_request *request, const struct ws_origins *origins)
 {
 	struct place origin = { 0 };
 
-	if (request->origin.at == NULL)
+	if (request->origin.data == NULL)
 		return true;
 	if (!split_origin(request->origin, &origin))
 		origin = (struct place){ 0 };
@@ -242,22 +185,15 @@ is_allowed(const struct ws_request *request, const struct ws_origins *origins)
 
 /* ---- the request ------------------------------------------------------------ */
 
-bool
-ws_is_upgrade(const struct ws_request *request)
-{
-	return ws_list_has(request->upgrade, "websocket", 9, true) &&
-	    ws_list_has(request->connection, "upgrade", 7, true);
-}
-
 /* True if it is Base64 of 16 bytes; the four bits left over may be any. */
 static bool
-is_key(const struct ws_text *key)
+is_key(const struct http_span *key)
 {
-	if (key->at == NULL || key->len != KEY_SIZE ||
-	    memcmp(key->at + KEY_SIZE - 2, "==", 2) != 0)
+	if (key->data == NULL || key->len != KEY_SIZE ||
+	    memcmp(key->data + KEY_SIZE - 2, "==", 2) != 0)
 		return false;
 	for (size_t i = 0; i < KEY_SIZE - 2; i++)
-		if (key->at[i] == '\0' || strchr(digits, key->at[i]) == NULL)
+		if (key->data[i] == '\0' || strchr(digits, key->data[i]) == NULL)
 			return false;
 	return true;
 }
@@ -273,11 +209,11 @@ ws_handshake_judge(const struct ws_request *request,
 		*fault = "it is of HTTP/1.0";
 	else if (request->body)
 		*fault = "it has a body";
-	else if (request->host.at == NULL || request->host.len == 0)
+	else if (request->host.data == NULL || request->host.len == 0)
 		*fault = "it has no Host";
 	if (*fault != NULL)
 		return 400;
-	if (request->version.at == NULL ||
+	if (request->version.data == NULL ||
 	    !is_like(&request->version, WS_VERSION, strlen(WS_VERSION))) {
 		*fault = "its Sec-WebSocket-Version is not " WS_VERSION;
 		return 426;
@@ -311,13 +247,13 @@ put_base64(const unsigned char *in, size_t n, char *out)
 }
 
 void
-ws_handshake_accept(const struct ws_text *key, char out[WS_ACCEPT])
+ws_handshake_accept(const struct http_span *key, char out[WS_ACCEPT])
 {
 	static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 	char text[KEY_SIZE + sizeof(guid) - 1];
 	unsigned char hash[SHA1_SIZE];
 
-	memcpy(text, key->at, KEY_SIZE);
+	memcpy(text, key->data, KEY_SIZE);
 	memcpy(text + KEY_SIZE, guid, sizeof(guid) - 1);
 	sha1(text, sizeof(text), hash);
 	put_base64(hash, sizeof(hash), out);

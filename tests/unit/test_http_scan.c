@@ -53,6 +53,10 @@ static const struct {
 	    END, 1, -1, false, true, false, true },
 	{ LINE HOST "Connection: upgrade\r\nUpgrade: h2c, websocket\r\n"
 	    "Content-Length: 0\r\n" END, 1, 0, false, true, false, true },
+	{ LINE HOST "Connection: x ,, upgrade ,\r\nUpgrade: h2c,, WebSocket\r\n"
+	    END, 1, -1, false, true, false, true },
+	{ LINE HOST "Connection: upgrade\r\nUpgrade: websocket2\r\n" END, 1,
+	    -1, false, true, false, false },
 	{ POST "Upgrade: websocket\r\nContent-Length: 5\r\n" END, 1, 5, false,
 	    true, false, false },
 	{ POST "Connection: upgrade\r\nUpgrade: h2c\r\nContent-Length: 5\r\n"

@@ -29,16 +29,16 @@ socket_context(const struct request *upgrade, struct buf *out)
 	return out->failed ? -1 : 0;
 }
 
-static struct ws_text
+static struct http_span
 param(const struct request *request, const char *name)
 {
-	struct ws_text text = { NULL, 0 };
+	struct http_span text = { NULL, 0 };
 
-	text.at = request_param(request, name, &text.len);
+	text.data = request_param(request, name, &text.len);
 	return text;
 }
 
-struct ws_text
+struct http_span
 socket_offers(const struct request *upgrade)
 {
 	return param(upgrade, "HTTP_SEC_WEBSOCKET_PROTOCOL");
@@ -48,7 +48,7 @@ int
 socket_answer(const struct request *upgrade, const char *protocol,
     struct buf *out)
 {
-	struct ws_text key = param(upgrade, "HTTP_SEC_WEBSOCKET_KEY");
+	struct http_span key = param(upgrade, "HTTP_SEC_WEBSOCKET_KEY");
 	char accept[WS_ACCEPT];
 
 	ws_handshake_accept(&key, accept);

@@ -22,7 +22,7 @@ int socket_answer(const struct request *upgrade, const char *protocol,
     struct buf *out);
 
 /* The subprotocols that the client offers. */
-struct ws_text socket_offers(const struct request *upgrade);
+struct http_span socket_offers(const struct request *upgrade);
 
 /* The request for a piece of work, which is valid as long as that, and until
  * the next one. */

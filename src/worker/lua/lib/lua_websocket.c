@@ -212,8 +212,9 @@ set_protocol(lua_State *L, uint64_t id)
 
 	if (opening == NULL || opening->id != id)
 		return luaL_error(L, "protocol is set in open only");
-	if (!ws_is_token(name, len) || len >= sizeof(opening->protocol) ||
-	    !ws_list_has(opening->offered, name, len, false))
+	if (!http_is_token((struct http_span){ name, len }, "") ||
+	    len >= sizeof(opening->protocol) ||
+	    !http_list_has(opening->offered, name, len))
 		return luaL_error(L, "protocol \"%s\" is not offered by the "
 		    "client", name);
 	memcpy(opening->protocol, name, len + 1);

@@ -26,7 +26,7 @@
 struct lua_opening { /* of a socket that is not the hub's yet */
 	uint64_t id;
 	struct buf first; /* what the application does meanwhile */
-	struct ws_text offered;	/* subprotocols */
+	struct http_span offered;	/* subprotocols */
 	char protocol[256];	/* chosen, or "" */
 	char session[HUB_SESSION];
 	size_t session_len;

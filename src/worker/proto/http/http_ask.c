@@ -24,20 +24,19 @@ http_ask_parse(struct http_ask *ask, const char *data,
 
 /* The value of the field of that name, which is in lower case; an empty one,
  * which is good for none of them, if it is there twice. */
-static struct ws_text
+static struct http_span
 value_of(const struct http_ask *ask, const char *name)
 {
-	struct ws_text text = { NULL, 0 };
+	struct http_span value = { NULL, 0 };
 
 	for (size_t i = 0; i < ask->nfields; i++) {
 		if (!http_span_is(ask->fields[i].name, name))
 			continue;
-		if (text.at != NULL)
-			return (struct ws_text){ "", 0 };
-		text.at = ask->fields[i].value.data;
-		text.len = ask->fields[i].value.len;
+		if (value.data != NULL)
+			return (struct http_span) { "", 0 };
+		value = ask->fields[i].value;
 	}
-	return text;
+	return value;
 }
 
 int
@@ -50,8 +49,6 @@ http_ask_upgrade(const struct http_ask *ask, const struct http_scan *scan,
 		    memcmp(ask->method.data, "GET", 3) == 0,
 		.minor = scan->minor,
 		.host = value_of(ask, "host"),
-		.upgrade = value_of(ask, "upgrade"),
-		.connection = value_of(ask, "connection"),
 		.key = value_of(ask, "sec-websocket-key"),
 		.version = value_of(ask, "sec-websocket-version"),
 		.origin = value_of(ask, "origin"),

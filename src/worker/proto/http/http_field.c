@@ -42,60 +42,6 @@ http_field_known(const char *name, size_t len)
 	}
 }
 
-static struct http_span
-trim(const char *from, const char *to)
-{
-	while (from < to && http_is_blank(*from))
-		from++;
-	while (from < to && http_is_blank(to[-1]))
-		to--;
-	return (struct http_span) { from, (size_t)(to - from) };
-}
-
-bool
-http_list_next(struct http_span *list, struct http_span *element)
-{
-	const char *end, *comma;
-
-	if (list->data == NULL || list->len == 0)
-		return false;
-	end = list->data + list->len;
-	comma = memchr(list->data, ',', list->len);
-	*element = trim(list->data, comma != NULL ? comma : end);
-	if (comma == NULL)
-		*list = (struct http_span) { NULL, 0 };
-	else
-		*list = (struct http_span) { comma + 1,
-			(size_t)(end - comma - 1) };
-	return true;
-}
-
-bool
-http_span_is(struct http_span span, const char *lower)
-{
-	size_t i;
-
-	for (i = 0; i < span.len && lower[i] != '\0'; i++) {
-		char c = span.data[i];
-
-		if (c >= 'A' && c <= 'Z')
-			c = (char)(c | 0x20);
-		if (c != lower[i])
-			return false;
-	}
-	return i == span.len && lower[i] == '\0';
-}
-
-bool
-http_is_token(struct http_span span, const char *also)
-{
-	for (size_t i = 0; i < span.len; i++)
-		if (!http_is(span.data[i], HTTP_TOKEN) &&
-		    (span.data[i] == '\0' || !strchr(also, span.data[i])))
-			return false;
-	return span.len > 0;
-}
-
 static bool
 is_port(const char *p, const char *end)
 {
@@ -167,7 +113,8 @@ http_coding(struct http_span value, const char **fault)
 		struct http_span name = element;
 
 		if (semicolon != NULL)
-			name = trim(element.data, semicolon);
+			name.len = (size_t)(semicolon - name.data);
+		name = http_span_trim(name);
 		if (!http_is_token(name, ""))
 			return 400;
 		if (chunked || (semicolon != NULL &&

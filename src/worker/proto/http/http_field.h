@@ -6,14 +6,9 @@
  */
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
-/* Not terminated, and part of what was received. */
-struct http_span {
-	const char *data;
-	size_t len;
-};
+#include "net/http_span.h"
 
 struct http_field {
 	struct http_span name, value; /* the value without blanks around it */
@@ -34,17 +29,6 @@ enum http_known {
 
 /* Which one is this name, a token of any letters? */
 enum http_known http_field_known(const char *name, size_t len);
-
-/* The next element of a comma-separated list (RFC 9110, 5.6.1) is taken off its
- * front, without the blanks around it; it may be empty.  False: none is left;
- * a list that was empty had none. */
-bool http_list_next(struct http_span *list, struct http_span *element);
-
-/* Is it this text, which is in lower case?  In a span case means nothing. */
-bool http_span_is(struct http_span span, const char *lower);
-
-/* A token (RFC 9110, 5.6.2), or tokens with one of `also` among them. */
-bool http_is_token(struct http_span span, const char *also);
 
 /* Host (RFC 9110, 7.2) that is not empty: a registered name or an address, and
  * perhaps a port, which may be empty. */
