@@ -84,11 +84,37 @@ take_counts(uint64_t n[SCORE_COUNTERS], const struct record *record)
 		    0);
 }
 
+/* Numbers of lines, "told_0" for the first log. */
+static void
+put_lines(const char *what, const uint64_t n[SCORE_LOGS], struct buf *out)
+{
+	char name[NAME_ROOM];
+
+	for (unsigned i = 0; i < SCORE_LOGS; i++) {
+		snprintf(name, sizeof(name), "%s_%u", what, i);
+		if (n[i] != 0)
+			record_put_number(out, name, (int64_t)n[i]);
+	}
+}
+
+static void
+take_lines(const char *what, uint64_t n[SCORE_LOGS],
+    const struct record *record)
+{
+	char name[NAME_ROOM];
+
+	for (unsigned i = 0; i < SCORE_LOGS; i++) {
+		snprintf(name, sizeof(name), "%s_%u", what, i);
+		n[i] = (uint64_t)record_number(record, name, 0);
+	}
+}
+
 static void
 put_sums(const struct sums *sums, struct buf *out)
 {
 	record_put_number(out, "sums", (int64_t)(intptr_t)sums);
 	put_counts(sums->n, out);
+	put_lines("lost", sums->lost, out);
 	for (unsigned i = 0; i < BOARD_FACTS; i++)
 		if (sums->facts[i] != 0)
 			record_put_number(out, facts[i], sums->facts[i]);
@@ -98,6 +124,7 @@ static void
 take_sums(struct sums *sums, const struct record *record)
 {
 	take_counts(sums->n, record);
+	take_lines("lost", sums->lost, record);
 	for (unsigned i = 0; i < BOARD_FACTS; i++)
 		sums->facts[i] = record_number(record, facts[i], 0);
 }
@@ -117,6 +144,7 @@ put_place(struct board *board, struct place *place, struct buf *out)
 	record_put_number(&record, "leaving", place->leaving);
 	record_put_fd(&record, "fd", place->fd);
 	put_counts(place->counts, &record);
+	put_lines("told", place->told, &record);
 	record_put(out, "place", record.data, record.len);
 	out->failed |= record.failed;
 	buf_free(&record);
@@ -195,6 +223,7 @@ take_place(struct board *board, const struct record *record)
 	place->leaving = record_number(record, "leaving", 0) != 0;
 	place->fd = record_fd(record, "fd");
 	take_counts(place->counts, record);
+	take_lines("told", place->told, record);
 	if (sealed_is_room(place->fd, sizeof(*place->memory)))
 		board_map(place);
 	/* The version is 0 until the worker has mapped its slot. */

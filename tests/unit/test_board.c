@@ -404,6 +404,25 @@ START_TEST(another_image_takes_it_over)
 }
 END_TEST
 
+START_TEST(another_image_does_not_tell_of_lost_lines_again)
+{
+	struct score *a;
+	int error;
+
+	board = board_unit_new(2, NULL);
+	a = live(board, 0);
+	ck_assert(score_lose_line(a, 0, ENOSPC));
+	ck_assert(board_loses(board, 0, &error));
+	ck_assert_uint_eq(board_forget_lost(board, 0), 1);
+	ck_assert(score_lose_line(a, 0, ENOSPC));
+	board_lose_line(board, 0, ENOSPC);
+	board = pass_on(board, 0);
+	board_all_taken_over();
+	ck_assert(board_loses(board, 0, &error));
+	ck_assert_uint_eq(board_forget_lost(board, 0), 2);
+}
+END_TEST
+
 /* Of workers whose slot is laid out otherwise what they had counted before is
  * known, and that they are there. */
 START_TEST(another_build_takes_over_what_it_can)
@@ -733,6 +752,7 @@ suite(void)
 	tcase_add_test(t, the_first_cause_counts_once_it_is_replaced);
 	tcase_add_test(t, lost_lines_are_told_of_once_for_all);
 	tcase_add_test(t, another_image_takes_it_over);
+	tcase_add_test(t, another_image_does_not_tell_of_lost_lines_again);
 	tcase_add_test(t, another_build_takes_over_what_it_can);
 	tcase_add_test(t, a_descriptor_is_taken_once);
 	tcase_add_test(t, memory_that_can_shrink_is_not_taken);
