@@ -94,6 +94,7 @@ class Reader:
         self.left = 0  # of the body: "chunked", "close", or so many bytes
         self.chunk = 0  # bytes of the present chunk that are still to come
         self.closes = False  # the response was the connection's last
+        self.ours = True  # no other server stands before lua-fpm
 
     def fill(self):
         """Take what comes next; False at the end."""
@@ -140,9 +141,10 @@ class Reader:
     def _framing(self, status, fields, head_only, whole):
         """How the body ends (RFC 9112, 6.3), and whether the connection
         does."""
-        dates = fields.get("date", [])
-        check(len(dates) == 1 and DATE.fullmatch(dates[0]), "Date", whole)
-        check("server" not in fields, "Server", whole)
+        if self.ours:
+            dates = fields.get("date", [])
+            check(len(dates) == 1 and DATE.fullmatch(dates[0]), "Date", whole)
+            check("server" not in fields, "Server", whole)
         options = ",".join(fields.get("connection", [])).lower()
         self.closes = "close" in re.split(r"[\s,]+", options)
         length = fields.get("content-length", [])
