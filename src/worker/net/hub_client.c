@@ -40,7 +40,8 @@ static struct {
 	bool full;
 	bool away;    /* as the hub has been told */
 	bool leaves;
-	bool drops; /* work is dropped until HUB_TAKEN: it was returned */
+	unsigned returns; /* HUB_TAKEN that are to come: work before them was
+			     returned, and is dropped */
 	bool works; /* between hub_client_next and hub_client_done */
 	uint64_t received; /* works, in all */
 	size_t at;	   /* bytes of `in` that have been taken */
@@ -76,7 +77,8 @@ disconnect(int64_t pause)
 	self.fd = -1;
 	pthread_mutex_unlock(&self.writing);
 	self.knock = self.wanted ? clock_ms() + pause : 0;
-	self.greeted = self.full = self.drops = self.away = false;
+	self.greeted = self.full = self.away = false;
+	self.returns = 0;
 	self.received = 0;
 	self.at = 0;
 	atomic_store(&self.claim->work, 0);
@@ -339,12 +341,12 @@ is_work(struct hub_record *r, struct hub_job *job)
 		self.full = r->type == HUB_FULL;
 		return false;
 	case HUB_TAKEN:
-		self.drops = false;
+		self.returns -= self.returns > 0;
 		return false;
 	case HUB_MESSAGE:
 	case HUB_CLOSED:
 		self.received++;
-		return !self.drops && hub_take_part(r, &job->context) &&
+		return self.returns == 0 && hub_take_part(r, &job->context) &&
 		    hub_take_part(r, &job->session) &&
 		    hub_take_part(r, &job->data);
 	default:
@@ -400,8 +402,10 @@ hub_client_late(void)
 	hub_end(&text, hub_begin(&text, HUB_RETURN, 0, 0, self.received + 1));
 	pthread_mutex_lock(&self.writing);
 	if (self.fd != -1 && self.greeted && !self.away && !text.failed &&
-	    fd_send(self.fd, -1, text.data, text.len) == (long)text.len)
-		self.away = self.drops = true;
+	    fd_send(self.fd, -1, text.data, text.len) == (long)text.len) {
+		self.away = true;
+		self.returns++;
+	}
 	pthread_mutex_unlock(&self.writing);
 	buf_free(&text);
 }
