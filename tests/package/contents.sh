@@ -71,6 +71,10 @@ expected() {
 	/usr/share/doc/lua-fpm/examples/kubernetes/http.yaml
 	/usr/share/doc/lua-fpm/examples/kubernetes/nginx.yaml
 	/usr/share/doc/lua-fpm/examples/kubernetes/prometheus.yml
+	/usr/share/doc/lua-fpm/examples/monitoring/grafana.json
+	/usr/share/doc/lua-fpm/examples/monitoring/lua-fpm.rules.yml
+	/usr/share/doc/lua-fpm/examples/monitoring/lua-fpm.test.yml
+	/usr/share/doc/lua-fpm/examples/monitoring/prometheus.yml
 	/usr/share/doc/lua-fpm/examples/nginx.conf.example
 	/usr/share/lintian/overrides/lua-fpm
 	/usr/share/lua-fpm/hello.lua
