@@ -12,7 +12,7 @@ ONE = {"mode": "static", "max": 1}
 MOST = 100000
 READ = "return text(#env.input:read('a'))"
 SAID = "longer than limits.body", "request body: too long", \
-    "longer than the limit", "the body of the request is too long"
+    "longer than the limit"
 
 
 def limited(app=None, most=MOST, dir=None, **pool):

@@ -33,9 +33,7 @@
 enum fate {
 	FATE_RUNS,
 	FATE_LATE,    /* timeouts.request is over */
-	FATE_STARVED, /* the body did not come in time */
-	FATE_LONG,    /* the body is longer than it may be */
-	FATE_GARBLED, /* the body is malformed */
+	FATE_UNREAD,  /* the body could not be read: body.error */
 	FATE_GONE,    /* the client has left, or takes no more */
 	FATE_BAD      /* it wrote no valid response: run.why */
 };
@@ -161,31 +159,25 @@ take_complaint(struct request *request, const char *data, size_t n)
 
 /* ---- the streams ------------------------------------------------------------ */
 
+/* What becomes of a run whose body has come to this. */
+static void
+note_body(struct run *run, enum cgi_body_end end)
+{
+	if (end == CGI_BODY_FAILED) {
+		run->fate = request_body_status(self.body.error) != 0 ?
+		    FATE_UNREAD : FATE_GONE;
+	} else if (end == CGI_BODY_LOST) {
+		why_set(&run->why, "the body cannot be kept: %s",
+		    strerror(errno));
+		run->fate = FATE_BAD;
+	}
+}
+
 /* Let the body go on its way into the program. */
 static void
 feed(struct run *run, int64_t waited)
 {
-	switch (cgi_body_move(&self.body, &run->program.in, waited)) {
-	case CGI_BODY_LATE:
-		run->fate = FATE_STARVED;
-		break;
-	case CGI_BODY_LONG:
-		run->fate = FATE_LONG;
-		break;
-	case CGI_BODY_BAD:
-		run->fate = FATE_GARBLED;
-		break;
-	case CGI_BODY_GONE:
-		run->fate = FATE_GONE;
-		break;
-	case CGI_BODY_LOST:
-		why_set(&run->why, "the body cannot be kept: %s",
-		    strerror(errno));
-		run->fate = FATE_BAD;
-		break;
-	case CGI_BODY_MORE:
-		break;
-	}
+	note_body(run, cgi_body_move(&self.body, &run->program.in, waited));
 }
 
 /*
@@ -475,17 +467,10 @@ judge(struct run *run)
 		fail(request, LEVEL_ERROR,
 		    (int)self.args->pool->timeout_status, late);
 		break;
-	case FATE_STARVED:
-		fail(request, LEVEL_NOTICE, 408,
-		    "the body of the request did not come in time");
-		break;
-	case FATE_LONG:
-		fail(request, LEVEL_NOTICE, 413,
-		    "the body of the request is too long");
-		break;
-	case FATE_GARBLED:
-		fail(request, LEVEL_NOTICE, 400,
-		    "the body of the request is malformed");
+	case FATE_UNREAD:
+		fail(request, LEVEL_NOTICE,
+		    request_body_status(self.body.error),
+		    request_body_fault(self.body.error));
 		break;
 	case FATE_GONE:
 		request->aborted = true;
@@ -580,7 +565,6 @@ void
 cgi_serve(struct request *request)
 {
 	enum log_level level;
-	enum cgi_body_end end_of_body;
 	struct run *run = &self.run;
 	int status;
 
@@ -588,14 +572,8 @@ cgi_serve(struct request *request)
 	status = find(request, &run->why, &level);
 	if (status == 0) {
 		/* Whether there is a body at all decides about a pipe. */
-		end_of_body = cgi_body_begin(&self.body, request);
-		if (end_of_body == CGI_BODY_LONG)
-			run->fate = FATE_LONG;
-		else if (end_of_body == CGI_BODY_BAD)
-			run->fate = FATE_GARBLED;
-		else if (end_of_body != CGI_BODY_MORE)
-			run->fate = FATE_GONE;
-		else
+		note_body(run, cgi_body_begin(&self.body, request));
+		if (run->fate == FATE_RUNS)
 			status = program_start(&run->program, &self.script,
 			    !self.body.whole, &run->why);
 		level = LEVEL_ERROR;

@@ -35,16 +35,12 @@ take(struct cgi_body *body, char *to, int64_t waited, enum cgi_body_end *end)
 		n = request->ops->read(request, to, CGI_BODY_ROOM);
 	if (n > 0)
 		return (size_t)n;
-	if (n == 0)
+	if (n == 0) {
 		body->whole = true;
-	else if (errno == ETIMEDOUT)
-		*end = CGI_BODY_LATE;
-	else if (errno == EFBIG)
-		*end = CGI_BODY_LONG;
-	else if (errno == EBADMSG)
-		*end = CGI_BODY_BAD;
-	else if (errno != EAGAIN)
-		*end = CGI_BODY_GONE;
+	} else if (errno != EAGAIN) {
+		*end = CGI_BODY_FAILED;
+		body->error = errno;
+	}
 	return 0;
 }
 

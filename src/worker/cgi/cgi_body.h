@@ -17,12 +17,9 @@
 #define CGI_BODY_ROOM (64 * 1024) /* bytes of the buffer */
 
 enum cgi_body_end {
-	CGI_BODY_MORE, /* nothing has ended it */
-	CGI_BODY_LATE, /* it did not come in time */
-	CGI_BODY_LONG, /* it is longer than request->body_most */
-	CGI_BODY_BAD,  /* it is malformed */
-	CGI_BODY_GONE, /* the client has left, or its stream is malformed */
-	CGI_BODY_LOST  /* the file could not be written, or read; errno */
+	CGI_BODY_MORE,	 /* nothing has ended it */
+	CGI_BODY_FAILED, /* it could not be read from the client; error */
+	CGI_BODY_LOST	 /* the file could not be written, or read; errno */
 };
 
 struct cgi_body {
@@ -33,6 +30,7 @@ struct cgi_body {
 	off_t from, to;
 	char *room;	/* what is on its way to the file */
 	bool whole;	/* and its end has come */
+	int error;	/* errno of request_ops.read, with CGI_BODY_FAILED */
 	bool more;	/* the last move has stopped where it could go on: more
 			   may have been received already */
 };

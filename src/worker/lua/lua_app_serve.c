@@ -1,6 +1,5 @@
 #include "worker/lua/lua_app_impl.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "base/num.h"
@@ -165,22 +164,6 @@ handle_memory(struct lua_app *app, bool raised)
 	buf_free(&text);
 }
 
-/* The status for a body that could not be read. */
-static int
-body_status(int error)
-{
-	switch (error) {
-	case ETIMEDOUT:
-		return 408;
-	case EFBIG:
-		return 413;
-	case EBADMSG:
-		return 400;
-	default:
-		return 500;
-	}
-}
-
 /* The request ended with the error on the stack: the application's own, or
  * that of a client whose body did not come. */
 void
@@ -189,6 +172,7 @@ lua_app_handle_error(struct lua_app *app, enum lua_end end)
 	size_t n;
 	const char *message = lua_state_message(app->L, &n);
 	int error = lua_input_error(&app->req, message);
+	int status = request_body_status(error);
 
 	if (end == LUA_END_LATE)
 		fail(app, LEVEL_ERROR, app->options.timeout_status, message,
@@ -196,7 +180,7 @@ lua_app_handle_error(struct lua_app *app, enum lua_end end)
 	else if (end == LUA_END_NO_MEMORY)
 		handle_memory(app, true);
 	else if (error != 0)
-		fail(app, LEVEL_NOTICE, body_status(error), message,
+		fail(app, LEVEL_NOTICE, status != 0 ? status : 500, message,
 		    lua_state_message_len(message, n));
 	else
 		fail(app, LEVEL_ERROR, 500, message, n);

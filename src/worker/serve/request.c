@@ -33,6 +33,43 @@ request_note_head(struct request *request, int status,
 	return 0;
 }
 
+static const struct body_fate {
+	int error, status;
+	const char *fault;
+} body_fates[] = {
+	{ ETIMEDOUT, 408, "request body: the client did not send it in time" },
+	{ EFBIG, 413, "request body: too long" },
+	{ EBADMSG, 400, "request body: malformed" },
+	{ EPROTO, 0, "request body: malformed" },
+	{ ECONNRESET, 0, "request body: the client left" },
+};
+
+/* NULL: another errno. */
+static const struct body_fate *
+find_fate(int error)
+{
+	for (size_t i = 0; i < sizeof(body_fates) / sizeof(*body_fates); i++)
+		if (body_fates[i].error == error)
+			return &body_fates[i];
+	return NULL;
+}
+
+int
+request_body_status(int error)
+{
+	const struct body_fate *fate = find_fate(error);
+
+	return fate != NULL ? fate->status : 0;
+}
+
+const char *
+request_body_fault(int error)
+{
+	const struct body_fate *fate = find_fate(error);
+
+	return fate != NULL ? fate->fault : strerror(error);
+}
+
 const char *
 request_param(const struct request *request, const char *name, size_t *len)
 {

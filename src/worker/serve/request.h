@@ -148,6 +148,11 @@ struct request {
 int request_note_head(struct request *request, int status,
     const struct buf *head);
 
+/* A body could not be read with that errno (ops->read): the status that answers
+ * the request, 0 if its client cannot be answered; and what to log. */
+int request_body_status(int error);
+const char *request_body_fault(int error);
+
 /* Why ops->head has failed with errno `error` before anything was sent. */
 void request_explain_head(const struct request *request,
     const struct response *response, int error, struct why *why);

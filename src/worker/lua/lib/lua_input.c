@@ -6,27 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BODY_FAULT  "request body: "
 #define FORMATS_MAX 250 /* as many as io.lines takes */
 #define FIRST_ROOM  (256 * 1024) /* bytes, for a long body */
-
-static const char *
-body_fault(int error)
-{
-	switch (error) {
-	case ETIMEDOUT:
-		return BODY_FAULT "the client did not send it in time";
-	case ECONNRESET:
-		return BODY_FAULT "the client left";
-	case EPROTO:
-	case EBADMSG:
-		return BODY_FAULT "malformed";
-	case EFBIG:
-		return BODY_FAULT "too long";
-	default:
-		return strerror(error);
-	}
-}
 
 /* Read at most n bytes of the body.  Returns how many, 0 at its end; raises if
  * it cannot be read. */
@@ -39,7 +20,7 @@ receive(lua_State *L, struct lua_req *req, char *into, size_t n)
 
 	if (got == -1) {
 		req->error = errno;
-		luaL_error(L, "%s", body_fault(errno));
+		luaL_error(L, "%s", request_body_fault(errno));
 	}
 	return (size_t)got;
 }
@@ -333,7 +314,7 @@ lua_input_setup(lua_State *L)
 int
 lua_input_error(const struct lua_req *req, const char *message)
 {
-	if (req->error == 0 || strstr(message, body_fault(req->error)) == NULL)
+	if (req->error == 0 || strstr(message, request_body_fault(req->error)) == NULL)
 		return 0;
 	return req->error;
 }

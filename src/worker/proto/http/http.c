@@ -302,8 +302,8 @@ static ssize_t
 note_read(struct http_request *r, ssize_t got)
 {
 	r->base.bytes_in = r->body.taken;
-	r->base.aborted |= got == -1 && errno != ETIMEDOUT && errno != EFBIG &&
-	    errno != EBADMSG && errno != EAGAIN;
+	r->base.aborted |= got == -1 && errno != EAGAIN &&
+	    request_body_status(errno) == 0;
 	return got;
 }
 
