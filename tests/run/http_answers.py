@@ -72,6 +72,27 @@ def continue_when_read():
 
 
 @test
+def continue_too_late():
+    """a body that is first read when the response has begun is not asked for:
+    nothing may stand in the middle of that"""
+    with d.talk() as c:
+        gate = d.gate()
+        c.ask(gate.lua + """
+            local at = 0
+            return {}, function()
+                at = at + 1
+                if at == 1 then return "first" end
+                if at == 2 then return #env.input:read("a") end
+            end""", method="POST", head=EXPECT +
+              "Content-Length: 1000000\r\n")
+        gate.wait()
+        sender = Background(c.send, b"x" * 1000000)
+        gate.open()
+        equal(refused(c, 200).body, b"first1000000")
+        sender.result()
+
+
+@test
 def continue_never():
     """one that is never read is never asked for, and the connection ends"""
     with d.talk() as c:

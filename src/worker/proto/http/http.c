@@ -307,13 +307,22 @@ note_read(struct http_request *r, ssize_t got)
 	return got;
 }
 
+/* Before the body is read.  Once the response has begun, its client sends the
+ * body unasked or not at all (RFC 9110, 10.1.1).  False if the client cannot be
+ * asked. */
+static bool
+asks_for_body(const struct http_request *r)
+{
+	return r->body.ended || r->base.sent || send_continue(r->conn);
+}
+
 static ssize_t
 http_read(struct request *request, void *data, size_t n)
 {
 	struct http_request *r = http_of(request);
 
 	forked_leave();
-	if (!r->body.ended && !send_continue(r->conn)) {
+	if (!asks_for_body(r)) {
 		request->aborted = true;
 		errno = ECONNRESET;
 		return -1;
@@ -327,8 +336,7 @@ http_take(struct request *request, void *data, size_t n, int64_t waited)
 {
 	struct http_request *r = http_of(request);
 
-	if (!r->body.ended)
-		send_continue(r->conn);
+	asks_for_body(r);
 	return note_read(r, http_body_take(&r->body, data, n,
 	    self.options.read_timeout, waited));
 }
