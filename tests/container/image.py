@@ -11,7 +11,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
-from container import *
+from contained import *
 
 NEEDS = ("buildah", "podman", "crun", "debootstrap", "unshare", "nsenter",
          "git")
@@ -88,7 +88,7 @@ class Engine:
 class Running:
     """A container of podman."""
 
-    def __init__(self, image, name):
+    def __init__(self, image, name, *options):
         self.name = name
         most = str(resource.getrlimit(resource.RLIMIT_NOFILE)[1])
         place.podman(
@@ -96,7 +96,7 @@ class Running:
             "none", "--ulimit", "nofile=%s:%s" % (most, most), "--ulimit",
             "nproc=1000:1000", "--read-only", "--cap-drop", "all",
             "--security-opt", "no-new-privileges", "--tmpfs",
-            "/run/lua-fpm:mode=1777,size=1m", image)
+            "/run/lua-fpm:mode=1777,size=1m", *options, image)
         self.pid = int(self.inspect("{{.State.Pid}}"))
 
     def inspect(self, what):
@@ -236,6 +236,31 @@ def application():
     place.podman("kill", "-s", "USR2", running.name)
     until(lambda: "upgraded from" in running.log()[1], "it is upgraded")
     equal(running.fetch(ADDRESS).body, b"hello")
+    running.stop()
+    place.podman("rm", running.name)
+
+
+@test
+def limits():
+    """what takes more memory or processes than the container has is ended or
+    refused, and the others go on"""
+    global running
+    if running is None or running.name != "shop":
+        raise Skip("there is no image")
+    running = Running("shop", "limited", "--memory", "200m", "--pids-limit",
+                      "40")
+    running.wait_ready()
+
+    def execute(command):
+        return running.fetch(
+            ADDRESS, lua="return text(tostring(select(3, os.execute("
+                         "[[%s]]))))" % command).body
+    equal(execute("tail /dev/zero"), b"137", "by SIGKILL")
+    # sh ends with 2 where it cannot fork.
+    equal(execute("i=0; while [ $i -lt 60 ]; do sleep 1 & i=$((i + 1)); done"),
+          b"2")
+    equal(execute("true"), b"0")
+    place.podman("exec", running.name, "lua-fpmctl", "-t", "5s", "ping")
     running.stop()
 
 

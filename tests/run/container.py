@@ -8,7 +8,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
-from container import *
+from contained import *
 
 ADDRESS = "http:127.0.0.1:8080"
 WRITABLE = ("", "/run/lua-fpm", "size=1m,mode=1777,nosuid,nodev,noexec")
@@ -208,6 +208,20 @@ def gets_over_time():
         slow.wait_line("does not leave in time: killed")
         slow.ended(0)
         assert time.monotonic() - begun >= 0.9
+
+
+@test
+def stopped_while_it_starts():
+    """TERM while the application is still being loaded ends it, too"""
+    held = container(app="local f = io.open('/srv/rw/gate1.in', 'w') "
+                     "f:close() io.open('/srv/rw/gate1'):read('a')",
+                     text=image_configuration(stop='"1s"'))
+    with held:
+        os.mkfifo(held.dir + "/rw/gate1")
+        held.start("lua-fpm", "-c", FILE)
+        until(lambda: os.path.exists(held.dir + "/rw/gate1.in"), "it loads")
+        held.kill(signal.SIGTERM)
+        held.ended(0)
 
 
 @test

@@ -10,7 +10,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
-from container import *
+from contained import *
 
 PYTHON = "/usr/bin/python3"  # which has the system's packages
 PLACE = SRC + "/conf/kubernetes/"
