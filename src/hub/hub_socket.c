@@ -664,15 +664,16 @@ hub_socket_open(struct hub *hub, int fd, const struct hub_opening *o)
 
 /* ---- from another hub ---------------------------------------------------------------- */
 
-/* A connection that has ended is gone; one in a message knows of what kind. */
+/* A connection that has ended is gone; one that is not open knows why; one in a
+ * message knows of what kind. */
 static bool
 suits(const struct hub_state_socket *from, int fd)
 {
 	bool ended = from->state == HUB_STATE_ENDED;
 
 	return from->state <= HUB_STATE_ENDED && ended == (fd == -1) &&
-	    (!ended || (from->code != 0 && from->input.len == 0 &&
-		from->message.len == 0)) &&
+	    (from->state == HUB_STATE_OPEN) == (from->code == 0) &&
+	    (!ended || (from->input.len == 0 && from->message.len == 0)) &&
 	    (!from->farewell || (from->code != 0 && from->tells)) &&
 	    (!from->finished || from->state >= HUB_STATE_FAILED) &&
 	    (from->kind != 0 || (from->left == 0 && from->message.len == 0)) &&

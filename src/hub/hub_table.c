@@ -67,6 +67,8 @@ hub_table_next(const struct hub *hub, const struct hub_socket *s)
 {
 	struct hub_socket **at = hub->table;
 
+	if (hub->nbuckets == 0)
+		return NULL;
 	if (s != NULL && s->next != NULL)
 		return s->next;
 	if (s != NULL)
