@@ -216,6 +216,35 @@ def memory_limit():
             equal(ws.ask("lua ws:send(ws.session)"), "mine %d" % i)
 
 
+def pair_of(pid):
+    """The descriptor of a worker's connection to its hub: its only stream of
+    the unix domain."""
+    with open("/proc/net/unix") as f:
+        streams = {line.split()[6] for line in f if line.split()[4] == "0001"}
+    fd, = [fd for fd in os.listdir("/proc/%d/fd" % pid)
+           if os.readlink("/proc/%d/fd/%s" % (pid, fd))[8:-1] in streams]
+    return int(fd)
+
+
+@test
+def connection_to_the_hub_closed():
+    """an application that closes its worker's connection to the hub: the log
+    says so, its socket gets 1011, and another worker serves"""
+    d = Upgrading(app=FPM, workers={"mode": "static", "max": 1})
+    hostile = os.path.join(BUILD, "tests", "hostile", "hostile.so")
+    with crowd(d, 3) as c:
+        d.expect("has lost its connection to its hub", "exited with code")
+        mark, old, victim = d.log_mark(), d.workers(), c.sockets.pop(0)
+        victim.send("lua assert(package.loadlib(%r, 'luaopen_hostile'))()"
+                    ".let_go(%d)" % (hostile, pair_of(old[0])))
+        equal(victim.until_close(), 1011)
+        d.wait_log("has lost its connection to its hub", mark)
+        until(lambda: len(d.workers()) == 1 and d.workers() != old,
+              "another worker")
+        for i, ws in enumerate(c.sockets, 1):
+            equal(ws.ask("lua ws:send(ws.session)"), "mine %d" % i)
+
+
 @test
 def hub_killed():
     """the hub killed: its sockets end, HTTP does not notice, and clients can

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <errno.h>
 #include <poll.h>
@@ -33,6 +34,9 @@ static struct {
 	uint64_t key;
 	bool wanted; /* hub_client_open was called */
 	int fd;	     /* -1: not connected */
+	dev_t device; /* by which the application's hands are seen on it */
+	ino_t inode;
+	bool lost; /* it has closed it, or put something else in its place */
 	int64_t knock; /* clock_ms() at which to knock again, 0: never */
 	int64_t knocked; /* clock_ms() at which it did */
 	struct hub_claim *claim;
@@ -64,19 +68,65 @@ hub_client_init(int door, int wait_set, uint64_t key)
 		self.prefix = (uint64_t)clock_us() << 20 ^ (uint64_t)getpid();
 }
 
+/* ---- what becomes of its descriptor ----------------------------------------------- */
+
+static bool
+is_ours(void)
+{
+	struct stat st;
+
+	return self.fd == -1 || (fstat(self.fd, &st) == 0 &&
+	    st.st_dev == self.device && st.st_ino == self.inode);
+}
+
+bool
+hub_client_is_whole(void)
+{
+	bool whole;
+
+	if (pthread_mutex_trylock(&self.writing) != 0)
+		return true; /* to be seen the next time */
+	whole = !self.lost && is_ours();
+	pthread_mutex_unlock(&self.writing);
+	return whole;
+}
+
+/* With the lock: what is not ours is not closed. */
+static void
+let_go(void)
+{
+	if (!is_ours()) {
+		self.lost = true;
+	} else if (self.fd != -1) {
+		poller_remove(self.wait_set, self.fd);
+		close(self.fd);
+	}
+	self.fd = -1;
+}
+
+static void
+take(int fd)
+{
+	struct stat st;
+
+	pthread_mutex_lock(&self.writing);
+	if (fstat(fd, &st) == 0) {
+		self.device = st.st_dev;
+		self.inode = st.st_ino;
+	}
+	self.fd = fd;
+	pthread_mutex_unlock(&self.writing);
+}
+
 /* ---- connecting -------------------------------------------------------------- */
 
 static void
 disconnect(int64_t pause)
 {
 	pthread_mutex_lock(&self.writing);
-	if (self.fd != -1) {
-		poller_remove(self.wait_set, self.fd);
-		close(self.fd);
-	}
-	self.fd = -1;
+	let_go();
 	pthread_mutex_unlock(&self.writing);
-	self.knock = self.wanted ? clock_ms() + pause : 0;
+	self.knock = self.wanted && !self.lost ? clock_ms() + pause : 0;
 	self.greeted = self.full = self.away = false;
 	self.returns = 0;
 	self.received = 0;
@@ -148,7 +198,7 @@ knock(void)
 	    pair) == -1)
 		return;
 	if (connect_pair(pair) == 0) {
-		self.fd = pair[1];
+		take(pair[1]);
 		self.knock = 0;
 		self.knocked = clock_ms();
 	} else {

@@ -24,6 +24,10 @@ void hub_client_open(void);
 /* True if there is a hub, or one starts, that takes more sockets. */
 bool hub_client_takes(void);
 
+/* From any thread: false if the application has closed the connection to the
+ * hub, or has put something else in its place. */
+bool hub_client_is_whole(void);
+
 /* clock_ms() at which hub_client_tick is due, -1: never.  It knocks again if
  * the hub has ended. */
 int64_t hub_client_due(void);

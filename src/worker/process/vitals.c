@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "worker/net/hub_client.h"
 #include "worker/net/poller.h"
 
 struct vital {
@@ -69,6 +70,8 @@ vitals_lost(void)
 		if (fstat(v->fd, &st) == -1 || st.st_dev != v->device ||
 		    st.st_ino != v->inode)
 			return v->name;
+	if (!hub_client_is_whole())
+		return "connection to its hub";
 	if (!poller_is_whole(self.wait_set))
 		return "means to wait";
 	return poller_has(self.wait_set, self.signals) ? NULL : "signals";
