@@ -65,11 +65,9 @@ class WsDaemon(Daemon):
             **({} if websocket is None else {"websocket": websocket}), **pool})
 
     def start(self, **how):
-        """The hub comes once a worker has loaded the application."""
+        """Who is ready has its hub."""
         super().start(**how)
-        if self.has_hub:
-            until(self.hub, "the hub")
-            self.fds_before, self.workers_before = self.count_fds()
+        assert self.hub() or not self.has_hub
         return self
 
     def ws(self, **how):

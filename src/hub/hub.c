@@ -221,5 +221,6 @@ hub_count(const struct hub *hub, struct hub_counts *counts)
 {
 	*counts = hub->counts;
 	counts->waiting = hub->queue.n;
+	counts->unsent = hub->pile.bytes;
 	counts->channels = (unsigned)hub->channels.n;
 }

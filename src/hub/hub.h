@@ -55,6 +55,8 @@ struct hub_counts {
 	unsigned open;	      /* now */
 	unsigned waiting;     /* messages that wait for a worker, now */
 	unsigned channels;    /* now */
+	size_t unsent;	      /* bytes that wait to be sent, now; those of a
+				 message to many count once */
 };
 
 /* NULL with errno.  The options are copied. */

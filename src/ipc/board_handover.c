@@ -21,6 +21,7 @@ static const char *const counters[SCORE_SERVED] = {
 	[SCORE_QUEUED] = "queued",
 	[SCORE_SLOW] = "slow",
 	[SCORE_ABANDONED] = "abandoned",
+	[SCORE_REFUSED] = "refused",
 	[SCORE_BYTES_IN] = "bytes_in",
 	[SCORE_BYTES_OUT] = "bytes_out",
 	[SCORE_LATENCY] = "latency",

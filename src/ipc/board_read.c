@@ -64,6 +64,7 @@ can_be_true(const struct place *place, const uint64_t n[SCORE_COUNTERS])
 	    n[SCORE_TIMEOUTS] <= n[SCORE_BEGUN] &&
 	    n[SCORE_QUEUED] <= n[SCORE_BEGUN] &&
 	    n[SCORE_SLOW] <= n[SCORE_BEGUN] &&
+	    n[SCORE_REFUSED] <= n[SCORE_BEGUN] &&
 	    n[SCORE_ABANDONED] <= passed * REQUESTS_PER_US &&
 	    n[SCORE_LATENCY] <= passed &&
 	    n[SCORE_BYTES_IN] / BYTES_PER_US <= passed &&

@@ -46,6 +46,7 @@ enum score_counter {
 	SCORE_QUEUED,	/* requests beyond timeouts.queue */
 	SCORE_SLOW,	/* requests beyond timeouts.slow */
 	SCORE_ABANDONED, /* requests whose client left before they began */
+	SCORE_REFUSED,	 /* requests for a WebSocket that no hub could take */
 	SCORE_BYTES_IN,	 /* of bodies */
 	SCORE_BYTES_OUT, /* of responses, with their heads */
 	SCORE_LATENCY,	 /* us, of all finished requests */
@@ -155,7 +156,7 @@ void score_line(struct score *score, int64_t mark);
 void score_accepted(struct score *score, size_t listener);
 
 /* Add 1 to a counter that score_served leaves alone: SCORE_QUEUED, SCORE_SLOW,
- * SCORE_ABANDONED.  One thread only may call this for each. */
+ * SCORE_ABANDONED, SCORE_REFUSED.  One thread only may call this for each. */
 void score_more(struct score *score, enum score_counter counter);
 
 /* Set a gauge. */

@@ -123,10 +123,12 @@ look_at_resume(struct control_client *client)
 	else if (g == NULL)
 		control_answerf(client, false, "pool %s: could not be opened, "
 		    "the log says why; a reload tries again", client->note);
+	else if (!generation_is_tried(g))
+		return;
 	else if (generation_state(g) == GENERATION_SERVING)
 		control_answerf(client, true, "pool %s: in service",
 		    client->note);
-	else if (generation_is_tried(g))
+	else
 		control_answerf(client, false, "pool %s: no worker comes up, "
 		    "the log says why", client->note);
 }

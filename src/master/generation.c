@@ -447,7 +447,8 @@ generation_is_tried(const struct generation *g)
 	case GENERATION_BROKEN:
 		return generation_count(g, SLOT_STARTING) == 0;
 	case GENERATION_SERVING: /* the first one was forked alone */
-		return g->begun > 1 || g->begun == g->wanted;
+		return (g->begun > 1 || g->begun == g->wanted) &&
+		    hub_process_is_tried(g->hub);
 	default:
 		return true;
 	}

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,9 @@
 
 #define STARVED 500 /* ms that a hub's word that a message waits is believed:
 		       it repeats it sooner */
+
+#define MOST (UINT64_C(1) << 53) /* of a number in the status, as all readers of
+				    JSON can have it */
 
 #define LEAVE_OTHER (60 * 1000) /* ms that a hub of another build has to close
 				   its sockets */
@@ -52,13 +56,17 @@ any_lives(const struct hub_process *p)
 
 /* ---- made and closed ------------------------------------------------------- */
 
-/* Without its page there are no numbers in the status. */
+/* Map the page, or make one; without it there are no numbers in the status. */
 static void
 map_page(struct hub_process *p)
 {
 	void *facts;
 
-	if (p->page == -1 || !sealed_is_room(p->page, sizeof(*p->facts)))
+	if (p->page == -1 || !sealed_is_room(p->page, sizeof(*p->facts))) {
+		fd_close(&p->page);
+		p->page = sealed_room("lua-fpm-hub", sizeof(*p->facts));
+	}
+	if (p->page == -1)
 		return;
 	facts = mmap(NULL, sizeof(*p->facts), PROT_READ, MAP_SHARED, p->page,
 	    0);
@@ -113,7 +121,6 @@ hub_process_open(struct hub_process *other)
 		free_process(p);
 		return NULL;
 	}
-	p->page = sealed_room("lua-fpm-hub", sizeof(*p->facts));
 	map_page(p);
 	return p;
 }
@@ -198,6 +205,44 @@ heard(void *arg, struct slot *slot, enum worker_word word)
 		return;
 	if (p->wake != NULL)
 		p->wake(p->arg);
+}
+
+static const char *
+state_name(const struct slot *slot)
+{
+	switch (slot->state) {
+	case SLOT_STARTING:
+		return "Starting";
+	case SLOT_UP:
+		return "Running";
+	case SLOT_LEAVING:
+		return "Leaving";
+	default:
+		return "Waiting";
+	}
+}
+
+/* Its numbers are about its own pool alone, and may be anything; those of now
+ * are the last hub's until a new one is ready. */
+void
+hub_process_status(const struct hub_process *p, struct status *status)
+{
+	const struct slot *slot = &p->slots[p->serving];
+	bool is_up = lives(slot) && slot->state != SLOT_STARTING;
+	uint64_t n;
+
+	status->has_hub = (p->known || any_lives(p)) && p->facts != NULL;
+	if (!status->has_hub)
+		return;
+	snprintf(status->hub_state, sizeof(status->hub_state), "%s",
+	    state_name(slot));
+	status->hub_pid = lives(slot) ? slot->pid : 0;
+	for (unsigned i = 0; i < HUB_FACTS; i++) {
+		n = atomic_load(&p->facts->fact[i]);
+		if (!is_up && (HUB_GAUGES >> i & 1) != 0)
+			n = 0;
+		status->hub[i] = n < MOST ? n : MOST;
+	}
 }
 
 /* ---- steps --------------------------------------------------------------------- */
@@ -317,6 +362,15 @@ hub_process_step(struct hub_process *p, const struct hub_process_order *order,
 }
 
 bool
+hub_process_is_tried(const struct hub_process *p)
+{
+	const struct slot *slot = &p->slots[p->serving];
+
+	return p->users == 0 || !p->known || p->backoff.failures > 0 ||
+	    (lives(slot) && slot->state != SLOT_STARTING);
+}
+
+bool
 hub_process_lingers(const struct hub_process *p)
 {
 	return p->users == 0 && any_lives(p);
@@ -337,14 +391,6 @@ hub_process_door(const struct hub_process *p, struct why *why)
 				"try again later" :
 				"its application has no WebSockets");
 	return -1;
-}
-
-void
-hub_process_status(const struct hub_process *p, struct status *status)
-{
-	status->has_hub = any_lives(p) && p->facts != NULL;
-	for (int i = 0; status->has_hub && i < HUB_FACTS; i++)
-		status->hub[i] = atomic_load(&p->facts->fact[i]);
 }
 
 void

@@ -26,7 +26,7 @@ struct hub_process {
 	unsigned refs;	/* generations that know it, */
 	unsigned users; /* and those of them that serve */
 	int door[2];	/* workers knock at [1], the hub hears at [0] */
-	int page;	/* hub_page.h, */
+	int page;	/* hub_page.h; outlives the process, */
 	const struct hub_page *facts; /* mapped, or NULL */
 	struct slot slots[2]; /* one that serves; one that is to take its
 				 place, or has left it */
@@ -79,6 +79,9 @@ int64_t hub_process_step(struct hub_process *p,
 /* ms that it may take to close all sockets. */
 int64_t hub_process_farewell(const struct conf_pool *pool);
 
+/* False while the first process that is needed has to become ready yet. */
+bool hub_process_is_tried(const struct hub_process *p);
+
 /* True if there is a process that no generation needs any more, to be waited
  * for. */
 bool hub_process_lingers(const struct hub_process *p);
@@ -89,7 +92,7 @@ bool hub_process_waits(const struct hub_process *p, int64_t now);
 /* Where the process hears who comes to it, without waiting; or -1 and why. */
 int hub_process_door(const struct hub_process *p, struct why *why);
 
-/* Fill status->hub, if there is a process. */
+/* Fill status->hub, if the application has WebSockets. */
 void hub_process_status(const struct hub_process *p, struct status *status);
 
 /* If no generation serves, have it leave within limit ms; or kill it. */

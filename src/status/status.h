@@ -41,7 +41,9 @@ struct status { /* of one pool */
 	struct status_timer *timers; /* to be added by the caller */
 	size_t ntimers;
 	bool has_hub; /* WebSockets; to be added by the caller, as the next */
-	uint64_t hub[HUB_FACTS];
+	char hub_state[12];
+	pid_t hub_pid; /* 0: none */
+	uint64_t hub[HUB_FACTS]; /* 0 for what is now if there is no process */
 };
 
 /* In the master: collect the state of the pool now, by the board of any of its

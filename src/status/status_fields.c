@@ -275,12 +275,17 @@ put_websockets(const struct status *status, struct status_writer *writer)
 	if (!status->has_hub)
 		return;
 	open(writer, "websockets", NEST_OBJECT);
+	text(writer, "state", status->hub_state);
+	integer(writer, "pid", (uint64_t)status->hub_pid);
 	integer(writer, "open", n[HUB_SOCKETS]);
+	integer(writer, "limit", n[HUB_LIMIT]);
 	integer(writer, "opened", n[HUB_OPENED]);
-	integer(writer, "refused", n[HUB_REFUSED]);
+	integer(writer, "refused", n[HUB_REFUSED] +
+	    status->sum.n[SCORE_REFUSED]);
 	integer(writer, "messages in", n[HUB_RECEIVED]);
 	integer(writer, "messages out", n[HUB_SENT]);
 	integer(writer, "messages waiting", n[HUB_WAITING]);
+	integer(writer, "bytes waiting", n[HUB_UNSENT]);
 	integer(writer, "channels", n[HUB_NAMES]);
 	integer(writer, "slow clients", n[HUB_SLOW]);
 	integer(writer, "silent clients", n[HUB_SILENT]);

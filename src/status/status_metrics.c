@@ -421,6 +421,93 @@ put_timers(struct buf *out, const struct status *s, size_t n)
 	}
 }
 
+/* ---- WebSockets ---------------------------------------------------------- */
+
+static int64_t
+hub(const struct status *s, unsigned index)
+{
+	return (int64_t)s->hub[index];
+}
+
+static int64_t
+hub_runs(const struct status *s, unsigned index)
+{
+	(void)index;
+	return s->hub_pid != 0;
+}
+
+static int64_t
+refused(const struct status *s, unsigned index)
+{
+	return (int64_t)(s->hub[index] + s->sum.n[SCORE_REFUSED]);
+}
+
+static const struct metric hub_metrics[] = {
+	{ "websocket_process_up", GAUGE, NULL,
+	    "Whether the process of the WebSockets is there, 1 or 0.",
+	    hub_runs, 0, 0 },
+	{ "websocket_connections", GAUGE, "connections",
+	    "WebSockets that are open.", hub, HUB_SOCKETS, 0 },
+	{ "websocket_limit_connections", GAUGE, "connections",
+	    "WebSockets that may be open.", hub, HUB_LIMIT, 0 },
+	{ "websocket_opened", COUNTER, NULL, "WebSockets opened.", hub,
+	    HUB_OPENED, 0 },
+	{ "websocket_refused", COUNTER, NULL,
+	    "WebSockets refused with status 503.", refused, HUB_REFUSED, 0 },
+	{ "websocket_received_messages", COUNTER, NULL,
+	    "Messages that came whole.", hub, HUB_RECEIVED, 0 },
+	{ "websocket_sent_messages", COUNTER, NULL,
+	    "Messages queued to be sent, once for each WebSocket.", hub,
+	    HUB_SENT, 0 },
+	{ "websocket_waiting_messages", GAUGE, NULL,
+	    "Messages and ends of WebSockets that wait for a worker.", hub,
+	    HUB_WAITING, 0 },
+	{ "websocket_waiting_bytes", GAUGE, "bytes",
+	    "Bytes that wait to be sent, those of a message to many once.",
+	    hub, HUB_UNSENT, 0 },
+	{ "websocket_channels", GAUGE, NULL, "Channels with a subscriber.",
+	    hub, HUB_NAMES, 0 },
+};
+
+static void
+put_cut(struct buf *out, const struct status *s, size_t n)
+{
+	static const struct metric m = { .name = "websocket_cut",
+		.type = COUNTER,
+		.help = "WebSockets ended for a fault, by cause." };
+	static const struct {
+		const char *cause;
+		enum hub_fact fact;
+	} causes[] = { { "slow", HUB_SLOW }, { "silent", HUB_SILENT },
+		{ "faulty", HUB_FAULTS }, { "lost", HUB_LOST } };
+
+	put_head(out, &m);
+	for (size_t i = 0; i < 4 * n; i++)
+		if (s[i / 4].has_hub)
+			put_labelled(out, &m, &s[i / 4], "cause",
+			    causes[i % 4].cause,
+			    s[i / 4].hub[causes[i % 4].fact]);
+}
+
+static void
+put_websockets(struct buf *out, const struct status *s, size_t n)
+{
+	const size_t families = sizeof(hub_metrics) / sizeof(hub_metrics[0]);
+	size_t hubs = 0;
+
+	for (size_t i = 0; i < n; i++)
+		hubs += s[i].has_hub;
+	if (hubs == 0)
+		return;
+	for (size_t m = 0; m < families; m++) {
+		put_head(out, &hub_metrics[m]);
+		for (size_t i = 0; i < n; i++)
+			if (s[i].has_hub)
+				put_sample(out, &hub_metrics[m], &s[i]);
+	}
+	put_cut(out, s, n);
+}
+
 void
 status_metrics(const struct status *status, size_t n, struct buf *out)
 {
@@ -437,5 +524,6 @@ status_metrics(const struct status *status, size_t n, struct buf *out)
 	put_responses(out, status, n);
 	put_latency(out, status, n);
 	put_timers(out, status, n);
+	put_websockets(out, status, n);
 	buf_puts(out, "# EOF\n");
 }

@@ -32,9 +32,11 @@ GROUPS = {
     "responses": ["none", "1xx", "2xx", "3xx", "4xx", "5xx"],
     "recycled": ["requests", "age", "rss", "memory", "restart", "retire"],
     "backoff": ["state", "failures", "seconds"]}
-WEBSOCKETS = ["open", "opened", "refused", "messages in", "messages out",
-              "messages waiting", "channels", "slow clients",
-              "silent clients", "faulty clients", "lost"]
+WEBSOCKETS = {
+    "state": "Running", "pid": None, "open": 0, "limit": 10000, "opened": 0,
+    "refused": 0, "messages in": 0, "messages out": 0, "messages waiting": 0,
+    "bytes waiting": 0, "channels": 0, "slow clients": 0,
+    "silent clients": 0, "faulty clients": 0, "lost": 0}
 BUCKET = ["le", "count"]
 WORKER = {
     "pid": int, "state": str, "start time": int, "start since": int,
@@ -77,6 +79,14 @@ METRICS = {
     "timer_running": "gauge", "timer_success": "gauge",
     "timer_last_run_seconds": "gauge", "timer_duration_seconds": "gauge",
     "timer_next_run_seconds": "gauge"}
+WEBSOCKET_METRICS = {
+    "websocket_process_up": "gauge", "websocket_connections": "gauge",
+    "websocket_limit_connections": "gauge",
+    "websocket_opened_total": "counter", "websocket_refused_total": "counter",
+    "websocket_received_messages_total": "counter",
+    "websocket_sent_messages_total": "counter",
+    "websocket_waiting_messages": "gauge", "websocket_waiting_bytes": "gauge",
+    "websocket_channels": "gauge", "websocket_cut_total": "counter"}
 UNITS = ("seconds", "bytes", "connections")
 HOSTILE = b"/<script>&amp;\"'\\\n\r\t\x01\x7f\xff\xc3\xa4\0]]>\xef\xbf\xbe"
 SHOWN = ("/<script>&amp;\"'\\\\n\\r\\t\\x01\\x7f\\xff\u00e4?]]>", "\ufffe")
@@ -166,12 +176,21 @@ def websockets():
         def ask(query):
             return other.fetch(uri="/s?" + query).body.decode()
         until(lambda: "websockets" in json.loads(ask("json")), "the hub")
-        equal(json.loads(ask("json"))["websockets"],
-              {name: 0 for name in WEBSOCKETS})
+        def got():
+            return json.loads(ask("json"))["websockets"]
+        until(lambda: got()["state"] == "Running", "the hub")
+        equal(got(), {**WEBSOCKETS, "pid": got()["pid"]})
+        equal(list(got()), list(WEBSOCKETS))
+        assert got()["pid"] in children(other.pid), got()
         matches(r"(?m)^websockets messages waiting: +0$", ask(""))
         root = xml.etree.ElementTree.fromstring(ask("xml"))
         equal([e.tag.replace("-", " ") for e in root.find("websockets")],
-              WEBSOCKETS)
+              list(WEBSOCKETS))
+        check_metrics(families(ask("openmetrics")), {
+            name: kind for name, kind in {**METRICS,
+                                          **WEBSOCKET_METRICS}.items()
+            if not name.startswith("timer_")})
+        blame(ask("openmetrics"), {**METRICS, **WEBSOCKET_METRICS})
 
 
 @test
@@ -294,10 +313,22 @@ def openmetrics():
                           "leaving": 0} and found
 
     found = until(ask, "one worker is active, one idle")
+    check_metrics(found, METRICS)
+    samples = found["lua_fpm_request_duration_seconds"]["samples"]
+    buckets = [s for s in samples if s[0].endswith("_bucket")]
+    equal([float(s[1]["le"]) for s in buckets],
+          [float(b) for b in BOUNDS])
+    assert all("." in s[1]["le"] or s[1]["le"] == "+Inf" for s in buckets)
+    equal([s[2] for s in buckets], sorted(s[2] for s in buckets))
+    count, = [s[2] for s in samples if s[0].endswith("_count")]
+    equal(buckets[-1][2], count)
+
+
+def check_metrics(found, wanted):
     equal(sorted(found), sorted("lua_fpm_" + (
         name[:-len("_total")] if kind == "counter" else name)
-        for name, kind in METRICS.items()))
-    for name, kind in METRICS.items():
+        for name, kind in wanted.items()))
+    for name, kind in wanted.items():
         name = "lua_fpm_" + name
         family = found[name[:-len("_total")] if kind == "counter" else name]
         equal(family["type"], kind, name)
@@ -310,22 +341,12 @@ def openmetrics():
         assert all(s[1]["pool"] == "www" for s in family["samples"]), name
         keys = [tuple(s[1].items()) + (s[0],) for s in family["samples"]]
         equal(len(keys), len(set(keys)), name)
-    samples = found["lua_fpm_request_duration_seconds"]["samples"]
-    buckets = [s for s in samples if s[0].endswith("_bucket")]
-    equal([float(s[1]["le"]) for s in buckets],
-          [float(b) for b in BOUNDS])
-    assert all("." in s[1]["le"] or s[1]["le"] == "+Inf" for s in buckets)
-    equal([s[2] for s in buckets], sorted(s[2] for s in buckets))
-    count, = [s[2] for s in samples if s[0].endswith("_count")]
-    equal(buckets[-1][2], count)
 
 
-@test
-def promtool():
+def blame(text, names=METRICS):
     """promtool finds nothing to blame, once counters are called in the older
-    text format as it expects them"""
-    text = body("openmetrics")
-    for name, kind in METRICS.items():
+    text format as it expects them.  Returns that text."""
+    for name, kind in names.items():
         if kind == "counter":
             family = "lua_fpm_" + name[:-len("_total")]
             text = re.sub(r"(?m)^# (TYPE|HELP) %s " % family,
@@ -333,6 +354,13 @@ def promtool():
     got = subprocess.run(["promtool", "check", "metrics"], input=text,
                          capture_output=True, text=True)
     equal((got.returncode, got.stdout + got.stderr), (0, ""))
+    return text
+
+
+@test
+def promtool():
+    """promtool finds nothing to blame"""
+    text = blame(body("openmetrics"))
     spoiled = subprocess.run(["promtool", "check", "metrics"],
                              input=text.replace("} ", "} x"),
                              capture_output=True, text=True)

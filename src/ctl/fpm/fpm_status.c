@@ -68,6 +68,24 @@ read_timer(const json_t *object, const struct fpm_pool *pool,
 }
 
 static void
+read_sockets(const json_t *object, struct fpm_sockets *sockets)
+{
+	sockets->known = object != NULL;
+	text(object, "state", sockets->state, sizeof(sockets->state));
+	sockets->open = number(object, "open");
+	sockets->limit = number(object, "limit");
+	sockets->opened = number(object, "opened");
+	sockets->refused = number(object, "refused");
+	sockets->in = number(object, "messages in");
+	sockets->out = number(object, "messages out");
+	sockets->waiting = number(object, "messages waiting");
+	sockets->channels = number(object, "channels");
+	sockets->cut = number(object, "slow clients") +
+	    number(object, "silent clients") +
+	    number(object, "faulty clients") + number(object, "lost");
+}
+
+static void
 read_pool(const json_t *object, struct fpm_pool *pool)
 {
 	text(object, "pool", pool->name, sizeof(pool->name));
@@ -89,6 +107,7 @@ read_pool(const json_t *object, struct fpm_pool *pool)
 	pool->bytes_out = number(object, "bytes out");
 	text(json_object_get(object, "backoff"), "state", pool->backoff,
 	    sizeof(pool->backoff));
+	read_sockets(json_object_get(object, "websockets"), &pool->sockets);
 }
 
 static int

@@ -44,6 +44,13 @@ struct fpm_pool {
 	int64_t queue, requests, slow, timeouts, restarts, crashes;
 	int64_t bytes_out;
 	char backoff[12]; /* "none", "waiting" */
+	struct fpm_sockets {
+		bool known; /* the application has WebSockets */
+		char state[12]; /* of their process: Running, ... */
+		int64_t open, limit, opened, refused, in, out;
+		int64_t waiting, channels;
+		int64_t cut; /* for whatever fault */
+	} sockets;
 };
 
 struct fpm_status {

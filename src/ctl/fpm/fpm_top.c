@@ -111,17 +111,17 @@ draw_table(struct table *table, size_t first, int most)
 		    table_line(table, (long)i, width(), line));
 }
 
-/* At most a third of the screen, so that it has room for workers. */
+/* A table with a row for each pool, of at most that many rows. */
 static void
-draw_pools(void)
+draw_each_pool(int most, void (*view)(const struct fpm_status *, const char *,
+    const struct fpm_status *, double, struct table *))
 {
 	const struct fpm_status *before =
 	    self.before.pools != NULL ? &self.before : NULL;
 	struct table table;
-	int most = LINES / 3;
 	char line[64];
 
-	view_pools(&self.now, only(), before,
+	view(&self.now, only(), before,
 	    (double)(self.seen - self.seen_before) / 1000, &table);
 	draw_table(&table, 0, most);
 	if (table.rows > (size_t)most) {
@@ -130,6 +130,20 @@ draw_pools(void)
 		draw(A_DIM, line);
 	}
 	table_free(&table);
+}
+
+/* At most a third of the screen, so that it has room for workers. */
+static void
+draw_pools(void)
+{
+	bool sockets = view_has_sockets(&self.now, only());
+
+	draw_each_pool(sockets ? LINES / 5 : LINES / 3, view_pools);
+	self.line++;
+	if (!sockets)
+		return;
+	draw_each_pool(LINES / 7, view_sockets);
+	self.line++;
 }
 
 static void
@@ -179,7 +193,6 @@ draw_all(void)
 		draw_help();
 	else {
 		draw_pools();
-		self.line++;
 		draw_workers();
 	}
 	self.line = LINES - 1;

@@ -9,6 +9,9 @@
 
 static const char *const pool_titles[] = { "~POOL", "STATE", "-BUSY", "-IDLE",
 	"-QUEUE", "-REQUESTS", "-REQ/S", "-SLOW", "-LATE", "-CRASHES", NULL };
+static const char *const socket_titles[] = { "~POOL", "HUB", "-SOCKETS",
+	"-LIMIT", "-IN/S", "-OUT/S", "-WAITING", "-CHANNELS", "-REFUSED",
+	"-CUT", NULL };
 static const char *const worker_titles[] = { "POOL", "-PID", "STATE", "-TIME",
 	"-REQS", "-HEAP", "-RSS", "~REQUEST", NULL };
 static const char *const timer_titles[] = { "POOL", "~TIMER", "WHEN", "STATE",
@@ -57,17 +60,17 @@ earlier(const struct fpm_status *before, const struct fpm_pool *now)
 	return NULL;
 }
 
-/* Requests per second since `before`; if that is NULL, since the pool began. */
+/* How many in a second since they were `before`; if the pool was not there, since
+ * it began. */
 static double
-rate(const struct fpm_pool *now, const struct fpm_pool *before,
-    double seconds)
+rate(const struct fpm_pool *now, const struct fpm_pool *pool_before,
+    int64_t n, int64_t before, double seconds)
 {
-	if (before == NULL)
-		return now->since > 0 ?
-		    (double)now->requests / (double)now->since : 0;
-	if (seconds <= 0 || now->requests < before->requests)
+	if (pool_before == NULL)
+		return now->since > 0 ? (double)n / (double)now->since : 0;
+	if (seconds <= 0 || n < before)
 		return 0;
-	return (double)(now->requests - before->requests) / seconds;
+	return (double)(n - before) / seconds;
 }
 
 static void
@@ -97,11 +100,12 @@ view_pools(const struct fpm_status *status, const char *pool,
 	table_begin(table, pool_titles);
 	for (size_t i = 0; i < status->npools; i++) {
 		const struct fpm_pool *now = &status->pools[i];
+		const struct fpm_pool *old = earlier(before, now);
 
 		if (shown(pool, now->name) &&
 		    (cell = table_row(table)) != NULL)
-			pool_row(now, rate(now, earlier(before, now), seconds),
-			    cell);
+			pool_row(now, rate(now, old, now->requests,
+			    old == NULL ? 0 : old->requests, seconds), cell);
 	}
 }
 
@@ -110,6 +114,54 @@ view_has_pool(const struct fpm_status *status, const char *name)
 {
 	for (size_t i = 0; i < status->npools; i++)
 		if (strcmp(status->pools[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* ---- WebSockets ---------------------------------------------------------- */
+
+static void
+socket_row(const struct fpm_pool *now, const struct fpm_pool *old,
+    double seconds, char (*cell)[TABLE_CELL])
+{
+	static const struct fpm_sockets none;
+	const struct fpm_sockets *s = &now->sockets;
+	const struct fpm_sockets *o = old == NULL ? &none : &old->sockets;
+
+	put(cell[0], now->name);
+	put(cell[1], s->state);
+	fpm_count(s->open, cell[2]);
+	fpm_count(s->limit, cell[3]);
+	fpm_rate(rate(now, old, s->in, o->in, seconds), cell[4]);
+	fpm_rate(rate(now, old, s->out, o->out, seconds), cell[5]);
+	fpm_count(s->waiting, cell[6]);
+	fpm_count(s->channels, cell[7]);
+	fpm_count(s->refused, cell[8]);
+	fpm_count(s->cut, cell[9]);
+}
+
+void
+view_sockets(const struct fpm_status *status, const char *pool,
+    const struct fpm_status *before, double seconds, struct table *table)
+{
+	char (*cell)[TABLE_CELL];
+
+	table_begin(table, socket_titles);
+	for (size_t i = 0; i < status->npools; i++) {
+		const struct fpm_pool *now = &status->pools[i];
+
+		if (now->sockets.known && shown(pool, now->name) &&
+		    (cell = table_row(table)) != NULL)
+			socket_row(now, earlier(before, now), seconds, cell);
+	}
+}
+
+bool
+view_has_sockets(const struct fpm_status *status, const char *pool)
+{
+	for (size_t i = 0; i < status->npools; i++)
+		if (status->pools[i].sockets.known &&
+		    shown(pool, status->pools[i].name))
 			return true;
 	return false;
 }

@@ -22,6 +22,12 @@ void view_daemon(const struct fpm_status *status, char *out, size_t size);
 void view_pools(const struct fpm_status *status, const char *pool,
     const struct fpm_status *before, double seconds, struct table *table);
 
+/* The same for the WebSockets of each pool that has some.  view_has_sockets:
+ * true if there is such a pool. */
+void view_sockets(const struct fpm_status *status, const char *pool,
+    const struct fpm_status *before, double seconds, struct table *table);
+bool view_has_sockets(const struct fpm_status *status, const char *pool);
+
 /* Make a table with a row for each worker, or only for those of one pool, by
  * `order`: the greatest first, BY_PID the smallest first, BY_TIME busy workers
  * before others.  Sorts status->workers. */

@@ -295,6 +295,11 @@ print_pools(const struct fpm_status *status, const char *pool)
 	puts(line);
 	view_pools(status, pool, NULL, 0, &table);
 	print_table(&table);
+	if (!view_has_sockets(status, pool))
+		return;
+	putchar('\n');
+	view_sockets(status, pool, NULL, 0, &table);
+	print_table(&table);
 }
 
 static void

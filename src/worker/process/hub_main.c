@@ -46,6 +46,8 @@ static struct {
 	bool asked;
 	bool orphaned;
 	struct hub_page *page; /* NULL: none */
+	uint64_t before[HUB_FACTS]; /* counted by the hubs before this one, but
+				       for what it has taken over of that */
 	unsigned told; /* how often to leave, */
 	unsigned code; /* and why, as it was told first */
 	int64_t emptied; /* clock_ms() at which no socket was open any more */
@@ -341,9 +343,31 @@ set_up(void)
 /* ---- what it tells --------------------------------------------------------------- */
 
 static void
+count_facts(uint64_t facts[HUB_FACTS])
+{
+	struct hub_counts c;
+
+	hub_count(self.hub, &c);
+	facts[HUB_SOCKETS] = c.open;
+	facts[HUB_OPENED] = c.opened;
+	facts[HUB_REFUSED] = c.refused;
+	facts[HUB_RECEIVED] = c.received;
+	facts[HUB_SENT] = c.sent;
+	facts[HUB_WAITING] = c.waiting;
+	facts[HUB_NAMES] = c.channels;
+	facts[HUB_SLOW] = c.slow;
+	facts[HUB_SILENT] = c.silent;
+	facts[HUB_FAULTS] = c.faults;
+	facts[HUB_LOST] = c.lost;
+	facts[HUB_LIMIT] = (uint64_t)self.args->pool->websocket.connections;
+	facts[HUB_UNSENT] = c.unsent;
+}
+
+static void
 map_page(void)
 {
 	const struct worker_args *args = self.args;
+	uint64_t mine[HUB_FACTS], all;
 	void *page;
 
 	if (args->nshared != 1 ||
@@ -351,22 +375,28 @@ map_page(void)
 		return;
 	page = mmap(NULL, sizeof(*self.page), PROT_READ | PROT_WRITE,
 	    MAP_SHARED, args->shared[0], 0);
-	self.page = page == MAP_FAILED ? NULL : page;
+	if (page == MAP_FAILED)
+		return;
+	self.page = page;
+	count_facts(mine);
+	for (unsigned i = 0; i < HUB_FACTS; i++) {
+		all = atomic_load(&self.page->fact[i]);
+		if ((HUB_GAUGES >> i & 1) == 0 && all > mine[i])
+			self.before[i] = all - mine[i];
+	}
 }
 
 static void
-tell_facts(const struct hub_counts *c)
+tell(void)
 {
-	const uint64_t facts[HUB_FACTS] = { [HUB_SOCKETS] = c->open,
-		[HUB_OPENED] = c->opened, [HUB_REFUSED] = c->refused,
-		[HUB_RECEIVED] = c->received, [HUB_SENT] = c->sent,
-		[HUB_WAITING] = c->waiting, [HUB_NAMES] = c->channels,
-		[HUB_SLOW] = c->slow, [HUB_SILENT] = c->silent,
-		[HUB_FAULTS] = c->faults, [HUB_LOST] = c->lost };
+	uint64_t facts[HUB_FACTS];
 
-	for (int i = 0; self.page != NULL && i < HUB_FACTS; i++)
-		atomic_store_explicit(&self.page->fact[i], facts[i],
-		    memory_order_relaxed);
+	if (self.page == NULL)
+		return;
+	count_facts(facts);
+	for (unsigned i = 0; i < HUB_FACTS; i++)
+		atomic_store_explicit(&self.page->fact[i],
+		    self.before[i] + facts[i], memory_order_relaxed);
 }
 
 /* Tell what is counted.  True once it was told to leave and no socket is left,
@@ -377,8 +407,8 @@ is_over(void)
 	struct hub_counts counts;
 	int64_t now = clock_ms();
 
+	tell();
 	hub_count(self.hub, &counts);
-	tell_facts(&counts);
 	if (self.told == 0 || counts.open > 0)
 		return false;
 	if (self.emptied == 0)
@@ -403,9 +433,11 @@ wait_limit(void)
 static void
 give(void)
 {
+	enum hub_heir result;
 	struct why why;
-	enum hub_heir result = hub_heir_give(self.heir, self.hub, &why);
 
+	tell(); /* the heir counts on from there */
+	result = hub_heir_give(self.heir, self.hub, &why);
 	self.asked = false;
 	if (result == HUB_HEIR_TOOK) {
 		worker_say(self.args, WORD_LEAVING);
@@ -427,6 +459,7 @@ hub_main(const struct worker_args *args)
 	take_rights();
 	set_up();
 	map_page();
+	tell();
 	score_idle(args->score);
 	worker_say(args, WORD_READY);
 	while (!is_over()) {

@@ -328,6 +328,13 @@ pass_on(struct request *request, const struct lua_opening *o, bool tells)
 	return result;
 }
 
+static void
+refuse_socket(struct request *request)
+{
+	score_more(self.args->score, SCORE_REFUSED);
+	builtin_refuse(request, 503);
+}
+
 /* A request to upgrade: the application decides, and then the hub has it. */
 static void
 open_socket(struct request *request)
@@ -336,7 +343,7 @@ open_socket(struct request *request)
 	bool tells;
 
 	if (!hub_client_takes()) {
-		builtin_refuse(request, 503);
+		refuse_socket(request);
 		return;
 	}
 	buf_clear(&o.first);
@@ -346,7 +353,7 @@ open_socket(struct request *request)
 	o.session_len = 0;
 	if (lua_app_open_socket(self.app, request, &o, &tells) &&
 	    pass_on(request, &o, tells) == -1)
-		builtin_refuse(request, 503);
+		refuse_socket(request);
 }
 
 /* Let the request be answered, by the application if need be. */
