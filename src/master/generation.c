@@ -299,6 +299,15 @@ generation_leave(struct generation *g, enum generation_event how,
 }
 
 void
+generation_hasten(struct generation *g, int64_t limit)
+{
+	if (g->farewell > 0) {
+		g->farewell = 0;
+		tell_all_leave(g, limit);
+	}
+}
+
+void
 generation_kill(struct generation *g)
 {
 	generation_event(g, GENERATION_KILLED);

@@ -67,6 +67,10 @@ void generation_open(struct generation *g);
 void generation_leave(struct generation *g, enum generation_event how,
     int64_t limit);
 
+/* Have those of its workers that wait for the ends of WebSockets leave within
+ * limit ms as well, and close these at once. */
+void generation_hasten(struct generation *g, int64_t limit);
+
 /* Send SIGKILL to all of its processes and to what they have started. */
 void generation_kill(struct generation *g);
 

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <errno.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -399,8 +400,10 @@ hub_process_hasten(struct hub_process *p, int64_t limit)
 	if (p->users > 0)
 		return;
 	for (int i = 0; i < 2; i++)
-		if (lives(&p->slots[i]))
+		if (lives(&p->slots[i])) {
 			slot_tell_leave(&p->slots[i], limit);
+			kill(p->slots[i].pid, SIGQUIT); /* at once */
+		}
 }
 
 void

@@ -95,7 +95,8 @@ int hub_process_door(const struct hub_process *p, struct why *why);
 /* Fill status->hub, if the application has WebSockets. */
 void hub_process_status(const struct hub_process *p, struct status *status);
 
-/* If no generation serves, have it leave within limit ms; or kill it. */
+/* If no generation serves, have it close all sockets at once, and leave within
+ * limit ms; or kill it. */
 void hub_process_hasten(struct hub_process *p, int64_t limit);
 void hub_process_kill(struct hub_process *p);
 

@@ -504,9 +504,12 @@ stop(struct pools *pools, bool on_trial, int64_t limit)
 	for (g = pools->first; g != NULL; g = *generation_link(g)) {
 		int64_t most = generation_conf(g)->timeouts.stop;
 
-		if (generation_on_trial(generation_state(g)) == on_trial)
-			generation_leave(g, GENERATION_DROPPED,
-			    limit != -1 && limit < most ? limit : most);
+		if (generation_on_trial(generation_state(g)) != on_trial)
+			continue;
+		generation_leave(g, GENERATION_DROPPED,
+		    limit != -1 && limit < most ? limit : most);
+		if (limit != -1)
+			generation_hasten(g, limit);
 	}
 }
 

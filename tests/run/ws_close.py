@@ -189,6 +189,20 @@ def stopped():
 
 
 @test
+def stopped_in_a_hurry():
+    """INT closes all with 1001 at once, however long they might be given"""
+    with WsDaemon(websocket={"drain": "1h"}) as other:
+        sockets = [other.ws() for _ in range(5)]
+        other.kill(signal.SIGINT)
+        for ws in sockets:
+            equal(ws.failed(), (1001, "end"))
+        equal(other.wait_exit(), 0)
+        other.check_gone()
+        other.check_log()
+        other.destroy()
+
+
+@test
 def master_killed():
     """the hub sees that its master is gone: 1012, come again"""
     with WsDaemon() as other:

@@ -150,7 +150,7 @@ static void
 leave(unsigned code, int64_t drain)
 {
 	if (self.told++ > 0)
-		drain = drain < tuning.close ? drain : 0;
+		drain = 0;
 	else
 		self.code = code;
 	fd_close(&self.heir);
@@ -249,7 +249,7 @@ hear_channel(struct hub *hub, struct hub_watch *watch, uint32_t events)
 	leave(WS_CODE_RESTART, w->drain);
 }
 
-/* A second signal is impatience. */
+/* A second signal is impatience; so is SIGQUIT. */
 static void
 hear_signals(struct hub *hub, struct hub_watch *watch, uint32_t events)
 {
@@ -260,7 +260,7 @@ hear_signals(struct hub *hub, struct hub_watch *watch, uint32_t events)
 	(void)events;
 	while ((signo = poller_signal_next(self.signal_fd)) != 0)
 		if (signo != SIGHUP)
-			leave(WS_CODE_GOING_AWAY,
+			leave(WS_CODE_GOING_AWAY, signo == SIGQUIT ? 0 :
 			    self.args->pool->websocket.drain);
 }
 
