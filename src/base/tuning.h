@@ -28,8 +28,8 @@ struct tuning {
 	int64_t full;	 /* from when a pool is full until it is said */
 	int64_t room;	 /* from when it is not until that is said */
 	int64_t linger;	 /* for a peer to close after its response */
-	int64_t idle;	 /* for a kept HTTP connection to send a request, when
-			    its worker ends and no other takes it */
+	int64_t idle;	 /* for a kept connection to send a request, when its
+			    worker ends and no other takes it */
 	int64_t timer;	 /* the process for timers waits as long for the next
 			    one */
 	int64_t rate;	 /* of waiting, in which a body keeps limits.min_rate */

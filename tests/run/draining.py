@@ -154,6 +154,41 @@ def under_load():
         d.destroy()
 
 
+def last_answer(leave):
+    """False if a kept connection was closed before it could ask, which it has
+    to do in half a second."""
+    d = Daemon(workers=ONE, listen=tcp())
+    d.start()
+    with d.connect() as asks, d.connect() as silent:
+        for c in (asks, silent):
+            equal(c.ask(keep=True).status, 200)
+        d.kill(leave)
+        refused_at_once(d.address())
+        answered = False
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            asks.send(request(keep=True))
+            if PROTOCOL == FCGI:  # where no answer can say that it is the last
+                poll = select.poll()
+                poll.register(asks.sock, select.POLLIN | select.POLLRDHUP)
+                (_, events), = poll.poll(PATIENCE * 1000)
+                assert events & select.POLLRDHUP, "the end comes later"
+            answered = asks.response().status == 200
+        assert not answered or asks.eof(), "more can be asked"
+        assert silent.eof(), "silence is kept up"
+    d.wait_exit()
+    until(lambda: not session(d.pid), "all have left")
+    d.destroy()
+    return answered
+
+
+@test
+def kept():
+    """what is asked over a kept connection meanwhile is answered, and that is
+    the last answer there; one that stays silent is closed soon"""
+    for leave in (signal.SIGTERM, signal.SIGKILL):
+        assert any(last_answer(leave) for _ in range(5)), leave
+
+
 def half_open(address):
     """A connection whose handshake is over for the client, but not for the
     server: its last packet comes up to 200 ms later (TCP_DEFER_ACCEPT at a

@@ -39,13 +39,21 @@ static const struct proto *const protos[CONN_KINDS] = {
 
 static struct {
 	const struct worker_args *args;
+	bool ends; /* peers_end */
 } self;
 
 /* True if the worker leaves, and nobody takes its connections. */
 static bool
 ends(void)
 {
-	return score_is_leaving(self.args->score) && !acceptor_passes_on();
+	return self.ends ||
+	    (score_is_leaving(self.args->score) && !acceptor_passes_on());
+}
+
+void
+peers_end(bool last)
+{
+	self.ends = last;
 }
 
 static void
@@ -58,6 +66,7 @@ init_fcgi(const struct conf_pool *pool)
 		.min_rate = pool->limits.min_rate,
 		.body_most = conf_body_limit(pool, SOCK_FCGI),
 		.write_timeout = pool->timeouts.write,
+		.ends = ends,
 	};
 
 	fcgi_init(&options);
@@ -147,11 +156,11 @@ peers_take_upgrades(bool websocket)
 	http_take_upgrades(websocket, &origins);
 }
 
-bool
-peers_have_http(void)
+int64_t
+peers_idle(void)
 {
 	for (size_t i = 0; i < self.args->nlisteners; i++)
 		if (self.args->protocols[i] == SOCK_HTTP)
-			return true;
-	return false;
+			return tuning.idle;
+	return tuning.idle / 4;
 }

@@ -25,7 +25,13 @@ void peers_serve(unsigned roles);
 /* Take upgrades to WebSocket from now on, or refuse them. */
 void peers_take_upgrades(bool websocket);
 
-/* True if one of the listeners is for HTTP. */
-bool peers_have_http(void);
+/* From now on an answer is the last one of its connection, or no more: the
+ * worker leaves, and nobody takes its connections.  So it is without a call
+ * once the master has marked the worker as one of the last. */
+void peers_end(bool last);
+
+/* ms in which a kept connection may still send a request before its worker
+ * ends: a client of HTTP may be far away, a web server is near. */
+int64_t peers_idle(void);
 
 #endif

@@ -362,16 +362,15 @@ idle_patience(void)
 {
 	int64_t half = self.args->pool->timeouts.stop / 2;
 
-	return half < tuning.idle ? half : tuning.idle;
+	return half < peers_idle() ? half : peers_idle();
 }
 
-/* A request of an idle peer of HTTP may be on its way: nobody else tells it that
- * the connection ends. */
+/* A request of an idle peer may be on its way: nobody else tells it that the
+ * connection ends. */
 static bool
 hears_idle(int64_t until)
 {
-	return peers_have_http() && conn_count(CONN_IDLE) > 0 &&
-	    clock_ms() < until;
+	return conn_count(CONN_IDLE) > 0 && clock_ms() < until;
 }
 
 /* Serve until no head is awaited and no peer lingers, or until none of them has
@@ -444,6 +443,7 @@ leave(void)
 		acceptor_abandon();
 	give = score_heirs(self.args->score) && !self.orphaned &&
 	    !handoff_has_ended(self.args->exchange[0]);
+	peers_end(!give);
 	if (!give)
 		empty_queues();
 	else if (self.keeps)
@@ -460,6 +460,7 @@ leave(void)
 		handoff_give_silent(self.args->exchange[1], LEAVE_PATIENCE);
 	if (self.app != NULL && !lua_app_stop(self.app) && !self.orphaned) {
 		log_notice("the application declines to stop");
+		peers_end(false);
 		acceptor_open();
 		return;
 	}

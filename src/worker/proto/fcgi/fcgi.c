@@ -1,9 +1,12 @@
 #include "worker/proto/fcgi/fcgi.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -390,14 +393,27 @@ forget(struct fcgi_request *r)
 	r->params_cap = 0;
 }
 
+/* Let the end of the connection arrive with what is sent before it: a web server
+ * that keeps connections would send another request in between. */
+static void
+cork(const struct conn *c)
+{
+	const int on = 1;
+
+	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
+}
+
 static enum conn_then
 fcgi_end(struct request *request)
 {
 	struct fcgi_request *r = fcgi_of(request);
 	bool keep = fcgi_state(r->conn)->keep;
 	bool ended, cut = request->app_status != 0 && !r->out.ended;
+	bool last = self.options.ends();
 
 	r->out.status = request->result;
+	if (last)
+		cork(r->conn);
 	if (!request->aborted)
 		written(r, cut ? fcgi_out_cut(&r->out) :
 				 fcgi_out_end(&r->out));
@@ -407,7 +423,7 @@ fcgi_end(struct request *request)
 		return CONN_THEN_CLOSE;
 	if (!ended)
 		return CONN_THEN_LINGER;
-	return keep && !cut ? CONN_THEN_KEEP : CONN_THEN_CLOSE;
+	return keep && !cut && !last ? CONN_THEN_KEEP : CONN_THEN_CLOSE;
 }
 
 static void

@@ -9,6 +9,7 @@
  * everything.  One request at a time.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "worker/proto/fcgi/fcgi_scan.h"
@@ -20,6 +21,8 @@ struct fcgi_options {
 	int64_t min_rate;      /* bytes of a body a second, 0: no limit */
 	int64_t body_most;     /* bytes of a body, 0: no limit */
 	int64_t write_timeout; /* ms for the peer to take any output */
+	bool (*ends)(void);    /* the worker leaves, and no other takes its
+				  connections */
 };
 
 /* Once in a worker, before fcgi_proto is used. */
