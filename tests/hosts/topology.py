@@ -18,8 +18,8 @@ import ctypes
 import os
 import sys
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [os.path.join(HERE, ".."), os.path.join(HERE, "..", "web")]
+sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", d)
+                for d in (".", "web")]
 from harness import *
 from harness import _live
 from upgraded import Upgraded
@@ -125,6 +125,7 @@ class Machine:
             self.keeper.stdin.close()
             self.keeper.wait(PATIENCE)
             self.keeper.stdout.close()
+            tool("link", "del", self.name, program="ip")
 
 
 class Host(Upgraded):
