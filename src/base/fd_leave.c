@@ -1,7 +1,13 @@
 #include "base/fd_leave.h"
 
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <linux/sockios.h>
+
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -55,6 +61,33 @@ fd_leave(const int *fds, size_t n)
 			fd_discard(fds[i]);
 	fd_close(&end[0]);
 	fd_close(&end[1]);
+}
+
+/* What one end has sent counts until the other has taken it, an empty message
+ * too. */
+static bool
+is_empty(int end)
+{
+	int waits = 0;
+
+	return ioctl(end, SIOCOUTQ, &waits) == 0 && waits == 0;
+}
+
+void
+fd_leave_pair(const int pair[2])
+{
+	if (pair[0] == -1 || pair[1] == -1) {
+		fd_leave(pair, 2);
+		return;
+	}
+	shutdown(pair[0], SHUT_RDWR);
+	shutdown(pair[1], SHUT_RDWR);
+	if (is_empty(pair[0]) && is_empty(pair[1])) {
+		close(pair[0]);
+		close(pair[1]);
+	} else {
+		fd_leave(pair, 2);
+	}
 }
 
 long

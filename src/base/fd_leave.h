@@ -16,6 +16,10 @@
  * are closed all the same, which may wait. */
 void fd_leave(const int *fds, size_t n);
 
+/* The same for a pair of unix sockets that nobody uses any more: whoever has a
+ * copy of an end can send nothing.  Without a child if nothing lies in it. */
+void fd_leave_pair(const int pair[2]);
+
 /* As fd_receive (base/fd.h).  fd NULL: the peer has no descriptor to send.
  * Descriptors that are not given to the caller are left. */
 long fd_receive_leaving(int sock, int *fd, void *data, size_t n);

@@ -166,7 +166,7 @@ take_listens(struct generation *g, const struct record *record, struct why *why)
 		fd_close(&before.exchange[0]);
 		fd_close(&before.exchange[1]);
 	} else {
-		fd_leave(before.exchange, 2);
+		fd_leave(before.exchange, 2); /* in use elsewhere */
 	}
 	return result;
 }

@@ -77,7 +77,7 @@ map_page(struct hub_process *p)
 static void
 free_process(struct hub_process *p)
 {
-	fd_leave(p->door, 2);
+	fd_leave_pair(p->door);
 	fd_close(&p->page);
 	if (p->facts != NULL)
 		munmap((void *)(uintptr_t)p->facts, sizeof(*p->facts));

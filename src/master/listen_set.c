@@ -178,7 +178,7 @@ static void
 close_exchange(struct listen_set *set)
 {
 	if (has_ended(set)) {
-		fd_leave(set->exchange, 2);
+		fd_leave_pair(set->exchange);
 	} else {
 		fd_close(&set->exchange[0]);
 		fd_close(&set->exchange[1]);

@@ -202,10 +202,17 @@ START_TEST(what_is_left_keeps_nobody)
 	ck_assert_int_eq(fd_receive_leaving(pair[1], &got, &byte, 1), 1);
 	fd_leave(&got, 1);
 	ck_assert_int_eq(fcntl(got, F_GETFD), -1);
-	fd_leave(pair, 2);
+	slow = slow_connection();
+	ck_assert_int_eq(fd_send(pair[0], slow, "", 0), 0);
+	close(slow);
+	fd_leave_pair(pair);
 	ck_assert_int_eq(fcntl(pair[1], F_GETFD), -1);
 	while (wait(NULL) > 0)
 		;
+	ck_assert_int_eq(fd_pair(pair), 0);
+	fd_leave_pair(pair);
+	ck_assert_int_eq(wait(NULL), -1); /* no child for an empty one */
+	ck_assert_int_eq(fcntl(pair[0], F_GETFD), -1);
 }
 END_TEST
 
