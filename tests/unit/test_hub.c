@@ -726,7 +726,7 @@ START_TEST(frames_leave_together)
 	for (int i = 0; i < 3; i++) {
 		begun = hub_begin(&b, HUB_PUBLISH, WS_TEXT, 0, 0);
 		hub_part(&b, "news", 4);
-		hub_part(&b, "abc" + i, 1);
+		hub_part(&b, &"abc"[i], 1);
 		hub_end(&b, begun);
 	}
 	say(&w, &b);
