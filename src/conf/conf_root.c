@@ -22,9 +22,9 @@ conf_refuse_root(const struct conf *conf, bool allowed,
 			uid != 0))
 			continue;
 		conf_fault(faults, pool->file, pool->line,
-		    "pool %s: would run as root: give it a user, or start "
-		    "with -R",
-		    pool->name);
+		    "pool %s: would run as root: give it a user%s, or "
+		    "start with -R",
+		    pool->name, pool->line == 0 ? " by -u" : "");
 		refused = true;
 	}
 	return refused;

@@ -28,10 +28,10 @@ def block(section):
     return literals(section)[0]
 
 
-def readme(language):
-    """The first block of that language in README.md."""
-    return re.search(r"^```%s\n(.*?)^```$" % language,
-                     _read(SRC + "/README.md"), re.M | re.S)[1]
+def readme(language, place=0):
+    """A block of that language in README.md."""
+    return re.findall(r"^```%s\n(.*?)^```$" % language,
+                      _read(SRC + "/README.md"), re.M | re.S)[place]
 
 
 def example():

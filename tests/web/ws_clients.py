@@ -12,6 +12,7 @@ sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
 from ws_daemon import *
 from ws_others import *
 import browser
+import page
 import ws_cases
 
 PAGE = """<!doctype html><title>WebSocket</title><p id=is>page</p>"""
@@ -55,6 +56,24 @@ for program, library in CLIENTS:
     add(lambda program=program, library=library: client(
         program, "ws://%s/" % server(), library), library,
         library + " as a client")
+
+
+@test
+def as_in_the_readme():
+    """its application, with its WebSocket, and the client that it names"""
+    app = page.readme("lua").replace("return app\n", page.readme("lua", 1) +
+                                     "return app\n")
+    with WsDaemon(app=app) as other:
+        with other.ws() as ws:
+            equal((ws.ask("hello"), ws.ask(b"\xff")), ("hello", b"\xff"))
+            equal(ws.finish(), 1000)
+        done = subprocess.run(
+            ["/usr/bin/python3", "-m", "websockets", "ws://%s/" % other.web],
+            input="hello\n", capture_output=True, text=True,
+            timeout=PATIENCE)
+        if "No module" in done.stderr:
+            raise Skip("no websockets")
+        assert "Connected to ws://" in done.stdout, done
 
 
 def through(proxy):
