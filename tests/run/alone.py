@@ -50,6 +50,17 @@ def descriptor_zero():
 
 
 @test
+def websockets():
+    """WebSockets need a master: the log says so, and requests are served"""
+    app = """return { websocket = {}, accept = function()
+        return {}, tostring(select(2, require "fpm".publish("a", "x"))) end }
+        """
+    with standalone(app=app) as d:
+        equal(fetch(d.zero).body, b"there is no hub")
+        d.wait_log("warning .*WebSockets need a master")
+
+
+@test
 def second_name():
     """lua-simple-fcgi is a second name of the program"""
     name = dir + "/lua-simple-fcgi"

@@ -337,4 +337,26 @@ def many_at_once():
                 sock.close()
 
 
+@test
+def descriptors():
+    """where descriptors lack for websocket.connections, -t says so, and that
+    the application loads; not for one without WebSockets"""
+    if not shutil.which("setpriv") or not shutil.which("prlimit"):
+        raise Skip("no setpriv or prlimit")
+    few = "setpriv", "--bounding-set=-sys_resource", "prlimit", \
+        "--nofile=400:400"
+    dir = scratch()
+    for app, said in ((APP, "pool main: so many descriptors are not allowed "
+                       "that websocket.connections = 10000 could be: at most "
+                       r"\d+ WebSockets will be open\n"), (PLAIN, "")):
+        write(dir + "/app.lua", app)
+        p = subprocess.run([*(few if os.geteuid() == 0 else few[2:]), LUA_FPM,
+                            "-t", dir + "/app.lua"], capture_output=True,
+                           text=True, timeout=PATIENCE)
+        equal(p.returncode, 0, p.stderr)
+        matches("^" + said + "[^\n]*app.lua: the application loads\n$",
+                p.stdout + p.stderr)
+    shutil.rmtree(dir)
+
+
 run(240, over=FCGI)

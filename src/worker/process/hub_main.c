@@ -1,7 +1,6 @@
 #include "worker/process/hub_main.h"
 
 #include <sys/mman.h>
-#include <sys/resource.h>
 
 #include <errno.h>
 #include <signal.h>
@@ -25,10 +24,10 @@
 #include "net/ws_frame.h"
 #include "worker/net/poller.h"
 #include "worker/process/end.h"
+#include "worker/process/hub_files.h"
 #include "worker/process/hub_heir.h"
 #include "worker/process/privs.h"
 
-#define FILES	  64   /* descriptors besides those of sockets and workers */
 #define FRAGMENTS 1000 /* of a message */
 #define WAITING	  1024 /* messages that wait for a worker */
 #define OUTPUT	  (256 * 1024 * 1024) /* bytes that wait for all clients */
@@ -61,38 +60,6 @@ fail(const char *why)
 	exit(EX_OSERR);
 }
 
-/* Workers of two generations may be there at a time, and successors. */
-static unsigned
-links(void)
-{
-	return 4 * (unsigned)self.args->pool->workers.max + 16;
-}
-
-/* As many descriptors as the sockets need.  False: without the right to raise
- * the limit there are fewer sockets. */
-static bool
-fit_files(struct conf_websocket *w)
-{
-	const int64_t others = 2 * (int64_t)links() + FILES;
-	rlim_t wanted = (rlim_t)(w->connections + others);
-	struct rlimit limit, more;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
-		return true;
-	more = limit;
-	more.rlim_cur = wanted;
-	if (more.rlim_max < wanted)
-		more.rlim_max = wanted;
-	if (setrlimit(RLIMIT_NOFILE, &more) == 0)
-		return true;
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
-	w->connections = (int64_t)limit.rlim_max - others;
-	if (w->connections < 1)
-		w->connections = 1;
-	return false;
-}
-
 /* limits.files of the pool is for its workers. */
 static void
 take_rights(void)
@@ -101,7 +68,7 @@ take_rights(void)
 	int64_t wanted = pool->websocket.connections;
 	struct why why;
 
-	if (!fit_files(&pool->websocket))
+	if (!hub_files_fit(pool, &pool->websocket))
 		log_warning("so many descriptors are not allowed that "
 		    "websocket.connections = %lld could be: %lld are taken",
 		    (long long)wanted, (long long)pool->websocket.connections);
@@ -164,7 +131,7 @@ options(void)
 	const struct conf_websocket *w = &self.args->pool->websocket;
 
 	return (struct hub_options){
-		.connections = (unsigned)w->connections, .links = links(),
+		.connections = (unsigned)w->connections, .links = hub_files_links(self.args->pool),
 		.message = (uint64_t)w->max_message, .fragments = FRAGMENTS,
 		.channels = HUB_CHANNELS, .waiting = WAITING,
 		.send_buffer = (size_t)w->send_buffer, .output = OUTPUT,
@@ -182,7 +149,7 @@ change_limits(int memory)
 
 	if (memory == -1 || hub_limits_take(memory, w) == -1)
 		return;
-	if (!fit_files(w))
+	if (!hub_files_fit(self.args->pool, w))
 		worker_say(self.args, WORD_REPLACE);
 	changed = options();
 	hub_configure(self.hub, &changed);

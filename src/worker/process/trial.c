@@ -1,5 +1,6 @@
 #include "worker/process/trial.h"
 
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -25,6 +26,7 @@
 #include "worker/lua/lua_app.h"
 #include "worker/process/entry.h"
 #include "worker/process/forked.h"
+#include "worker/process/hub_files.h"
 #include "worker/process/privs.h"
 #include "worker/serve/script.h"
 #include "worker/serve/watchdog.h"
@@ -65,6 +67,21 @@ end_trial(void)
 	_exit(1);
 }
 
+/* Whether a hub could have the descriptors of all sockets; else *sockets is how
+ * many it could have. */
+static bool
+fits_files(const struct conf_pool *pool, int64_t *sockets)
+{
+	struct conf_websocket limits = pool->websocket;
+	struct rlimit before;
+	bool fits = getrlimit(RLIMIT_NOFILE, &before) == -1 ||
+	    hub_files_fit(pool, &limits);
+
+	setrlimit(RLIMIT_NOFILE, &before);
+	*sockets = limits.connections;
+	return fits;
+}
+
 /* Become the pool's user and load the application, under the same watchdog as a
  * worker.  0, or -1 and why. */
 static int
@@ -81,10 +98,13 @@ load_pool(const struct worker_args *args, struct why *why)
 		.memory = (size_t)pool->limits.memory,
 		.enter = entry_begin, .leave = entry_end };
 	struct lua_app *app;
+	int64_t sockets;
+	bool fits;
 
 	worker.pool = pool->name;
 	forked_init();
 	entry_init(pool, stuck);
+	fits = fits_files(pool, &sockets);
 	if (privs_drop(pool, &args->inherited, &args->identity, why) == -1)
 		return -1;
 	if (watchdog_start(&guard) == -1) {
@@ -99,6 +119,11 @@ load_pool(const struct worker_args *args, struct why *why)
 	app = lua_app_load(conf_pool_serves(pool), &options, why);
 	if (app == NULL)
 		return -1;
+	if (!fits && lua_app_has_websocket(app))
+		fprintf(stderr, "pool %s: so many descriptors are not allowed "
+		    "that websocket.connections = %lld could be: at most %lld "
+		    "WebSockets will be open\n", pool->name,
+		    (long long)pool->websocket.connections, (long long)sockets);
 	lua_app_free(app);
 	return 0;
 }

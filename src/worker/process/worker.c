@@ -659,6 +659,9 @@ open_hub(void)
 	peers_take_upgrades(has);
 	if (!has)
 		return;
+	if (self.args->door == -1)
+		log_warning("WebSockets need a master and an address with "
+		    "http: (lua-fpm -l http:ADDRESS): none will be opened");
 	worker_say(self.args, WORD_WEBSOCKET);
 	hub_client_open();
 }
