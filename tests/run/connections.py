@@ -510,6 +510,23 @@ def end_behind_a_request():
 
 
 @test
+def urgent_bytes():
+    """TCP's urgent bytes between requests, at which a receive stops: they are
+    left out, and the requests are answered"""
+    with Daemon(workers=ONE, listen="127.0.0.1:%d" % free_port()) as d:
+        worker, = d.wait_ready(1)
+        with d.connect() as c:
+            equal(c.ask(keep=True).body, b"hello")
+            for _ in range(3):
+                with stopped(worker):
+                    c.send(request(keep=True))
+                    c.sock.send(b"!", socket.MSG_OOB)
+                    c.send(request(keep=True))
+                for _ in range(2):
+                    equal(c.response().body, b"hello")
+
+
+@test
 def nothing_leaks():
     """5000 requests of every sort leave no descriptor and no memory behind"""
     with Daemon(workers=ONE) as d:

@@ -95,7 +95,7 @@ key_of(const struct conn *c)
 }
 
 struct conn *
-conn_hear(uint64_t key, bool ended)
+conn_hear(uint64_t key, bool marked)
 {
 	struct conn *c;
 
@@ -105,7 +105,7 @@ conn_hear(uint64_t key, bool ended)
 	if (c->state == CONN_FREE || c->serial != key >> 32)
 		return NULL;
 	c->drained = false;
-	c->ended |= ended;
+	c->marked |= marked;
 	return c;
 }
 
@@ -309,8 +309,8 @@ fits(const struct conn *c)
 /*
  * Wait for what its state needs.  The wait set is asked again for what it may
  * have told already and is not received; not in CONN_READY, where nothing is
- * awaited.  While a part has come it is asked in any case: behind a descriptor
- * or an urgent byte there may be more than one call receives.  0, or -1.
+ * awaited.  While a part has come it is asked in any case: behind a descriptor,
+ * for one, there may be more than one call receives.  0, or -1.
  */
 static int
 await(struct conn *c)
@@ -442,8 +442,8 @@ conn_linger(struct conn *c)
 		conn_discard(c);
 }
 
-/* Less than there was room for is all there was, but for the peer's end: that
- * is to be met again by whoever reads next. */
+/* Less than there was room for is all there was, unless there are marks.  The
+ * peer's end is to be met again by whoever reads next. */
 ssize_t
 conn_read(struct conn *c, struct iovec *piece, int n)
 {
@@ -456,7 +456,7 @@ conn_read(struct conn *c, struct iovec *piece, int n)
 		room += piece[i].iov_len;
 	got = n == 1 ? recv(c->fd, piece->iov_base, room, MSG_DONTWAIT) :
 		       recvmsg(c->fd, (struct msghdr *)&message, MSG_DONTWAIT);
-	c->drained = got != 0 && got < (ssize_t)room && !c->ended;
+	c->drained = got != 0 && got < (ssize_t)room && !c->marked;
 	return got;
 }
 

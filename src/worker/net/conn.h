@@ -49,7 +49,7 @@ struct conn {
 	bool outward;	 /* where room for output is awaited, not input */
 	bool drained;	 /* all that has come is received: of what comes now
 			    the wait set tells, which it does but once */
-	bool ended;	 /* the peer's end has come: recv(2) tells it last */
+	bool marked;	 /* it has had a mark, so that this is not known */
 	enum conn_then then; /* after CONN_FLUSH */
 	uint32_t serial; /* changes with every use of this place */
 	int64_t due;	 /* clock_ms() of its deadline, 0: not in a queue */
@@ -137,9 +137,9 @@ void conn_reset(const struct conn *c);
  * peer has ended it already. */
 void conn_linger(struct conn *c);
 
-/* The connection that an event (poller.h) is about: something has come, maybe
- * the peer's end.  NULL if it has been closed since. */
-struct conn *conn_hear(uint64_t key, bool ended);
+/* The connection that an event (struct poller_event) is about: something has
+ * come.  NULL if it has been closed since. */
+struct conn *conn_hear(uint64_t key, bool marked);
 
 /* Receive what has come into the pieces, without waiting, as recvmsg(2).  Only
  * this and what is below receives from c->fd. */

@@ -14,6 +14,7 @@
 
 #define KEY_TIMER UINT64_MAX /* of no other descriptor */
 #define SIGNAL	  (SIGRTMIN + 3)
+#define MARKS	  (EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)
 
 static struct {
 	int timer;
@@ -54,12 +55,12 @@ poller_add(int set, int fd, uint64_t key, bool shared)
 	return epoll_ctl(set, EPOLL_CTL_ADD, fd, &event);
 }
 
-/* Of input that an event tells of, no later event would tell the end. */
+/* No later event would tell of a mark that was there with the first. */
 int
 poller_await(int set, int fd, uint64_t key, bool outward, bool again)
 {
 	struct epoll_event event = { .data.u64 = key, .events = outward ?
-	    EPOLLOUT : EPOLLIN | EPOLLRDHUP | EPOLLET };
+	    EPOLLOUT : EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET };
 
 	return epoll_ctl(set, again ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd,
 	    &event);
@@ -125,8 +126,8 @@ poller_turn(int set, struct poller_event found[POLLER_BATCH], int64_t now,
 			timer_passed();
 		else
 			found[count++] = (struct poller_event){
-				events[i].data.u64, (events[i].events &
-				(EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0 };
+				events[i].data.u64,
+				(events[i].events & MARKS) != 0 };
 	}
 	return n == -1 ? -1 : count;
 }

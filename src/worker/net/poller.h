@@ -43,7 +43,8 @@ bool poller_is_whole(int set);
 
 struct poller_event {
 	uint64_t key;
-	bool ended; /* behind its input, the peer of a socket has ended it */
+	bool marked; /* the input of a socket has a mark at which a receive
+			stops: an urgent byte, or the peer's end */
 };
 
 /*

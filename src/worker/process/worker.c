@@ -256,7 +256,7 @@ handle(const struct poller_event *event)
 	struct conn *c;
 
 	if (key >= KEY_CONN) {
-		c = conn_hear(key, event->ended);
+		c = conn_hear(key, event->marked);
 		if (c != NULL)
 			serve_receive(c);
 	} else if (key == KEY_SIGNALS) {
