@@ -470,7 +470,8 @@ class Soak:
         pid = self.random.choice(pids)
         with self.cause(what, pool):
             kill(pid, signal.SIGKILL)
-            until(lambda: not alive(pid), "it is dead")
+            # Its first thread may be dead before its descriptors are closed.
+            until(lambda: process_stat(pid) is None, "it is reaped")
 
     def kill(self):
         pool = self.random.choice(POOLS)
