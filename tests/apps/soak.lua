@@ -95,8 +95,8 @@ function kinds.loop()
 end
 
 function kinds.publish(n)
-  fpm.publish("all", "all " .. n)
-  return text(200, "publish " .. n)
+  local sent, problem = fpm.publish("all", "all " .. n)
+  return text(sent and 200 or 503, sent and "publish " .. n or problem)
 end
 
 function app.accept(env)
