@@ -805,7 +805,7 @@ can_step(void)
 		return false;
 	kill(pid, SIGKILL);
 	waitpid(pid, &status, 0);
-	return !unit_is_slow();
+	return getenv("VALGRIND") == NULL;
 #else
 	return false;
 #endif

@@ -306,7 +306,7 @@ END_TEST
 START_TEST(a_rotated_file_is_looked_at)
 {
 	struct sink next[2], lent;
-	char name[sizeof(file) + 2];
+	char name[sizeof(file) + 12];
 
 	add("old\n");
 	ck_assert_int_eq(spool_push(pending, &sinks[0]), 0);

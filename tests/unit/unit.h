@@ -7,11 +7,15 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-/* Under valgrind (check-valgrind): what is repeated a great many times should
- * be so less often. */
+/* Under valgrind (check-valgrind), and with sanitizers unless FULL is in the
+ * environment: what is repeated a great many times should be so less often. */
 static inline bool
 unit_is_slow(void)
 {
+#ifdef __SANITIZE_ADDRESS__
+	if (getenv("FULL") == NULL)
+		return true;
+#endif
 	return getenv("VALGRIND") != NULL;
 }
 
