@@ -222,6 +222,16 @@ def process_stat(pid):
     return fields[0], int(fields[1]), int(fields[2]), int(fields[3])
 
 
+def cpu(pid):
+    """Seconds of processor time; 0 if the process is gone."""
+    try:
+        with open("/proc/%d/stat" % pid) as f:
+            fields = f.read().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def _processes():
     for name in os.listdir("/proc"):
         if name.isdigit():

@@ -337,6 +337,12 @@ tell_leave(struct hub_process *p, int64_t limit)
 			slot_tell_leave(&p->slots[i], limit);
 }
 
+static int64_t
+due(const struct slot *slot)
+{
+	return slot->state == SLOT_FREE ? -1 : slot->due;
+}
+
 int64_t
 hub_process_step(struct hub_process *p, const struct hub_process_order *order,
     int64_t now)
@@ -359,7 +365,7 @@ hub_process_step(struct hub_process *p, const struct hub_process_order *order,
 		start_heir(p, order);
 	for (int i = 0; i < 2; i++)
 		kill_overdue(&p->slots[i], now);
-	return clock_sooner(serving(p)->due, other(p)->due);
+	return clock_sooner(due(serving(p)), due(other(p)));
 }
 
 bool

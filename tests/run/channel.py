@@ -38,13 +38,6 @@ def channel_of_a(d):
     return channel(d, d.wait_ready(1, "a")[0])
 
 
-def cpu(pid):
-    """Seconds of processor time."""
-    with open("/proc/%d/stat" % pid) as f:
-        fields = f.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def status(d, pool):
     code, out, err = tool("-c", d.file, "status", "--json",
                           program=LUA_FPMCTL)

@@ -421,14 +421,4 @@ def stopped_after_a_reload():
     d.destroy()
 
 
-def cpu(pid):
-    """Seconds that a process has run; 0 if it is gone."""
-    try:
-        with open("/proc/%d/stat" % pid) as f:
-            fields = f.read().rpartition(")")[2].split()
-    except OSError:
-        return 0
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 run(120, over=BOTH)

@@ -93,12 +93,6 @@ def vital(pid):
             not link.startswith(("/", "pipe:"))]
 
 
-def cpu(pid):
-    with open("/proc/%d/stat" % pid) as f:
-        fields = f.read().rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12])
-
-
 # ---- descriptors ------------------------------------------------------------
 
 

@@ -62,6 +62,25 @@ def new_program():
 
 
 @test
+def at_rest():
+    """while nobody says anything no process works: not after an upgrade
+    either"""
+    with daemon() as (d, sockets):
+        def rests():
+            pids = [d.pid, *children(d.pid)]
+            before = [cpu(pid) for pid in pids]
+            lasts(0.3)  # it is about time
+            return all(cpu(pid) - was < 0.05 for pid, was in zip(pids, before))
+
+        for _ in range(2):
+            echo(sockets)
+            until(rests, "all sleep")
+            hub = d.hub()
+            d.usr2()
+            d.new_hub(hub)
+
+
+@test
 def in_the_middle():
     """frames that have come in part, answers that are read in part, messages
     that wait for a busy worker: all arrive, once, in order"""
