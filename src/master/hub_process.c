@@ -25,6 +25,10 @@
 #define MOST (UINT64_C(1) << 53) /* of a number in the status, as all readers of
 				    JSON can have it */
 
+#define HEIR_PAUSE (5 * 1000) /* ms: a hub that says that it is outdated, and
+				 lets no other take its place, is not believed
+				 sooner */
+
 #define LEAVE_OTHER (60 * 1000) /* ms that a hub of another build has to close
 				   its sockets */
 #define PASSED	    (10 * 1000) /* ms that a process has to end which has
@@ -288,6 +292,7 @@ heir_failed(struct hub_process *p, const char *why)
 {
 	bool closes = p->version != HUB_VERSION;
 
+	p->retry = clock_ms() + HEIR_PAUSE;
 	slot_log(serving(p), LEVEL_ERROR, "no other process takes over the "
 	    "WebSockets (%s): %s", why, closes ?
 	    "they are closed, as it is of another build" :
@@ -361,11 +366,12 @@ hub_process_step(struct hub_process *p, const struct hub_process_order *order,
 	if (!wanted)
 		tell_leave(p, hub_process_farewell(order->pool));
 	else if (p->outdated && serving(p)->state == SLOT_UP &&
-	    serving(p)->channel != -1 && !lives(other(p)))
+	    serving(p)->channel != -1 && !lives(other(p)) && p->retry <= now)
 		start_heir(p, order);
 	for (int i = 0; i < 2; i++)
 		kill_overdue(&p->slots[i], now);
-	return clock_sooner(due(serving(p)), due(other(p)));
+	return clock_sooner(clock_sooner(due(serving(p)), due(other(p))),
+	    p->outdated && p->retry > now ? p->retry : -1);
 }
 
 bool

@@ -34,6 +34,8 @@ struct hub_process {
 	unsigned serving;     /* which of them */
 	bool outdated;	      /* the one that serves is to be replaced: it is
 				 of another image, or has asked for it */
+	int64_t retry;	      /* clock_ms() before which none is to take its
+				 place, as one has failed to */
 	int64_t version;      /* HUB_VERSION of the one that serves */
 	struct backoff backoff;
 	bool fork_failed; /* the last fork failed, which is logged */

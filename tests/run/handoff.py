@@ -146,18 +146,6 @@ def to_another_user():
 # ---- a giver that is not to be trusted ----------------------------------------
 
 
-def take_fd(pid, fd):
-    """Another process's descriptor (pidfd_getfd(2))."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    handle = libc.syscall(434, pid, 0)
-    got = libc.syscall(438, handle, fd, 0)
-    error = ctypes.get_errno()
-    os.close(handle)
-    if got == -1:
-        raise Skip("pidfd_getfd: " + os.strerror(error))
-    return got
-
-
 def exchange(d):
     """The end of the exchange to which the workers of a pool give."""
     if not ROOT:

@@ -132,6 +132,32 @@ def worker_killed_afterwards():
 
 
 @test
+def says_that_it_is_outdated():
+    """a hub that asks for another one again and again, and lets none take its
+    place, gets one now and then"""
+    with daemon() as (d, sockets):
+        d.expect("no other process takes over", "cannot take over")
+        hub, mark = d.hub(), d.log_mark()
+        os.kill(hub, signal.SIGSTOP)
+        with socket.socket(fileno=take_fd(hub, channel(d, hub))) as ours:
+            def refuses():
+                with contextlib.suppress(BlockingIOError):
+                    ours.send(b"X", socket.MSG_DONTWAIT)
+                    for fd in socket.recv_fds(ours, 64, 1,
+                                              socket.MSG_DONTWAIT)[1]:
+                        os.close(fd)
+                return time.monotonic() > end
+
+            end = time.monotonic() + 1  # it is about time
+            until(refuses)
+        equal(len(re.findall("no other process takes over",
+                             d.read_log(mark))), 1)
+        os.kill(hub, signal.SIGCONT)
+        echo(sockets)
+        equal(d.hub(), hub)
+
+
+@test
 def heir_killed():
     """the new hub ends before it has the sockets: the old one keeps them"""
     with daemon() as (d, sockets):
