@@ -61,7 +61,7 @@ any_lives(const struct hub_process *p)
 
 /* ---- made and closed ------------------------------------------------------- */
 
-/* Map the page, or make one; without it there are no numbers in the status. */
+/* Map the page, or make one; without it the numbers in the status are 0. */
 static void
 map_page(struct hub_process *p)
 {
@@ -102,12 +102,20 @@ make(void)
 	p->refs = 1;
 	p->door[0] = p->door[1] = p->page = -1;
 	p->version = HUB_VERSION;
+	return p;
+}
+
+/* What only a pool with WebSockets has.  0, or -1 with errno. */
+static int
+provide(struct hub_process *p)
+{
 	for (int i = 0; i < 2; i++)
-		p->boards[i] = board_new(1, NULL);
-	if (p->boards[0] != NULL && p->boards[1] != NULL)
-		return p;
-	free_process(p);
-	return NULL;
+		if (p->boards[i] == NULL &&
+		    (p->boards[i] = board_new(1, NULL)) == NULL)
+			return -1;
+	if (p->facts == NULL)
+		map_page(p);
+	return 0;
 }
 
 struct hub_process *
@@ -126,7 +134,6 @@ hub_process_open(struct hub_process *other)
 		free_process(p);
 		return NULL;
 	}
-	map_page(p);
 	return p;
 }
 
@@ -236,14 +243,14 @@ hub_process_status(const struct hub_process *p, struct status *status)
 	bool is_up = lives(slot) && slot->state != SLOT_STARTING;
 	uint64_t n;
 
-	status->has_hub = (p->known || any_lives(p)) && p->facts != NULL;
+	status->has_hub = p->known || any_lives(p);
 	if (!status->has_hub)
 		return;
 	snprintf(status->hub_state, sizeof(status->hub_state), "%s",
 	    state_name(slot));
 	status->hub_pid = lives(slot) ? slot->pid : 0;
 	for (unsigned i = 0; i < HUB_FACTS; i++) {
-		n = atomic_load(&p->facts->fact[i]);
+		n = p->facts == NULL ? 0 : atomic_load(&p->facts->fact[i]);
 		if (!is_up && (HUB_GAUGES >> i & 1) != 0)
 			n = 0;
 		status->hub[i] = n < MOST ? n : MOST;
@@ -274,7 +281,7 @@ start(struct hub_process *p, const struct hub_process_order *order,
 {
 	p->outdated = false;
 	p->version = HUB_VERSION;
-	if (fork_one(p, order, serving(p), -1) == 0) {
+	if (provide(p) == 0 && fork_one(p, order, serving(p), -1) == 0) {
 		p->fork_failed = false;
 		return;
 	}
@@ -548,18 +555,23 @@ hub_process_take_over(const struct record *record, struct loop *loop,
     const char *pool)
 {
 	struct hub_process *p = make();
+	struct record slot;
 
 	if (p == NULL)
 		return NULL;
 	p->door[0] = record_fd(record, "door_in");
 	p->door[1] = record_fd(record, "door_out");
 	p->page = record_fd(record, "page");
-	map_page(p);
 	p->known = record_number(record, "known", 0) != 0;
 	p->version = record_number(record, "version", 0);
+	p->outdated = true;
+	if ((record_find(record, "slot", &slot) ||
+		record_find(record, "other_slot", &slot)) && provide(p) == -1) {
+		free_process(p);
+		return NULL;
+	}
 	for (unsigned i = 0; i < 2; i++)
 		take_slot(p, record, i, loop, pool);
-	p->outdated = true;
 	if ((p->door[0] != -1 && p->door[1] != -1) || fd_pair(p->door) == 0)
 		return p;
 	free_process(p);
