@@ -289,6 +289,8 @@ environment: { NAME = "NAME_OF_HOST";""" % path)
         self.back(h)
 
     def cut_off(self, h):
+        # in the database that it does not reach
+        h.expect("exceeded timeouts.request")
         h.cut()
         self.out(h)
         self.crowd.turn()
