@@ -102,20 +102,20 @@ def hangup():
 def one_changes():
     """a change of one pool replaces its workers and nobody else's"""
     before = complete()
-    d.set_pool(NAMES[100], workers=TWO, environment={"V": "new"})
+    d.set_pool(NAMES[POOLS // 2], workers=TWO, environment={"V": "new"})
     d.write_conf()
     began = time.monotonic()
     d.reload(LONG)
 
     def renewed():
         now = complete()
-        return now if now and not (set(now[NAMES[100]]) &
-                                   set(before[NAMES[100]])) else None
+        return now if now and not (set(now[NAMES[POOLS // 2]]) &
+                                   set(before[NAMES[POOLS // 2]])) else None
     after = until(renewed, "new workers in one pool", LONG)
     took(began, "a change in one of them")
-    equal({n: p for n, p in after.items() if n != NAMES[100]},
-          {n: p for n, p in before.items() if n != NAMES[100]})
-    equal(d.lua("return text(os.getenv('V'))", NAMES[100]).body, b"new")
+    equal({n: p for n, p in after.items() if n != NAMES[POOLS // 2]},
+          {n: p for n, p in before.items() if n != NAMES[POOLS // 2]})
+    equal(d.lua("return text(os.getenv('V'))", NAMES[POOLS // 2]).body, b"new")
 
 
 @test
