@@ -55,7 +55,8 @@ def first_frame_with_the_upgrade():
         equal(ws.receive(), "early")
     with d.ws(early=message + frame(CLOSE, closing(4000))) as ws:
         equal(ws.receive(), "early")
-        equal(ws.failed(), (4000, "end"))
+        equal(ws.event(), ("close", 4000, b""))
+        equal(ws.event(), ("end",))
     large = frame(BINARY, b"x" * 40000)
     with d.ws(early=large + message) as ws:
         equal((ws.receive(), ws.receive()), (b"x" * 40000, "early"))
