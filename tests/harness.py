@@ -223,6 +223,15 @@ def process_stat(pid):
     return fields[0], int(fields[1]), int(fields[2]), int(fields[3])
 
 
+def command_line(pid):
+    """The words with which it was started; empty if it is gone."""
+    try:
+        with open("/proc/%d/cmdline" % pid) as f:
+            return f.read().replace("\0", " ")
+    except OSError:
+        return ""
+
+
 def cpu(pid):
     """Seconds of processor time; 0 if the process is gone."""
     try:

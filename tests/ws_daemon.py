@@ -128,13 +128,5 @@ class Upgrading(WsDaemon, Upgraded):
         return hub
 
 
-def command_line(pid):
-    try:
-        with open("/proc/%d/cmdline" % pid) as f:
-            return f.read().replace("\0", " ")
-    except OSError:
-        return ""
-
-
 def id_of(ws):
     return ws.ask("lua ws:send(ws.id)")

@@ -350,13 +350,11 @@ static const char *
 close_socket(struct hub *hub, struct hub_record *r)
 {
 	struct hub_socket *s = hub_socket_find(hub, r->id);
-	struct ws_utf8 utf8 = { 0 };
 	struct hub_part reason;
 
 	if (!hub_take_part(r, &reason) || reason.len > WS_REASON ||
 	    (!ws_code_is_valid(r->code) && r->code != WS_CODE_NONE) ||
-	    !ws_utf8_check(&utf8, (const unsigned char *)reason.data,
-		reason.len) || utf8.need > 0)
+	    !ws_is_utf8(reason.data, reason.len))
 		return "a close";
 	if (s != NULL)
 		hub_socket_close(hub, s, r->code, reason.data, reason.len);

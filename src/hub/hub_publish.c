@@ -2,22 +2,13 @@
 
 #include "hub/hub_impl.h"
 
-static bool
-is_text(const struct hub_part *data)
-{
-	struct ws_utf8 utf8 = { 0 };
-
-	return ws_utf8_check(&utf8, (const unsigned char *)data->data,
-	    data->len) && utf8.need == 0;
-}
-
 struct hub_frame *
 hub_message(struct hub *hub, unsigned kind, const struct hub_part *data)
 {
 	struct hub_frame *frame;
 
 	errno = data->len > HUB_DATA ? EMSGSIZE :
-	    kind == WS_TEXT && !is_text(data) ? EILSEQ :
+	    kind == WS_TEXT && !ws_is_utf8(data->data, data->len) ? EILSEQ :
 	    kind != WS_TEXT && kind != WS_BINARY ? EINVAL : 0;
 	if (errno != 0)
 		return NULL;

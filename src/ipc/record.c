@@ -35,6 +35,14 @@ record_put_number(struct buf *out, const char *name, int64_t number)
 }
 
 void
+record_put_records(struct buf *out, const char *name, struct buf *records)
+{
+	record_put(out, name, records->data, records->len);
+	out->failed |= records->failed;
+	buf_free(records);
+}
+
+void
 record_put_fd(struct buf *out, const char *name, int fd)
 {
 	if (fd != -1)

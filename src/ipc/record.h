@@ -29,6 +29,11 @@ void record_put(struct buf *out, const char *name, const void *value,
 void record_put_text(struct buf *out, const char *name, const char *text);
 void record_put_number(struct buf *out, const char *name, int64_t number);
 
+/* Append a record of the records that were gathered in `records`, which is freed
+ * and empty afterwards; out->failed is set if that of `records` is. */
+void record_put_records(struct buf *out, const char *name,
+    struct buf *records);
+
 /* The same for the number of a descriptor (-1: none), which from here on stays
  * open over exec(3). */
 void record_put_fd(struct buf *out, const char *name, int fd);

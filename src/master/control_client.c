@@ -30,9 +30,7 @@ control_client_put(const struct control_client *client, struct buf *out)
 	record_put_text(&record, "item", client->item);
 	record_put_number(&record, "serial", client->serial);
 	record_put_fd(&record, "fd", client->fd);
-	record_put(out, "asker", record.data, record.len);
-	out->failed |= record.failed;
-	buf_free(&record);
+	record_put_records(out, "asker", &record);
 }
 
 static void

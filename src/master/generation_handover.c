@@ -26,9 +26,7 @@ put_slot(const struct generation *g, const struct slot *slot, struct buf *out)
 	record_put_fd(&record, "access", loan->fd);
 	record_put_fd(&record, "access_before", loan->before);
 	slot_hand_over(slot, &record);
-	record_put(out, "slot", record.data, record.len);
-	out->failed |= record.failed;
-	buf_free(&record);
+	record_put_records(out, "slot", &record);
 }
 
 static void
@@ -37,9 +35,7 @@ put_status_server(const struct status_server *server, struct buf *out)
 	struct buf record = { 0 };
 
 	status_server_hand_over(server, &record);
-	record_put(out, "status_server", record.data, record.len);
-	out->failed |= record.failed;
-	buf_free(&record);
+	record_put_records(out, "status_server", &record);
 }
 
 static void
@@ -48,9 +44,7 @@ put_timers(const struct timer_process *p, struct buf *out)
 	struct buf record = { 0 };
 
 	timer_process_hand_over(p, &record);
-	record_put(out, "timer_process", record.data, record.len);
-	out->failed |= record.failed;
-	buf_free(&record);
+	record_put_records(out, "timer_process", &record);
 }
 
 static void
@@ -59,9 +53,7 @@ put_hub(const struct hub_process *p, struct buf *out)
 	struct buf record = { 0 };
 
 	hub_process_hand_over(p, &record);
-	record_put(out, "hub", record.data, record.len);
-	out->failed |= record.failed;
-	buf_free(&record);
+	record_put_records(out, "hub", &record);
 }
 
 void

@@ -62,9 +62,7 @@ put_generation(const struct pools *pools, const struct generation *g,
 
 	generation_hand_over(g, source_number(pools, generation_source(g)),
 	    &record);
-	record_put(out, "generation", record.data, record.len);
-	out->failed |= record.failed;
-	buf_free(&record);
+	record_put_records(out, "generation", &record);
 }
 
 /* The open log is handed over: its path may lead elsewhere, or nowhere, by
@@ -80,9 +78,7 @@ put_log(struct buf *out)
 	record_put_number(&record, "form", place.form);
 	if (place.path != NULL)
 		record_put_text(&record, "path", place.path);
-	record_put(out, "log", record.data, record.len);
-	out->failed |= record.failed;
-	buf_free(&record);
+	record_put_records(out, "log", &record);
 }
 
 static void
@@ -104,9 +100,7 @@ put_parked(const struct pools_parked *parked, struct buf *out)
 
 	record_put_text(&record, "name", parked->name);
 	record_put_number(&record, "resumes", parked->resumes);
-	record_put(out, "parked", record.data, record.len);
-	out->failed |= record.failed;
-	buf_free(&record);
+	record_put_records(out, "parked", &record);
 }
 
 static void

@@ -509,13 +509,9 @@ put_slot(const struct hub_process *p, const struct slot *slot,
 	if (!lives(slot))
 		return;
 	board_hand_over(p->boards[slot - p->slots], &record);
-	record_put(out, board, record.data, record.len);
-	out->failed |= record.failed;
-	buf_clear(&record);
+	record_put_records(out, board, &record);
 	slot_hand_over(slot, &record);
-	record_put(out, name, record.data, record.len);
-	out->failed |= record.failed;
-	buf_free(&record);
+	record_put_records(out, name, &record);
 }
 
 void

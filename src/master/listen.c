@@ -273,9 +273,7 @@ listen_hand_over(struct buf *out)
 		record_put_number(&record, "refused", l->refused);
 		record_put_number(&record, "dev", (int64_t)l->address.dev);
 		record_put_number(&record, "ino", (int64_t)l->address.ino);
-		record_put(out, "listener", record.data, record.len);
-		out->failed |= record.failed;
-		buf_free(&record);
+		record_put_records(out, "listener", &record);
 	}
 }
 

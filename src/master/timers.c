@@ -406,9 +406,7 @@ put(const struct timer *timer, struct buf *out)
 	record_put_number(&record, "took", timer->took);
 	record_put_number(&record, "end", timer->end);
 	record_put_text(&record, "why", timer->why);
-	record_put(out, "timer", record.data, record.len);
-	out->failed |= record.failed;
-	buf_free(&record);
+	record_put_records(out, "timer", &record);
 }
 
 void

@@ -73,6 +73,15 @@ ws_utf8_check(struct ws_utf8 *s, const unsigned char *text, size_t n)
 	return true;
 }
 
+bool
+ws_is_utf8(const char *text, size_t n)
+{
+	struct ws_utf8 state = { 0 };
+
+	return ws_utf8_check(&state, (const unsigned char *)text, n) &&
+	    state.need == 0;
+}
+
 /* ---- masks ----------------------------------------------------------------- */
 
 void

@@ -52,6 +52,9 @@ struct ws_utf8 {
  * is 0 (RFC 3629: no surrogates, nothing beyond U+10FFFF, shortest form). */
 bool ws_utf8_check(struct ws_utf8 *state, const unsigned char *text, size_t n);
 
+/* True if it is a text as a whole. */
+bool ws_is_utf8(const char *text, size_t n);
+
 struct ws_limits {
 	uint64_t message;   /* bytes of a message */
 	unsigned fragments; /* frames of a message */

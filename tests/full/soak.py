@@ -127,14 +127,6 @@ class Soaked(Daemon):
                 if not re.search("hub of|timers|status", command_line(p))]
 
 
-def command_line(pid):
-    try:
-        with open("/proc/%d/cmdline" % pid) as f:
-            return f.read().replace("\0", " ")
-    except OSError:
-        return ""
-
-
 class Soak:
     def __init__(self):
         self.began = time.monotonic()

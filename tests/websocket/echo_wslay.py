@@ -4,13 +4,13 @@ prints its port.  The handshake is ours: wslay has none."""
 
 import ctypes
 import os
-import socket
 import socketserver
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 from ws_client import accept_of, read_head
+from threads import serve
 
 LIMIT = int(sys.argv[1]) if len(sys.argv) > 1 else 16 << 20
 FAILURE, WOULDBLOCK = -400, -401  # wslay_error
@@ -123,17 +123,4 @@ class Echo(socketserver.BaseRequestHandler):
                 Msg(a.opcode, payload, a.msg_length)))
 
 
-class Server(socketserver.ThreadingTCPServer):
-    daemon_threads = True
-    allow_reuse_address = True
-    request_queue_size = 1024
-
-    def get_request(self):
-        sock, peer = super().get_request()
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return sock, peer
-
-
-with Server(("127.0.0.1", 0), Echo) as server:
-    print(server.server_address[1], flush=True)
-    server.serve_forever()
+serve(Echo)

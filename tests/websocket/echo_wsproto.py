@@ -2,14 +2,14 @@
 """An echo server of python3-wsproto, a thread for each connection; prints its
 port."""
 
-import socket
 import socketserver
-import sys
 
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import (AcceptConnection, BytesMessage, CloseConnection,
                             Message, Ping, Request, TextMessage)
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
+
+from threads import serve
 
 
 class Echo(socketserver.BaseRequestHandler):
@@ -61,17 +61,4 @@ class Echo(socketserver.BaseRequestHandler):
             self.send(event.response())
 
 
-class Server(socketserver.ThreadingTCPServer):
-    daemon_threads = True
-    allow_reuse_address = True
-    request_queue_size = 1024
-
-    def get_request(self):
-        sock, peer = super().get_request()
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return sock, peer
-
-
-with Server(("127.0.0.1", 0), Echo) as server:
-    print(server.server_address[1], flush=True)
-    server.serve_forever()
+serve(Echo)

@@ -49,7 +49,6 @@ static unsigned
 check_data(lua_State *L, int arg, struct hub_part *data)
 {
 	static const char *const kinds[] = { "text", "binary", NULL };
-	struct ws_utf8 utf8 = { 0 };
 	unsigned kind;
 
 	data->data = luaL_checklstring(L, arg, &data->len);
@@ -57,9 +56,7 @@ check_data(lua_State *L, int arg, struct hub_part *data)
 								  WS_BINARY;
 	if (data->len > HUB_DATA)
 		luaL_argerror(L, arg, "is longer than 16M");
-	if (kind == WS_TEXT && (!ws_utf8_check(&utf8,
-		(const unsigned char *)data->data, data->len) ||
-	    utf8.need > 0))
+	if (kind == WS_TEXT && !ws_is_utf8(data->data, data->len))
 		luaL_argerror(L, arg, "is no UTF-8: send it as \"binary\"");
 	return kind;
 }
@@ -107,7 +104,6 @@ ws_close(lua_State *L)
 {
 	uint64_t id = check_socket(L);
 	lua_Integer code = luaL_optinteger(L, 2, WS_CODE_NORMAL);
-	struct ws_utf8 utf8 = { 0 };
 	struct hub_part reason;
 
 	reason.data = luaL_optlstring(L, 3, "", &reason.len);
@@ -115,8 +111,7 @@ ws_close(lua_State *L)
 		luaL_argerror(L, 2, "is no close code that may be sent");
 	if (reason.len > WS_REASON)
 		luaL_argerror(L, 3, "is longer than 123 bytes");
-	if (!ws_utf8_check(&utf8, (const unsigned char *)reason.data,
-		reason.len) || utf8.need > 0)
+	if (!ws_is_utf8(reason.data, reason.len))
 		luaL_argerror(L, 3, "is no UTF-8");
 	return say_part(L, id, HUB_CLOSE, 0, (unsigned)code, &reason);
 }
