@@ -307,11 +307,13 @@ def in_time(measure, limit, attempts=3):
 
 
 def fds(pid):
+    """[(descriptor, what it is)] of a process; none if it is gone."""
     links = []
-    for name in os.listdir("/proc/%d/fd" % pid):
-        with contextlib.suppress(OSError):
-            links.append((int(name), os.readlink("/proc/%d/fd/%s" % (pid,
-                                                                     name))))
+    with contextlib.suppress(OSError):
+        for name in os.listdir("/proc/%d/fd" % pid):
+            with contextlib.suppress(OSError):
+                links.append((int(name), os.readlink(
+                    "/proc/%d/fd/%s" % (pid, name))))
     return sorted(links)
 
 
@@ -571,7 +573,7 @@ class Daemon:
             self.write_conf()
         self.spawn(**how)
         self.wait_note("READY=1")
-        self.fds_before, self.workers_before = self.count_fds()
+        self.fds_before = self.count_fds()
         return self
 
     def wait_note(self, wanted, timeout=None):
@@ -610,16 +612,14 @@ class Daemon:
         return self.process.wait(timeout or PATIENCE)
 
     def workers(self, pool=None):
-        """Pids of the workers (of one pool)."""
-        if pool is None:
-            return children(self.pid)
-        found = []
-        for pid in children(self.pid):
-            with contextlib.suppress(OSError):
-                with open("/proc/%d/cmdline" % pid) as f:
-                    if re.search(r"\bpool %s\b" % pool, f.read()):
-                        found.append(pid)
-        return found
+        """Pids of the workers (of one pool), also of those that are being
+        born; not of a pool's other processes (hub of, status of, timers of)
+        and not of the trial of an application."""
+        if pool is not None:
+            return [p for p in children(self.pid)
+                    if re.search(r"\bpool %s\b" % pool, command_line(p))]
+        return [p for p in children(self.pid)
+                if not re.match(r"lua-fpm: \w+ of ", command_line(p))]
 
     def wait_workers(self, n, pool=None, timeout=None):
         return until(lambda: len(self.workers(pool)) == n and
@@ -674,18 +674,18 @@ class Daemon:
     # -- the end
 
     def count_fds(self):
-        """Descriptors of the master that are not a worker's channel, pipe
+        """Descriptors of the master that are not a child's channel, pipe
         or slot of the scoreboard."""
         def look():
-            workers = self.workers()
-            n = len(fds(self.pid)) - 3 * len(workers)
-            still = workers == self.workers() and "Z" not in [
-                (process_stat(p) or "Z")[0] for p in workers]
-            return (n, len(workers)) if still else None
+            born = children(self.pid)
+            n = len(fds(self.pid)) - 3 * len(born)
+            still = born == children(self.pid) and "Z" not in [
+                (process_stat(p) or "Z")[0] for p in born]
+            return n if still else None
         return until(look, "a moment without births and deaths")
 
     def check_leaks(self):
-        until(lambda: self.count_fds()[0] <= self.fds_before,
+        until(lambda: self.count_fds() <= self.fds_before,
               "descriptors of the master: %d at the start, now %s" %
               (self.fds_before, fds(self.pid)))
         until(lambda: not zombies(self.pid), "zombies are reaped")

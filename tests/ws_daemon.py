@@ -103,11 +103,6 @@ class WsDaemon(Daemon):
         return next((p for p in children(self.pid)
                      if "hub of " + pool in command_line(p)), None)
 
-    def workers(self, pool=None):
-        """Without the hubs."""
-        return [p for p in super().workers(pool)
-                if "hub of " not in command_line(p)]
-
 
 class Upgrading(WsDaemon, Upgraded):
     """One that is upgraded in place."""

@@ -142,7 +142,7 @@ def at_start():
     serves(d)
     faults.end("fork")
     d.wait_workers(3)
-    d.fds_before, d.workers_before = d.count_fds()
+    d.fds_before = d.count_fds()
     d.stop()
 
 

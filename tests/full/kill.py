@@ -21,10 +21,7 @@ def in_hands(pid, idle):
     kill(pid, signal.SIGSTOP)
     until(lambda: (process_stat(pid) or "Z")[0] in "TZ",
           "it is stopped")
-    try:
-        held = max(0, connections(pid) - idle)  # it may be starting
-    except OSError:
-        held = 0
+    held = max(0, connections(pid) - idle)  # it may be starting
     kill(pid, signal.SIGKILL)
     return held
 

@@ -285,7 +285,7 @@ class Soak:
               "all are there")
         until(lambda: all(self.status(p)["idle processes"] >= 1
                           for p in POOLS), "all are ready")
-        d.fds_before, d.workers_before = d.count_fds()
+        d.fds_before = d.count_fds()
         self.expected_fds = self.worker_fds()
 
     def log(self, pool):

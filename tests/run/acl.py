@@ -140,7 +140,7 @@ def upgrade_changes_it():
             d.write_conf()
         equal(acl(d.address()), ["group::---", "other::---", "user::rw-"])
         d.wait_workers(1)
-        d.fds_before = d.count_fds()[0]
+        d.fds_before = d.count_fds()
 
 
 @with_lists

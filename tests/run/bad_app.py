@@ -131,7 +131,7 @@ def one_bad_pool():
         d.wait_log(r"error \[pool bad\] .*bad\.lua:1", mark)
         d.write_app(GOOD, "bad.lua")
         equal(d.fetch("bad").body, b"good", "it recovers by itself")
-        d.fds_before = d.count_fds()[0]
+        d.fds_before = d.count_fds()
 
 
 @test
@@ -167,7 +167,7 @@ def respawn_backs_off():
         d.wait_log(r"notice .*pool bad: a worker has come up again")
         d.wait_workers(4, "bad")
         equal(d.workers("good"), good)
-        d.fds_before = d.count_fds()[0]
+        d.fds_before = d.count_fds()
 
 
 @test

@@ -163,7 +163,7 @@ def slow_exchange():
                   "and the pool")
             equal(status(d, "b")["total processes"], 1)
             held.join(PATIENCE)
-            d.fds_before = d.count_fds()[0]
+            d.fds_before = d.count_fds()
 
 
 @test

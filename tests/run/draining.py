@@ -82,7 +82,7 @@ def dropped():
                 d.kill(signal.SIGHUP)
             leaves(d, address, drop, 20)
             d.wait_workers(0, "old")
-            d.fds_before = d.count_fds()[0]
+            d.fds_before = d.count_fds()
 
 
 @test
@@ -133,7 +133,7 @@ def address_dropped():
         leaves(d, address, lambda: listens(d, first), 20)
         equal(fetch(first).status, 200)
         d.wait_workers(1)
-        d.fds_before = d.count_fds()[0]
+        d.fds_before = d.count_fds()
 
 
 @test
@@ -255,7 +255,7 @@ def half_open_reload():
             equal(late.response().body, b"late")
             late.close()
         d.wait_workers(1)
-        d.fds_before = d.count_fds()[0]
+        d.fds_before = d.count_fds()
 
 
 @test
@@ -285,7 +285,7 @@ def comes_back():
             until(lambda: not d.workers("old"), "the old pool is gone")
             equal(fetch(address, lua="return text('new')").body, b"new")
             equal(d.workers("new"), new)
-            d.fds_before = d.count_fds()[0]
+            d.fds_before = d.count_fds()
 
 
 @test
@@ -335,7 +335,7 @@ def two_before():
                 gate.open()
                 equal(asked.result().body, b"held")
             d.wait_workers(1)
-            d.fds_before = d.count_fds()[0]
+            d.fds_before = d.count_fds()
 
 
 @test
@@ -387,7 +387,7 @@ def declines():
         d.wait_log("does not leave in time", timeout=10)
         assert cpu(pid) - before < 0.5, "it spins"
         d.wait_workers(0, "old")
-        d.fds_before = d.count_fds()[0]
+        d.fds_before = d.count_fds()
 
 
 @test

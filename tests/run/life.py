@@ -292,7 +292,7 @@ def retired_worker_is_asked():
     d.wait_log(r"\[pid %d\] stop called" % pid, mark)
     d.wait_workers(2)
     assert pid not in d.workers()
-    d.fds_before = d.count_fds()[0]
+    d.fds_before = d.count_fds()
 
 
 run(120)

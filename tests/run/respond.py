@@ -169,7 +169,7 @@ def finishing_in_the_status():
         e.sockets.add(address)
         e.write_conf()
         e.reload()
-        e.fds_before = e.count_fds()[0]
+        e.fds_before = e.count_fds()
 
         def status():
             return fetch(address, uri="/status?json&full").body

@@ -374,7 +374,7 @@ def fails_at_the_start():
         until(lambda: order(d).count("start") == 5, "it is replaced")
         equal(setups(d), before)
         equal(d.fetch().body, b"a start")
-        d.fds_before = d.count_fds()[0]
+        d.fds_before = d.count_fds()
 
 
 @test
@@ -478,7 +478,7 @@ def handed_over():
         equal(setups(d), 3)
         assert runs(d) != pid
         d.wait_log(r"\[pid %d\] setup is done" % pid, mark)
-        d.fds_before = d.count_fds()[0]
+        d.fds_before = d.count_fds()
 
 
 @test
@@ -504,7 +504,7 @@ def never_two():
         d.wait_ready(4, "www")
         assert "mkdir" not in d.read_log()
         assert setups(d) > 6, order(d)
-        d.fds_before = d.count_fds()[0]
+        d.fds_before = d.count_fds()
 
 
 # ---- ends -------------------------------------------------------------------
@@ -626,7 +626,7 @@ def words():
         equal(ctl(d, "status")[0], 0)
         equal(d.workers(), pids)
         equal(order(d), ["setup"] + ["start"] * 4)
-        d.fds_before = d.count_fds()[0]
+        d.fds_before = d.count_fds()
 
 
 run(240)

@@ -32,17 +32,11 @@ class Shown(Daemon):
 
     def reporters(self, pool="www"):
         return [p for p in children(self.pid)
-                if title(p) == "lua-fpm: status of " + pool]
+                if command_line(p).strip() == "lua-fpm: status of " + pool]
 
     def reporter(self, pool="www"):
         until(lambda: len(self.reporters(pool)) == 1, "one reporter")
         return self.reporters(pool)[0]
-
-
-def title(pid):
-    with contextlib.suppress(OSError):
-        with open("/proc/%d/cmdline" % pid) as f:
-            return f.read().rstrip("\0 ")
 
 
 d = Shown(ping_path="/ping")

@@ -368,8 +368,7 @@ def second_daemon():
 def title():
     """ps shows which process is what"""
     def named(pid, text):
-        with open("/proc/%d/cmdline" % pid) as f:
-            return re.search(text, f.read())
+        return re.search(text, command_line(pid))
 
     with Daemon(pools={"www": {}}) as d:
         assert named(d.pid, "lua-fpm.*master")

@@ -107,7 +107,7 @@ def ready():
         d.write_app(APP)
         equal(ask(d, "reload")[0], True)
         equal(sockets(d)["state"], "Running")
-        d.fds_before, d.workers_before = d.count_fds()
+        d.fds_before = d.count_fds()
         d.ws().close()
 
 

@@ -60,7 +60,7 @@ def bin_path_time_limit():
             matches(r"(?s)timeouts.request.*traceback.*timeouts.request.*"
                     r"\[C\]: in ", f.read())
         for pid in session(server.process.pid):
-            if "sleep" in name(pid):
+            if "sleep" in command_line(pid):
                 kill(pid, signal.SIGKILL)
 
 
@@ -86,13 +86,6 @@ def bin_path_bad_setting():
     until(lambda: re.search(r'LUA_FPM_TIMEOUT: expected a duration as "30s".*'
                             r'found "soon"', server.tail()), "it is said")
     server.destroy()
-
-
-def name(pid):
-    with contextlib.suppress(OSError):
-        with open("/proc/%d/cmdline" % pid) as f:
-            return f.read()
-    return ""
 
 
 run(90, needs=(PROGRAM,))
