@@ -92,6 +92,7 @@ struct hub_link {
 	struct hub_claim *claim; /* mapped to be read, or NULL, */
 	int claim_fd;		 /* and its memory, or -1 */
 	uint64_t given; /* works */
+	unsigned answers; /* to HUB_RETURN since it had taken all of `out` */
 	struct hub_queue queue; /* of these, not served yet */
 	struct buf in, out;
 	int fds[HUB_CAME]; /* not taken by a record yet */

@@ -16,6 +16,7 @@
 
 #define DEPTH	8	     /* works that a worker has at a time */
 #define READ	(64 * 1024)
+#define ANSWERS 1000	     /* that it may leave unread */
 #define BACKLOG (1024 * 1024) /* bytes that wait for a worker: give it no
 				 more */
 
@@ -141,6 +142,8 @@ flush(struct hub *hub, struct hub_link *link)
 	if (n == -1 && errno != EAGAIN)
 		sent = link->out.len;
 	buf_consume(&link->out, sent);
+	if (link->out.len == 0)
+		link->answers = 0;
 	set_blocked(hub, link, link->out.len > 0);
 }
 
@@ -397,6 +400,8 @@ give_back(struct hub *hub, struct hub_link *link, const struct hub_record *r)
 {
 	unsigned n = 0;
 
+	if (++link->answers > ANSWERS)
+		return "it does not read";
 	for (const struct hub_work *w = link->queue.first;
 	     w != NULL && w->number < r->id; w = w->next)
 		n++;

@@ -1150,6 +1150,28 @@ START_TEST(a_worker_has_to_greet)
 }
 END_TEST
 
+/* Or its answers would wait here without end. */
+START_TEST(a_worker_reads_what_it_is_answered)
+{
+	struct worker v = worker(), w = worker();
+	struct buf b = { 0 };
+
+	for (int i = 0; i < 1500; i++) {
+		tell(&v, HUB_RETURN, 0, 0, 1, NULL);
+		ck_assert_str_eq(hear(&v), "t 0   ");
+	}
+	for (int i = 0; i < 1001; i++)
+		hub_end(&b, hub_begin(&b, HUB_RETURN, 0, 0, 1));
+	say(&w, &b);
+	turn();
+	ck_assert_str_eq(hear(&w), "end");
+	tell(&v, HUB_RETURN, 0, 0, 1, NULL);
+	ck_assert_str_eq(hear(&v), "t 0   ");
+	leave(&v);
+	leave(&w);
+}
+END_TEST
+
 START_TEST(there_are_so_many_workers)
 {
 	struct worker w[4];
@@ -1435,6 +1457,7 @@ all_tests(const char *name, void (*fixture)(void))
 	tcase_add_loop_test(t, a_worker_is_a_stranger, 0,
 	    sizeof(lies) / sizeof(*lies));
 	tcase_add_test(t, a_worker_has_to_greet);
+	tcase_add_test(t, a_worker_reads_what_it_is_answered);
 	tcase_add_test(t, there_are_so_many_workers);
 	return t;
 }
