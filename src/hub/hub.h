@@ -75,8 +75,10 @@ int hub_watch(struct hub *hub, struct hub_watch *watch, int fd,
     uint32_t events);
 int hub_rewatch(struct hub *hub, struct hub_watch *watch, int fd,
     uint32_t events);
-/* Close fd, and hear no more of it: while another process has it too, close(2)
- * alone ends no watch (epoll(7), Q6). */
+/* Hear no more of fd; a watch for nothing would still be told of its end.  Close
+ * it as well: while another process has it too, close(2) alone ends no watch
+ * (epoll(7), Q6). */
+void hub_ignore(struct hub *hub, int fd);
 void hub_unwatch(struct hub *hub, int fd);
 
 /* Serve a worker over its end of a stream pair, which is the hub's from here

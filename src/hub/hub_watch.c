@@ -19,8 +19,14 @@ hub_rewatch(struct hub *hub, struct hub_watch *watch, int fd, uint32_t events)
 }
 
 void
-hub_unwatch(struct hub *hub, int fd)
+hub_ignore(struct hub *hub, int fd)
 {
 	epoll_ctl(hub->epoll, EPOLL_CTL_DEL, fd, NULL);
+}
+
+void
+hub_unwatch(struct hub *hub, int fd)
+{
+	hub_ignore(hub, fd);
 	close(fd);
 }

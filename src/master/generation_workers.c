@@ -111,7 +111,7 @@ fork_worker(struct generation *g)
 		    .listeners = set->fds, .protocols = set->protocols,
 		    .nlisteners = set->n,
 		    .exchange = { set->exchange[0], set->exchange[1] },
-		    .door = g->hub->door[1],
+		    .door = hub_process_entrance(g->hub),
 		    .shared = g->shares.fds, .nshared = g->shares.declared.n,
 		    .sinks = sinks, .shut = generation_on_trial(g->state),
 		    .setup = g->setup == SETUP_DUE,

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -148,6 +149,28 @@ hub_process_close(struct hub_process *p, const void *arg)
 		free_process(p);
 }
 
+/* Whoever has an end can shut the pair down, also for those that come later. */
+static bool
+is_shut(const int door[2])
+{
+	struct pollfd p = { door[0], POLLRDHUP, 0 };
+
+	return poll(&p, 1, 0) == 1;
+}
+
+int
+hub_process_entrance(struct hub_process *p)
+{
+	int door[2];
+
+	if (is_shut(p->door) && fd_pair(door) == 0) {
+		fd_leave_pair(p->door);
+		memcpy(p->door, door, sizeof(door));
+		p->outdated = any_lives(p);
+	}
+	return p->door[1];
+}
+
 void
 hub_process_need(struct hub_process *p, bool known)
 {
@@ -279,6 +302,7 @@ static void
 start(struct hub_process *p, const struct hub_process_order *order,
     int64_t now)
 {
+	hub_process_entrance(p);
 	p->outdated = false;
 	p->version = HUB_VERSION;
 	if (provide(p) == 0 && fork_one(p, order, serving(p), -1) == 0) {
@@ -315,6 +339,7 @@ start_heir(struct hub_process *p, const struct hub_process_order *order)
 	int pair[2] = { -1, -1 };
 	bool good;
 
+	hub_process_entrance(p);
 	p->outdated = false;
 	good = fd_pair(pair) == 0 &&
 	    channel_send_heir(serving(p)->channel, pair[1]) == 0 &&

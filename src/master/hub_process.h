@@ -61,6 +61,10 @@ struct hub_process *hub_process_open(struct hub_process *other);
 /* Give it up; arg as in the orders of that generation. */
 void hub_process_close(struct hub_process *p, const void *arg);
 
+/* Where workers knock that are forked now.  A door that a worker has shut down is
+ * made anew, and the process that hears at it is outdated. */
+int hub_process_entrance(struct hub_process *p);
+
 /* The generation that serves from now on has an application with WebSockets, or
  * has not; it is configured so. */
 void hub_process_need(struct hub_process *p, bool known);

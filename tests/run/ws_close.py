@@ -204,12 +204,18 @@ def stopped_in_a_hurry():
 
 @test
 def master_killed():
-    """the hub sees that its master is gone: 1012, come again"""
-    with WsDaemon() as other:
-        with other.ws() as ws:
-            other.kill(signal.SIGKILL)
-            other.wait_exit()
+    """the hub sees that its master is gone: 1012, come again; until it has told
+    all it sleeps"""
+    with WsDaemon(websocket={"drain": "2s"}) as other:
+        sockets = [other.ws() for _ in range(8)]
+        hub = other.hub()
+        before, used = cpu(hub), 0
+        other.kill(signal.SIGKILL)
+        other.wait_exit()
+        for ws in sockets:
             equal(ws.failed(), (1012, "end"))
+            used = max(used, cpu(hub) - before)
+        assert used < 0.3, used
         until(lambda: not session(other.pid), "nobody stays")
         other.destroy()
 

@@ -246,6 +246,40 @@ def connection_to_the_hub_closed():
 
 
 @test
+def door_shut_down():
+    """a worker shuts down the door by which workers come to the hub: the log
+    says so, another hub takes over at another one, nobody spins, no socket
+    closes; a worker that finds no door makes room for one that does"""
+    d = Upgrading(app=FPM, workers={"mode": "static", "max": 1})
+    hostile = os.path.join(BUILD, "tests", "hostile", "hostile.so")
+    with crowd(d, 3) as c:
+        d.expect("lost its connection to its hub", "exited with code",
+                 "killed by signal 9")
+        mark, (old,), hub = d.log_mark(), d.workers(), d.hub()
+        _, (*_, door) = seqpackets(d, old)
+        c.sockets[0].send("lua assert(package.loadlib(%r, 'luaopen_hostile'))"
+                          "().shut(%d)" % (hostile, door))
+        d.wait_log("a worker has shut down the door", mark)
+        heir = d.new_hub(hub)
+        c.check("the same worker")
+        used = cpu(heir)
+        lasts(0.5)
+        assert cpu(heir) - used < 0.2, cpu(heir) - used
+        kill(heir, signal.SIGKILL)
+        for ws in c.sockets:
+            assert ws.event()[0] in ("end", "reset")
+        c.sockets.clear()
+
+        def again():
+            with contextlib.suppress(Refused, OSError, EOFError):
+                with d.ws() as ws:
+                    return ws.ask("x") == "x"
+        until(again, "sockets open again")
+        d.wait_log("has lost its connection to its hub", mark)
+        assert old not in d.workers()
+
+
+@test
 def hub_killed():
     """the hub killed: its sockets end, HTTP does not notice, and clients can
     come again at once"""

@@ -36,7 +36,8 @@ static struct {
 	int fd;	     /* -1: not connected */
 	dev_t device; /* by which the application's hands are seen on it */
 	ino_t inode;
-	bool lost; /* it has closed it, or put something else in its place */
+	bool lost; /* it has closed it, or put something else in its place, or
+		      there is no way to the hub any more */
 	int64_t knock; /* clock_ms() at which to knock again, 0: never */
 	int64_t knocked; /* clock_ms() at which it did */
 	struct hub_claim *claim;
@@ -202,6 +203,7 @@ knock(void)
 		self.knock = 0;
 		self.knocked = clock_ms();
 	} else {
+		self.lost |= errno == EPIPE; /* the door was shut down */
 		close(pair[1]);
 	}
 	close(pair[0]);

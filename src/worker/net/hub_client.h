@@ -25,7 +25,7 @@ void hub_client_open(void);
 bool hub_client_takes(void);
 
 /* From any thread: false if the application has closed the connection to the
- * hub, or has put something else in its place. */
+ * hub, or has put something else in its place, or if the door was shut down. */
 bool hub_client_is_whole(void);
 
 /* clock_ms() at which hub_client_tick is due, -1: never.  It knocks again if

@@ -92,6 +92,17 @@ starved(void *arg)
 
 /* ---- what it hears --------------------------------------------------------------- */
 
+/* Whoever has the door can shut it down for all: then it is readable for ever.
+ * The process that takes the place of this one gets another. */
+static void
+lose_door(void)
+{
+	log_warning("a worker has shut down the door by which workers come to "
+	    "the process of WebSockets: another takes its place");
+	hub_ignore(self.hub, self.args->door);
+	worker_say(self.args, WORD_REPLACE);
+}
+
 /* A worker knocks with its end of a pair; a client of the control socket comes
  * with its line. */
 static void
@@ -102,8 +113,9 @@ hear_door(struct hub *hub, struct hub_watch *watch, uint32_t events)
 	int fd;
 
 	(void)watch;
-	(void)events;
 	n = fd_receive(self.args->door, &fd, text, sizeof(text));
+	if (n == 0 && fd == -1 && (events & (EPOLLRDHUP | EPOLLHUP)) != 0)
+		lose_door();
 	if (n == -1 || fd == -1)
 		return;
 	if ((size_t)n > strlen(HUB_PUBLISHES) &&
@@ -160,7 +172,7 @@ watch(struct hub_watch *watch, int fd,
     void (*ready)(struct hub *, struct hub_watch *, uint32_t))
 {
 	watch->ready = ready;
-	if (hub_watch(self.hub, watch, fd, EPOLLIN) == -1)
+	if (hub_watch(self.hub, watch, fd, EPOLLIN | EPOLLRDHUP) == -1)
 		fail("cannot wait for events");
 }
 
@@ -199,7 +211,6 @@ hear_channel(struct hub *hub, struct hub_watch *watch, uint32_t events)
 	int told = -1;
 	enum channel_message message;
 
-	(void)hub;
 	(void)watch;
 	(void)events;
 	message = channel_receive(self.args->channel, self.args->sinks, &told);
@@ -212,7 +223,7 @@ hear_channel(struct hub *hub, struct hub_watch *watch, uint32_t events)
 	if (message != CHANNEL_CLOSED || self.orphaned)
 		return;
 	self.orphaned = true;
-	hub_rewatch(self.hub, watch, self.args->channel, 0);
+	hub_ignore(hub, self.args->channel);
 	leave(WS_CODE_RESTART, w->drain);
 }
 
