@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sysexits.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -228,6 +228,19 @@ pidfile_close(int fd, const char *path)
 		unlinkat(dir, name, 0);
 	fd_close(&dir);
 	close(fd);
+}
+
+/* ---- its terminal -------------------------------------------------------- */
+
+bool
+daemon_is_hung_up(void)
+{
+	struct termios unused;
+
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (tcgetattr(fd, &unused) == -1 && errno == EIO)
+			return true;
+	return false;
 }
 
 /* ---- detaching ----------------------------------------------------------- */

@@ -7,6 +7,8 @@
  * daemon has come up.  Runs in the master.
  */
 
+#include <stdbool.h>
+
 #include "base/why.h"
 
 /*
@@ -41,6 +43,9 @@ void pidfile_close(int fd, const char *path);
  * open; or -1 with errno.
  */
 int daemon_detach(void);
+
+/* True if the process was started at a terminal that has gone since. */
+bool daemon_is_hung_up(void);
 
 /* Point stdin, stdout and stderr at /dev/null, for a daemon that is up and logs
  * elsewhere. */

@@ -212,13 +212,21 @@ reopen_logs(void)
 	return result;
 }
 
+/* Who has no configuration to be read again, and a terminal that was closed, was
+ * started by somebody who has left. */
+static bool
+is_forsaken(void)
+{
+	return self.options->file == NULL && daemon_is_hung_up();
+}
+
 static void
 signalled(void *arg, int signo)
 {
 	(void)arg;
 	switch (signo) {
 	case SIGHUP:
-		event(EVENT_HUP);
+		event(is_forsaken() ? EVENT_TERM : EVENT_HUP);
 		break;
 	case SIGTERM:
 	case SIGQUIT:

@@ -5,6 +5,7 @@ until Ctrl-C."""
 import ctypes
 import fcntl
 import os
+import pty
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
@@ -66,6 +67,34 @@ def ctrl_c():
         Conn(ADDRESS).close()
         raise AssertionError("somebody listens")
     d.destroy()
+
+
+@test
+def terminal_closed():
+    """the terminal is closed, which is told by HUP: it ends as well; one with a
+    configuration stays, as a daemon does"""
+    for args, stays in ((USER, False), (("--dev", *USER), False),
+                        (("-c",), True)):
+        d = Daemon(listen=ADDRESS)
+        d.sockets = set()
+        d.write_conf()
+        ours, theirs = pty.openpty()
+        p = subprocess.Popen([LUA_FPM, *args, d.file if stays else
+                              d.dir + "/app.lua"], stdin=theirs,
+                             stdout=theirs, stderr=theirs,
+                             start_new_session=True)
+        os.close(theirs)
+        said = b""
+        while b"ready: 1 of 1" not in said:
+            said += os.read(ours, 4096)
+        os.close(ours)
+        os.kill(p.pid, signal.SIGHUP)
+        if stays:
+            equal(fetch(ADDRESS).body, b"hello")
+            p.terminate()
+        equal(p.wait(PATIENCE), 0)
+        equal(session(p.pid), [])
+        d.destroy()
 
 
 @test
