@@ -162,7 +162,15 @@ ws_origin_is_valid(const char *item)
 {
 	struct place place;
 
-	return strcmp(item, "*") == 0 || split_item(item, &place);
+	if (strcmp(item, "*") == 0)
+		return true;
+	if (!split_item(item, &place) || is_like(&place.host, "null", 4))
+		return false;
+	for (size_t i = 0; i < place.host.len; i++)
+		if (place.host.data[i] == '*' && (i > 0 ||
+		    place.host.len < 3 || place.host.data[1] != '.'))
+			return false;
+	return true;
 }
 
 /* What is no origin ("null", for one) is allowed by "*" alone. */
