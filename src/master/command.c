@@ -401,7 +401,9 @@ run_publish(struct control_client *client, char **word)
 	int door;
 
 	if (g == NULL) {
-		control_answerf(client, false, "is not in service");
+		control_answerf(client, false, "%s",
+		    conf_find(self.world->pools->sources->conf, word[1]) ==
+		    NULL ? "there is no such pool" : "is not in service");
 		return;
 	}
 	snprintf(line, sizeof(line), "%s %s %s", word[0], word[2], word[3]);

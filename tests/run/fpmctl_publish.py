@@ -178,7 +178,7 @@ def slow_reader():
 
 @test
 def no_hub():
-    """an application without WebSockets; a pool out of service"""
+    """an application without WebSockets; a pool out of service, or none"""
     with with_control(WsDaemon(app=PLAIN)) as other:
         equal(publish("www", "a", "x", daemon=other), refused(
             "pool www: its application has no WebSockets"))
@@ -186,6 +186,8 @@ def no_hub():
                    program=LUA_FPMCTL)[0], 0)
         equal(publish("www", "a", "x", daemon=other), refused(
             "pool www: is not in service"))
+        equal(publish("ww", "a", "x", daemon=other), refused(
+            "pool ww: there is no such pool"))
 
 
 @test
