@@ -74,8 +74,8 @@ end
 function pages.home(worker, message)
     return page("Lua behind a web server", "/", worker, html([[
 <p class="lead">This page was made by a Lua table with a function in it,
-<code>accept(env)</code>. A web server sent the request over FastCGI; a pool of
-workers, kept by lua-fpm, shares the work.</p>
+<code>accept(env)</code>. The request came over HTTP, or from a web server over
+FastCGI; a pool of workers, kept by lua-fpm, shares the work.</p>
 <section aria-labelledby="words">
 <h2 id="words">Words from a file</h2>
 <blockquote><p>{text}</p></blockquote>

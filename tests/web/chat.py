@@ -276,7 +276,6 @@ def over_fastcgi():
     live; what is sent is in the other page once it is reloaded, and at once
     where there are WebSockets"""
     with Nginx(d.address()) as n:
-        if os.environ.get("DBG"): input("%d" % n.port)
         grace.open("http://127.0.0.1:%d/chat" % n.port)
         shows(grace, "#state", "Not live")
         shows(grace, "#why", "comes over FastCGI")
