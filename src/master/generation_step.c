@@ -93,7 +93,7 @@ tell_fullness(struct generation *g, const struct pm_view *view)
 static int64_t
 turn_away(struct generation *g, const struct pm_view *view)
 {
-	int64_t limit = g->conf->timeouts.queue, since;
+	int64_t limit = g->conf->timeouts.queue, since = view->now;
 	int64_t apart = limit / QUEUE_AGE_PARTS;
 
 	if (limit == 0 ||

@@ -9,7 +9,7 @@
 #include "worker/serve/response.h"
 
 static struct request request;
-static struct param uri = { "REQUEST_URI", NULL, 11, 0 };
+static struct param uri = { .name = "REQUEST_URI", .name_len = 11 };
 static struct conn *conn;
 
 static int

@@ -132,8 +132,9 @@ static inline void
 set_param_bytes(const char *name, const char *value, size_t value_len)
 {
 	ck_assert_uint_lt(client.nparams, 64);
-	client.params[client.nparams++] = (struct param) { name, value,
-		strlen(name), value_len };
+	client.params[client.nparams++] = (struct param) {
+		.name = name, .value = value, .name_len = strlen(name),
+		.value_len = value_len };
 }
 
 static inline void

@@ -68,7 +68,8 @@ START_TEST(joins_thousands_at_once)
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		params[i] = (struct param) { "HTTP_X", "value", 6, 5 };
+		params[i] = (struct param) { .name = "HTTP_X",
+			.value = "value", .name_len = 6, .value_len = 5 };
 	load_accept("return {}, #env.HTTP_X");
 	lua_app_serve(scene.app, &r);
 	ck_assert_ptr_nonnull(strstr(buf_string(&client.out), "1399998"));
@@ -166,6 +167,28 @@ START_TEST(remembers_no_other_request)
 		set_param_bytes("Z", "zz", (size_t)i % 3);
 		snprintf(expected, sizeof(expected), "A=%s;%s=%s;Z=%.*s;",
 		    i % 2 == 0 ? "one" : "two", name, value, i % 3, "zz");
+		ck_assert_str_eq(serve_body(), expected);
+	}
+}
+END_TEST
+
+/* The same with texts that are told to be constant: the same place has now one
+ * of them, now another, now one that only reads the same. */
+START_TEST(remembers_constants)
+{
+	static const char *const texts[] = { "one", "two", "", "three" };
+	char copy[8], expected[40];
+
+	load_accept("collectgarbage() " PAIRS);
+	for (int i = 0; i < 60; i++) {
+		const char *text = texts[i * i % 7 % 4];
+
+		snprintf(copy, sizeof(copy), "%s", text);
+		new_request();
+		set_param("A", i % 3 == 0 ? copy : text);
+		client.params[client.nparams - 1].constant_name = i % 5 != 0;
+		client.params[client.nparams - 1].constant_value = i % 3 != 0;
+		snprintf(expected, sizeof(expected), "A=%s;", text);
 		ck_assert_str_eq(serve_body(), expected);
 	}
 }
@@ -395,6 +418,7 @@ parameter_tests(void)
 	tcase_add_test(t, forgets_what_is_withheld);
 	tcase_add_test(t, keeps_every_byte_of_a_parameter);
 	tcase_add_test(t, remembers_no_other_request);
+	tcase_add_test(t, remembers_constants);
 	tcase_add_test(t, finds_every_repeat);
 	return t;
 }

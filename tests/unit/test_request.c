@@ -11,8 +11,10 @@ static struct request request = { .params = params };
 static bool
 takes_bytes(const char *value, size_t len)
 {
-	params[0] = (struct param) { "A", "a", 1, 1 };
-	params[1] = (struct param) { "X_ID", value, 4, len };
+	params[0] = (struct param) { .name = "A", .value = "a",
+		.name_len = 1, .value_len = 1 };
+	params[1] = (struct param) { .name = "X_ID", .value = value,
+		.name_len = 4, .value_len = len };
 	request.nparams = 2;
 	request_id_init("X_ID");
 	request_identify(&request);

@@ -155,7 +155,8 @@ replaces(const struct split *split, const struct param *p)
 }
 
 #define OWN(text, from, n) \
-	(struct param){ text, from, sizeof(text) - 1, n }
+	(struct param){ .name = text, .value = from, \
+		.name_len = sizeof(text) - 1, .value_len = n }
 
 static void
 divide(const struct request *request, const struct script *script,
@@ -220,7 +221,7 @@ static bool
 is_handed_on(const char *item, const struct split *split, size_t nsorted)
 {
 	size_t n = strcspn(item, "=");
-	const struct param p = { item, "", n, 0 };
+	const struct param p = { .name = item, .value = "", .name_len = n };
 
 	if (item[n] != '=' || n == 0 || strncmp(item, "HTTP", 4) == 0)
 		return false;

@@ -29,6 +29,8 @@ struct param { /* neither is terminated; either may hold any byte */
 	const char *value;
 	size_t name_len;
 	size_t value_len;
+	bool constant_name; /* part of the program: one address, one text */
+	bool constant_value;
 };
 
 struct request_ops {

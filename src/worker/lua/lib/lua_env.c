@@ -90,7 +90,7 @@ add_param(struct lua_req *req, lua_State *L, int env, size_t i)
 	const struct param *p = &req->request->params[i];
 	int repeats = env + 1, memo = env + 2;
 	bool repeat = is_repeat(req, L, env, i, lua_memo_push(&req->memo, L,
-	    memo, 2 * i, p->name, p->name_len));
+	    memo, 2 * i, p->name, p->name_len, p->constant_name));
 
 	/* The name is in the memo even so: those of the places after it are
 	 * compared with it. */
@@ -102,7 +102,8 @@ add_param(struct lua_req *req, lua_State *L, int env, size_t i)
 		add_repeat(L, repeats, p);
 		return;
 	}
-	lua_memo_push(&req->memo, L, memo, 2 * i + 1, p->value, p->value_len);
+	lua_memo_push(&req->memo, L, memo, 2 * i + 1, p->value, p->value_len,
+	    p->constant_value);
 	lua_rawset(L, env);
 }
 

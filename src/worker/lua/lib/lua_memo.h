@@ -9,6 +9,7 @@
  */
 
 #include <lua.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@ struct lua_memo { /* all zero: empty */
 	struct lua_memo_place {
 		const char *text; /* Lua's own, kept alive by a table */
 		size_t len;
+		const char *constant; /* whose copy it is, or NULL */
 		unsigned learned; /* how often it has changed */
 	} place[LUA_MEMO_PLACES];
 };
@@ -37,23 +39,31 @@ enum lua_memo_found {
 
 /* lua_memo_push of what is not in its place. */
 enum lua_memo_found lua_memo_learn(struct lua_memo *memo, lua_State *L,
-    int table, size_t i, const char *text, size_t n);
+    int table, size_t i, const char *text, size_t n, bool constant);
+
+static inline bool
+lua_memo_has(const struct lua_memo_place *place, const char *text, size_t n,
+    bool constant)
+{
+	if (constant && place->constant == text)
+		return true;
+	return place->text != NULL && place->len == n &&
+	    memcmp(place->text, text, n) == 0;
+}
 
 /* Push n bytes as a string, as lua_pushlstring does; `table` is the index of
- * the table, any place i >= 0 will do.  Raises if memory runs out. */
+ * the table, any place i >= 0 will do.  constant: what stands at this address
+ * never changes, and needs no comparison.  Raises if memory runs out. */
 static inline enum lua_memo_found
 lua_memo_push(struct lua_memo *memo, lua_State *L, int table, size_t i,
-    const char *text, size_t n)
+    const char *text, size_t n, bool constant)
 {
-	const struct lua_memo_place *place = i < LUA_MEMO_PLACES ?
-	    &memo->place[i] : NULL;
-
-	if (place != NULL && place->text != NULL && place->len == n &&
-	    memcmp(place->text, text, n) == 0) {
+	if (i < LUA_MEMO_PLACES &&
+	    lua_memo_has(&memo->place[i], text, n, constant)) {
 		lua_rawgeti(L, table, (lua_Integer)i + 1);
 		return LUA_MEMO_SAME;
 	}
-	return lua_memo_learn(memo, L, table, i, text, n);
+	return lua_memo_learn(memo, L, table, i, text, n, constant);
 }
 
 #endif

@@ -82,7 +82,8 @@ was_aborted(struct request *request)
 static struct param
 text_param(const char *name, const char *text)
 {
-	return (struct param){ name, text, strlen(name), strlen(text) };
+	return (struct param){ .name = name, .value = text,
+		.name_len = strlen(name), .value_len = strlen(text) };
 }
 
 void

@@ -297,7 +297,7 @@ send_to(lua_State *L)
 	uint64_t id;
 
 	if (!hub_id_read(text, len, &id))
-		luaL_argerror(L, 1, "is no id of a socket");
+		return luaL_argerror(L, 1, "is no id of a socket");
 	kind = check_data(L, 2, &data);
 	return say_part(L, id, HUB_SEND, kind, 0, &data);
 }

@@ -345,9 +345,11 @@ params_parse(struct fcgi_request *r)
 			return -1;
 		if (n == r->params_cap && params_grow(r) == -1)
 			return -1;
-		r->params[n++] = (struct param) { (const char *)pair.name,
-			(const char *)pair.value, pair.name_len,
-			pair.value_len };
+		r->params[n++] = (struct param) {
+			.name = (const char *)pair.name,
+			.value = (const char *)pair.value,
+			.name_len = pair.name_len,
+			.value_len = pair.value_len };
 	}
 	r->base.params = r->params;
 	r->base.nparams = n;

@@ -44,13 +44,28 @@ add(struct http_env *env, const char *name, size_t name_len,
 {
 	struct param *p = &env->params[env->n++];
 
-	*p = (struct param) { name, value.data, name_len, value.len };
+	*p = (struct param) { .name = name, .value = value.data,
+		.name_len = name_len, .value_len = value.len };
 	return p;
 }
 
-/* The name and the value are constants. */
+static struct param *
+add_named(struct http_env *env, const char *name, size_t name_len,
+    struct http_span value, bool constant)
+{
+	struct param *p = add(env, name, name_len, value);
+
+	p->constant_name = true;
+	p->constant_value = constant;
+	return p;
+}
+
+/* The name is a constant, and so is a TEXT. */
 #define TEXT_OF(text) ((struct http_span) { text, sizeof(text) - 1 })
-#define ADD(env, name, value) add(env, name, sizeof(name) - 1, value)
+#define ADD(env, name, value) \
+	add_named(env, name, sizeof(name) - 1, value, false)
+#define ADD_TEXT(env, name, text) \
+	add_named(env, name, sizeof(name) - 1, TEXT_OF(text), true)
 #define ADD_KNOWN(env, which, name, value) \
 	((env)->known[which] = ADD(env, name, value))
 
@@ -154,22 +169,26 @@ add_fixed(struct http_env *env, const struct http_facts *facts)
 	if (facts->root != NULL)
 		ADD(env, "DOCUMENT_ROOT", ((struct http_span) { facts->root,
 		    strlen(facts->root) }));
-	ADD(env, "SERVER_PROTOCOL", facts->minor == 0 ? TEXT_OF("HTTP/1.0") :
-	    TEXT_OF("HTTP/1.1"));
-	ADD(env, "REQUEST_SCHEME", facts->https ? TEXT_OF("https") :
-	    TEXT_OF("http"));
-	if (facts->https)
-		ADD(env, "HTTPS", TEXT_OF("on"));
-	ADD(env, "GATEWAY_INTERFACE", TEXT_OF("CGI/1.1"));
-	ADD(env, "SERVER_SOFTWARE", TEXT_OF("lua-fpm/" PACKAGE_VERSION));
+	if (facts->minor == 0)
+		ADD_TEXT(env, "SERVER_PROTOCOL", "HTTP/1.0");
+	else
+		ADD_TEXT(env, "SERVER_PROTOCOL", "HTTP/1.1");
+	if (facts->https) {
+		ADD_TEXT(env, "REQUEST_SCHEME", "https");
+		ADD_TEXT(env, "HTTPS", "on");
+	} else {
+		ADD_TEXT(env, "REQUEST_SCHEME", "http");
+	}
+	ADD_TEXT(env, "GATEWAY_INTERFACE", "CGI/1.1");
+	ADD_TEXT(env, "SERVER_SOFTWARE", "lua-fpm/" PACKAGE_VERSION);
 	ADD_KNOWN(env, PARAM_REMOTE_ADDR, "REMOTE_ADDR",
 	    address_of(env, facts->client));
 	ADD(env, "REMOTE_PORT", port_of(env, facts->client));
-	ADD_KNOWN(env, PARAM_REMOTE_USER, "REMOTE_USER", TEXT_OF(""));
+	env->known[PARAM_REMOTE_USER] = ADD_TEXT(env, "REMOTE_USER", "");
 	places.address = ADD(env, "SERVER_ADDR", address_of(env, facts->server));
 	ADD(env, "SERVER_PORT", port_of(env, facts->server));
 	places.name = ADD(env, "SERVER_NAME", TEXT_OF(""));
-	ADD(env, "REDIRECT_STATUS", TEXT_OF("200"));
+	ADD_TEXT(env, "REDIRECT_STATUS", "200");
 	return places;
 }
 
@@ -202,6 +221,7 @@ set_value(struct param *p, struct http_span value)
 {
 	p->value = value.data;
 	p->value_len = value.len;
+	p->constant_value = false;
 }
 
 /* Add the fields; `type` is CONTENT_TYPE.  Returns the host. */
