@@ -296,7 +296,8 @@ def what_the_service_asks_for():
     equal(unit_lines("RuntimeDirectoryPreserve"), ["yes"])
     equal(unit_lines("NotifyAccess"), ["main"])
     assert int(unit_lines("WatchdogSec")[0]) >= 10
-    assert int(unit_lines("TimeoutStopSec")[0]) > 30, "timeouts.stop"
+    assert int(unit_lines("TimeoutStopSec")[0]) > 30 + 10 + 5, \
+        "timeouts.stop, websocket.drain, and clients that do not answer"
 
 
 @test
