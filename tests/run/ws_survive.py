@@ -226,6 +226,11 @@ def pair_of(pid):
     return int(fd)
 
 
+def opens(d):
+    with contextlib.suppress(Refused, OSError, EOFError), d.ws() as ws:
+        return ws.ask("x") == "x"
+
+
 @test
 def connection_to_the_hub_closed():
     """an application that closes its worker's connection to the hub: the log
@@ -269,12 +274,7 @@ def door_shut_down():
         for ws in c.sockets:
             assert ws.event()[0] in ("end", "reset")
         c.sockets.clear()
-
-        def again():
-            with contextlib.suppress(Refused, OSError, EOFError):
-                with d.ws() as ws:
-                    return ws.ask("x") == "x"
-        until(again, "sockets open again")
+        until(lambda: opens(d), "sockets open again")
         d.wait_log("has lost its connection to its hub", mark)
         assert old not in d.workers()
 
@@ -293,13 +293,34 @@ def hub_killed():
         status, _, body, sock = d.get(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
         sock.close()
         equal((status, body), (200, b"page /x"))
-
-        def again():
-            with contextlib.suppress(Refused, OSError, EOFError):
-                with d.ws() as ws:
-                    return ws.ask("x") == "x"
-        until(again, "sockets open again")
+        until(lambda: opens(d), "sockets open again")
         assert d.hub() not in (None, hub)
+
+
+@test
+def no_hub():
+    """while there is none, and none can start, an upgrade is soon answered 503
+    with Retry-After, and pages are served"""
+    with Upgrading(app=FPM) as d:
+        d.expect("killed by signal 9")
+        hub = d.hub()
+        d.kill(signal.SIGSTOP)
+        os.kill(hub, signal.SIGKILL)
+
+        def refused():
+            """Who comes at once waits for one that may start."""
+            with dial(d.web, 0.5) as sock, \
+                    contextlib.suppress(TimeoutError):
+                sock.sendall(upgrade_request()[0])
+                return read_head(sock)
+        status, headers, _ = until(refused, "an answer")
+        equal(status, 503)
+        assert int(headers["retry-after"]) > 0, headers
+        status, _, body, sock = d.get(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
+        sock.close()
+        equal((status, body), (200, b"page /x"))
+        d.kill(signal.SIGCONT)
+        until(lambda: opens(d), "sockets open again")
 
 
 @test
