@@ -1352,8 +1352,9 @@ class Server:
 
 
 class Nginx(Server):
-    """nginx in front of a pool's address; keep: connections, True for some;
-    location: more directives there; server: more locations."""
+    """nginx in front of a pool's address, or those of several; keep:
+    connections, True for some; location: more directives there; server: more
+    locations."""
 
     stop_signal = signal.SIGQUIT
 
@@ -1361,9 +1362,10 @@ class Nginx(Server):
         super().__init__(dir or tempfile.mkdtemp(prefix="lua-fpm-nginx-",
                                                  dir="/tmp"))
         os.chmod(self.dir, 0o755)
-        place = where(address)
-        upstream = place if ":" in place else "unix:" + place
-        if speaks(address) == HTTP:
+        addresses = [address] if isinstance(address, str) else address
+        servers = ["server %s%s max_fails=0;" % (
+            "" if ":" in a else "unix:", a) for a in map(where, addresses)]
+        if speaks(addresses[0]) == HTTP:
             passes = "proxy_pass http://fpm; proxy_set_header Host $http_host;"
             keeps = 'proxy_http_version 1.1; proxy_set_header Connection "";'
         else:
@@ -1378,7 +1380,7 @@ error_log %(dir)s/error.log; worker_rlimit_nofile 2048;
 events { worker_connections 1024; }
 http {
     access_log off; %(temp)s
-    upstream fpm { server %(upstream)s; %(pool)s }
+    upstream fpm { %(servers)s %(pool)s }
     server {
         listen 127.0.0.1:%(port)d;
         client_max_body_size 64m;
@@ -1391,7 +1393,7 @@ http {
     }
 }
 """ % {"user": "user %s;" % pool_user() if ROOT else "", "dir": self.dir,
-                "temp": temp, "upstream": upstream, "port": self.port,
+                "temp": temp, "servers": " ".join(servers), "port": self.port,
                 "pool": "keepalive %d;" % (8 if keep is True else keep)
                 if keep else "",
                 "passes": passes, "keep": keeps if keep else "",

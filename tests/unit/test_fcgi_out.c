@@ -187,6 +187,27 @@ START_TEST(errors_are_ended)
 }
 END_TEST
 
+/* An empty record of STDERR comes behind the end of the response. */
+START_TEST(nginx_is_to_close)
+{
+	static const unsigned char extra[] = { FCGI_VERSION_1, FCGI_STDERR,
+		ID >> 8, ID & 0xff, 0, 0, 0, 0 };
+
+	add(FCGI_STDERR, "complaint");
+	out.parts = true;
+	if (_i == 0)
+		ck_assert_int_eq(fcgi_out_end(&out), 0);
+	else
+		ck_assert(fcgi_out_replace(&out, "instead", 7));
+	ck_assert_uint_eq(wire.calls, 1);
+	wire.sent.len -= sizeof(extra);
+	ck_assert_mem_eq(wire.sent.data + wire.sent.len, extra, sizeof(extra));
+	parse();
+	check_stream(FCGI_STDERR, "complaint", _i == 0 ? 9 : 0);
+	ck_assert(got.ended[0] && got.ended[1] == (_i == 0) && got.complete);
+}
+END_TEST
+
 /* What was written goes out; of the streams only STDERR is ended. */
 START_TEST(cut)
 {
@@ -384,6 +405,7 @@ suite(void)
 	tcase_set_timeout(t, 30);
 	tcase_add_test(t, short_one_leaves_at_once);
 	tcase_add_test(t, errors_are_ended);
+	tcase_add_loop_test(t, nginx_is_to_close, 0, 2);
 	tcase_add_loop_test(t, cut, 0, 2);
 	tcase_add_test(t, nothing_at_all);
 	tcase_add_test(t, long_one_is_not_copied);

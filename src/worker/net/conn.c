@@ -542,6 +542,25 @@ conn_expire(int64_t now, void (*late)(struct conn *))
 				expire(&set.queue[i][j], now, late);
 }
 
+static void
+close_silent(struct conn *c)
+{
+	struct conn *next;
+
+	for (; c != NULL; c = next) {
+		next = c->next;
+		if (poller_readable(c->fd, 0) == 0)
+			conn_close(c);
+	}
+}
+
+void
+conn_close_silent(void)
+{
+	for (unsigned i = 0; i < set.limits.nkinds; i++)
+		close_silent(set.queue[i][CONN_IDLE].first);
+}
+
 unsigned
 conn_count(enum conn_state state)
 {

@@ -170,6 +170,9 @@ int64_t conn_next_due(void);
  * CONN_HEAD, CONN_BODY or CONN_FLUSH are for `late` to close or park. */
 void conn_expire(int64_t now, void (*late)(struct conn *));
 
+/* Close the idle connections over which nothing has come. */
+void conn_close_silent(void);
+
 /* How many are parked in a state. */
 unsigned conn_count(enum conn_state state);
 

@@ -365,19 +365,21 @@ idle_patience(void)
 	return half < peers_idle() ? half : peers_idle();
 }
 
-/* A request of an idle peer may be on its way: nobody else tells it that the
- * connection ends. */
 static bool
-hears_idle(int64_t until)
+has_idle(int64_t until)
 {
 	return conn_count(CONN_IDLE) > 0 && clock_ms() < until;
 }
 
-/* Serve until no head is awaited and no peer lingers, or until none of them has
+/*
+ * Serve until no head is awaited and no peer lingers, or until none of them has
  * ended for `patience` ms; and until all bodies have come and all responses are
- * taken. */
+ * taken.  A request of an idle peer may be on its way for some time; then, if
+ * nobody takes connections over (last), they are closed as soon as they are
+ * silent: nobody is to ask while the application is stopped.
+ */
 static void
-finish(void)
+finish(bool last)
 {
 	int64_t patience = self.keeps ? self.args->pool->timeouts.read :
 					LEAVE_PATIENCE;
@@ -390,11 +392,14 @@ finish(void)
 		before = unfinished();
 		if (before > 0 && clock_ms() < until)
 			limit = until;
-		else if (hears_idle(idle))
+		else if (has_idle(idle))
 			limit = idle;
 		else if (on_their_way() > 0)
 			limit = -1;
-		else
+		else if (last && has_idle(idle + LEAVE_PATIENCE)) {
+			conn_close_silent();
+			limit = 0;
+		} else
 			break;
 		turn(limit);
 		if (unfinished() < before)
@@ -450,11 +455,11 @@ leave(void)
 		handoff_give_silent(self.args->exchange[1], LEAVE_PATIENCE);
 	else
 		handoff_give_all(self.args->exchange[1], LEAVE_PATIENCE);
-	finish();
+	finish(!give);
 	if (self.renews && self.told) {
 		self.renews = false;
 		empty_queues();
-		finish();
+		finish(true);
 	}
 	if (give && self.keeps) /* those that were served meanwhile */
 		handoff_give_silent(self.args->exchange[1], LEAVE_PATIENCE);

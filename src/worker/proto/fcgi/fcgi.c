@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "net/fcgi_wire.h"
 #include "worker/net/peer.h"
+#include "worker/net/poller.h"
 #include "worker/process/forked.h"
 #include "worker/proto/fcgi/fcgi_body.h"
 #include "worker/proto/fcgi/fcgi_head.h"
@@ -28,6 +29,7 @@ struct fcgi_request {
 	struct param *params;
 	size_t params_cap;
 	struct fcgi_out out;
+	bool last; /* its response is the last one of its connection */
 };
 
 static struct {
@@ -193,6 +195,37 @@ written(struct fcgi_request *r, int result)
 	return result;
 }
 
+static bool
+is_nginx(const struct fcgi_request *r)
+{
+	static const char name[] = "nginx/";
+	size_t len;
+	const char *software = request_param(&r->base, "SERVER_SOFTWARE",
+	    &len);
+
+	return software != NULL && len >= sizeof(name) - 1 &&
+	    memcmp(software, name, sizeof(name) - 1) == 0;
+}
+
+/*
+ * Before the end of a response is sent which is the last one of its connection.
+ * A web server that keeps connections would send another request between that
+ * and the end of the connection.  Over TCP both arrive together; over a unix
+ * socket they cannot, but nginx can be told to close the connection itself.
+ */
+static void
+part(struct fcgi_request *r)
+{
+	const int on = 1;
+
+	if (r->out.ended || !fcgi_state(r->conn)->keep)
+		return;
+	r->last = true;
+	if (setsockopt(r->conn->fd, IPPROTO_TCP, TCP_CORK, &on,
+	    sizeof(on)) == -1)
+		r->out.parts = is_nginx(r);
+}
+
 static int
 put(struct fcgi_request *r, unsigned type, const struct iovec *piece, int n)
 {
@@ -205,6 +238,8 @@ put(struct fcgi_request *r, unsigned type, const struct iovec *piece, int n)
 	if (r->base.last && type == FCGI_STDOUT) {
 		if (r->base.completes != NULL)
 			r->base.completes(&r->base);
+		if (self.options.ends())
+			part(r);
 		return written(r, fcgi_out_finish(&r->out, type, piece, n));
 	}
 	return written(r, fcgi_out_write(&r->out, type, piece, n));
@@ -294,6 +329,7 @@ fcgi_abandon(struct request *request, int status)
 	    status, response_reason(status));
 	if (!request->head_only)
 		buf_addf(&text, "%s\n", response_reason(status));
+	part(r);
 	if (fcgi_out_replace(&r->out, text.data, text.len)) {
 		request->status = status;
 		request->bytes_out = text.len;
@@ -363,6 +399,7 @@ fcgi_begin(struct conn *c)
 
 	memset(&r->base, 0, sizeof(r->base));
 	r->conn = c;
+	r->last = false;
 	r->base.ops = &fcgi_ops;
 	r->base.role = role_of(fcgi_state(c)->role);
 	r->base.begun = clock_us();
@@ -395,14 +432,13 @@ forget(struct fcgi_request *r)
 	r->params_cap = 0;
 }
 
-/* Let the end of the connection arrive with what is sent before it: a web server
- * that keeps connections would send another request in between. */
-static void
-cork(const struct conn *c)
+/* True if the connection may have another request, or has one already, which its
+ * peer sent before it could know that there would be no other. */
+static bool
+goes_on(const struct fcgi_request *r)
 {
-	const int on = 1;
-
-	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
+	return !r->last || r->out.parts ||
+	    poller_readable(r->conn->fd, 0) == 1;
 }
 
 static enum conn_then
@@ -411,11 +447,10 @@ fcgi_end(struct request *request)
 	struct fcgi_request *r = fcgi_of(request);
 	bool keep = fcgi_state(r->conn)->keep;
 	bool ended, cut = request->app_status != 0 && !r->out.ended;
-	bool last = self.options.ends();
 
 	r->out.status = request->result;
-	if (last)
-		cork(r->conn);
+	if (self.options.ends())
+		part(r);
 	if (!request->aborted)
 		written(r, cut ? fcgi_out_cut(&r->out) :
 				 fcgi_out_end(&r->out));
@@ -425,7 +460,7 @@ fcgi_end(struct request *request)
 		return CONN_THEN_CLOSE;
 	if (!ended)
 		return CONN_THEN_LINGER;
-	return keep && !cut && !last ? CONN_THEN_KEEP : CONN_THEN_CLOSE;
+	return keep && !cut && goes_on(r) ? CONN_THEN_KEEP : CONN_THEN_CLOSE;
 }
 
 static void

@@ -9,7 +9,7 @@
 #include "worker/proto/fcgi/fcgi_peer.h"
 
 #define RECORD_MAX 65528 /* bytes: the most that needs no padding */
-#define END_SIZE   (3 * FCGI_HEADER_LEN + sizeof(FCGI_EndRequestBody))
+#define END_SIZE   (4 * FCGI_HEADER_LEN + sizeof(FCGI_EndRequestBody))
 
 void
 fcgi_out_begin(struct fcgi_out *out, struct conn *conn, unsigned id)
@@ -19,7 +19,7 @@ fcgi_out_begin(struct fcgi_out *out, struct conn *conn, unsigned id)
 	out->record = NULL;
 	gather_clear(&out->gather);
 	out->status = 0;
-	out->output = out->errors = out->ended = false;
+	out->output = out->errors = out->ended = out->parts = false;
 	out->output_sent = out->errors_sent = out->sending = false;
 }
 
@@ -180,6 +180,8 @@ fcgi_out_end(struct fcgi_out *out)
 	put_empty(out, FCGI_STDOUT);
 	fcgi_put_end(gather_take(&out->gather, sizeof(FCGI_EndRequestRecord)), out->id,
 	    out->status, FCGI_REQUEST_COMPLETE);
+	if (out->parts)
+		put_empty(out, FCGI_STDERR);
 	return fcgi_out_send(out);
 }
 
@@ -208,6 +210,8 @@ fcgi_out_replace(struct fcgi_out *out, const void *data, size_t n)
 		fcgi_add_stream(&bytes, FCGI_STDOUT, out->id, data, n);
 		fcgi_add_stream(&bytes, FCGI_STDOUT, out->id, NULL, 0);
 		fcgi_add_end(&bytes, out->id, 1, FCGI_REQUEST_COMPLETE);
+		if (out->parts)
+			fcgi_add_stream(&bytes, FCGI_STDERR, out->id, NULL, 0);
 	} else {
 		fcgi_add_stream(&bytes, FCGI_ABORT_REQUEST, out->id, NULL, 0);
 	}

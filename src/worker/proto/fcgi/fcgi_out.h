@@ -27,6 +27,8 @@ struct fcgi_out {
 	struct gather gather;  /* to be sent */
 	bool output, errors; /* records of STDOUT, of STDERR were made */
 	bool ended;	     /* the last record has been made */
+	bool parts;	     /* nginx is to close the connection: see
+				fcgi_out_end */
 	uint32_t status;     /* the application's, for END_REQUEST */
 	/* Read by the guard of watchdog.h (fcgi_out_replace): */
 	volatile bool output_sent, errors_sent; /* and some may be sent */
@@ -51,8 +53,13 @@ int fcgi_out_send(struct fcgi_out *out);
 int fcgi_out_finish(struct fcgi_out *out, unsigned type,
     const struct iovec *piece, int n);
 
-/* Send the rest, and the records that end the streams and the request, if that
- * has not been done.  Returns as fcgi_out_write. */
+/*
+ * Send the rest, and the records that end the streams and the request, if that
+ * has not been done.  out.parts: an empty record of STDERR follows, for nginx,
+ * which closes a connection that has bytes behind the end of a response, and
+ * takes no notice of them if it has sent another request meanwhile.  Apache would
+ * take them for a sign of life for ever.  Returns as fcgi_out_write.
+ */
 int fcgi_out_end(struct fcgi_out *out);
 
 /*
