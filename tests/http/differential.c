@@ -10,8 +10,9 @@
  * ORACLE is "http-parser", or the name of what COMMAND starts.  Such a program
  * reads cases, each four bytes of length (little endian) and the bytes, and
  * prints a line for each: the lengths of the bodies of the requests it has
- * taken, then "." if more may come, "close" if the connection ends, "!" if it
- * refuses the rest.  Prints what differs and, at the end, counts.
+ * taken, each with "@" and where it ends if that is known, then "." if more may
+ * come, "close" if the connection ends, "!" if it refuses the rest.  Prints what
+ * differs and, at the end, counts.
  */
 
 #include <err.h>
@@ -63,6 +64,7 @@ static const struct {
 	{ "nginx", "they refuse", { "..", "" } },
 	{ "nginx", "they refuse", { "%", "" } },
 	{ "nginx", "they refuse", { "host: .", "" } },
+	{ "nginx", "they refuse", { "host:.", "" } },
 	/* The same in the daemon; and where nobody is there for WebSocket. */
 	{ "lua-fpm", "they refuse", { "..", "" } },
 	{ "lua-fpm", "they refuse", { "%", "" } },
@@ -146,6 +148,7 @@ ask_us(const struct buf *bytes, struct outcome *o)
 static void
 read_outcome(char *line, struct outcome *o)
 {
+	uint64_t length, at;
 	char *word, *end;
 
 	o->n = 0;
@@ -157,8 +160,10 @@ read_outcome(char *line, struct outcome *o)
 		} else if (strcmp(word, "!") == 0) {
 			o->end = REFUSED;
 		} else if (strcmp(word, ".") != 0) {
-			outcome_add(o, strtoull(word, &end, 10),
-			    OUTCOME_UNKNOWN);
+			length = strtoull(word, &end, 10);
+			at = *end == '@' ? strtoull(end + 1, &end, 10) :
+			    OUTCOME_UNKNOWN;
+			outcome_add(o, length, at);
 			if (*end != '\0')
 				errx(2, "not an outcome: %s", word);
 		}
@@ -198,8 +203,11 @@ show(const struct outcome *o)
 {
 	static const char *const ends[] = { ".", "close", "!", "upgrade" };
 
-	for (unsigned i = 0; i < o->n; i++)
+	for (unsigned i = 0; i < o->n; i++) {
 		printf(" %" PRIu64, o->requests[i].length);
+		if (o->requests[i].end != OUTCOME_UNKNOWN)
+			printf("@%" PRIu64, o->requests[i].end);
+	}
 	printf(" %s", ends[o->end]);
 }
 

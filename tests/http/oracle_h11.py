@@ -12,37 +12,38 @@ ANSWER = h11.Response(status_code=404, headers=[("Content-Length", "0")])
 
 def judge(data):
     conn = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 16)
-    lengths = []
+    taken = []
     length = 0
     try:
         conn.receive_data(data)
         while True:
             event = conn.next_event()
             if event in (h11.NEED_DATA, h11.PAUSED):
-                return lengths, "."
+                return taken, "."
             if isinstance(event, h11.Request):
                 length = 0
             elif isinstance(event, h11.Data):
                 length += len(event.data)
             elif isinstance(event, h11.ConnectionClosed):
-                return lengths, "!"
+                return taken, "!"
             elif isinstance(event, h11.EndOfMessage):
-                lengths.append(length)
+                rest, _ = conn.trailing_data
+                taken.append("%d@%d" % (length, len(data) - len(rest)))
                 conn.send(ANSWER)
                 conn.send(h11.EndOfMessage())
                 if conn.our_state is h11.MUST_CLOSE:
-                    return lengths, "close"
+                    return taken, "close"
                 conn.start_next_cycle()
     except h11.RemoteProtocolError:
-        return lengths, "!"
+        return taken, "!"
 
 
 def main():
     stream = sys.stdin.buffer
     while head := stream.read(4):
         data = stream.read(struct.unpack("<I", head)[0])
-        lengths, end = judge(data)
-        print(*lengths, end)
+        taken, end = judge(data)
+        print(*taken, end)
 
 
 main()

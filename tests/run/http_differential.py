@@ -1,20 +1,23 @@
 #!/usr/bin/env python3
 """The judges of HTTP beside http-parser, node's parser, h11 and nginx: what we
-accept is the same to them, in the corpus and, for those that are fast, in cases
-with damage; COUNT in the environment says how many.  And the daemon itself."""
+accept is the same to them, in the corpus and in cases with damage; COUNT in the
+environment says how many, SEED which.  And the daemon itself.  FULL in the
+environment: 10 million for each, others every day."""
 
 import os
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 from harness import *
 
 PROGRAM = os.path.join(BUILD, "tests/http/differential")
-COUNT = int(os.environ.get("COUNT", 100000))
-SEED = os.environ.get("SEED", "1")
-SLOW = COUNT if "COUNT" in os.environ else 3000
+FULL = "FULL" in os.environ
+COUNT = int(os.environ.get("COUNT", 10000000 if FULL else 100000))
+SLOW = COUNT if FULL or "COUNT" in os.environ else 3000
+SEED = os.environ.get("SEED", str(int(time.time() / 86400)) if FULL else "1")
 ORACLES = os.path.join(SRC, "tests/http")
 PYTHON = "/usr/bin/python3"  # which has the system's packages
 APP = """return { accept = function(env)
@@ -27,10 +30,9 @@ end }"""
 
 
 def differential(oracle, count, *command):
-    """Of the first cases; 0 for the corpus alone."""
     done = subprocess.run([PROGRAM, oracle, "0", str(count), SEED, *command],
                           capture_output=True, text=True, errors="replace")
-    diag(done.stdout)
+    diag("seed %s: %s" % (SEED, done.stdout))
     if done.returncode == 77:
         raise Skip(done.stderr.strip())
     equal((done.returncode, done.stderr), (0, ""))
@@ -64,11 +66,14 @@ def nginx():
     """nor does nginx"""
     if not shutil.which("nginx"):
         raise Skip("nginx not found")
-    with Daemon(app=APP) as d, Nginx(d.address(), location="""
+    path = scratch()
+    address = path + "/nginx.sock"
+    with Daemon(app=APP) as d, Nginx(d.address(), keep=True, location="""
             fastcgi_ignore_client_abort on; client_max_body_size 0;
-            lingering_close off;""") as n:
-        differential("nginx", 0, PYTHON, ORACLES + "/oracle_server.py",
-                     str(n.port))
+            lingering_close off; add_header X-Taken $request_length;""",
+            server="listen unix:%s;" % address):
+        differential("nginx", SLOW, PYTHON, ORACLES + "/oracle_server.py",
+                     address)
 
 
 @test
@@ -83,4 +88,4 @@ def daemon():
                      address)
 
 
-run(120, needs=(PROGRAM,), over=FCGI)
+run(10800 if FULL else 120, needs=(PROGRAM,), over=FCGI)
