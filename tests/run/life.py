@@ -270,6 +270,9 @@ def stop_veto():
         other.expect("kill|KILL|stop")
         conn = other.connect()
         equal(conn.ask(keep=True).body, b"0")
+        # Or the answer may be the last one over the connection.
+        until(lambda: process_stat(other.workers()[0])[0] == "S",
+              "the request is over")
         other.kill(signal.SIGTERM)
         other.wait_log("declined")
         conn.send(request(keep=True))
