@@ -121,6 +121,7 @@ fork_worker(struct generation *g)
 
 	if (slot == NULL)
 		return NULL;
+	listen_set_mend(&g->listens, g->conf);
 	order.args.number = generation_number(g, slot);
 	logs_lend(&g->logs, order.args.number, sinks);
 	if (slot_fork(slot, &order, g->options->loop,
@@ -174,6 +175,7 @@ client_came(void *arg, int fd, short revents)
 	(void)fd;
 	(void)revents;
 	listen_set_unwatch(&g->listens); /* one report is enough */
+	listen_set_mend(&g->listens, g->conf);
 	client_waits(g);
 }
 

@@ -3,12 +3,15 @@
 #include <sys/socket.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd_leave.h"
+#include "base/log.h"
 #include "base/user.h"
 
 static struct listener *listeners; /* all of this process */
@@ -133,6 +136,8 @@ listen_get(const struct conf_pool *pool, const char *text, bool leaving,
 			l = find(&address, true);
 		if (l == NULL)
 			l = find(&address, false);
+		if (l != NULL && !leaving)
+			listen_mend(l, pool);
 		if (l == NULL)
 			l = make(sock_place(text), &address, &options, why);
 	}
@@ -143,6 +148,60 @@ listen_get(const struct conf_pool *pool, const char *text, bool leaving,
 	l->users++;
 	l->takers += !leaving;
 	return l;
+}
+
+/* ---- shut down by a worker ----------------------------------------------- */
+
+/* What waits in its queue is let go with the old socket. */
+static int
+bind_again(struct listener *l, const struct conf_pool *pool, struct why *why)
+{
+	struct sock_options options;
+	int fd = -1, old, result;
+
+	sock_file_remove(&l->address);
+	if (options_of(pool, &options, why) == 0)
+		fd = sock_listen(&l->address, &options, why);
+	if (fd == -1)
+		return -1;
+	old = fcntl(l->fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	result = dup3(fd, l->fd, O_CLOEXEC);
+	if (result == -1)
+		why_set(why, "%s", strerror(errno));
+	close(fd);
+	fd_leave(&old, 1);
+	return result == -1 ? -1 : 0;
+}
+
+static int
+listen_again(struct listener *l, const struct conf_pool *pool, struct why *why)
+{
+	int result;
+
+	if (l->address.kind == SOCK_UNIX)
+		return bind_again(l, pool, why);
+	result = listen(l->fd, l->backlog);
+	why_set(why, "%s", result == -1 ? strerror(errno) : "only who has made "
+	    "it can make another");
+	return result == 0 && !sock_is_shut(l->fd) ? 0 : -1;
+}
+
+void
+listen_mend(struct listener *listener, const struct conf_pool *pool)
+{
+	struct why why;
+	bool before = listener->dead;
+
+	if (listener->refused != 0 || !sock_is_shut(listener->fd))
+		return;
+	listener->dead = listen_again(listener, pool, &why) == -1;
+	if (!listener->dead)
+		log_warning("pool %s: a worker has shut down the socket at "
+		    "%s: it listens again", pool->name, listener->place);
+	else if (!before)
+		log_error("pool %s: a worker has shut down the socket at %s, "
+		    "and it cannot listen again: %s", pool->name,
+		    listener->place, why.text);
 }
 
 /* ---- adjusting ----------------------------------------------------------- */

@@ -22,6 +22,7 @@ struct listener {
 	int backlog;
 	bool ends;	/* refuses, and is shut down once its queue is empty */
 	int64_t refused; /* clock_ms() since which it refuses; 0: it does not */
+	bool dead;	/* was shut down by a worker, and cannot be mended */
 	bool acl;	/* its file has an access control list, which
 			   listen_adjust removes if there is to be none */
 	char *place;	/* as configured, without the protocol, which may be
@@ -46,6 +47,12 @@ struct listener {
  */
 struct listener *listen_get(const struct conf_pool *pool, const char *text,
     bool leaving, struct why *why);
+
+/* Who has a listening socket can shut it down for all, and it is then reported
+ * as readable for ever.  If a worker has done so, have the address listen again,
+ * under the same descriptor: TCP is told to, a unix socket is bound anew.  What
+ * becomes of it is logged. */
+void listen_mend(struct listener *listener, const struct conf_pool *pool);
 
 /*
  * A reload comes into force: give the socket the backlog and the rights of that

@@ -168,6 +168,13 @@ listen_set_adjust(struct listen_set *set, const struct conf_pool *conf,
 }
 
 void
+listen_set_mend(struct listen_set *set, const struct conf_pool *conf)
+{
+	for (size_t i = 0; i < set->n && !set->left; i++)
+		listen_mend(set->listeners[i], conf);
+}
+
+void
 listen_set_end(struct listen_set *set)
 {
 	shutdown(set->exchange[1], SHUT_WR);
@@ -216,7 +223,8 @@ listen_set_watch(struct listen_set *set, struct loop *loop,
 		return;
 	set->loop = loop;
 	for (size_t i = 0; i < set->n; i++)
-		loop_watch(loop, set->fds[i], POLLIN, came, arg);
+		if (!set->listeners[i]->dead)
+			loop_watch(loop, set->fds[i], POLLIN, came, arg);
 	if (!set->ended)
 		loop_watch(loop, set->exchange[0], POLLIN, came, arg);
 }

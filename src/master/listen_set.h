@@ -80,6 +80,9 @@ int listen_set_bind(struct listen_set *set, const struct conf_pool *conf,
 int listen_set_adjust(struct listen_set *set, const struct conf_pool *conf,
     struct why *why);
 
+/* listen_mend for all its listeners. */
+void listen_set_mend(struct listen_set *set, const struct conf_pool *conf);
+
 /* Shut the exchange down: no generation comes after this one, so nothing may be
  * handed on any more. */
 void listen_set_end(struct listen_set *set);

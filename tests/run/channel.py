@@ -217,4 +217,79 @@ def exchange():
         assert "exchange" not in d.read_log(mark)
 
 
+def listener_of(pid, path):
+    with open("/proc/net/unix") as f:
+        links = {"socket:[%s]" % line.split()[6] for line in f
+                 if line.split()[-1] == path and line.split()[5] == "01"}
+    return next(fd for fd, link in fds(pid) if link in links)
+
+
+@test
+def listener():
+    """a pool's listening socket, shut down: that is said, the address listens
+    again, the worker makes room for one that hears there; nobody spins, and a
+    pool without a worker, whose socket the master watches, serves as well"""
+    for workers in (ONE, {"mode": "ondemand", "max": 2,
+                          "idle_timeout": "500ms"}):
+        with two(workers=workers) as d:
+            before, old = os.stat(d.dir + "/a.sock"), []
+
+            def shut():
+                """An idle worker may leave meanwhile."""
+                d.fetch("a")
+                with contextlib.suppress(IndexError, StopIteration):
+                    old[:] = d.workers("a")
+                    return attack(d, "shut(%d)" % listener_of(
+                        old[0], d.dir + "/a.sock"))
+            equal(until(shut, "a worker is there"), "true")
+            d.wait_log("pool a: a worker has shut down the socket at .*a.sock: "
+                       "it listens again")
+            if workers != ONE:
+                until(lambda: not d.workers("a"), "nobody is idle")
+            used = cpu(d.pid)
+            lasts(0.5)
+            assert cpu(d.pid) - used < 0.2, cpu(d.pid) - used
+            for _ in range(3):
+                equal(d.fetch("a").body, b"hello")
+            assert not set(old) & set(d.workers("a")), old
+            after = os.stat(d.dir + "/a.sock")
+            equal((after.st_mode, after.st_uid), (before.st_mode, before.st_uid))
+            equal(len(re.findall("it listens again", d.read_log())), 1)
+            equal(d.fetch("b").body, b"hello")
+
+
+@test
+def inherited_listener():
+    """one that was passed at the start, and that nobody here can make anew: it
+    is said, and nobody spins or is replaced again and again for it"""
+    for workers in (ONE, {"mode": "ondemand", "max": 2,
+                          "idle_timeout": "500ms"}):
+        with socket.socket(socket.AF_UNIX) as s:
+            place = scratch()
+            os.chmod(place, 0o755)
+            s.bind(place + "/s")
+            os.chmod(place + "/s", 0o666)
+            s.listen()
+            d = two(workers=workers,
+                    listen=["fd:%d" % s.fileno(), "http:" + place + "/own"])
+            os.chmod(place, 0o777)
+            d.sockets.add(place + "/own")
+            d.expect("it cannot listen again")
+            d.start(pass_fds=[s.fileno()])
+            equal(fetch(place + "/s", lua=LOAD % (d.dir + "/hostile.so") +
+                        "return text(tostring(hostile.shut(%d)))" %
+                        s.fileno()).body, b"true")
+            d.wait_log("error .*a worker has shut down the socket at fd:.* "
+                       "cannot listen again: only who has made it")
+            equal(fetch("http:" + place + "/own").body, b"hello")
+            before, used = status(d, "a")["forks"], cpu(d.pid)
+            lasts(0.5)
+            assert cpu(d.pid) - used < 0.2, cpu(d.pid) - used
+            assert status(d, "a")["forks"] - before <= 1
+            equal(fetch("http:" + place + "/own").body, b"hello")
+            equal(d.fetch("b").body, b"hello")
+            d.stop()
+            shutil.rmtree(place)
+
+
 run(240)

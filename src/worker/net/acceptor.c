@@ -54,8 +54,9 @@ attend(void)
 	int result = 0;
 
 	for (size_t i = 0; i < b->nlisteners; i++)
-		result |= poller_add(self.wait_set, b->listeners[i],
-		    self.key + 1 + i, true);
+		if (!sock_is_shut(b->listeners[i]))
+			result |= poller_add(self.wait_set, b->listeners[i],
+			    self.key + 1 + i, true);
 	if (b->exchange[0] != -1 && !self.ended)
 		result |= poller_add(self.wait_set, b->exchange[0], self.key,
 		    true);
@@ -194,10 +195,16 @@ acceptor_failed(void)
 		rest();
 }
 
+/* The master shuts down what it has told its workers to leave. */
 void
 acceptor_lose(int listener)
 {
 	poller_remove(self.wait_set, listener);
+	if (is_leaving())
+		return;
+	log_warning("a socket where it listens has been shut down: another "
+	    "worker takes the place of this one");
+	worker_say(self.args, WORD_REPLACE);
 }
 
 void

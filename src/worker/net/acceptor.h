@@ -55,7 +55,8 @@ bool acceptor_admits(void);
 void acceptor_failed(void);
 
 /* This listener (a descriptor) was shut down and would be readable for ever:
- * no longer wait for it. */
+ * no longer wait for it, and ask for a successor, which will have one that is
+ * whole. */
 void acceptor_lose(int listener);
 
 /* Accepting a connection succeeded: log that, if a failure was logged. */

@@ -802,7 +802,10 @@ serve_accept(size_t listener)
 	for (int i = 0; i < BURST_MAX && acceptor_admits(); i++) {
 		fd = accept_one(listener);
 		if (fd == -1) {
-			if (errno == EINVAL) /* it has been shut down */
+			/* It has been shut down: a unix socket says so only
+			 * to poll(2). */
+			if (errno == EINVAL || (i == 0 && errno == EAGAIN &&
+				sock_is_shut(self.args->listeners[listener])))
 				acceptor_lose(self.args->listeners[listener]);
 			else
 				acceptor_failed();
