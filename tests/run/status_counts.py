@@ -163,10 +163,11 @@ def backoff():
             idle = [w["pid"] for w in s["processes"] if w["state"] == "Idle"]
             if s["backoff"]["state"] == "none" and idle:
                 os.kill(idle[0], signal.SIGKILL)
-            return s["backoff"]["state"] == "waiting" and s["backoff"]
+            return s["backoff"]["seconds"] > 0 and s["backoff"]
 
         got = until(waits, "it waits")
-        assert 0 < got["seconds"] <= 30 and got["failures"] > 0, got
+        assert got["state"] == "waiting" and got["seconds"] <= 30 and \
+            got["failures"] > 0, got
 
 
 @test
