@@ -159,7 +159,7 @@ def crashes():
         seen = [d.metrics()]
 
         def crashed():
-            for pid in d.workers()[:1]:
+            for pid in list(filter(listens, d.workers()))[:1]:
                 kill(pid, signal.SIGKILL)
             return float(d.metrics()[
                 'lua_fpm_worker_crashes_total{pool="www"}']) >= 3
