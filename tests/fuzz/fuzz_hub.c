@@ -141,3 +141,61 @@ FUZZ(hub)
 	close(other);
 	close(second);
 }
+
+static void
+subscribe(struct hub *hub, int worker, uint64_t id, const char *channel)
+{
+	struct buf b = { 0 };
+	size_t begun = hub_begin(&b, HUB_SUBSCRIBE, 0, 0, id);
+
+	hub_part(&b, channel, strlen(channel));
+	hub_end(&b, begun);
+	must(fd_send(worker, -1, b.data, b.len) == (long)b.len);
+	buf_free(&b);
+	turn(hub);
+}
+
+/*
+ * What a client of the control socket publishes: the bytes up to the first 0xff
+ * 0xff are what the master has received behind the first word of its line, the
+ * others come later.  It gets one answer, and a socket of the channel "all" a
+ * message only if the answer says so.
+ */
+FUZZ(hub_publisher)
+{
+	static const char queued[] = "ok\nqueued to 1 WebSocket\n";
+	const uint8_t *end = memmem(data, size, "\xff\xff", 2);
+	size_t n = end == NULL ? size : (size_t)(end - data);
+	char text[2048] = HUB_PUBLISHES, answer[512];
+	struct hub *hub;
+	int worker, peer, client[2];
+	ssize_t said;
+
+	log_set_level(LEVEL_ALERT);
+	hub = make();
+	worker = knock(hub);
+	peer = open_peer(hub, worker, 1);
+	subscribe(hub, worker, 1, "all");
+	if (n > sizeof(text) - strlen(text))
+		n = sizeof(text) - strlen(text);
+	memcpy(text + strlen(HUB_PUBLISHES), data, n);
+	must(socketpair(AF_UNIX, SOCK_STREAM, 0, client) == 0);
+	hub_hear_publisher(hub, client[0], text, strlen(HUB_PUBLISHES) + n);
+	turn(hub);
+	if (end != NULL)
+		send_all(hub, client[1], end + 2, size - (size_t)(end + 2 - data));
+	shutdown(client[1], SHUT_WR);
+	turn(hub);
+	said = recv(client[1], answer, sizeof(answer), MSG_DONTWAIT);
+	must(said > 3 && answer[said - 1] == '\n');
+	must(memcmp(answer, "ok\n", 3) == 0 || memcmp(answer, "failed\n", 7) == 0);
+	must(recv(client[1], answer + said, 1, MSG_DONTWAIT) <= 0);
+	if ((size_t)said != strlen(queued) ||
+	    memcmp(answer, queued, strlen(queued)) != 0)
+		must(recv(peer, text, sizeof(text), MSG_DONTWAIT) == -1);
+	hear(worker, false);
+	hub_free(hub);
+	close(worker);
+	close(peer);
+	close(client[1]);
+}
