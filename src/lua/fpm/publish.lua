@@ -10,9 +10,7 @@
 --     fpm.publish("prices", json.encode(price))
 ---@alias fpm.kind "text"|"binary"
 
-local check = require "fpm.check"
-
-local found, core = pcall(require, "fpm.core.websocket")
+local tell = require "fpm.tell"
 
 ---@param channel string
 ---@param data string
@@ -20,12 +18,7 @@ local found, core = pcall(require, "fpm.core.websocket")
 ---@return true? sent
 ---@return string? why
 local function publish(channel, data, kind)
-  check.is("fpm.publish", "channel", channel, "string")
-  check.is("fpm.publish", "data", data, "string")
-  if not found then
-    return nil, "there is no hub"
-  end
-  return core.publish(channel, data, kind)
+  return tell("publish", "channel", channel, data, kind)
 end
 
 return publish

@@ -6,9 +6,7 @@
 --
 --     fpm.send(id, "your report is ready")
 
-local check = require "fpm.check"
-
-local found, core = pcall(require, "fpm.core.websocket")
+local tell = require "fpm.tell"
 
 ---@param id string
 ---@param data string
@@ -16,12 +14,7 @@ local found, core = pcall(require, "fpm.core.websocket")
 ---@return true? sent
 ---@return string? why
 local function send(id, data, kind)
-  check.is("fpm.send", "id", id, "string")
-  check.is("fpm.send", "data", data, "string")
-  if not found then
-    return nil, "there is no hub"
-  end
-  return core.send(id, data, kind)
+  return tell("send", "id", id, data, kind)
 end
 
 return send
