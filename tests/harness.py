@@ -1295,14 +1295,24 @@ def tool(*args, timeout=None, program=LUA_FPM, **how):
 
 
 class Server:
-    """A web server of the system in a scratch directory."""
+    """A web server of the system, in a scratch directory of its own if none is
+    given."""
 
     host = "127.0.0.1"
 
-    def __init__(self, dir):
-        self.dir = dir
+    def __init__(self, dir=None):
+        self.dir, self.own_dir = dir or scratch(), dir is None
         self.port = free_port()
         self.process = None
+
+    @property
+    def address(self):
+        return "%s:%d" % (self.host, self.port)
+
+    def file(self, name, text):
+        """Write one in its directory: its path."""
+        write(os.path.join(self.dir, name), text)
+        return os.path.join(self.dir, name)
 
     def launch(self, args, **how):
         with open(self.dir + "/server.log", "ab") as log:
@@ -1347,6 +1357,8 @@ class Server:
             for pid in session(self.process.pid):
                 kill(pid, signal.SIGKILL)
             self.process.wait()
+        if self.own_dir and not os.environ.get("KEEP_SCRATCH"):
+            shutil.rmtree(self.dir, ignore_errors=True)
 
     def __enter__(self):
         return self
@@ -1363,9 +1375,7 @@ class Nginx(Server):
     stop_signal = signal.SIGQUIT
 
     def __init__(self, address, keep=False, location="", dir=None, server=""):
-        super().__init__(dir or tempfile.mkdtemp(prefix="lua-fpm-nginx-",
-                                                 dir="/tmp"))
-        os.chmod(self.dir, 0o755)
+        super().__init__(dir)
         addresses = [address] if isinstance(address, str) else address
         servers = ["server %s%s max_fails=0;" % (
             "" if ":" in a else "unix:", a) for a in map(where, addresses)]
@@ -1405,10 +1415,6 @@ http {
         self.launch([shutil.which("nginx") or "/usr/sbin/nginx", "-p",
                      self.dir, "-c", self.dir + "/nginx.conf",
                      "-e", self.dir + "/error.log"])
-
-    def destroy(self):
-        super().destroy()
-        shutil.rmtree(self.dir, ignore_errors=True)
 
 
 def http(port, method="GET", path="/", body=None, headers=None, lua=None,

@@ -66,7 +66,7 @@ class HAProxy(Server):
     stop_signal = signal.SIGUSR1
 
     def __init__(self, address, keep):
-        super().__init__(scratch())
+        super().__init__()
         place = where(address)
         write(self.dir + "/haproxy.cfg", """
 global
@@ -86,10 +86,6 @@ backend pool
 """ % (self.dir, "always" if keep else "never", self.port,
             place if ":" in place else "unix@" + place))
         self.launch([HAPROXY, "-db", "-f", self.dir + "/haproxy.cfg"])
-
-    def destroy(self):
-        super().destroy()
-        shutil.rmtree(self.dir, ignore_errors=True)
 
 
 HAPROXY = "/usr/sbin/haproxy"

@@ -67,7 +67,7 @@ class Haproxy(Server):
     stop_signal = signal.SIGUSR1
 
     def __init__(self, path):
-        super().__init__(scratch())
+        super().__init__()
         write(self.dir + "/haproxy.cfg", """
 global
 	hard-stop-after 1s
@@ -85,10 +85,6 @@ backend pool
 """ % (self.port, path))
         self.launch(["/usr/sbin/haproxy", "-db", "-f",
                      self.dir + "/haproxy.cfg"])
-
-    def destroy(self):
-        super().destroy()
-        shutil.rmtree(self.dir, ignore_errors=True)
 
 
 WAYS = """

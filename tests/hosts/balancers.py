@@ -24,7 +24,7 @@ class Balancer(Server):
     """In front of the hosts of the page, at its own address."""
 
     def __init__(self, lan, protocol):
-        super().__init__(scratch())
+        super().__init__()
         self.machine = Machine(lan, "front", 10)
         self.host, self.port, self.protocol = self.machine.ip, 80, protocol
         text = self.configuration()
@@ -38,8 +38,6 @@ class Balancer(Server):
     def destroy(self):
         super().destroy()
         self.machine.destroy()
-        if not os.environ.get("KEEP_SCRATCH"):
-            shutil.rmtree(self.dir, ignore_errors=True)
 
 
 class HAProxy(Balancer):

@@ -279,7 +279,7 @@ class Prometheus(Server):
     stop_signal = signal.SIGTERM
 
     def __init__(self, hosts):
-        super().__init__(scratch())
+        super().__init__()
         with open(CONF + "/prometheus.yml") as f:
             text = f.read()
         for shown, here in (

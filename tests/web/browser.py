@@ -7,9 +7,7 @@ import contextlib
 import http.client
 import json
 import os
-import shutil
 import sys
-import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
@@ -52,9 +50,7 @@ class Browser(Server):
     """chromedriver, and one window."""
 
     def __init__(self, width=1280, height=900):
-        super().__init__(tempfile.mkdtemp(prefix="lua-fpm-browser-",
-                                          dir="/tmp"))
-        self.port = free_port()
+        super().__init__()
         self.session = ""
         self.launch(["chromedriver", "--port=%d" % self.port],
                     env={**os.environ, "TMPDIR": self.dir, "HOME": self.dir})
@@ -79,10 +75,6 @@ class Browser(Server):
             self.ask("DELETE", "")
             self.session = ""
         self.destroy()
-
-    def destroy(self):
-        super().destroy()
-        shutil.rmtree(self.dir, ignore_errors=True)
 
     def answers(self):
         try:

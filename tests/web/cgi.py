@@ -76,17 +76,17 @@ class Fcgiwrap(Server):
     stop_signal = signal.SIGTERM
 
     def __init__(self):
-        super().__init__(scratch())
-        self.address = self.dir + "/rw/wrap.sock"
+        super().__init__()
+        self.socket = self.dir + "/rw/wrap.sock"
         with open(self.dir + "/server.log", "ab") as log:
             self.process = subprocess.Popen(
-                ["fcgiwrap", "-f", "-s", "unix:" + self.address], stdout=log,
+                ["fcgiwrap", "-f", "-s", "unix:" + self.socket], stdout=log,
                 stderr=log, stdin=subprocess.DEVNULL, cwd=self.dir,
                 env={"PATH": os.environ["PATH"]}, start_new_session=True)
         import harness
         harness._live.append(self)
-        until(lambda: os.path.exists(self.address), "fcgiwrap listens")
-        os.chmod(self.address, 0o777)
+        until(lambda: os.path.exists(self.socket), "fcgiwrap listens")
+        os.chmod(self.socket, 0o777)
 
     def stop(self):
         self.destroy()
@@ -168,7 +168,7 @@ def as_fcgiwrap():
     answers"""
     if shutil.which("fcgiwrap") is None:
         raise Skip("no fcgiwrap")
-    with Fcgiwrap() as wrap, Nginx(wrap.address, lib) as other:
+    with Fcgiwrap() as wrap, Nginx(wrap.socket, lib) as other:
         ours, theirs = front().port, other.port
         for how in ({}, {"method": "POST", "body": b"x=1", "headers": {
                 "Cookie": "a=1; b=2", "X-Some": "thing", "Proxy": "http://x/",

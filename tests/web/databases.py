@@ -5,7 +5,6 @@ import glob
 import os
 import shutil
 import subprocess
-import tempfile
 
 from harness import *
 from harness import Server
@@ -16,10 +15,9 @@ NEEDS = ("redis-server",)
 class Database(Server):
     stop_signal = signal.SIGINT  # PostgreSQL: ends sessions, then itself
 
-    def __init__(self, kind, host):
+    def __init__(self, host="127.0.0.1"):
         self.host = host
-        super().__init__(tempfile.mkdtemp(prefix="lua-fpm-%s-" % kind,
-                                          dir="/tmp"))
+        super().__init__()
         if pool_user():
             shutil.chown(self.dir, pool_user(), pool_group())
         self.run()
@@ -39,10 +37,6 @@ class Database(Server):
         until(lambda: not session(self.process.pid), "it leaves no process")
         self.forget()
 
-    def destroy(self):
-        super().destroy()
-        shutil.rmtree(self.dir, ignore_errors=True)
-
 
 class Postgres(Database):
     def __init__(self, host="127.0.0.1"):
@@ -50,7 +44,7 @@ class Postgres(Database):
         if not found:
             raise Skip("postgresql is not installed")
         self.bin = found[-1]
-        super().__init__("postgres", host)
+        super().__init__(host)
 
     def run(self):
         data = self.dir + "/data"
@@ -84,9 +78,6 @@ class Redis(Database):
         self.launch(["redis-server", "--port", str(self.port), "--bind",
                      self.host, "--protected-mode", "no", "--dir", self.dir, "--save", "1 1",
                      "--daemonize", "no"], **self.as_user())
-
-    def __init__(self, host="127.0.0.1"):
-        super().__init__("redis", host)
 
     @property
     def address(self):

@@ -35,7 +35,7 @@ class Front(Server):
     stop_signal = signal.SIGTERM
 
     def __init__(self, address, pool="www", app=None, workers=1):
-        super().__init__(scratch())
+        super().__init__()
         self.pool = pool
         self.facts = {"port": self.port, "dir": self.dir, "socket": address,
                       "user": pool_user(), "group": ROOT and pool_group(),
@@ -63,11 +63,6 @@ class Front(Server):
     def write(self, name, text):
         """A configuration around the block."""
         write(os.path.join(self.dir, name), text % self.facts)
-
-    def destroy(self):
-        super().destroy()
-        if not os.environ.get("KEEP_SCRATCH"):
-            shutil.rmtree(self.dir, ignore_errors=True)
 
 
 class Bench:

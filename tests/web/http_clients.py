@@ -361,17 +361,8 @@ class Proxy(Server):
     attempts = 1
 
     def __init__(self, **how):
-        super().__init__(scratch())
-        os.chmod(self.dir, 0o755)
+        super().__init__()
         self.configure(**how)
-
-    def file(self, name, text):
-        write(os.path.join(self.dir, name), text)
-        return os.path.join(self.dir, name)
-
-    def destroy(self):
-        super().destroy()
-        shutil.rmtree(self.dir, ignore_errors=True)
 
 
 class NginxProxy(Proxy):

@@ -24,7 +24,7 @@ class Proxy(Server):
     another here."""
 
     def __init__(self, section, place, replaced):
-        super().__init__(scratch())
+        super().__init__()
         os.makedirs(self.dir + "/public")
         write(self.dir + "/public/style.css", "body { color: black }\n" * 99)
         text = page.literals(section, HTTP_PAGE)[place]

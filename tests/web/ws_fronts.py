@@ -30,26 +30,13 @@ class Front(Server):
     places = {}
 
     def __init__(self):
-        super().__init__(scratch())
-        os.chmod(self.dir, 0o755)
+        super().__init__()
         text = _section(self.name)
         for shown, here in {"/run/lua-fpm": d.dir, **self.places}.items():
             assert shown in text, "%r is not in the block" % shown
             text = text.replace(shown, here % {"port": self.port})
         self.configure(text)
 
-    def file(self, name, text):
-        write(os.path.join(self.dir, name), text)
-        return os.path.join(self.dir, name)
-
-    @property
-    def address(self):
-        return "127.0.0.1:%d" % self.port
-
-    def destroy(self):
-        super().destroy()
-        if not os.environ.get("KEEP_SCRATCH"):
-            shutil.rmtree(self.dir, ignore_errors=True)
 
 
 def _section(name):

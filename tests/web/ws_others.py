@@ -58,22 +58,13 @@ class Proxy(Server):
     stop_signal = signal.SIGTERM
 
     def __init__(self, address):
-        super().__init__(scratch())
+        super().__init__()
         self.facts = {"dir": self.dir, "port": self.port, "server": address,
                       "user": "user %s;" % pool_user() if ROOT else ""}
         write(self.dir + "/conf", self.text % self.facts)
         self.launch([a % self.facts for a in self.command], env={
             **os.environ, "HOME": self.dir, "XDG_CONFIG_HOME": self.dir,
             "XDG_DATA_HOME": self.dir})
-
-    @property
-    def address(self):
-        return "127.0.0.1:%d" % self.port
-
-    def destroy(self):
-        super().destroy()
-        if not os.environ.get("KEEP_SCRATCH"):
-            shutil.rmtree(self.dir, ignore_errors=True)
 
 
 class NginxProxy(Proxy):
