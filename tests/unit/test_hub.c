@@ -347,6 +347,53 @@ send_frame(const struct peer *peer, unsigned first, const char *text)
 	send_raw(peer, &b);
 }
 
+/* What most cases have: a worker, and the peers 1 to n. */
+struct scene {
+	struct worker w;
+	struct peer p[4];
+	size_t n;
+};
+
+static struct scene
+begin(size_t n)
+{
+	struct scene s = { .w = worker() };
+
+	for (; s.n < n; s.n++)
+		s.p[s.n] = open_peer(&s.w, s.n + 1);
+	return s;
+}
+
+/* Each of the peers has sent a message. */
+static struct scene
+begin_with_messages(size_t n)
+{
+	struct scene s = begin(n);
+
+	for (size_t i = 0; i < n; i++)
+		send_frame(&s.p[i], 0x81, "x");
+	return s;
+}
+
+/* It closes the connection. */
+static void
+go(struct peer *peer)
+{
+	close(peer->fd);
+	peer->fd = -1;
+	turn();
+}
+
+/* Those who are still there go. */
+static void
+end(struct scene *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->p[i].fd != -1)
+			close(s->p[i].fd);
+	leave(&s->w);
+}
+
 static struct hub_counts
 counts(void)
 {
@@ -403,59 +450,53 @@ END_TEST
 
 START_TEST(one_message_of_a_socket_is_out_at_a_time)
 {
-	struct worker w = worker();
-	struct peer p = open_peer(&w, 1), q = open_peer(&w, 2);
+	struct scene s = begin(2);
 	struct buf b = { 0 };
 
 	add_frame(&b, 0x81, "a", 1);
 	add_frame(&b, 0x81, "b", 1);
 	add_frame(&b, 0x89, "ping", 4);
 	add_frame(&b, 0x81, "c", 1);
-	send_raw(&p, &b);
-	ck_assert_str_eq(hear(&w), "M 1 c s a");
-	ck_assert_str_eq(hear(&w), "");
-	send_frame(&q, 0x81, "other");
-	ck_assert_str_eq(hear(&w), "M 2 c s other");
-	tell(&w, HUB_DONE, 0, 0, 1, NULL);
-	ck_assert_str_eq(hear(&w), "M 1 c s b");
-	expect(&p, "");
-	tell(&w, HUB_DONE, 0, 0, 2, NULL);
-	tell(&w, HUB_DONE, 0, 0, 3, NULL);
-	ck_assert_str_eq(hear(&w), "M 1 c s c");
-	expect(&p, "\x8a\x04ping");
-	close(p.fd);
-	close(q.fd);
-	leave(&w);
+	send_raw(&s.p[0], &b);
+	ck_assert_str_eq(hear(&s.w), "M 1 c s a");
+	ck_assert_str_eq(hear(&s.w), "");
+	send_frame(&s.p[1], 0x81, "other");
+	ck_assert_str_eq(hear(&s.w), "M 2 c s other");
+	tell(&s.w, HUB_DONE, 0, 0, 1, NULL);
+	ck_assert_str_eq(hear(&s.w), "M 1 c s b");
+	expect(&s.p[0], "");
+	tell(&s.w, HUB_DONE, 0, 0, 2, NULL);
+	tell(&s.w, HUB_DONE, 0, 0, 3, NULL);
+	ck_assert_str_eq(hear(&s.w), "M 1 c s c");
+	expect(&s.p[0], "\x8a\x04ping");
+	end(&s);
 }
 END_TEST
 
 START_TEST(bytes_may_come_one_by_one)
 {
-	struct worker w = worker();
-	struct peer p = open_peer(&w, 1);
+	struct scene s = begin(1);
 	struct buf b = { 0 }, one = { 0 };
 
 	add_frame(&b, 0x01, "frag", 4);
 	add_frame(&b, 0x89, "p", 1);
 	add_frame(&b, 0x80, "ment", 4);
 	for (size_t i = 0; i < b.len; i++) {
-		ck_assert_str_eq(hear(&w), "");
+		ck_assert_str_eq(hear(&s.w), "");
 		buf_putc(&one, b.data[i]);
-		send_raw(&p, &one);
+		send_raw(&s.p[0], &one);
 	}
-	ck_assert_str_eq(hear(&w), "M 1 c s fragment");
-	expect(&p, "\x8a\x01p");
+	ck_assert_str_eq(hear(&s.w), "M 1 c s fragment");
+	expect(&s.p[0], "\x8a\x01p");
 	buf_free(&b);
-	close(p.fd);
-	leave(&w);
+	end(&s);
 }
 END_TEST
 
 /* Many, large and small, in few pieces: none is lost, none out of order. */
 START_TEST(a_stream_of_messages_keeps_its_order)
 {
-	struct worker w = worker();
-	struct peer p = open_peer(&w, 1);
+	struct scene s = begin(1);
 	struct buf b = { 0 };
 	char text[1001], wanted[1100];
 
@@ -465,23 +506,22 @@ START_TEST(a_stream_of_messages_keeps_its_order)
 	}
 	for (size_t at = 0, n; at < b.len; at += n) {
 		n = b.len - at < 60000 ? b.len - at : 60000;
-		ck_assert_int_eq(send(p.fd, b.data + at, n, MSG_NOSIGNAL),
+		ck_assert_int_eq(send(s.p[0].fd, b.data + at, n, MSG_NOSIGNAL),
 		    (ssize_t)n);
 		turn();
 		if (at > 0)
 			continue;
-		for (int i = 0; i < 50; i++, done(&w))
-			ck_assert_str_ne(hear(&w), "");
+		for (int i = 0; i < 50; i++, done(&s.w))
+			ck_assert_str_ne(hear(&s.w), "");
 	}
-	for (int i = 50; i < 300; i++, done(&w)) {
+	for (int i = 50; i < 300; i++, done(&s.w)) {
 		snprintf(wanted, sizeof(wanted), "M 1 c s ");
 		memset(wanted + 8, 'a' + i % 26, sizeof(wanted) - 8);
 		wanted[8 + i * 37 % 1000] = '\0';
-		ck_assert_str_eq(hear(&w), wanted);
+		ck_assert_str_eq(hear(&s.w), wanted);
 	}
 	buf_free(&b);
-	close(p.fd);
-	leave(&w);
+	end(&s);
 }
 END_TEST
 
@@ -489,49 +529,43 @@ END_TEST
 
 START_TEST(a_close_is_answered_and_told)
 {
-	struct worker w = worker();
-	struct peer p = open_peer(&w, 1);
+	struct scene s = begin(1);
 
-	send_frame(&p, 0x88, "\x0f\xa0why");
-	expect(&p, "\x88\x02\x0f\xa0");
-	expect(&p, "end");
-	ck_assert_str_eq(hear(&w), "X 1 4000 c s why");
+	send_frame(&s.p[0], 0x88, "\x0f\xa0why");
+	expect(&s.p[0], "\x88\x02\x0f\xa0");
+	expect(&s.p[0], "end");
+	ck_assert_str_eq(hear(&s.w), "X 1 4000 c s why");
 	ck_assert_uint_eq(counts().open, 0);
 	ck_assert(!hub_is_empty(hub));
-	done(&w);
+	done(&s.w);
 	ck_assert(hub_is_empty(hub));
-	close(p.fd);
-	leave(&w);
+	end(&s);
 }
 END_TEST
 
 START_TEST(a_peer_may_say_close_and_go)
 {
-	struct worker w = worker();
-	struct peer p = open_peer(&w, 1);
+	struct scene s = begin(1);
 	struct buf b = { 0 };
 
 	add_frame(&b, 0x88, "", 0);
-	ck_assert_int_eq(send(p.fd, b.data, b.len, 0), (ssize_t)b.len);
-	shutdown(p.fd, SHUT_WR);
+	ck_assert_int_eq(send(s.p[0].fd, b.data, b.len, 0), (ssize_t)b.len);
+	shutdown(s.p[0].fd, SHUT_WR);
 	turn();
-	expect_bytes(&p, "\x88\x00", 2);
-	ck_assert_str_eq(hear(&w), "X 1 1005 c s ");
+	expect_bytes(&s.p[0], "\x88\x00", 2);
+	ck_assert_str_eq(hear(&s.w), "X 1 1005 c s ");
 	buf_free(&b);
-	close(p.fd);
-	leave(&w);
+	end(&s);
 }
 END_TEST
 
 START_TEST(a_peer_that_just_goes_has_1006)
 {
-	struct worker w = worker();
-	struct peer p = open_peer(&w, 1);
+	struct scene s = begin(1);
 
-	close(p.fd);
-	turn();
-	ck_assert_str_eq(hear(&w), "X 1 1006 c s ");
-	leave(&w);
+	go(&s.p[0]);
+	ck_assert_str_eq(hear(&s.w), "X 1 1006 c s ");
+	end(&s);
 }
 END_TEST
 
@@ -564,39 +598,35 @@ END_TEST
 
 START_TEST(the_end_is_told_after_the_last_message)
 {
-	struct worker w = worker();
-	struct peer p = open_peer(&w, 1);
+	struct scene s = begin(1);
 	struct buf b = { 0 };
 
 	add_frame(&b, 0x81, "last", 4);
 	add_frame(&b, 0x88, "\x03\xe8", 2);
-	send_raw(&p, &b);
-	ck_assert_str_eq(hear(&w), "M 1 c s last");
-	ck_assert_str_eq(hear(&w), "");
-	tell(&w, HUB_SEND, WS_TEXT, 0, 1, "bye");
-	done(&w);
-	ck_assert_str_eq(hear(&w), "X 1 1000 c s ");
-	expect(&p, "\x81\x03" "bye\x88\x02\x03\xe8");
-	close(p.fd);
-	leave(&w);
+	send_raw(&s.p[0], &b);
+	ck_assert_str_eq(hear(&s.w), "M 1 c s last");
+	ck_assert_str_eq(hear(&s.w), "");
+	tell(&s.w, HUB_SEND, WS_TEXT, 0, 1, "bye");
+	done(&s.w);
+	ck_assert_str_eq(hear(&s.w), "X 1 1000 c s ");
+	expect(&s.p[0], "\x81\x03" "bye\x88\x02\x03\xe8");
+	end(&s);
 }
 END_TEST
 
 START_TEST(an_application_may_close)
 {
-	struct worker w = worker();
-	struct peer p = open_peer(&w, 1);
+	struct scene s = begin(1);
 
-	tell(&w, HUB_CLOSE, 0, 4321, 1, "enough");
-	expect(&p, "\x88\x08\x10\xe1" "enough");
-	tell(&w, HUB_SEND, WS_TEXT, 0, 1, "never");
-	tell(&w, HUB_CLOSE, 0, 1000, 1, "");
-	send_frame(&p, 0x81, "dropped");
-	send_frame(&p, 0x88, "\x10\xe1");
-	expect(&p, "end");
-	ck_assert_str_eq(hear(&w), "X 1 4321 c s enough");
-	close(p.fd);
-	leave(&w);
+	tell(&s.w, HUB_CLOSE, 0, 4321, 1, "enough");
+	expect(&s.p[0], "\x88\x08\x10\xe1" "enough");
+	tell(&s.w, HUB_SEND, WS_TEXT, 0, 1, "never");
+	tell(&s.w, HUB_CLOSE, 0, 1000, 1, "");
+	send_frame(&s.p[0], 0x81, "dropped");
+	send_frame(&s.p[0], 0x88, "\x10\xe1");
+	expect(&s.p[0], "end");
+	ck_assert_str_eq(hear(&s.w), "X 1 4321 c s enough");
+	end(&s);
 }
 END_TEST
 
@@ -616,46 +646,41 @@ static const struct fault faults[] = {
 
 START_TEST(a_fault_is_told_to_the_peer)
 {
-	struct worker w = worker();
-	struct peer p = open_peer(&w, 1);
+	struct scene s = begin(1);
 	size_t n;
 	const char *text;
 
-	send_frame(&p, faults[_i].first, faults[_i].text);
-	text = got(&p, &n);
+	send_frame(&s.p[0], faults[_i].first, faults[_i].text);
+	text = got(&s.p[0], &n);
 	ck_assert_int_eq(text[0] & 0xff, 0x88);
 	ck_assert_mem_eq(text + 2, faults[_i].code, 2);
-	expect(&p, "end"); /* to write; what the peer sends is dropped */
-	send_frame(&p, 0x81, "more");
+	expect(&s.p[0], "end"); /* to write; what the peer sends is dropped */
+	send_frame(&s.p[0], 0x81, "more");
 	ck_assert_uint_eq(counts().open, 1);
-	close(p.fd);
-	turn();
+	go(&s.p[0]);
 	ck_assert_uint_eq(counts().open, 0);
 	ck_assert_uint_eq(counts().faults, 1);
-	ck_assert_str_ne(hear(&w), "");
-	leave(&w);
+	ck_assert_str_ne(hear(&s.w), "");
+	end(&s);
 }
 END_TEST
 
 START_TEST(limits_have_codes)
 {
-	struct worker w = worker();
-	struct peer p = open_peer(&w, 1), q = open_peer(&w, 2);
+	struct scene s = begin(2);
 	struct buf b = { 0 };
 	char text[1001];
 	size_t n;
 
 	memset(text, 'x', sizeof(text));
 	add_frame(&b, 0x82, text, 1001);
-	send_raw(&p, &b);
-	ck_assert_mem_eq(got(&p, &n) + 2, "\x03\xf1", 2); /* 1009 */
+	send_raw(&s.p[0], &b);
+	ck_assert_mem_eq(got(&s.p[0], &n) + 2, "\x03\xf1", 2); /* 1009 */
 	for (int i = 0; i < 5; i++)
 		add_frame(&b, i == 0 ? 0x02 : 0x00, "x", 1);
-	send_raw(&q, &b);
-	ck_assert_mem_eq(got(&q, &n) + 2, "\x03\xf0", 2); /* 1008 */
-	close(p.fd);
-	close(q.fd);
-	leave(&w);
+	send_raw(&s.p[1], &b);
+	ck_assert_mem_eq(got(&s.p[1], &n) + 2, "\x03\xf0", 2); /* 1008 */
+	end(&s);
 }
 END_TEST
 
@@ -691,77 +716,67 @@ END_TEST
 
 START_TEST(what_is_published_goes_to_subscribers)
 {
-	struct worker w = worker();
-	struct peer p = open_peer(&w, 1), q = open_peer(&w, 2),
-	    r = open_peer(&w, 3);
+	struct scene s = begin(3);
 
-	tell(&w, HUB_SUBSCRIBE, 0, 0, 1, "news");
-	tell(&w, HUB_SUBSCRIBE, 0, 0, 2, "news");
-	tell(&w, HUB_SUBSCRIBE, 0, 0, 3, "other");
-	publish(&w, "news", "one");
-	publish(&w, "nothing", "two");
-	expect(&p, "\x81\x03one");
-	expect(&q, "\x81\x03one");
-	expect(&r, "");
-	tell(&w, HUB_UNSUBSCRIBE, 0, 0, 1, "news");
-	close(q.fd);
-	turn();
-	publish(&w, "news", "three");
-	expect(&p, "");
+	tell(&s.w, HUB_SUBSCRIBE, 0, 0, 1, "news");
+	tell(&s.w, HUB_SUBSCRIBE, 0, 0, 2, "news");
+	tell(&s.w, HUB_SUBSCRIBE, 0, 0, 3, "other");
+	publish(&s.w, "news", "one");
+	publish(&s.w, "nothing", "two");
+	expect(&s.p[0], "\x81\x03one");
+	expect(&s.p[1], "\x81\x03one");
+	expect(&s.p[2], "");
+	tell(&s.w, HUB_UNSUBSCRIBE, 0, 0, 1, "news");
+	go(&s.p[1]);
+	publish(&s.w, "news", "three");
+	expect(&s.p[0], "");
 	ck_assert_uint_eq(counts().channels, 1);
-	close(p.fd);
-	close(r.fd);
-	leave(&w);
+	end(&s);
 }
 END_TEST
 
 START_TEST(frames_leave_together)
 {
-	struct worker w = worker();
-	struct peer p = open_peer(&w, 1);
+	struct scene s = begin(1);
 	struct buf b = { 0 };
 	size_t begun;
 
-	tell(&w, HUB_SUBSCRIBE, 0, 0, 1, "news");
+	tell(&s.w, HUB_SUBSCRIBE, 0, 0, 1, "news");
 	for (int i = 0; i < 3; i++) {
 		begun = hub_begin(&b, HUB_PUBLISH, WS_TEXT, 0, 0);
 		hub_part(&b, "news", 4);
 		hub_part(&b, &"abc"[i], 1);
 		hub_end(&b, begun);
 	}
-	say(&w, &b);
+	say(&s.w, &b);
 	turn();
-	expect(&p, "\x81\x01" "a\x81\x01" "b\x81\x01" "c");
-	close(p.fd);
-	leave(&w);
+	expect(&s.p[0], "\x81\x01" "a\x81\x01" "b\x81\x01" "c");
+	end(&s);
 }
 END_TEST
 
 START_TEST(a_slow_reader_is_cut_and_disturbs_nobody)
 {
-	struct worker w = worker();
-	struct peer slow = open_peer(&w, 1), quick = open_peer(&w, 2);
+	struct scene s = begin(2);
 	char text[5001] = "";
 	size_t n, frames = 0;
 	int small = 1;
 
-	setsockopt(slow.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	setsockopt(s.p[0].fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
 	memset(text, 'x', sizeof(text) - 1);
-	tell(&w, HUB_SUBSCRIBE, 0, 0, 1, "news");
-	tell(&w, HUB_SUBSCRIBE, 0, 0, 2, "news");
+	tell(&s.w, HUB_SUBSCRIBE, 0, 0, 1, "news");
+	tell(&s.w, HUB_SUBSCRIBE, 0, 0, 2, "news");
 	while (counts().slow == 0) {
-		publish(&w, "news", text);
-		got(&quick, &n);
+		publish(&s.w, "news", text);
+		got(&s.p[1], &n);
 		ck_assert_uint_eq(n, 5004);
 		ck_assert_uint_lt(++frames, 1000);
 	}
 	ck_assert_uint_ge(frames, 20000 / 5004);
-	ck_assert_str_eq(hear(&w), "X 1 1008 c s ");
-	publish(&w, "news", "on");
-	expect(&quick, "\x81\x02on");
-	close(slow.fd);
-	close(quick.fd);
-	leave(&w);
+	ck_assert_str_eq(hear(&s.w), "X 1 1008 c s ");
+	publish(&s.w, "news", "on");
+	expect(&s.p[1], "\x81\x02on");
+	end(&s);
 }
 END_TEST
 
@@ -804,113 +819,89 @@ END_TEST
 
 START_TEST(messages_are_spread_over_workers)
 {
-	struct worker v = worker(), w = worker();
-	struct peer p[4];
+	struct worker v = worker();
+	struct scene s = begin_with_messages(4);
 
-	for (size_t i = 0; i < 4; i++) {
-		p[i] = open_peer(&w, i + 1);
-		send_frame(&p[i], 0x81, "x");
-	}
 	ck_assert_str_ne(hear(&v), "");
 	ck_assert_str_ne(hear(&v), "");
 	ck_assert_str_eq(hear(&v), "");
-	ck_assert_str_ne(hear(&w), "");
-	ck_assert_str_ne(hear(&w), "");
-	for (size_t i = 0; i < 4; i++)
-		close(p[i].fd);
+	ck_assert_str_ne(hear(&s.w), "");
+	ck_assert_str_ne(hear(&s.w), "");
 	leave(&v);
-	leave(&w);
+	end(&s);
 }
 END_TEST
 
 START_TEST(a_worker_gives_back_what_it_has_not_begun)
 {
-	struct worker v = worker(), w;
-	struct peer p[3];
+	struct scene s = begin_with_messages(3);
+	struct worker w;
 
-	for (size_t i = 0; i < 3; i++) {
-		p[i] = open_peer(&v, i + 1);
-		send_frame(&p[i], 0x81, "x");
-		ck_assert_str_ne(hear(&v), "");
-	}
-	tell(&v, HUB_AWAY, 0, 0, 0, NULL);
-	tell(&v, HUB_RETURN, 0, 0, 2, NULL);
-	ck_assert_str_eq(hear(&v), "t 0   ");
-	ck_assert_str_eq(hear(&v), "");
+	for (size_t i = 0; i < 3; i++)
+		ck_assert_str_ne(hear(&s.w), "");
+	tell(&s.w, HUB_AWAY, 0, 0, 0, NULL);
+	tell(&s.w, HUB_RETURN, 0, 0, 2, NULL);
+	ck_assert_str_eq(hear(&s.w), "t 0   ");
+	ck_assert_str_eq(hear(&s.w), "");
 	ck_assert_uint_eq(counts().waiting, 2);
 	ck_assert_uint_gt(starved, 0);
 	w = worker();
 	ck_assert_str_eq(hear(&w), "M 2 c s x");
 	ck_assert_str_eq(hear(&w), "M 3 c s x");
-	tell(&v, HUB_DONE, 0, 0, 1, NULL);
-	send_frame(&p[0], 0x81, "y");
+	tell(&s.w, HUB_DONE, 0, 0, 1, NULL);
+	send_frame(&s.p[0], 0x81, "y");
 	ck_assert_str_eq(hear(&w), "M 1 c s y");
 	tell(&w, HUB_AWAY, 0, 0, 0, NULL);
-	tell(&v, HUB_BACK, 0, 0, 0, NULL);
+	tell(&s.w, HUB_BACK, 0, 0, 0, NULL);
 	tell(&w, HUB_RETURN, 0, 0, 1, NULL);
-	ck_assert_str_eq(hear(&v), "M 2 c s x");
-	for (size_t i = 0; i < 3; i++)
-		close(p[i].fd);
-	leave(&v);
+	ck_assert_str_eq(hear(&s.w), "M 2 c s x");
 	leave(&w);
+	end(&s);
 }
 END_TEST
 
 START_TEST(a_worker_that_dies_loses_only_what_it_had_in_hand)
 {
-	struct worker v = worker(), w;
-	struct peer p[3];
+	struct scene s = begin_with_messages(3);
 
-	for (size_t i = 0; i < 3; i++) {
-		p[i] = open_peer(&v, i + 1);
-		send_frame(&p[i], 0x81, "x");
-	}
-	atomic_store(&v.claim->work, 1);
-	leave(&v);
-	expect(&p[0], "\x88\x02\x03\xf3"); /* 1011 */
-	w = worker();
-	ck_assert_str_eq(hear(&w), "M 2 c s x");
-	ck_assert_str_eq(hear(&w), "M 3 c s x");
-	ck_assert_str_eq(hear(&w), "");
-	send_frame(&p[0], 0x88, "\x03\xf3");
-	ck_assert_str_eq(hear(&w), "X 1 1011 c s ");
+	atomic_store(&s.w.claim->work, 1);
+	leave(&s.w);
+	expect(&s.p[0], "\x88\x02\x03\xf3"); /* 1011 */
+	s.w = worker();
+	ck_assert_str_eq(hear(&s.w), "M 2 c s x");
+	ck_assert_str_eq(hear(&s.w), "M 3 c s x");
+	ck_assert_str_eq(hear(&s.w), "");
+	send_frame(&s.p[0], 0x88, "\x03\xf3");
+	ck_assert_str_eq(hear(&s.w), "X 1 1011 c s ");
 	ck_assert_uint_eq(counts().lost, 1);
-	for (size_t i = 0; i < 3; i++)
-		close(p[i].fd);
-	leave(&w);
+	end(&s);
 }
 END_TEST
 
 START_TEST(a_worker_that_dies_between_messages_loses_nothing)
 {
-	struct worker v = worker(), w;
-	struct peer p = open_peer(&v, 1);
+	struct scene s = begin_with_messages(1);
 
-	send_frame(&p, 0x81, "x");
-	ck_assert_str_ne(hear(&v), "");
-	atomic_store(&v.claim->work, 1);
-	done(&v);
-	send_frame(&p, 0x81, "y");
-	leave(&v);
-	expect(&p, "");
-	w = worker();
-	ck_assert_str_eq(hear(&w), "M 1 c s y");
-	close(p.fd);
-	leave(&w);
+	ck_assert_str_ne(hear(&s.w), "");
+	atomic_store(&s.w.claim->work, 1);
+	done(&s.w);
+	send_frame(&s.p[0], 0x81, "y");
+	leave(&s.w);
+	expect(&s.p[0], "");
+	s.w = worker();
+	ck_assert_str_eq(hear(&s.w), "M 1 c s y");
+	end(&s);
 }
 END_TEST
 
 START_TEST(a_handler_that_raised_closes_its_socket)
 {
-	struct worker w = worker();
-	struct peer p = open_peer(&w, 1);
+	struct scene s = begin_with_messages(1);
 
-	send_frame(&p, 0x81, "x");
-	ck_assert_str_ne(hear(&w), "");
-	tell(&w, HUB_FAILED, 0, 0, 1, NULL);
-	expect(&p, "\x88\x02\x03\xf3");
-	close(p.fd);
-	leave(&w);
+	ck_assert_str_ne(hear(&s.w), "");
+	tell(&s.w, HUB_FAILED, 0, 0, 1, NULL);
+	expect(&s.p[0], "\x88\x02\x03\xf3");
+	end(&s);
 }
 END_TEST
 
@@ -942,25 +933,23 @@ END_TEST
 
 START_TEST(a_full_hub_says_503)
 {
-	struct worker w;
-	struct peer p, q;
+	struct scene s;
+	struct peer q;
 	size_t n;
 
 	options.connections = 1;
 	set_up_again();
-	w = worker();
-	p = open_peer(&w, 1);
-	ck_assert_str_eq(hear(&w), "f 0   ");
-	q = open_raw(&w, 2, NULL, 0);
+	s = begin(1);
+	ck_assert_str_eq(hear(&s.w), "f 0   ");
+	q = open_raw(&s.w, 2, NULL, 0);
 	ck_assert_mem_eq(got(&q, &n), "HTTP/1.1 503 ", 13);
 	expect(&q, "end");
-	close(p.fd);
-	turn();
-	ck_assert_str_eq(hear(&w), "r 0   ");
-	ck_assert_str_eq(hear(&w), "X 1 1006 c s ");
+	go(&s.p[0]);
+	ck_assert_str_eq(hear(&s.w), "r 0   ");
+	ck_assert_str_eq(hear(&s.w), "X 1 1006 c s ");
 	ck_assert_uint_eq(counts().refused, 1);
 	close(q.fd);
-	leave(&w);
+	end(&s);
 }
 END_TEST
 
@@ -987,64 +976,53 @@ END_TEST
 
 START_TEST(a_silent_peer_is_pinged_then_cut)
 {
-	struct worker w;
-	struct peer p, q;
+	struct scene s;
 	size_t n;
 	const char *text;
 
 	options.ping = options.silence = 300;
 	set_up_again();
-	w = worker();
-	p = open_peer(&w, 1);
-	q = open_peer(&w, 2);
+	s = begin(2);
 	while (counts().silent == 0) {
 		ck_assert_int_eq(hub_turn(hub, 1000), 0);
-		text = got(&q, &n);
+		text = got(&s.p[1], &n);
 		if (n == 2 && memcmp(text, "\x89\x00", 2) == 0)
-			send_frame(&q, 0x8a, "");
+			send_frame(&s.p[1], 0x8a, "");
 	}
-	expect_bytes(&p, "\x89\x00", 2);
-	expect(&p, "end");
-	ck_assert_str_eq(hear(&w), "X 1 1006 c s ");
+	expect_bytes(&s.p[0], "\x89\x00", 2);
+	expect(&s.p[0], "end");
+	ck_assert_str_eq(hear(&s.w), "X 1 1006 c s ");
 	ck_assert_uint_eq(counts().open, 1);
-	close(p.fd);
-	close(q.fd);
-	leave(&w);
+	end(&s);
 }
 END_TEST
 
 START_TEST(an_idle_socket_is_closed)
 {
-	struct worker w;
-	struct peer p;
+	struct scene s;
 
 	options.idle = 200;
 	set_up_again();
-	w = worker();
-	p = open_peer(&w, 1);
+	s = begin(1);
 	UNTIL(hub->wheel.now * WHEEL_TICK > 400);
-	expect(&p, "\x88\x02\x03\xe9"); /* 1001 */
-	close(p.fd);
-	leave(&w);
+	expect(&s.p[0], "\x88\x02\x03\xe9"); /* 1001 */
+	end(&s);
 }
 END_TEST
 
 START_TEST(a_peer_that_does_not_answer_a_close_is_cut)
 {
-	struct worker w;
-	struct peer p;
+	struct scene s;
 
 	options.close = 200;
 	set_up_again();
-	w = worker();
-	p = open_peer(&w, 1);
-	tell(&w, HUB_CLOSE, 0, 1000, 1, "");
+	s = begin(1);
+	tell(&s.w, HUB_CLOSE, 0, 1000, 1, "");
 	UNTIL(counts().open == 0);
-	expect(&p, "\x88\x02\x03\xe8");
-	expect(&p, "end");
-	ck_assert_str_eq(hear(&w), "X 1 1000 c s ");
-	close(p.fd);
-	leave(&w);
+	expect(&s.p[0], "\x88\x02\x03\xe8");
+	expect(&s.p[0], "end");
+	ck_assert_str_eq(hear(&s.w), "X 1 1000 c s ");
+	end(&s);
 }
 END_TEST
 
@@ -1194,9 +1172,7 @@ END_TEST
  * a worker; a frame is sent in part; and the numbers stay. */
 START_TEST(halves_are_passed_on)
 {
-	struct worker w = worker();
-	struct peer p = open_peer(&w, 1), q = open_peer(&w, 2),
-		slow = open_peer(&w, 3);
+	struct scene s = begin(3);
 	struct buf b = { 0 }, half = { 0 };
 	int size = 2048;
 	static char large[15001], wanted[15100];
@@ -1205,37 +1181,34 @@ START_TEST(halves_are_passed_on)
 	setsockopt(hub_socket_find(hub, 3)->fd, SOL_SOCKET, SO_SNDBUF, &size,
 	    sizeof(size));
 	memset(large, 'x', sizeof(large) - 1);
-	tell(&w, HUB_SEND, WS_TEXT, 0, 3, large);
-	tell(&w, HUB_SEND, WS_TEXT, 0, 3, "behind");
+	tell(&s.w, HUB_SEND, WS_TEXT, 0, 3, large);
+	tell(&s.w, HUB_SEND, WS_TEXT, 0, 3, "behind");
 	ck_assert_uint_gt(hub_socket_find(hub, 3)->out.sent, 0);
 	add_frame(&b, 0x81, "cut in two", 10);
 	buf_add(&half, b.data, 5);
-	send_raw(&p, &half);
-	send_frame(&q, 0x01, "frag\xc3");
+	send_raw(&s.p[0], &half);
+	send_frame(&s.p[1], 0x01, "frag\xc3");
 	add_frame(&half, 0x80, "\xbcment", 5);
 	buf_consume(&b, 5);
 	succeed();
 	turn();
 	ck_assert_uint_gt(hub_socket_find(hub, 3)->out.sent, 0);
-	send_raw(&p, &b);
-	send_raw(&q, &half);
-	ck_assert_str_eq(hear(&w), "M 1 c s cut in two");
-	ck_assert_str_eq(hear(&w), "M 2 c s frag\xc3\xbcment");
+	send_raw(&s.p[0], &b);
+	send_raw(&s.p[1], &half);
+	ck_assert_str_eq(hear(&s.w), "M 1 c s cut in two");
+	ck_assert_str_eq(hear(&s.w), "M 2 c s frag\xc3\xbcment");
 	snprintf(wanted, sizeof(wanted), "\x81\x7e%c%c%s\x81\x06" "behind",
 	    15000 >> 8, 15000 & 0xff, large);
 	for (size_t n = 0, all = 0; all < 15000 + 12; all += n) {
 		turn();
-		have = got(&slow, &n);
+		have = got(&s.p[2], &n);
 		ck_assert_uint_gt(n, 0);
 		ck_assert_int_eq(memcmp(have, wanted + all, n), 0);
 	}
 	ck_assert_uint_eq(counts().received, 2);
 	ck_assert_uint_eq(counts().opened, 3);
 	ck_assert_uint_eq(counts().open, 3);
-	close(p.fd);
-	close(q.fd);
-	close(slow.fd);
-	leave(&w);
+	end(&s);
 }
 END_TEST
 
@@ -1271,12 +1244,12 @@ END_TEST
 /* What a client of the control socket has begun to publish. */
 START_TEST(half_a_publication_is_passed_on)
 {
-	struct worker w = worker();
-	struct peer p = open_peer(&w, 1), client;
+	struct scene s = begin(1);
+	struct peer client;
 	char text[] = "publish text 3\nal";
 	int pair[2];
 
-	tell(&w, HUB_SUBSCRIBE, 0, 0, 1, "all");
+	tell(&s.w, HUB_SUBSCRIBE, 0, 0, 1, "all");
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 	client.fd = pair[1];
 	hub_hear_publisher(hub, pair[0], text, strlen(text));
@@ -1285,11 +1258,10 @@ START_TEST(half_a_publication_is_passed_on)
 	ck_assert_int_eq(send(client.fd, "lnews", 5, 0), 5);
 	shutdown(client.fd, SHUT_WR);
 	turn();
-	expect(&p, "\x81\x04news");
+	expect(&s.p[0], "\x81\x04news");
 	expect(&client, "ok\nqueued to 1 WebSocket\n");
 	close(client.fd);
-	close(p.fd);
-	leave(&w);
+	end(&s);
 }
 END_TEST
 
@@ -1346,16 +1318,15 @@ static const struct {
 /* And the hub that had all of it has it still. */
 START_TEST(a_state_that_is_spoilt_is_refused)
 {
-	struct worker w = worker();
-	struct peer p = open_peer(&w, 1), q = open_peer(&w, 2);
+	struct scene s = begin(2);
 	struct hub *heir = hub_new(&options);
 	struct buf text = { 0 };
 	struct hub_fds fds = { 0 };
 	struct why why;
 	char *at;
 
-	send_frame(&p, 0x01, "frag");
-	send_frame(&q, 0x81, "whole");
+	send_frame(&s.p[0], 0x01, "frag");
+	send_frame(&s.p[1], 0x81, "whole");
 	pass_on(&text, &fds);
 	at = memmem(text.data, text.len, spoils[_i].text,
 	    strlen(spoils[_i].text));
@@ -1364,12 +1335,10 @@ START_TEST(a_state_that_is_spoilt_is_refused)
 	ck_assert_int_eq(hub_adopt(heir, &text, &fds, &why), -1);
 	hub_free(heir);
 	buf_free(&text);
-	send_frame(&p, 0x80, "ment");
-	ck_assert_str_eq(hear(&w), "M 2 c s whole");
-	ck_assert_str_eq(hear(&w), "M 1 c s fragment");
-	close(p.fd);
-	close(q.fd);
-	leave(&w);
+	send_frame(&s.p[0], 0x80, "ment");
+	ck_assert_str_eq(hear(&s.w), "M 2 c s whole");
+	ck_assert_str_eq(hear(&s.w), "M 1 c s fragment");
+	end(&s);
 }
 END_TEST
 
