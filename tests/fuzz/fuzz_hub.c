@@ -15,22 +15,9 @@
 #include "base/log.h"
 #include "base/sealed.h"
 #include "fuzz.h"
-#include "hub/hub_impl.h"
+#include "fuzz_hub.h"
 #include "ipc/hub_claim.h"
 #include "ipc/hub_record.h"
-
-static struct hub *
-make(void)
-{
-	const struct hub_options options = { .connections = 4, .links = 2,
-		.message = 500, .fragments = 4, .channels = 3, .waiting = 3,
-		.send_buffer = 3000, .output = 10000, .input = 2000,
-		.ping = 60000, .silence = 60000, .close = 60000 };
-	struct hub *hub = hub_new(&options);
-
-	must(hub != NULL);
-	return hub;
-}
 
 static void
 turn(struct hub *hub)
@@ -122,7 +109,7 @@ FUZZ(hub)
 	int one, other, peer, second;
 
 	log_set_level(LEVEL_ALERT);
-	hub = make();
+	hub = make_hub();
 	one = knock(hub);
 	peer = open_peer(hub, one, 1);
 	send_all(hub, one, data, n);
@@ -172,7 +159,7 @@ FUZZ(hub_publisher)
 	ssize_t said;
 
 	log_set_level(LEVEL_ALERT);
-	hub = make();
+	hub = make_hub();
 	worker = knock(hub);
 	peer = open_peer(hub, worker, 1);
 	subscribe(hub, worker, 1, "all");

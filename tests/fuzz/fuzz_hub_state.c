@@ -14,23 +14,10 @@
 #include "base/log.h"
 #include "base/sealed.h"
 #include "fuzz.h"
-#include "hub/hub_impl.h"
+#include "fuzz_hub.h"
 #include "ipc/hub_claim.h"
 
 #define SOCKETS 4
-
-static struct hub *
-make(void)
-{
-	const struct hub_options options = { .connections = 4, .links = 2,
-		.message = 500, .fragments = 4, .channels = 3, .waiting = 3,
-		.send_buffer = 3000, .output = 10000, .input = 20000,
-		.ping = 60000, .silence = 60000, .close = 60000 };
-	struct hub *hub = hub_new(&options);
-
-	must(hub != NULL);
-	return hub;
-}
 
 static void
 lend(struct hub_fds *fds, int peers[SOCKETS])
@@ -73,7 +60,7 @@ compare(const struct hub *a, const struct hub *b)
 static void
 pass_on(const struct hub *hub)
 {
-	struct hub *heir = make();
+	struct hub *heir = make_hub();
 	struct hub_fds fds = { 0 };
 	struct buf text = { 0 };
 	struct why why;
@@ -89,7 +76,7 @@ pass_on(const struct hub *hub)
 
 FUZZ(hub_state)
 {
-	struct hub *hub = make();
+	struct hub *hub = make_hub();
 	struct hub_fds fds = { 0 };
 	struct buf text = { 0 };
 	struct why why;

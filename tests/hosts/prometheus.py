@@ -59,6 +59,12 @@ class Watched(Daemon):
             r"^# TYPE (\S+) (\w+)$", text, re.M) if kind != "gauge"}
         return dict(re.findall(r"^(\w+\{.*\}) (\S+)$", text, re.M))
 
+    def figure(self, name):
+        return float(self.metrics()['lua_fpm_%s{pool="www"}' % name])
+
+    def wait_figure(self, name, value):
+        until(lambda: self.figure(name) == value, "%s is %s" % (name, value))
+
 
 def is_counter(series):
     name = series.partition("{")[0]
@@ -126,9 +132,7 @@ def queue():
         busy = held(d, 1)
         for n in range(1, 4):
             more += [Background(d.fetch) for _ in range(3)]
-            until(lambda: float(d.metrics()[
-                'lua_fpm_listen_queue_connections{pool="www"}']) == 3 * n,
-                "they wait")
+            d.wait_figure("listen_queue_connections", 3 * n)
             seen.append(d.metrics())
         let_go(busy)
         for m in more:
@@ -141,13 +145,11 @@ def queue_timeouts():
         seen = [d.metrics()]
         busy = held(d, 1)
         late = Background(d.fetch)
-        until(lambda: float(d.metrics()[
-            'lua_fpm_listen_queue_connections{pool="www"}']) == 1, "it waits")
+        d.wait_figure("listen_queue_connections", 1)
         lasts(0.2)  # it is about time
         let_go(busy)
         equal(late.result().status, 503)
-        until(lambda: float(d.metrics()[
-            'lua_fpm_queue_timeouts_total{pool="www"}']) == 1, "counted")
+        d.wait_figure("queue_timeouts_total", 1)
         seen.append(d.metrics())
     return seen
 
@@ -161,8 +163,7 @@ def crashes():
         def crashed():
             for pid in list(filter(listens, d.workers()))[:1]:
                 kill(pid, signal.SIGKILL)
-            return float(d.metrics()[
-                'lua_fpm_worker_crashes_total{pool="www"}']) >= 3
+            return d.figure("worker_crashes_total") >= 3
 
         until(crashed, "three crashes are counted")
         seen.append(d.metrics())
@@ -191,9 +192,7 @@ def slow():
         lasts(1.1)  # it is about time
         gate.open()
         equal(asked.result().status, 200)
-        until(lambda: float(d.metrics()[
-            'lua_fpm_request_duration_seconds_count{pool="www"}']) == 1,
-            "it is counted")
+        d.wait_figure("request_duration_seconds_count", 1)
         seen.append(d.metrics())
     return seen
 
@@ -206,9 +205,7 @@ def errors():
         for n in range(9):
             equal(d.fetch().status, 200)
         equal(d.lua("error('boom')").status, 500)
-        until(lambda: float(d.metrics()[
-            'lua_fpm_request_duration_seconds_count{pool="www"}']) == 10,
-            "they are counted")
+        d.wait_figure("request_duration_seconds_count", 10)
         seen.append(d.metrics())
     return seen
 
@@ -219,8 +216,7 @@ def killed():
     with d.start():
         seen = [d.metrics()]
         d.lua("os.execute('kill -9 ' .. io.open('/proc/self/stat'):read('n'))")
-        until(lambda: float(d.metrics()[
-            'lua_fpm_killed_requests_total{pool="www"}']) == 1, "counted")
+        d.wait_figure("killed_requests_total", 1)
         d.wait_ready(2)
         seen.append(d.metrics())
     return seen
@@ -230,8 +226,7 @@ def memory():
     with Watched(1).start() as d:
         seen = [d.metrics()]
         d.lua("big = ('x'):rep(300 * 1024 * 1024) return text('')")
-        until(lambda: float(d.metrics()[
-            'lua_fpm_resident_memory_bytes{pool="www"}']) > 300 << 20 and
+        until(lambda: d.figure("resident_memory_bytes") > 300 << 20 and
             float(d.metrics()['lua_fpm_workers{pool="www",state="idle"}']),
             "it is told")
         seen.append(d.metrics())

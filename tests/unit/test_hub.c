@@ -25,6 +25,7 @@
 #include "ipc/hub_record.h"
 #include "net/ws_frame.h"
 #include "unit.h"
+#include "ws_unit.h"
 
 static struct hub_options options;
 static struct hub *hub;
@@ -316,20 +317,6 @@ open_peer(struct worker *w, uint64_t id)
 }
 
 static void
-add_frame(struct buf *b, unsigned first, const char *text, size_t n)
-{
-	static const unsigned char mask[4] = { 1, 2, 3, 4 };
-	unsigned char header[WS_HEADER];
-	size_t len = ws_put_header(header, WS_TEXT, true, n, mask);
-
-	header[0] = (unsigned char)first;
-	buf_add(b, header, len);
-	buf_add(b, text, n);
-	if (n > 0)
-		ws_mask((unsigned char *)b->data + b->len - n, n, mask, 0);
-}
-
-static void
 send_raw(const struct peer *peer, struct buf *b)
 {
 	ck_assert_int_eq(send(peer->fd, b->data, b->len, MSG_NOSIGNAL),
@@ -343,7 +330,7 @@ send_frame(const struct peer *peer, unsigned first, const char *text)
 {
 	struct buf b = { 0 };
 
-	add_frame(&b, first, text, strlen(text));
+	ws_unit_add(&b, first, text, strlen(text));
 	send_raw(peer, &b);
 }
 
@@ -433,8 +420,8 @@ START_TEST(bytes_behind_the_handshake_count)
 	struct buf b = { 0 };
 	struct peer p;
 
-	add_frame(&b, 0x81, "early", 5);
-	add_frame(&b, 0x81, "cut", 3);
+	ws_unit_add(&b, 0x81, "early", 5);
+	ws_unit_add(&b, 0x81, "cut", 3);
 	p = open_raw(&w, 7, b.data, b.len - 2);
 	expect(&p, "101\r\n");
 	ck_assert_str_eq(hear(&w), "M 7 c s early");
@@ -453,10 +440,10 @@ START_TEST(one_message_of_a_socket_is_out_at_a_time)
 	struct scene s = begin(2);
 	struct buf b = { 0 };
 
-	add_frame(&b, 0x81, "a", 1);
-	add_frame(&b, 0x81, "b", 1);
-	add_frame(&b, 0x89, "ping", 4);
-	add_frame(&b, 0x81, "c", 1);
+	ws_unit_add(&b, 0x81, "a", 1);
+	ws_unit_add(&b, 0x81, "b", 1);
+	ws_unit_add(&b, 0x89, "ping", 4);
+	ws_unit_add(&b, 0x81, "c", 1);
 	send_raw(&s.p[0], &b);
 	ck_assert_str_eq(hear(&s.w), "M 1 c s a");
 	ck_assert_str_eq(hear(&s.w), "");
@@ -478,9 +465,9 @@ START_TEST(bytes_may_come_one_by_one)
 	struct scene s = begin(1);
 	struct buf b = { 0 }, one = { 0 };
 
-	add_frame(&b, 0x01, "frag", 4);
-	add_frame(&b, 0x89, "p", 1);
-	add_frame(&b, 0x80, "ment", 4);
+	ws_unit_add(&b, 0x01, "frag", 4);
+	ws_unit_add(&b, 0x89, "p", 1);
+	ws_unit_add(&b, 0x80, "ment", 4);
 	for (size_t i = 0; i < b.len; i++) {
 		ck_assert_str_eq(hear(&s.w), "");
 		buf_putc(&one, b.data[i]);
@@ -502,7 +489,7 @@ START_TEST(a_stream_of_messages_keeps_its_order)
 
 	for (int i = 0; i < 300; i++) {
 		memset(text, 'a' + i % 26, sizeof(text));
-		add_frame(&b, 0x81, text, (size_t)(i * 37 % 1000));
+		ws_unit_add(&b, 0x81, text, (size_t)(i * 37 % 1000));
 	}
 	for (size_t at = 0, n; at < b.len; at += n) {
 		n = b.len - at < 60000 ? b.len - at : 60000;
@@ -548,7 +535,7 @@ START_TEST(a_peer_may_say_close_and_go)
 	struct scene s = begin(1);
 	struct buf b = { 0 };
 
-	add_frame(&b, 0x88, "", 0);
+	ws_unit_add(&b, 0x88, "", 0);
 	ck_assert_int_eq(send(s.p[0].fd, b.data, b.len, 0), (ssize_t)b.len);
 	shutdown(s.p[0].fd, SHUT_WR);
 	turn();
@@ -601,8 +588,8 @@ START_TEST(the_end_is_told_after_the_last_message)
 	struct scene s = begin(1);
 	struct buf b = { 0 };
 
-	add_frame(&b, 0x81, "last", 4);
-	add_frame(&b, 0x88, "\x03\xe8", 2);
+	ws_unit_add(&b, 0x81, "last", 4);
+	ws_unit_add(&b, 0x88, "\x03\xe8", 2);
 	send_raw(&s.p[0], &b);
 	ck_assert_str_eq(hear(&s.w), "M 1 c s last");
 	ck_assert_str_eq(hear(&s.w), "");
@@ -673,11 +660,11 @@ START_TEST(limits_have_codes)
 	size_t n;
 
 	memset(text, 'x', sizeof(text));
-	add_frame(&b, 0x82, text, 1001);
+	ws_unit_add(&b, 0x82, text, 1001);
 	send_raw(&s.p[0], &b);
 	ck_assert_mem_eq(got(&s.p[0], &n) + 2, "\x03\xf1", 2); /* 1009 */
 	for (int i = 0; i < 5; i++)
-		add_frame(&b, i == 0 ? 0x02 : 0x00, "x", 1);
+		ws_unit_add(&b, i == 0 ? 0x02 : 0x00, "x", 1);
 	send_raw(&s.p[1], &b);
 	ck_assert_mem_eq(got(&s.p[1], &n) + 2, "\x03\xf0", 2); /* 1008 */
 	end(&s);
@@ -700,7 +687,7 @@ START_TEST(without_room_for_a_message_there_is_1013)
 	memset(text, 'x', sizeof(text));
 	for (size_t i = 0; i < 12; i++) {
 		p[i] = open_peer(&w, i + 1);
-		add_frame(&b, 0x02, text, sizeof(text));
+		ws_unit_add(&b, 0x02, text, sizeof(text));
 		send_raw(&p[i], &b);
 	}
 	ck_assert_mem_eq(got(&p[11], &n) + 2, "\x03\xf5", 2); /* 1013 */
@@ -1184,11 +1171,11 @@ START_TEST(halves_are_passed_on)
 	tell(&s.w, HUB_SEND, WS_TEXT, 0, 3, large);
 	tell(&s.w, HUB_SEND, WS_TEXT, 0, 3, "behind");
 	ck_assert_uint_gt(hub_socket_find(hub, 3)->out.sent, 0);
-	add_frame(&b, 0x81, "cut in two", 10);
+	ws_unit_add(&b, 0x81, "cut in two", 10);
 	buf_add(&half, b.data, 5);
 	send_raw(&s.p[0], &half);
 	send_frame(&s.p[1], 0x01, "frag\xc3");
-	add_frame(&half, 0x80, "\xbcment", 5);
+	ws_unit_add(&half, 0x80, "\xbcment", 5);
 	buf_consume(&b, 5);
 	succeed();
 	turn();

@@ -9,29 +9,16 @@
 
 #include "base/buf.h"
 #include "unit.h"
+#include "ws_unit.h"
 
 static const struct ws_limits limits = { .message = 70000, .fragments = 5,
 	.masked = true };
 static const unsigned char mask[4] = { 0x12, 0x9a, 0, 0xff };
 
-/* A masked frame with that first byte. */
-static void
-frame(struct buf *b, unsigned first, const void *payload, size_t n)
-{
-	unsigned char header[WS_HEADER];
-	size_t len = ws_put_header(header, WS_BINARY, true, n, mask);
-
-	header[0] = (unsigned char)first;
-	buf_add(b, header, len);
-	buf_add(b, payload, n);
-	if (n > 0)
-		ws_mask((unsigned char *)b->data + b->len - n, n, mask, 0);
-}
-
 static void
 text(struct buf *b, unsigned first, const char *payload)
 {
-	frame(b, first, payload, strlen(payload));
+	ws_unit_add(b, first, payload, strlen(payload));
 }
 
 /* What is made of the bytes, as a text: t(...) is a text message, b(...) a
@@ -111,7 +98,7 @@ START_TEST(messages_are_taken)
 	text(&in, 0x81, "hello");
 	text(&in, 0x82, "");
 	text(&in, 0x81, "");
-	frame(&in, 0x82, "\xff\x00", 2);
+	ws_unit_add(&in, 0x82, "\xff\x00", 2);
 	in.data[in.len - 1] ^= '!'; /* a NUL ends the story */
 	expect(&in, "hello|t|b|t\xff!|b");
 }
@@ -137,9 +124,9 @@ START_TEST(a_close_frame_has_code_and_reason)
 {
 	struct buf in = { 0 };
 
-	frame(&in, 0x88, "", 0);
-	frame(&in, 0x88, "\x03\xe8", 2);
-	frame(&in, 0x88, "\x0f\xa0why", 5);
+	ws_unit_add(&in, 0x88, "", 0);
+	ws_unit_add(&in, 0x88, "\x03\xe8", 2);
+	ws_unit_add(&in, 0x88, "\x0f\xa0why", 5);
 	expect(&in, "C(1005 )C(1000 )C(4000 why)");
 }
 END_TEST
@@ -154,7 +141,7 @@ START_TEST(lengths_are_read_in_every_form)
 
 	memset(payload, 'x', 70000);
 	for (size_t i = 0; i < sizeof(lens) / sizeof(*lens); i++) {
-		frame(&in, 0x82, payload, lens[i]);
+		ws_unit_add(&in, 0x82, payload, lens[i]);
 		story = judge(&in, 1000, &judged);
 		ck_assert_uint_eq(story.len, lens[i] + 2);
 		ck_assert_str_eq(story.data + lens[i], "|b");
@@ -279,7 +266,7 @@ START_TEST(fragments_count_to_the_size_of_a_message)
 	size_t judged;
 
 	memset(payload, 'a', 69999);
-	frame(&in, 0x01, payload, 69999);
+	ws_unit_add(&in, 0x01, payload, 69999);
 	text(&in, 0x00, "b");
 	text(&in, 0x00, "c");
 	story = judge(&in, 5000, &judged);
@@ -296,9 +283,9 @@ START_TEST(text_may_be_cut_anywhere)
 	struct buf in = { 0 };
 
 	for (size_t i = 1; i < sizeof(snake) - 1; i++) {
-		frame(&in, 0x01, snake, i);
+		ws_unit_add(&in, 0x01, snake, i);
 		text(&in, 0x89, "");
-		frame(&in, 0x80, snake + i, sizeof(snake) - 1 - i);
+		ws_unit_add(&in, 0x80, snake + i, sizeof(snake) - 1 - i);
 	}
 	for (size_t i = 1; i < sizeof(snake) - 1; i++) {
 		struct buf story, wanted = { 0 };
