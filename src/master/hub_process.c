@@ -346,6 +346,7 @@ start_heir(struct hub_process *p, const struct hub_process_order *order)
 	    fork_one(p, order, other(p), pair[0]) == 0;
 	if (!good)
 		heir_failed(p, strerror(errno));
+	/* The one that serves has an end by now, and may have sent anything. */
 	fd_leave(pair, 2);
 }
 
