@@ -168,6 +168,7 @@ conf_free(struct conf *conf)
 	for (size_t i = 0; i < conf->npools; i++)
 		pool_clear(&conf->pools[i]);
 	free(conf->pools);
+	conf_unindex(conf);
 	conf_faults_free(&conf->notes);
 	free(conf->pid_file);
 	free(conf->control);
@@ -198,12 +199,47 @@ conf_body_limit(const struct conf_pool *pool, enum sock_protocol protocol)
 	return pool->http.max_body;
 }
 
-const struct conf_pool *
-conf_find(const struct conf *conf, const char *name)
+void
+conf_index(struct conf *conf)
+{
+	struct index_entry *entry = calloc(conf->npools + 1, sizeof(*entry));
+
+	conf_unindex(conf);
+	conf->entries = entry;
+	for (size_t i = 0; entry != NULL && i < conf->npools; i++)
+		index_add(&conf->names, &entry[i],
+		    index_hash_text(conf->pools[i].name), &conf->pools[i]);
+}
+
+void
+conf_unindex(struct conf *conf)
+{
+	index_free(&conf->names);
+	free(conf->entries);
+	conf->entries = NULL;
+}
+
+static const struct conf_pool *
+look_through(const struct conf *conf, const char *name)
 {
 	for (size_t i = 0; i < conf->npools; i++) {
 		if (strcmp(conf->pools[i].name, name) == 0)
 			return &conf->pools[i];
 	}
+	return NULL;
+}
+
+const struct conf_pool *
+conf_find(const struct conf *conf, const char *name)
+{
+	const struct conf_pool *pool;
+	const struct index_entry *e;
+
+	if (conf->entries == NULL)
+		return look_through(conf, name);
+	for (e = index_first(&conf->names, index_hash_text(name)); e != NULL;
+	    e = index_next(e))
+		if (strcmp((pool = e->of)->name, name) == 0)
+			return pool;
 	return NULL;
 }

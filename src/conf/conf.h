@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "base/index.h"
 #include "base/why.h"
 #include "net/sock_protocol.h"
 
@@ -190,6 +191,8 @@ struct conf {
 	struct conf_pool *pools;
 	size_t npools;
 	struct conf_faults notes; /* what is no fault but looks like one */
+	struct index names;	  /* conf_index */
+	struct index_entry *entries;
 };
 
 /* Append a fault, at its full length.  One for which there is no memory is
@@ -231,7 +234,13 @@ const char *conf_pool_serves(const struct conf_pool *pool);
 int64_t conf_body_limit(const struct conf_pool *pool,
     enum sock_protocol protocol);
 
-/* The pool of that name, or NULL. */
+/* Once all pools are there: have conf_find look up names instead of going
+ * through all of them, which it does without memory as well.  And forget the
+ * index; conf_free does so too. */
+void conf_index(struct conf *conf);
+void conf_unindex(struct conf *conf);
+
+/* The first pool of that name, or NULL. */
 const struct conf_pool *conf_find(const struct conf *conf, const char *name);
 
 #endif

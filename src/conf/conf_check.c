@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/cidr.h"
 #include "base/num.h"
+#include "base/index.h"
 #include "base/user.h"
 #include "conf/conf_rules.h"
 #include "net/ws_handshake.h"
@@ -378,45 +379,83 @@ say(void *arg, enum key_group group, const char *key, const char *text)
 
 /* ---- across pools ------------------------------------------------------- */
 
-/* The number of entries equal to `address` among the first n. */
-static size_t
-count_address(const struct conf_list *list, size_t n, const char *address)
-{
-	size_t count = 0;
+/* Where an address stands first. */
+struct claim {
+	struct index_entry entry;
+	const char *address;
+	const struct conf_pool *pool;
+};
 
-	for (size_t i = 0; i < n; i++)
-		count += strcmp(list->item[i], address) == 0;
-	return count;
+struct claims {
+	struct index addresses;
+	struct claim *claim; /* has room for all of a configuration */
+	size_t n;
+};
+
+/* 0, or -1 if memory ran out. */
+static int
+claims_open(struct claims *claims, const struct conf *conf)
+{
+	size_t n = 1;
+
+	for (size_t i = 0; i < conf->npools; i++)
+		n += conf->pools[i].listen.n;
+	*claims = (struct claims){ .claim = calloc(n,
+	    sizeof(*claims->claim)) };
+	return claims->claim == NULL ? -1 : 0;
 }
 
 static void
-check_address(struct judge *judge, const struct conf *conf, size_t item)
+claims_close(struct claims *claims)
 {
-	const struct conf_list *own = &judge->pool->listen;
-	const char *address = own->item[item];
-	const struct conf_pool *other;
+	index_free(&claims->addresses);
+	free(claims->claim);
+}
 
-	if (count_address(own, item, address) > 0)
+/* The pool that has the address already; NULL: this one has it now. */
+static const struct conf_pool *
+claim(struct claims *claims, const char *address, const struct conf_pool *pool)
+{
+	uint64_t hash = index_hash_text(address);
+	struct index_entry *e = index_first(&claims->addresses, hash);
+	struct claim *claim;
+
+	for (; e != NULL; e = index_next(e))
+		if (strcmp((claim = e->of)->address, address) == 0)
+			return claim->pool;
+	claim = &claims->claim[claims->n++];
+	claim->address = address;
+	claim->pool = pool;
+	index_add(&claims->addresses, &claim->entry, hash, claim);
+	return NULL;
+}
+
+static void
+check_address(struct judge *judge, struct claims *claims, const char *address)
+{
+	const struct conf_pool *other = claim(claims, address, judge->pool);
+
+	if (other == judge->pool)
 		blame(judge, GROUP_POOL, "listen",
 		    "listen: \"%s\" is there twice", address);
-	for (other = conf->pools; other < judge->pool; other++) {
-		if (count_address(&other->listen, other->listen.n, address))
-			blame(judge, GROUP_POOL, "listen", "listen: "
-			    "\"%s\" belongs to pool %s already",
-			    address, other->name);
-	}
+	else if (other != NULL)
+		blame(judge, GROUP_POOL, "listen", "listen: "
+		    "\"%s\" belongs to pool %s already",
+		    address, other->name);
 }
 
 static void
-check_across(struct judge *judge, const struct conf *conf)
+check_across(struct judge *judge, const struct conf *conf,
+    struct claims *claims)
 {
-	const struct conf_pool *first = conf_find(conf, judge->pool->name);
+	const struct conf_pool *pool = judge->pool;
+	const struct conf_pool *first = conf_find(conf, pool->name);
 
-	if (first != judge->pool)
+	if (first != pool)
 		blame(judge, GROUP_POOL, NULL,
 		    "defined already at %s:%d", first->file, first->line);
-	for (size_t i = 0; i < judge->pool->listen.n; i++)
-		check_address(judge, conf, i);
+	for (size_t i = 0; i < pool->listen.n; i++)
+		check_address(judge, claims, pool->listen.item[i]);
 }
 
 /* A main thread and a watchdog; for CGI programs another process, and one of
@@ -427,43 +466,110 @@ threads_of_worker(const struct conf_pool *pool)
 	return pool->interface == INTERFACE_CGI ? 4 : 2;
 }
 
-/* The most threads of the user, during a reload: old and new workers, and old
- * and new processes for status_listen, with a main thread and a watchdog; of the
- * process for timers there is never more than one. */
+/* The most threads of the pool's workers and other processes during a reload:
+ * old and new workers, and old and new processes for status_listen, with a main
+ * thread and a watchdog; of the process for timers there is never more than
+ * one. */
 static int64_t
-threads_of(const struct conf *conf, const char *user)
+threads_of_pool(const struct conf_pool *pool)
+{
+	return 2 * threads_of_worker(pool) * pool->workers.max +
+	    2 * 2 * (pool->status_listen.n > 0) + 2 * (pool->timers.n > 0);
+}
+
+/* The threads of all pools by user, in which each pool has an element: the
+ * first one of a user has the sum. */
+struct threads {
+	struct index by_uid;
+	struct tally {
+		struct index_entry entry;
+		int64_t n;
+	} *tally;
+};
+
+static struct tally *
+threads_find(const struct threads *threads, uid_t uid)
+{
+	struct index_entry *e = index_first(&threads->by_uid, uid);
+
+	return e == NULL ? NULL : e->of;
+}
+
+/* Users are looked up only if a pool limits its processes.  0, or -1 if memory
+ * ran out. */
+static int
+threads_open(struct threads *threads, const struct conf *conf)
 {
 	const struct conf_pool *pool = conf->pools;
-	int64_t n = 0;
-	uid_t uid, other;
+	const struct conf_pool *end = pool + conf->npools;
+	struct tally *tally;
+	uid_t uid;
 	gid_t gid;
 
-	if (user_find(user, &uid, &gid, NULL) == -1)
+	*threads = (struct threads){ 0 };
+	while (pool < end && pool->limits.processes == 0)
+		pool++;
+	if (pool == end)
 		return 0;
-	for (; pool < conf->pools + conf->npools; pool++)
-		if (pool->user != NULL &&
-		    user_find(pool->user, &other, &gid, NULL) == 0 &&
-		    other == uid)
-			n += 2 * threads_of_worker(pool) * pool->workers.max +
-			    2 * 2 * (pool->status_listen.n > 0) +
-			    2 * (pool->timers.n > 0);
-	return n;
+	threads->tally = calloc(conf->npools, sizeof(*threads->tally));
+	if (threads->tally == NULL)
+		return -1;
+	for (pool = conf->pools; pool < end; pool++) {
+		if (pool->user == NULL ||
+		    user_find(pool->user, &uid, &gid, NULL) == -1)
+			continue;
+		tally = threads_find(threads, uid);
+		if (tally == NULL) {
+			tally = &threads->tally[pool - conf->pools];
+			index_add(&threads->by_uid, &tally->entry, uid, tally);
+		}
+		tally->n += threads_of_pool(pool);
+	}
+	return 0;
 }
 
 static void
-check_processes(struct judge *judge, const struct conf *conf)
+threads_close(struct threads *threads)
+{
+	index_free(&threads->by_uid);
+	free(threads->tally);
+}
+
+static void
+check_processes(struct judge *judge, const struct threads *threads)
 {
 	const struct conf_pool *pool = judge->pool;
-	int64_t least;
+	const struct tally *tally;
+	uid_t uid;
+	gid_t gid;
 
-	if (pool->limits.processes == 0 || pool->user == NULL)
+	if (pool->limits.processes == 0 || pool->user == NULL ||
+	    user_find(pool->user, &uid, &gid, NULL) == -1)
 		return;
-	least = threads_of(conf, pool->user);
-	if (pool->limits.processes < least)
+	tally = threads_find(threads, uid);
+	if (tally != NULL && pool->limits.processes < tally->n)
 		blame(judge, GROUP_LIMITS, "processes", "limits.processes "
 		    "(%" PRId64 ") is below the %" PRId64 " threads that the "
 		    "processes of user %s may have during a reload",
-		    pool->limits.processes, least, pool->user);
+		    pool->limits.processes, tally->n, pool->user);
+}
+
+static void
+check_pool(struct judge *judge)
+{
+	check_name(judge);
+	check_required(judge);
+	check_identity(judge);
+	check_workers(judge);
+	check_head(judge);
+	check_recycling(judge);
+	check_process(judge);
+	check_request(judge);
+	check_slow(judge);
+	check_clients(judge);
+	check_proxies(judge);
+	check_origins(judge);
+	conf_rules(judge->pool, say, judge);
 }
 
 int
@@ -471,26 +577,25 @@ conf_check(const struct conf *conf, const struct conf_origin *origins,
     struct conf_faults *faults)
 {
 	struct judge judge = { .faults = faults };
+	struct threads threads = { .tally = NULL };
+	struct claims claims;
 
+	if (claims_open(&claims, conf) == -1 ||
+	    threads_open(&threads, conf) == -1) {
+		conf_fault(faults, conf->npools > 0 ? conf->pools->file : "",
+		    0, "%s", strerror(ENOMEM));
+		claims_close(&claims);
+		return -1;
+	}
 	for (size_t i = 0; i < conf->npools; i++) {
 		judge.pool = &conf->pools[i];
 		judge.origin = &origins[i];
-		check_name(&judge);
-		check_required(&judge);
-		check_identity(&judge);
-		check_workers(&judge);
-		check_head(&judge);
-		check_recycling(&judge);
-		check_process(&judge);
-		check_request(&judge);
-		check_slow(&judge);
-		check_clients(&judge);
-		check_proxies(&judge);
-		check_origins(&judge);
-		conf_rules(judge.pool, say, &judge);
-		check_across(&judge, conf);
-		check_processes(&judge, conf);
+		check_pool(&judge);
+		check_across(&judge, conf, &claims);
+		check_processes(&judge, &threads);
 	}
+	claims_close(&claims);
+	threads_close(&threads);
 	return judge.verdict;
 }
 
@@ -563,6 +668,16 @@ conf_check_notes(struct conf *conf, const struct conf_origin *origins)
 	}
 }
 
+static bool
+has_address(const struct conf_list *list, const char *address)
+{
+	size_t i = 0;
+
+	while (i < list->n && strcmp(list->item[i], address) != 0)
+		i++;
+	return i < list->n;
+}
+
 int
 conf_check_control(const struct conf *conf, const char *file, int line,
     struct conf_faults *faults)
@@ -579,9 +694,8 @@ conf_check_control(const struct conf *conf, const char *file, int line,
 	for (size_t i = 0; i < conf->npools; i++) {
 		const struct conf_pool *pool = &conf->pools[i];
 
-		if (count_address(&pool->listen, pool->listen.n, path) +
-		    count_address(&pool->status_listen,
-			pool->status_listen.n, path) == 0)
+		if (!has_address(&pool->listen, path) &&
+		    !has_address(&pool->status_listen, path))
 			continue;
 		conf_fault(faults, file, line, "control: pool %s listens "
 		    "on \"%s\" already", pool->name, path);

@@ -213,6 +213,7 @@ read_all(struct reader *r, const char *file)
 		return;
 	if (r->conf->npools == 0 && !r->failed)
 		reader_fault(r, 0, "there is no pool");
+	conf_index(r->conf);
 	if (conf_check(r->conf, r->origins, r->faults) == -1 ||
 	    conf_check_control(r->conf, file, top_line(r, "control"),
 		r->faults) == -1)
@@ -256,6 +257,8 @@ conf_recall(const char *dump, size_t n)
 
 	if (good)
 		read_text(&r, &text);
+	if (good)
+		conf_index(conf);
 	buf_free(&text);
 	free(r.origins);
 	free(r.base);

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/num.h"
+#include "base/index.h"
 #include "ipc/inherit.h"
 
 static int
@@ -234,4 +235,17 @@ sock_overlap(const struct sock_address *a, const struct sock_address *b)
 	    a->sa.any.sa_family == b->sa.any.sa_family &&
 	    a->sa.in.sin_port == b->sa.in.sin_port &&
 	    (sock_any(a) || sock_any(b));
+}
+
+uint64_t
+sock_hash(const struct sock_address *address)
+{
+	switch (address->kind) {
+	case SOCK_UNIX:
+		return index_hash_text(sock_base(address));
+	case SOCK_INET: /* sin6_port is at the same place */
+		return address->sa.in.sin_port;
+	default:
+		return (uint64_t)address->fd;
+	}
 }

@@ -8,6 +8,7 @@
 
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/un.h>
@@ -53,5 +54,9 @@ bool sock_same(const struct sock_address *a, const struct sock_address *b);
 /* True if only one of both can be bound: they are the same, or one is a port on
  * all interfaces and the other the same port on one of them. */
 bool sock_overlap(const struct sock_address *a, const struct sock_address *b);
+
+/* Equal for any two of which sock_same or sock_overlap is true (base/index.h):
+ * of a unix socket only the name of the file counts, of a port only that. */
+uint64_t sock_hash(const struct sock_address *address);
 
 #endif

@@ -5,8 +5,11 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "conf/conf_check.h"
+#include "conf/conf_diff.h"
 #include "conf/conf_key.h"
 #include "conf/conf_single.h"
+#include "net/sock_check.h"
 
 /* ---- what is right ------------------------------------------------------ */
 
@@ -583,6 +586,57 @@ START_TEST(two_hundred_pools)
 }
 END_TEST
 
+enum { FEW = 250, MANY = 8 * FEW };
+
+static struct conf_pool pools[MANY];
+
+/* Pools as the first one of conf, with names and addresses of their own. */
+static void
+make_pools(void)
+{
+	static char texts[MANY][2][32];
+	static char *lists[MANY];
+
+	for (int i = 0; i < MANY; i++) {
+		snprintf(texts[i][0], sizeof(texts[i][0]), "p%d", i);
+		snprintf(texts[i][1], sizeof(texts[i][1]), "/tmp/s%d", i);
+		pools[i] = conf->pools[0];
+		pools[i].name = texts[i][0];
+		lists[i] = texts[i][1];
+		pools[i].listen = (struct conf_list){ &lists[i], 1 };
+	}
+}
+
+/* What is looked for in all pools once for each of them. */
+static void
+look_at_pools(unsigned n)
+{
+	static const struct conf_origin origins[MANY];
+	struct conf some = *conf;
+	size_t nsteps;
+
+	some.pools = pools;
+	some.npools = n;
+	some.entries = NULL;
+	some.names = (struct index){ 0 };
+	conf_index(&some);
+	ck_assert_int_eq(conf_check(&some, origins, &faults), 0);
+	ck_assert(!sock_check(&some, &faults));
+	free(conf_diff(&some, &some, &nsteps));
+	ck_assert_uint_eq(nsteps, n);
+	conf_unindex(&some);
+}
+
+START_TEST(many_pools_cost_each_the_same)
+{
+	read_text("pools: { www: { app = \"/dev/null\"; listen = \"/s\"; "
+	    "user = \"root\"; limits: { processes = 1000000; }; }; };");
+	assert_good();
+	make_pools();
+	ck_assert_double_lt(unit_growth(look_at_pools, FEW), 24);
+}
+END_TEST
+
 /* ---- without a file, and the file that is installed --------------------- */
 
 START_TEST(a_single_pool_is_static)
@@ -720,6 +774,7 @@ suite(void)
 	tcase_add_test(tc, other_modes_ignore_spare_workers);
 	tcase_add_test(tc, a_relative_app_is_found_beside_its_file);
 	tcase_add_test(tc, two_hundred_pools);
+	tcase_add_test(tc, many_pools_cost_each_the_same);
 	tcase_add_test(tc, limits_bodies);
 	tcase_add_test(tc, a_single_pool_is_static);
 	tcase_add_test(tc, a_single_pool_at_fault);

@@ -6,6 +6,7 @@
 #include <check.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <time.h>
 
 /* Under valgrind (check-valgrind), and with sanitizers unless FULL is in the
  * environment: what is repeated a great many times should be so less often. */
@@ -17,6 +18,24 @@ unit_is_slow(void)
 		return true;
 #endif
 	return getenv("VALGRIND") != NULL;
+}
+
+/* The processor time of work(8 * n) over that of work(n), each the least of
+ * some: near 8 if it grows with n, near 64 if with its square. */
+static inline double
+unit_growth(void (*work)(unsigned n), unsigned n)
+{
+	clock_t least[2] = { 0, 0 };
+
+	for (int i = 0; i < 10; i++) {
+		clock_t begun = clock(), took;
+
+		work(i % 2 == 0 ? n : 8 * n);
+		took = clock() - begun + 1;
+		if (i < 2 || took < least[i % 2])
+			least[i % 2] = took;
+	}
+	return (double)least[1] / (double)least[0];
 }
 
 static inline int
