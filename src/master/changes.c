@@ -1,7 +1,10 @@
 #include "master/changes.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/index.h"
 
 /* ---- the plan ------------------------------------------------------------ */
 
@@ -56,6 +59,7 @@ changes_plan(struct changes *changes, const struct pools *pools,
 
 	*changes = (struct changes){ 0 };
 	before.pools = present(pools, &before.npools);
+	conf_index(&before);
 	if (before.pools != NULL)
 		steps = conf_diff(&before, conf, &n);
 	if (steps != NULL)
@@ -64,6 +68,7 @@ changes_plan(struct changes *changes, const struct pools *pools,
 		if (only == NULL || strcmp(pool_of(&steps[i]), only) == 0)
 			add(changes, pools, &steps[i], all);
 	free(steps);
+	conf_unindex(&before);
 	free(before.pools);
 	return changes->item == NULL ? -1 : 0;
 }
@@ -77,89 +82,138 @@ changes_free(struct changes *changes)
 
 /* ---- where connections go ------------------------------------------------ */
 
-/* The new generation that has the listener, or NULL. */
-static struct generation *
-owner(const struct changes *changes, const struct listener *listener)
-{
-	for (size_t i = 0; i < changes->n; i++) {
-		struct generation *made = changes->item[i].made;
+struct owner { /* of a listener */
+	struct index_entry entry;
+	const struct listener *listener;
+	struct change *change; /* whose `made` has it */
+};
 
-		if (made != NULL &&
-		    listen_set_has(generation_listens(made), listener))
-			return made;
-	}
-	return NULL;
+struct owners {
+	struct index by_listener;
+	struct owner *owner;
+};
+
+static struct change *
+owner(const struct owners *owners, const struct listener *listener)
+{
+	struct index_entry *e = index_first(&owners->by_listener,
+	    (uintptr_t)listener);
+
+	return e == NULL ? NULL : ((struct owner *)e->of)->change;
 }
 
-struct generation *
-changes_heir(const struct changes *changes, const struct change *change,
-    bool *several)
+/* 0, or -1 with errno. */
+static int
+find_owners(struct owners *owners, const struct changes *changes)
+{
+	struct change *change, *end = changes->item + changes->n;
+	struct owner *one;
+	size_t n = 1;
+
+	for (change = changes->item; change < end; change++)
+		if (change->made != NULL)
+			n += generation_listens(change->made)->n;
+	*owners = (struct owners){ .owner = calloc(n, sizeof(*one)) };
+	if ((one = owners->owner) == NULL)
+		return -1;
+	for (change = changes->item; change < end; change++) {
+		const struct listen_set *set = change->made == NULL ? NULL :
+		    generation_listens(change->made);
+
+		for (size_t i = 0; set != NULL && i < set->n; i++, one++) {
+			one->listener = set->listeners[i];
+			one->change = change;
+			index_add(&owners->by_listener, &one->entry,
+			    (uintptr_t)one->listener, one);
+		}
+	}
+	return 0;
+}
+
+static void
+free_owners(struct owners *owners)
+{
+	index_free(&owners->by_listener);
+	free(owners->owner);
+}
+
+static void
+find_heir(const struct owners *owners, struct change *change)
 {
 	const struct listen_set *set = generation_listens(change->old);
-	struct generation *heir = NULL, *one;
+	struct change *one;
 
-	*several = false;
+	change->heir = NULL;
+	change->several = false;
 	for (size_t i = 0; i < set->n; i++) {
-		one = owner(changes, set->listeners[i]);
-		*several |= one != NULL && heir != NULL && one != heir;
-		heir = heir == NULL ? one : heir;
+		one = owner(owners, set->listeners[i]);
+		change->several |= one != NULL && change->heir != NULL &&
+		    one != change->heir;
+		if (change->heir == NULL)
+			change->heir = one;
 	}
-	return heir == NULL ? change->made : heir;
+	if (change->heir == NULL && change->made != NULL)
+		change->heir = change;
 }
 
-/* The change whose old generation gives its exchange to `made`; that of the
- * same pool comes first. */
-static const struct change *
-predecessor(const struct changes *changes, const struct generation *made)
+/* Of several that could give their exchange the same pool comes first, then the
+ * first one. */
+static void
+find_heirs(const struct owners *owners, struct changes *changes)
 {
-	const struct change *found = NULL, *change = changes->item;
-	bool several;
+	struct change *change, *heir, *end = changes->item + changes->n;
 
-	for (; change < changes->item + changes->n; change++)
-		if (change->old != NULL &&
-		    changes_heir(changes, change, &several) == made &&
-		    !several && (found == NULL || change->made == made))
-			found = change;
-	return found;
+	for (change = changes->item; change < end; change++)
+		change->from = NULL;
+	for (change = changes->item; change < end; change++) {
+		if (change->old == NULL)
+			continue;
+		find_heir(owners, change);
+		heir = change->heir;
+		if (heir != NULL && !change->several &&
+		    (heir->from == NULL || heir == change))
+			heir->from = change;
+	}
 }
 
 int
 changes_connect(struct changes *changes)
 {
-	const struct change *from;
+	struct change *change, *end = changes->item + changes->n;
+	struct owners owners;
+	int result = 0;
 
-	for (size_t i = 0; i < changes->n; i++) {
-		struct generation *made = changes->item[i].made;
-
-		if (made == NULL)
-			continue;
-		from = predecessor(changes, made);
-		if (listen_set_follow(generation_listens(made), from == NULL ?
-			NULL : generation_listens(from->old)) == -1)
-			return -1;
-	}
-	return 0;
+	if (find_owners(&owners, changes) == -1)
+		return -1;
+	find_heirs(&owners, changes);
+	free_owners(&owners);
+	for (change = changes->item; result == 0 && change < end; change++)
+		if (change->made != NULL)
+			result = listen_set_follow(
+			    generation_listens(change->made),
+			    change->from == NULL ? NULL :
+			    generation_listens(change->from->old));
+	return result;
 }
 
 /* Connections of an address that is dropped go to the heir. */
 static int
-forward(const struct changes *changes, const struct change *change,
+forward(const struct owners *owners, const struct change *change,
     struct loop *loop)
 {
 	struct listen_set *set = generation_listens(change->old);
 	const struct listen_set **heirs;
-	struct generation *heir, *one;
-	bool several;
+	const struct change *one;
 	int result;
 
-	heir = changes_heir(changes, change, &several);
-	if (heir == NULL || predecessor(changes, heir) == change)
+	if (change->heir == NULL || change->heir->from == change)
 		return 0;
 	if ((heirs = calloc(set->n, sizeof(*heirs))) == NULL)
 		return -1;
 	for (size_t i = 0; i < set->n; i++) {
-		one = owner(changes, set->listeners[i]);
-		heirs[i] = generation_listens(one == NULL ? heir : one);
+		one = owner(owners, set->listeners[i]);
+		heirs[i] = generation_listens(one == NULL ?
+		    change->heir->made : one->made);
 	}
 	result = listen_set_forward(set, loop, heirs);
 	free(heirs);
@@ -167,14 +221,19 @@ forward(const struct changes *changes, const struct change *change,
 }
 
 int
-changes_forward(const struct changes *changes, struct loop *loop)
+changes_forward(struct changes *changes, struct loop *loop)
 {
-	const struct change *change = changes->item;
+	const struct change *change, *end = changes->item + changes->n;
+	struct owners owners;
+	int result = 0;
 
-	for (; change < changes->item + changes->n; change++)
+	if (find_owners(&owners, changes) == -1)
+		return -1;
+	find_heirs(&owners, changes);
+	for (change = changes->item; result == 0 && change < end; change++)
 		if (change->old != NULL &&
-		    (change->made != NULL || change->verb == DIFF_DROP) &&
-		    forward(changes, change, loop) == -1)
-			return -1;
-	return 0;
+		    (change->made != NULL || change->verb == DIFF_DROP))
+			result = forward(&owners, change, loop);
+	free_owners(&owners);
+	return result;
 }

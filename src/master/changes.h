@@ -15,6 +15,14 @@ struct change {
 	const struct conf_pool *after; /* NULL: the pool is dropped */
 	struct generation *old;	       /* NULL: the pool is new */
 	struct generation *made;	       /* on trial; NULL: none */
+	/* Of changes_connect and changes_forward: */
+	struct change *heir; /* whose `made` gets the connections of `old`: the
+				one that has the first of its addresses to
+				remain, or this one if none remains; NULL: there
+				is no such generation */
+	bool several;	     /* its addresses go to more than one */
+	const struct change *from; /* whose `old` gives its exchange to `made`;
+				      NULL: none */
 };
 
 struct changes { /* all zero: no changes */
@@ -40,19 +48,12 @@ void changes_free(struct changes *changes);
  */
 int changes_connect(struct changes *changes);
 
-/* The new generation that gets the connections of change->old: the one that has
- * the first of its addresses to remain, or change->made if none remains.  NULL
- * if there is no such generation.  *several: its addresses go to more than
- * one. */
-struct generation *changes_heir(const struct changes *changes,
-    const struct change *change, bool *several);
-
 /*
  * Begin to forward (listen_set_forward) what the workers of each leaving
  * generation will hand over, unless its heir has its exchange already.  While
  * the old generation serves, its own workers read the exchange as well.  0, or
  * -1 with errno; generation_rewatch ends it, after a failure too.
  */
-int changes_forward(const struct changes *changes, struct loop *loop);
+int changes_forward(struct changes *changes, struct loop *loop);
 
 #endif

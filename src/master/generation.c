@@ -133,7 +133,7 @@ generation_free(struct generation *g)
 	board_free(g->board);
 	identity_free(&g->identity);
 	for (unsigned i = 0; i < g->nslots; i++)
-		buf_free(&g->slots[i].output.line);
+		slot_close(&g->slots[i]);
 	free(g->slots);
 	free(g->queues);
 	free(g);
@@ -498,4 +498,10 @@ struct generation **
 generation_link(struct generation *g)
 {
 	return &g->next;
+}
+
+struct index_entry *
+generation_entry(struct generation *g)
+{
+	return &g->by_name;
 }

@@ -15,6 +15,7 @@
 
 #include "base/buf.h"
 #include "base/loop.h"
+#include "base/index.h"
 #include "conf/conf.h"
 #include "ipc/record.h"
 #include "master/generation_state.h"
@@ -199,8 +200,10 @@ int generation_status(const struct generation *g, struct status *status);
 /* Where the hub of its pool hears (hub_process.h); or -1 and why. */
 int generation_door(const struct generation *g, struct why *why);
 
-/* Where the table of pools (pools.h) keeps its link to the next one. */
+/* Where the table of pools (pools.h) keeps its link to the next one, and its
+ * entry in the index of names. */
 struct generation **generation_link(struct generation *g);
+struct index_entry *generation_entry(struct generation *g);
 
 /* ---- over an upgrade in place -------------------------------------------- */
 

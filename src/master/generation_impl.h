@@ -36,6 +36,7 @@ struct generation {
 	struct conf_workers workers; /* of conf, changed by generation_scale */
 	const struct generation_options *options;
 	struct generation *next; /* generation_link */
+	struct index_entry by_name; /* generation_entry */
 	unsigned ordinal; /* 1, and one more for each that replaced one */
 
 	struct identity identity;

@@ -88,7 +88,7 @@ free_process(struct hub_process *p)
 		munmap((void *)(uintptr_t)p->facts, sizeof(*p->facts));
 	for (int i = 0; i < 2; i++) {
 		board_free(p->boards[i]);
-		buf_free(&p->slots[i].output.line);
+		slot_close(&p->slots[i]);
 	}
 	free(p);
 }

@@ -15,6 +15,27 @@
 #include "base/user.h"
 
 static struct listener *listeners; /* all of this process */
+static struct index addresses;	   /* theirs, by sock_hash */
+
+static void
+insert(struct listener *l)
+{
+	l->next = listeners;
+	l->back = &listeners;
+	if (listeners != NULL)
+		listeners->back = &l->next;
+	listeners = l;
+	index_add(&addresses, &l->by_address, sock_hash(&l->address), l);
+}
+
+static void
+take_out(struct listener *l)
+{
+	*l->back = l->next;
+	if (l->next != NULL)
+		l->next->back = l->back;
+	index_remove(&addresses, &l->by_address);
+}
 
 static int
 options_of(const struct conf_pool *pool, struct sock_options *options,
@@ -38,16 +59,18 @@ options_of(const struct conf_pool *pool, struct sock_options *options,
 	return 0;
 }
 
-/* A listener of that address that refuses, or one that does not; NULL. */
+/* The newest listener of that address that refuses, or that does not; NULL. */
 static struct listener *
 find(const struct sock_address *address, bool refuses)
 {
-	struct listener *l = listeners;
+	struct index_entry *e = index_first(&addresses, sock_hash(address));
+	struct listener *found = NULL, *l;
 
-	while (l != NULL && (!sock_same(&l->address, address) ||
-	    (l->refused != 0) != refuses))
-		l = l->next;
-	return l;
+	for (; e != NULL; e = index_next(e))
+		if (sock_same(&(l = e->of)->address, address) &&
+		    (l->refused != 0) == refuses)
+			found = l;
+	return found;
 }
 
 /* How an address is written in a list; NULL: it is not there. */
@@ -81,11 +104,13 @@ name_address(const struct conf_pool *pool, const char *place, struct why *why)
 static void
 name_obstacle(const struct sock_address *address, struct why *why)
 {
-	const struct listener *l = listeners;
+	struct index_entry *e = index_first(&addresses, sock_hash(address));
+	const struct listener *l = NULL, *one;
 	struct why what = *why;
 
-	while (l != NULL && !sock_overlap(&l->address, address))
-		l = l->next;
+	for (; e != NULL; e = index_next(e))
+		if (sock_overlap(&(one = e->of)->address, address))
+			l = one;
 	if (l != NULL && l->ends)
 		why_set(why, "%s: the last connections there are still on "
 		    "their way, try again", what.text);
@@ -116,8 +141,7 @@ make(const char *place, const struct sock_address *address,
 	}
 	l->acl = options->acl;
 	l->backlog = options->backlog;
-	l->next = listeners;
-	listeners = l;
+	insert(l);
 	return l;
 }
 
@@ -295,11 +319,7 @@ listen_leave(struct listener *listener)
 static void
 discard(struct listener *listener)
 {
-	struct listener **link = &listeners;
-
-	while (*link != listener)
-		link = &(*link)->next;
-	*link = listener->next;
+	take_out(listener);
 	refuse(listener);
 	if (listener->address.kind != SOCK_FD) /* it can be had only once */
 		close(listener->fd);
@@ -368,8 +388,7 @@ listen_take_over(const struct record *record)
 	l->refused = record_number(record, "refused", 0);
 	l->address.dev = (dev_t)record_number(record, "dev", 0);
 	l->address.ino = (ino_t)record_number(record, "ino", 0);
-	l->next = listeners;
-	listeners = l;
+	insert(l);
 	return 0;
 }
 

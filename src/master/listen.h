@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "base/index.h"
 #include "base/why.h"
 #include "conf/conf.h"
 #include "ipc/record.h"
@@ -33,7 +34,8 @@ struct listener {
 		bool acl;
 		struct sock_rights rights;
 	} before;
-	struct listener *next;
+	struct listener *next, **back; /* of all of them */
+	struct index_entry by_address;
 };
 
 /*

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "master/slot.h"
 
 int
 pools_adopt(struct pools *pools, struct conf *conf)
@@ -39,24 +40,54 @@ pools_try(struct pools *pools, struct conf *conf)
 	return 0;
 }
 
-static bool
-is_same_pool(const struct generation *g, const struct generation *other)
+/* The generation of that name at the entry or after it, or NULL. */
+static struct generation *
+of_name(const struct index_entry *e, const char *name)
 {
-	return g != other &&
-	    strcmp(generation_name(g), generation_name(other)) == 0;
+	while (e != NULL && strcmp(generation_name(e->of), name) != 0)
+		e = index_next(e);
+	return e == NULL ? NULL : e->of;
+}
+
+/* The oldest generation of a pool, and the next one of its pool; or NULL. */
+static struct generation *
+first_of(const struct pools *pools, const char *name)
+{
+	return of_name(index_first(&pools->names, index_hash_text(name)), name);
+}
+
+static struct generation *
+next_of(struct generation *g)
+{
+	return of_name(index_next(generation_entry(g)), generation_name(g));
 }
 
 void
 pools_add(struct pools *pools, struct generation *g)
 {
-	struct generation **link = &pools->first;
+	const char *name = generation_name(g);
+	struct generation *other;
 
-	while (*link != NULL) {
-		if (is_same_pool(*link, g))
-			generation_share_timers(g, *link);
-		link = generation_link(*link);
-	}
-	*link = g;
+	for (other = first_of(pools, name); other != NULL;
+	    other = next_of(other))
+		generation_share_timers(g, other);
+	index_add(&pools->names, generation_entry(g), index_hash_text(name), g);
+	if (pools->last == NULL)
+		pools->first = g;
+	else
+		*generation_link(pools->last) = g;
+	pools->last = g;
+}
+
+/* `before` is the one in front of it, NULL: it is the first. */
+static void
+take_out(struct pools *pools, struct generation *g, struct generation *before)
+{
+	*(before == NULL ? &pools->first : generation_link(before)) =
+	    *generation_link(g);
+	if (pools->last == g)
+		pools->last = before;
+	index_remove(&pools->names, generation_entry(g));
 }
 
 int
@@ -92,11 +123,20 @@ pools_find(const struct pools *pools, const char *name)
 {
 	struct generation *g;
 
-	for (g = pools->first; g != NULL; g = *generation_link(g))
-		if (generation_serves(generation_state(g)) &&
-		    strcmp(generation_name(g), name) == 0)
+	for (g = first_of(pools, name); g != NULL; g = next_of(g))
+		if (generation_serves(generation_state(g)))
 			return g;
 	return NULL;
+}
+
+struct generation *
+pools_newest(const struct pools *pools, const char *name)
+{
+	struct generation *g, *found = NULL;
+
+	for (g = first_of(pools, name); g != NULL; g = next_of(g))
+		found = g;
+	return found;
 }
 
 struct timers *
@@ -105,9 +145,8 @@ pools_timers(const struct pools *pools, const char *name)
 	struct timers *found = NULL;
 	struct generation *g;
 
-	for (g = pools->first; g != NULL; g = *generation_link(g))
-		if (generation_timers(g) != NULL &&
-		    strcmp(generation_name(g), name) == 0)
+	for (g = first_of(pools, name); g != NULL; g = next_of(g))
+		if (generation_timers(g) != NULL)
 			found = generation_timers(g);
 	return found;
 }
@@ -151,35 +190,35 @@ next_ended(int *status)
 	return info.si_pid;
 }
 
-/* The process for timers of one generation waits for the end of another's. */
-static void
-wake_others(struct pools *pools, const struct generation *g)
+/* The generation whose process that was; NULL: it is of no pool. */
+static struct generation *
+reap_one(struct pools *pools, pid_t pid, int status)
 {
-	struct generation *other;
+	const char *name = slot_pool_of(pid);
+	struct generation *g = name == NULL ? NULL : first_of(pools, name);
 
-	for (other = pools->first; other != NULL;
-	    other = *generation_link(other))
-		if (is_same_pool(other, g))
-			generation_wake(other);
+	while (g != NULL && !generation_reap(g, pid, status))
+		g = next_of(g);
+	return g;
 }
 
-/* Children of a library, or of a program that became the master by exec(3), are
+/* The process for timers of one generation waits for the end of another's.
+ * Children of a library, or of a program that became the master by exec(3), are
  * reaped as well. */
 void
 pools_reap(struct pools *pools)
 {
-	struct generation *g;
+	struct generation *g, *other;
 	int status;
 	pid_t pid;
 
 	while ((pid = next_ended(&status)) > 0) {
-		for (g = pools->first; g != NULL; g = *generation_link(g))
-			if (generation_reap(g, pid, status))
-				break;
-		if (g != NULL)
-			wake_others(pools, g);
+		g = reap_one(pools, pid, status);
 		if (g == NULL && pools->stranger != NULL)
 			pools->stranger(pid, status);
+		other = g == NULL ? NULL : first_of(pools, generation_name(g));
+		for (; other != NULL; other = next_of(other))
+			generation_wake(other);
 		waitpid(pid, NULL, WNOHANG);
 	}
 	tell_room(pools);
@@ -193,9 +232,9 @@ is_held(const struct pools *pools, const struct generation *g)
 
 	if (generation_is_set_up(g))
 		return false;
-	for (other = pools->first; other != NULL;
-	    other = *generation_link(other))
-		if (is_same_pool(other, g) && generation_sets_up(other))
+	for (other = first_of(pools, generation_name(g)); other != NULL;
+	    other = next_of(other))
+		if (other != g && generation_sets_up(other))
 			return true;
 	return false;
 }
@@ -293,15 +332,16 @@ has_taker(const struct pools *pools, struct generation *gone)
 static void
 sweep_generations(struct pools *pools)
 {
-	struct generation **link = &pools->first, *g;
+	struct generation *g, *next, *before = NULL;
 	bool swept = false;
 
-	while ((g = *link) != NULL) {
+	for (g = pools->first; g != NULL; g = next) {
+		next = *generation_link(g);
 		if (!generation_is_gone(g)) {
-			link = generation_link(g);
+			before = g;
 			continue;
 		}
-		*link = *generation_link(g);
+		take_out(pools, g, before);
 		log_debug("pool %s: a generation is gone", generation_name(g));
 		if (generation_state(g) == GENERATION_LAST &&
 		    !has_taker(pools, g))
@@ -349,7 +389,7 @@ pools_serving(const struct pools *pools)
 bool
 pools_failed(const struct pools *pools, const char *name)
 {
-	return pools_parked(pools, name) == NULL && !pools_has(pools, name);
+	return !pools_has(pools, name) && pools_parked(pools, name) == NULL;
 }
 
 static size_t
@@ -397,11 +437,7 @@ pools_parked(const struct pools *pools, const char *name)
 bool
 pools_has(const struct pools *pools, const char *name)
 {
-	struct generation *g = pools->first;
-
-	while (g != NULL && strcmp(generation_name(g), name) != 0)
-		g = *generation_link(g);
-	return g != NULL;
+	return first_of(pools, name) != NULL;
 }
 
 int
@@ -559,9 +595,10 @@ pools_free(struct pools *pools)
 	struct generation *g;
 
 	while ((g = pools->first) != NULL) {
-		pools->first = *generation_link(g);
+		take_out(pools, g, NULL);
 		generation_free(g);
 	}
+	index_free(&pools->names);
 	while ((source = pools->sources) != NULL) {
 		pools->sources = source->next;
 		conf_free(source->conf);

@@ -15,7 +15,8 @@
 #include "master/quota.h"
 
 struct pools {
-	struct generation *first; /* generation_link */
+	struct generation *first, *last; /* generation_link */
+	struct index names;		 /* generation_entry */
 	void (*stranger)(pid_t pid, int status); /* a child of no pool ended */
 	struct generation_options options; /* options.quota is &quota */
 	struct quota quota;
@@ -59,6 +60,9 @@ void pools_add(struct pools *pools, struct generation *g);
  * name has any generation, be it on trial or leaving. */
 struct generation *pools_find(const struct pools *pools, const char *name);
 bool pools_has(const struct pools *pools, const char *name);
+
+/* The generation of that name that was added last, or NULL. */
+struct generation *pools_newest(const struct pools *pools, const char *name);
 
 /* The timers of the pool of that name, of whatever generation: all share them.
  * NULL: it has none. */

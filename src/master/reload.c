@@ -326,9 +326,6 @@ retire(const struct change *change)
 {
 	struct generation *old = change->old;
 	const char *name = generation_name(old);
-	bool several;
-	const struct generation *heir = changes_heir(&self.changes, change,
-	    &several);
 	enum generation_event how = GENERATION_REPLACED;
 
 	if (change->made != NULL)
@@ -336,9 +333,9 @@ retire(const struct change *change)
 		    name);
 	else
 		log_notice("pool %s: dropped", name);
-	if (heir == NULL)
+	if (change->heir == NULL)
 		how = GENERATION_DROPPED;
-	else if (several || heir != change->made)
+	else if (change->several || change->heir != change)
 		how = GENERATION_SPLIT;
 	generation_leave(old, how, generation_conf(old)->timeouts.stop);
 }

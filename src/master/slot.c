@@ -27,6 +27,8 @@
 #define WORDS_LAST 4096 /* words, more than a channel holds */
 #define SAID_MOST  320
 
+static struct index processes; /* slots that are not free, by pid */
+
 enum fault { FAULT_WORD = 1, FAULT_FLOOD = 2, FAULT_DEAF = 4 };
 
 static void
@@ -165,6 +167,7 @@ static void
 attend(struct slot *slot, struct loop *loop, int output, const char *pool)
 {
 	slot->loop = loop;
+	index_add(&processes, &slot->by_pid, (uint64_t)slot->pid, slot);
 	if (worker_output_open(&slot->output, loop, output, pool, slot->pid) ==
 		0 &&
 	    (slot->channel == -1 || watch_channel(slot) == 0))
@@ -315,6 +318,7 @@ slot_bury(struct slot *slot)
 {
 	worker_output_leave(&slot->output);
 	close_channel(slot);
+	index_remove(&processes, &slot->by_pid);
 	slot->state = SLOT_FREE;
 	slot->pid = 0;
 	slot->due = -1;
@@ -323,6 +327,22 @@ slot_bury(struct slot *slot)
 	slot->owes = SLOT_OWES_NOTHING;
 	free(slot->said);
 	slot->said = NULL;
+}
+
+void
+slot_close(struct slot *slot)
+{
+	if (slot->state != SLOT_FREE)
+		slot_bury(slot);
+	buf_free(&slot->output.line);
+}
+
+const char *
+slot_pool_of(pid_t pid)
+{
+	const struct index_entry *e = index_first(&processes, (uint64_t)pid);
+
+	return e == NULL ? NULL : ((struct slot *)e->of)->output.pool;
 }
 
 /* ---- over an upgrade in place -------------------------------------------- */

@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/index.h"
 #include "ipc/board.h"
 #include "ipc/record.h"
 #include "ipc/worker_args.h"
@@ -38,6 +39,7 @@ enum slot_debt { /* the answer that it owes */
 struct slot {
 	enum slot_state state;
 	pid_t pid;
+	struct index_entry by_pid;
 	int channel; /* -1 once the worker has closed its end */
 	struct worker_output output;
 	int64_t born; /* clock_ms() */
@@ -107,6 +109,9 @@ void slot_log_request(const struct slot *slot, enum log_level level,
  * the slot is free. */
 void slot_bury(struct slot *slot);
 
+/* Free what it holds.  A process that is still there is not known any more. */
+void slot_close(struct slot *slot);
+
 /* Over an upgrade in place: append the fields of a record, whose descriptors
  * then stay open over exec(3); become what such a record says of a process that
  * is still a child of ours.  `succeeds` is left to the caller.  0, or -1: there
@@ -116,6 +121,10 @@ int slot_take_over(struct slot *slot, const struct record *record,
     struct loop *loop, const char *pool,
     void (*heard)(void *arg, struct slot *slot, enum worker_word word),
     void *arg);
+
+/* The name of the pool of which that process is, of all that have a slot; NULL:
+ * of none. */
+const char *slot_pool_of(pid_t pid);
 
 /* Log, once, that it does not take what it is sent. */
 void slot_is_deaf(struct slot *slot);

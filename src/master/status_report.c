@@ -6,19 +6,6 @@
 
 #include "status/status_format.h"
 
-/* The newest generation of a pool, or NULL.  Its status is that of all
- * generations. */
-static const struct generation *
-newest(const struct pools *pools, const char *name)
-{
-	struct generation *g, *found = NULL;
-
-	for (g = pools->first; g != NULL; g = *generation_link(g))
-		if (strcmp(generation_name(g), name) == 0)
-			found = g;
-	return found;
-}
-
 static const char *
 state_of(const struct generation *g)
 {
@@ -31,11 +18,12 @@ state_of(const struct generation *g)
 	return state == GENERATION_SERVING ? "serving" : "starting";
 }
 
-/* A pool without a generation has a name and a state alone. */
+/* The status of the newest generation is that of all.  A pool without one has a
+ * name and a state alone. */
 static void
 put_pool(const struct pools *pools, const char *name, struct buf *out)
 {
-	const struct generation *g = newest(pools, name);
+	const struct generation *g = pools_newest(pools, name);
 	struct status status;
 
 	if (g == NULL) {
@@ -76,7 +64,7 @@ put_pools(const struct pools *pools, const char *only, struct buf *out)
 	for (g = pools->first; g != NULL && only == NULL;
 	    g = *generation_link(g)) {
 		if (conf_find(conf, generation_name(g)) != NULL ||
-		    newest(pools, generation_name(g)) != g)
+		    pools_newest(pools, generation_name(g)) != g)
 			continue;
 		buf_puts(out, more ? ",\n" : "\n");
 		put_pool(pools, generation_name(g), out);

@@ -28,7 +28,7 @@ status_server_close(struct status_server *server)
 {
 	listen_set_close(&server->listens);
 	board_free(server->board);
-	buf_free(&server->slot.output.line);
+	slot_close(&server->slot);
 }
 
 bool

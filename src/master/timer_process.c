@@ -64,7 +64,7 @@ timer_process_close(struct timer_process *p)
 	p->timers = NULL;
 	board_free(p->board);
 	p->board = NULL;
-	buf_free(&p->slot.output.line);
+	slot_close(&p->slot);
 }
 
 void
