@@ -16,11 +16,11 @@
 int image_open(void);
 
 /*
- * In a child right after fork(2): execute the image, under a title for ps(1).
- * The new process has descriptors 0 to 2, the n of fds (-1: none) and
- * `orders`, whose number image_orders tells it.  Its environment has only the
- * variables that the loader, the C library and sanitizers read.  On failure it
- * prints one line to stderr and ends with code 71 (EX_OSERR).
+ * In a child right after fork(2) or vfork(2): execute the image, under a title
+ * for ps(1).  The new process has descriptors 0 to 2, the n of fds (-1: none)
+ * and `orders`, whose number image_orders tells it.  Its environment has only
+ * the variables that the loader, the C library and sanitizers read.  On failure
+ * it prints one line to stderr and ends with code 71 (EX_OSERR).
  */
 void image_become(const char *title, int orders, const int *fds, size_t n)
     __attribute__((noreturn));

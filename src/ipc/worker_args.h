@@ -83,7 +83,7 @@ struct worker_orders {
 
 /*
  * Make the sealed memfd of the records: its descriptor, or -1 with errno.  In
- * the child, right after fork(2): become a process of the pool that has it
+ * the child, right after vfork(2): become a process of the pool that has it
  * (image_become).
  */
 int worker_args_prepare(const struct worker_orders *orders);

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -38,15 +37,18 @@ prepare(struct worker_orders *args, struct board *board, struct ends *ends)
 	return ends->orders == -1 ? -1 : 0;
 }
 
-/* The child gets a process group of its own, so that a kill reaches what it has
- * started too. */
+/*
+ * The child gets a process group of its own, so that a kill reaches what it has
+ * started too.  It runs in our memory until it is another program, while we
+ * wait: a copy of the page tables of many pools for each child would cost more
+ * than all the rest.  So it writes to nothing but its own variables.
+ */
 static pid_t
 give_birth(const struct worker_orders *args, const struct ends *ends)
 {
 	pid_t pid;
 
-	fflush(NULL); /* or the child would write it too */
-	pid = fork();
+	pid = vfork();
 	if (pid == 0) {
 		setpgid(0, 0);
 		redirect(ends->output[1]);

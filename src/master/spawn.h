@@ -2,7 +2,7 @@
 #define MASTER_SPAWN_H
 
 /*
- * Fork a process of a pool: fork(2), then the same image again by execveat(2),
+ * Fork a process of a pool: vfork(2), then the same image again by execveat(2),
  * so that nothing of the master is in its memory.  Runs in the master.
  */
 

@@ -194,6 +194,13 @@ realloc(void *old, size_t n)
 	}
 
 CALL(pid_t, -1, FORK, -1, fork, (void), ())
+
+/* A function cannot pass on that vfork returns twice, and fork does as well. */
+pid_t
+vfork(void)
+{
+	return fork();
+}
 CALL(int, -1, ACCEPT4, fd, accept4,
     (int fd, __SOCKADDR_ARG address, socklen_t *len, int flags),
     (fd, address, len, flags))
