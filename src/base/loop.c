@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -12,9 +13,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#define NOWHERE SIZE_MAX
+
 struct loop_watch {
 	void (*fn)(void *arg, int fd, short revents);
 	void *arg;
+	size_t hole; /* of a hole: the index of the next one, or NOWHERE */
 };
 
 /* fds[i] and watches[i] belong together; fd -1 is a hole, which poll skips
@@ -24,7 +28,11 @@ struct loop {
 	struct loop_watch *watches;
 	size_t n;
 	size_t cap;
-	struct loop_timer *timers; /* soonest first */
+	size_t hole;   /* the first one, or NOWHERE */
+	size_t *place; /* by descriptor: its index, or NOWHERE */
+	size_t nplaces;
+	struct loop_timer *timers; /* the root: none is sooner */
+	uint64_t serial;	   /* of the timer set last */
 	bool cramped;		   /* RLIMIT_NOFILE is below n: EINVAL */
 };
 
@@ -38,8 +46,12 @@ static struct loop_signals {
 struct loop *
 loop_new(void)
 {
+	struct loop *loop = calloc(1, sizeof(*loop));
+
 	memset((void *)&signals, 0, sizeof(signals));
-	return calloc(1, sizeof(struct loop));
+	if (loop != NULL)
+		loop->hole = NOWHERE;
+	return loop;
 }
 
 void
@@ -49,22 +61,20 @@ loop_free(struct loop *loop)
 		return;
 	free(loop->fds);
 	free(loop->watches);
+	free(loop->place);
 	free(loop);
 }
 
 /* ---- descriptors -------------------------------------------------------- */
 
-/* The index of fd (-1: of a hole); n if it is not found. */
 static size_t
 loop_find(const struct loop *loop, int fd)
 {
-	size_t i;
-
-	for (i = 0; i < loop->n && loop->fds[i].fd != fd; i++)
-		;
-	return i;
+	return fd < 0 || (size_t)fd >= loop->nplaces ? NOWHERE :
+						       loop->place[fd];
 }
 
+/* Room for one more watch. */
 static int
 loop_grow(struct loop *loop)
 {
@@ -82,34 +92,68 @@ loop_grow(struct loop *loop)
 	return 0;
 }
 
+/* Room for the place of fd. */
+static int
+loop_know(struct loop *loop, int fd)
+{
+	size_t n = loop->nplaces, *place;
+
+	if ((size_t)fd < n)
+		return 0;
+	n = (size_t)fd + 1 > 2 * n ? (size_t)fd + 1 : 2 * n;
+	place = reallocarray(loop->place, n, sizeof(*place));
+	if (place == NULL)
+		return -1;
+	loop->place = place;
+	while (loop->nplaces < n)
+		place[loop->nplaces++] = NOWHERE;
+	return 0;
+}
+
+/* The index of a hole, or behind the last watch; NOWHERE: no memory. */
+static size_t
+loop_take_place(struct loop *loop)
+{
+	size_t i = loop->hole;
+
+	if (i != NOWHERE)
+		loop->hole = loop->watches[i].hole;
+	else if (loop->n < loop->cap || loop_grow(loop) == 0)
+		i = loop->n++;
+	return i;
+}
+
 int
 loop_watch(struct loop *loop, int fd, short events,
     void (*fn)(void *arg, int fd, short revents), void *arg)
 {
 	size_t i;
 
-	if (fd < 0 || loop_find(loop, fd) < loop->n) {
+	if (fd < 0 || loop_find(loop, fd) != NOWHERE) {
 		errno = fd < 0 ? EBADF : EEXIST;
 		return -1;
 	}
-	i = loop_find(loop, -1);
-	if (i == loop->cap && loop_grow(loop) == -1)
+	if (loop_know(loop, fd) == -1 ||
+	    (i = loop_take_place(loop)) == NOWHERE)
 		return -1;
-	if (i == loop->n)
-		loop->n++;
 	/* revents is 0: fn is not called in this turn. */
 	loop->fds[i] = (struct pollfd){ .fd = fd, .events = events };
-	loop->watches[i] = (struct loop_watch){ fn, arg };
+	loop->watches[i] = (struct loop_watch){ fn, arg, NOWHERE };
+	loop->place[fd] = i;
 	return 0;
 }
 
 void
 loop_unwatch(struct loop *loop, int fd)
 {
-	size_t i = fd < 0 ? loop->n : loop_find(loop, fd);
+	size_t i = loop_find(loop, fd);
 
-	if (i < loop->n)
-		loop->fds[i] = (struct pollfd){ .fd = -1 };
+	if (i == NOWHERE)
+		return;
+	loop->fds[i] = (struct pollfd){ .fd = -1 };
+	loop->watches[i] = (struct loop_watch){ .hole = loop->hole };
+	loop->hole = i;
+	loop->place[fd] = NOWHERE;
 }
 
 /* By index and by copy: a callback may move both arrays. */
@@ -130,49 +174,103 @@ loop_call_watches(struct loop *loop)
 
 /* ---- timers ------------------------------------------------------------- */
 
+/*
+ * A pairing heap: each timer is no later than its children, which are linked by
+ * `next`; `back` is where the link to a timer is.  To set one takes one step; to
+ * take one out as many as the logarithm of their number, over time (Fredman and
+ * others, "The pairing heap", 1986).
+ */
+static bool
+loop_is_sooner(const struct loop_timer *a, const struct loop_timer *b)
+{
+	return a->due < b->due || (a->due == b->due && a->serial < b->serial);
+}
+
+/* Two heaps, of which either may be NULL, as one. */
+static struct loop_timer *
+loop_merge(struct loop_timer *a, struct loop_timer *b)
+{
+	struct loop_timer *later;
+
+	if (a == NULL || b == NULL)
+		return a == NULL ? b : a;
+	later = loop_is_sooner(a, b) ? b : a;
+	a = later == a ? b : a;
+	later->next = a->child;
+	later->back = &a->child;
+	if (later->next != NULL)
+		later->next->back = &later->next;
+	a->child = later;
+	return a;
+}
+
+/* All of a list of heaps as one: in pairs first, then one after the other. */
+static struct loop_timer *
+loop_merge_all(struct loop_timer *list)
+{
+	struct loop_timer *pairs = NULL, *all = NULL, *a, *b;
+
+	while ((a = list) != NULL) {
+		b = a->next;
+		list = b == NULL ? NULL : b->next;
+		a = loop_merge(a, b);
+		a->next = pairs;
+		pairs = a;
+	}
+	while ((a = pairs) != NULL) {
+		pairs = a->next;
+		all = loop_merge(all, a);
+	}
+	return all;
+}
+
+static void
+loop_set_root(struct loop *loop, struct loop_timer *root)
+{
+	loop->timers = root;
+	if (root == NULL)
+		return;
+	root->next = NULL;
+	root->back = &loop->timers;
+}
+
 void
 loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t due)
 {
-	struct loop_timer **link = &loop->timers;
-
 	loop_timer_clear(loop, timer);
-	while (*link != NULL && (*link)->due <= due)
-		link = &(*link)->next;
 	timer->due = due;
-	timer->next = *link;
+	timer->serial = ++loop->serial;
+	timer->child = NULL;
 	timer->set = true;
-	*link = timer;
+	loop_set_root(loop, loop_merge(loop->timers, timer));
 }
 
 void
 loop_timer_clear(struct loop *loop, struct loop_timer *timer)
 {
-	struct loop_timer **link = &loop->timers;
+	struct loop_timer *rest;
 
 	if (!timer->set)
 		return;
-	while (*link != timer)
-		link = &(*link)->next;
-	*link = timer->next;
 	timer->set = false;
+	*timer->back = timer->next;
+	if (timer->next != NULL)
+		timer->next->back = timer->back;
+	rest = loop_merge_all(timer->child);
+	loop_set_root(loop, loop_merge(loop->timers, rest));
 }
 
-/* No more calls than timers were due at first: a timer that sets itself to now
- * fires again in the next turn, not for ever in this one. */
+/* Only those that were set before: a timer that sets itself to now fires again
+ * in the next turn, not for ever in this one. */
 static void
 loop_call_timers(struct loop *loop)
 {
 	int64_t now = clock_ms();
+	uint64_t last = loop->serial;
 	struct loop_timer *timer;
-	size_t due = 0;
 
-	for (timer = loop->timers; timer != NULL && timer->due <= now;
-	    timer = timer->next)
-		due++;
-	for (; due > 0; due--) {
-		timer = loop->timers;
-		if (timer == NULL || timer->due > now)
-			break;
+	while ((timer = loop->timers) != NULL && timer->due <= now &&
+	    timer->serial <= last) {
 		loop_timer_clear(loop, timer);
 		timer->fire(timer->arg);
 	}

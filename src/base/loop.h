@@ -18,8 +18,9 @@ struct loop_timer { /* owned by the caller; not set if all zero */
 	int64_t due;	/* clock_ms() at which it fires */
 	void (*fire)(void *arg);
 	void *arg;
-	struct loop_timer *next; /* the loop's, while set */
 	bool set;
+	struct loop_timer *child, *next, **back; /* the loop's, while set */
+	uint64_t serial;
 };
 
 /* At most one loop in a process, because the signals' flags are static.  NULL

@@ -278,6 +278,82 @@ START_TEST(a_timer_set_to_now_does_not_hold_the_turn)
 }
 END_TEST
 
+enum { MANY = 500 };
+
+static struct loop_timer heap[MANY];
+static unsigned order[MANY], fired;
+
+static void
+note_order(void *arg)
+{
+	order[fired++] = (unsigned)((struct loop_timer *)arg - heap);
+}
+
+/* Whatever was set, moved and cleared before, each fires once, by time and then
+ * in the order in which they were set. */
+START_TEST(many_timers_fire_in_order)
+{
+	int64_t due[MANY], begun = clock_ms() - 1000;
+	unsigned set[MANY], left = 0;
+
+	srandom(1);
+	for (unsigned i = 0; i < 20 * MANY; i++) {
+		unsigned n = (unsigned)random() % MANY;
+
+		heap[n].fire = note_order;
+		heap[n].arg = &heap[n];
+		if (random() % 4 == 0) {
+			loop_timer_clear(loop, &heap[n]);
+			continue;
+		}
+		set[n] = i;
+		due[n] = begun + random() % 100;
+		loop_timer_set(loop, &heap[n], due[n]);
+	}
+	for (unsigned n = 0; n < MANY; n++)
+		left += heap[n].set;
+	ck_assert_int_eq(loop_turn(loop, 0), 0);
+	ck_assert_uint_eq(fired, left);
+	for (unsigned i = 1; i < left; i++) {
+		unsigned a = order[i - 1], b = order[i];
+
+		ck_assert(due[a] < due[b] ||
+		    (due[a] == due[b] && set[a] < set[b]));
+	}
+}
+END_TEST
+
+/* ---- many of them ------------------------------------------------------- */
+
+static void
+use_timers(unsigned n)
+{
+	static struct loop_timer timers[8 * 2000];
+
+	for (unsigned i = 0; i < 3 * n; i++)
+		loop_timer_set(loop, &timers[i % n], (int64_t)i * 7919 % n);
+	for (unsigned i = 0; i < n; i++)
+		loop_timer_clear(loop, &timers[i]);
+}
+
+static void
+use_watches(unsigned n)
+{
+	for (int k = 0; k < 2; k++) {
+		for (unsigned i = 3; i < n; i++)
+			watch((int)i, note_fd, 'x');
+		for (unsigned i = 3; i < n; i++)
+			loop_unwatch(loop, (int)i);
+	}
+}
+
+START_TEST(many_cost_each_the_same)
+{
+	ck_assert_double_lt(unit_growth(use_timers, 2000), 24);
+	ck_assert_double_lt(unit_growth(use_watches, 2000), 24);
+}
+END_TEST
+
 /* ---- signals ------------------------------------------------------------ */
 
 START_TEST(the_order_is_descriptors_timers_signals)
@@ -441,6 +517,8 @@ suite(void)
 	tcase_add_test(t, a_limit_ends_the_wait);
 	tcase_add_test(t, a_timer_clears_another);
 	tcase_add_test(t, a_timer_set_to_now_does_not_hold_the_turn);
+	tcase_add_test(t, many_timers_fire_in_order);
+	tcase_add_test(t, many_cost_each_the_same);
 	tcase_add_test(t, the_order_is_descriptors_timers_signals);
 	tcase_add_test(t, a_signal_during_a_callback_is_not_lost);
 	tcase_add_test(t, a_signal_without_a_function_ends_the_wait);
