@@ -7,6 +7,7 @@
 #include <linux/unix_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -89,12 +90,17 @@ sock_ask_for(ino_t inode, uint32_t show, int type, void *out, size_t n)
 	return result;
 }
 
+/* For the length the kernel goes through the sockets of the whole machine, so it
+ * is asked only if a connection waits at all. */
 static int
 sock_unix_length(int fd)
 {
+	struct pollfd p = { .fd = fd, .events = POLLIN };
 	struct unix_diag_rqlen length;
 	struct stat st;
 
+	if (poll(&p, 1, 0) == 0)
+		return 0;
 	if (fstat(fd, &st) == -1 || sock_ask_for(st.st_ino, UDIAG_SHOW_RQLEN,
 		UNIX_DIAG_RQLEN, &length, sizeof(length)) == -1)
 		return -1;
