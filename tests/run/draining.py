@@ -190,6 +190,36 @@ def kept():
         assert any(last_answer(leave) for _ in range(5)), leave
 
 
+PART = record(STDERR)  # empty, where none is awaited
+
+
+@test(over=FCGI, because="HTTP says so in its last answer")
+def nginx_is_told():
+    """nginx is told to close a kept connection; a request that it has sent
+    meanwhile is answered, and then it is told again, if its end cannot come
+    along"""
+    software = {"SERVER_SOFTWARE": "nginx/1.22.1"}
+    for address in (None, tcp()):
+        d = Daemon(workers=ONE, **({"listen": address} if address else {}))
+        d.start()
+        with d.connect() as asks, d.connect() as silent, d.connect() as other:
+            for c in (asks, silent):
+                equal(c.ask(keep=True, params=software).status, 200)
+            equal(other.ask(keep=True).status, 200)
+            d.kill(signal.SIGTERM)
+            equal(silent.sock.recv(100), PART)
+            silent.close()
+            asks.send(request(keep=True, params=software))
+            got = b""
+            while more := asks.sock.recv(4096):
+                got += more
+            assert got.startswith(PART) and b"Status: 200" in got, got
+            equal(got.count(PART), 1 if address else 2, got)
+            assert other.eof(), "another is told something"
+        d.wait_exit()
+        d.destroy()
+
+
 def half_open(address):
     """A connection whose handshake is over for the client, but not for the
     server: its last packet comes up to 200 ms later (TCP_DEFER_ACCEPT at a

@@ -54,6 +54,10 @@ void
 peers_end(bool last)
 {
 	self.ends = last;
+	for (unsigned kind = 0; last && kind < CONN_KINDS; kind++)
+		for (const struct conn *c = conn_oldest(kind, CONN_IDLE);
+		    c != NULL && protos[kind]->part != NULL; c = c->next)
+			protos[kind]->part(c);
 }
 
 static void

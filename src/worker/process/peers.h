@@ -26,8 +26,9 @@ void peers_serve(unsigned roles);
 void peers_take_upgrades(bool websocket);
 
 /* From now on an answer is the last one of its connection, or no more: the
- * worker leaves, and nobody takes its connections.  So it is without a call
- * once the master has marked the worker as one of the last. */
+ * worker leaves, and nobody takes its connections; idle peers are told, if they
+ * can be.  Answers are the last ones without a call, too, once the master has
+ * marked the worker as one of the last. */
 void peers_end(bool last);
 
 /* ms in which a kept connection may still send a request before its worker

@@ -58,6 +58,10 @@ struct proto {
 	 * come in time: answer or log that, and close it or let it linger. */
 	void (*late)(struct conn *c);
 
+	/* The worker leaves, and nobody takes over this idle connection: let
+	 * the peer close it, if it can be told to.  NULL: it cannot. */
+	void (*part)(const struct conn *c);
+
 	/* As conn_kind.pack. */
 	int (*pack)(const struct conn *c, struct buf *out);
 };

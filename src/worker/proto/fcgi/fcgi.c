@@ -195,6 +195,12 @@ written(struct fcgi_request *r, int result)
 	return result;
 }
 
+static struct fcgi_conn *
+conn_of(const struct conn *c)
+{
+	return c->proto;
+}
+
 static bool
 is_nginx(const struct fcgi_request *r)
 {
@@ -205,6 +211,18 @@ is_nginx(const struct fcgi_request *r)
 
 	return software != NULL && len >= sizeof(name) - 1 &&
 	    memcmp(software, name, sizeof(name) - 1) == 0;
+}
+
+/* Once for a connection that is kept. */
+static void
+know_peer(const struct fcgi_request *r)
+{
+	struct fcgi_conn *f = conn_of(r->conn);
+
+	if (f->known || !f->scan.keep)
+		return;
+	f->known = true;
+	f->nginx = is_nginx(r) ? f->scan.id : 0;
 }
 
 /*
@@ -223,7 +241,7 @@ part(struct fcgi_request *r)
 	r->last = true;
 	if (setsockopt(r->conn->fd, IPPROTO_TCP, TCP_CORK, &on,
 	    sizeof(on)) == -1)
-		r->out.parts = is_nginx(r);
+		r->out.parts = conn_of(r->conn)->nginx != 0;
 }
 
 static int
@@ -415,6 +433,7 @@ fcgi_begin(struct conn *c)
 	}
 	request_index(&r->base);
 	request_identify(&r->base);
+	know_peer(r);
 	fcgi_out_begin(&r->out, c, fcgi_state(c)->id);
 	return &r->base;
 }
@@ -472,14 +491,28 @@ fcgi_release(struct request *request)
 	fcgi_body_end(&r->body);
 }
 
+/* As fcgi_out_end has it. */
+static void
+fcgi_part(const struct conn *c)
+{
+	unsigned char record[FCGI_HEADER_LEN];
+
+	if (conn_of(c)->nginx == 0)
+		return;
+	fcgi_put_header(record, FCGI_STDERR, conn_of(c)->nginx, 0, 0);
+	(void)send(c->fd, record, sizeof(record),
+	    MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 const struct proto fcgi_proto = {
 	.name = "fcgi",
-	.state_size = sizeof(struct scan),
+	.state_size = sizeof(struct fcgi_conn),
 	.roles = fcgi_roles,
 	.judge = fcgi_judge,
 	.begin = fcgi_begin,
 	.end = fcgi_end,
 	.release = fcgi_release,
 	.late = fcgi_late,
+	.part = fcgi_part,
 	.pack = fcgi_pack,
 };

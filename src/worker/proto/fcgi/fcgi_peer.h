@@ -13,6 +13,12 @@
 #include "worker/net/conn.h"
 #include "worker/proto/fcgi/fcgi_scan.h"
 
+struct fcgi_conn { /* conn.proto */
+	struct scan scan; /* first: fcgi_state */
+	bool known;	  /* whether the peer is nginx, */
+	unsigned nginx;	  /* and the id of its requests then, else 0 */
+};
+
 /* The FastCGI state of a connection. */
 static inline struct scan *
 fcgi_state(const struct conn *c)
