@@ -2,10 +2,12 @@
 
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,6 +21,7 @@
 #define FULL_PAUSE  5	 /* ms until an exchange that was full is tried again */
 #define AWAIT_PAUSE 50	 /* ms until handshakes are looked at again */
 #define AWAIT_MOST  2000 /* ms; a lost packet is sent again after 1000 */
+#define BLOCKS	    5000 /* us that accept4(2) is let wait */
 
 /* True if the exchange was shut down, which any process that has the pair can
  * do; poll(2) then reports it as readable for ever. */
@@ -280,6 +283,49 @@ listen_set_waiting(struct listen_set *set)
 	return sum;
 }
 
+/* ---- accepting ----------------------------------------------------------- */
+
+static volatile sig_atomic_t rang;
+
+static void
+ring(int signo)
+{
+	(void)signo;
+	rang = 1;
+}
+
+static void
+hear_alarm(void)
+{
+	const struct sigaction action = { .sa_handler = ring };
+	sigset_t alarm;
+
+	sigemptyset(&alarm);
+	sigaddset(&alarm, SIGALRM);
+	sigaction(SIGALRM, &action, NULL);
+	sigprocmask(SIG_UNBLOCK, &alarm, NULL);
+}
+
+/* O_NONBLOCK is of all who have the socket: a worker that clears it would have
+ * the master wait for a client.  No flag of accept4(2) is against that, but an
+ * alarm, which rings again in case that it came too soon. */
+static int
+accept_now(int listener)
+{
+	static const struct itimerval often = { { 0, BLOCKS }, { 0, BLOCKS } },
+		never;
+	int fd, error;
+
+	hear_alarm();
+	rang = 0;
+	setitimer(ITIMER_REAL, &often, NULL);
+	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	error = errno;
+	setitimer(ITIMER_REAL, &never, NULL);
+	errno = fd == -1 && rang != 0 ? EAGAIN : error;
+	return fd;
+}
+
 /* ---- handing on ---------------------------------------------------------- */
 
 /* Put the held connection into the exchange; it is closed if the exchange was
@@ -314,8 +360,7 @@ listen_set_hand_on(struct listen_set *set, size_t listener, unsigned n,
 
 	while (!has_ended(set) && give(set) && accepted < n &&
 	    exchange_has_room(set->exchange[1])) {
-		set->held = accept4(set->fds[listener], NULL, NULL,
-		    SOCK_CLOEXEC);
+		set->held = accept_now(set->fds[listener]);
 		set->held_protocol = set->protocols[listener];
 		set->held_since = since;
 		if (set->held == -1)
@@ -340,8 +385,7 @@ static bool
 empty(struct listen_set *set, size_t listener)
 {
 	while (give(set)) {
-		set->held = accept4(set->fds[listener], NULL, NULL,
-		    SOCK_CLOEXEC);
+		set->held = accept_now(set->fds[listener]);
 		set->held_protocol = set->protocols[listener];
 		set->held_since = 0;
 		if (set->held != -1)

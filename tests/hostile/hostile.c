@@ -409,6 +409,17 @@ let_go(lua_State *L)
 	return 1;
 }
 
+/* block(fd): have all who have it wait at it. */
+static int
+block(lua_State *L)
+{
+	int fd = number(L, 1);
+
+	lua_pushboolean(L, fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) &
+	    ~O_NONBLOCK) == 0);
+	return 1;
+}
+
 /* shut(fd): for all who have it. */
 static int
 shut(lua_State *L)
@@ -425,7 +436,8 @@ luaopen_hostile(lua_State *L)
 	static const luaL_Reg functions[] = { { "find", find },
 		{ "scribble", scribble }, { "reach", reach },
 		{ "say", say }, { "pass", pass }, { "pass_slow", pass_slow },
-		{ "let_go", let_go }, { "shut", shut },
+		{ "let_go", let_go }, { "block", block },
+		{ "shut", shut },
 		{ NULL, NULL } };
 
 	luaL_newlib(L, functions);

@@ -259,6 +259,22 @@ def listener():
 
 
 @test
+def listener_that_blocks():
+    """a worker has whoever accepts at its pool's socket wait for a client: the
+    master does not when the pool is taken out of service, nor at a stop"""
+    for drained in True, False:
+        with two(timeouts={"stop": "1s"}) as d:
+            d.expect("does not leave in time")
+            fd = listener_of(d.wait_ready(1, "a")[0], d.dir + "/a.sock")
+            equal(attack(d, "block(%d)" % fd), "true")
+            if not drained:
+                continue  # it stops as any other
+            equal(tool("-c", d.file, "drain", "a", program=LUA_FPMCTL),
+                  (0, "pool a: out of service\n", ""))
+            equal(d.fetch("b").body, b"hello")
+
+
+@test
 def inherited_listener():
     """one that was passed at the start, and that nobody here can make anew: it
     is said, and nobody spins or is replaced again and again for it"""
