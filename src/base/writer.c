@@ -40,6 +40,15 @@ writer_set(struct writer *o, int fd)
 	    (flags & O_NONBLOCK) == 0;
 }
 
+void
+writer_distrust(struct writer *o)
+{
+	struct stat st;
+
+	if (o->fd != -1 && fstat(o->fd, &st) == 0)
+		o->blocks = S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode);
+}
+
 /* All copies of a descriptor share O_NONBLOCK, the shell's as well: the file
  * is opened again instead. */
 int

@@ -29,6 +29,10 @@ struct writer {
  * same file. */
 void writer_set(struct writer *o, int fd);
 
+/* Others have the descriptor too, and O_NONBLOCK is of all of them: whoever
+ * clears it would have the next write wait.  Do not rely on it. */
+void writer_distrust(struct writer *o);
+
 /*
  * Make a copy of `fd`, close-on-exec and above 2.  A pipe or a terminal is
  * opened again with O_NONBLOCK if possible, so that other processes that hold

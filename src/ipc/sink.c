@@ -122,6 +122,7 @@ sink_open(struct sink *sink, const char *target, struct why *why)
 		return -1;
 	}
 	set(sink, way, fd);
+	writer_distrust(&sink->out); /* workers will have it */
 	return 0;
 }
 

@@ -259,6 +259,32 @@ def listener():
 
 
 @test
+def log_that_blocks():
+    """a worker has whoever writes to its pool's log, a pipe, wait for a reader
+    who does not read, and dies: its last line is lost, the master does not
+    wait"""
+    d = two()
+    d.expect("killed by signal 9", "lost")
+    pipe = d.dir + "/pipe"
+    os.mkfifo(pipe)
+    os.chmod(pipe, 0o666)
+    reader = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    d.pools["a"]["logs"] = {"access": pipe}
+    with d:
+        fd = next(fd for fd, what in fds(d.wait_ready(1, "a")[0])
+                  if what == pipe)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(reader, b"x" * 4096)
+        with contextlib.suppress(AssertionError, OSError, IndexError):
+            attack(d, "block(%d)), os.execute('kill -9 $PPID'" % fd)
+        d.wait_log("killed by signal 9")
+        equal(status(d, "b")["total processes"], 1)
+        equal(d.fetch("b").body, b"hello")
+    os.close(reader)
+
+
+@test
 def listener_that_blocks():
     """a worker has whoever accepts at its pool's socket wait for a client: the
     master does not when the pool is taken out of service, nor at a stop"""
