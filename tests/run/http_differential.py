@@ -3,7 +3,7 @@
 accept is the same to them, in the corpus and in cases with damage; COUNT in the
 environment says how many, SEED which.  And the daemon itself.  FULL in the
 environment: 10 million for each and a million for the daemon, others every day,
-which takes 20 minutes."""
+which takes 25 minutes."""
 
 import os
 import subprocess
