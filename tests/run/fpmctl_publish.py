@@ -93,7 +93,7 @@ def refusals():
     """what cannot be is refused with the reason and exit code 1, and used
     wrongly with 64"""
     long = refused("pool www: a channel has from 1 to 255 bytes")
-    equal(publish("nope", "a", "x"), refused("pool nope: is not in service"))
+    equal(publish("nope", "a", "x"), refused("pool nope: there is no such pool"))
     equal(publish("www", "n" * 256, "x"), long)
     equal(publish("www", "n" * 100000, "x"), long)
     equal(publish("www", "a", data=b"caf\xe9"), refused(
