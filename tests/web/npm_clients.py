@@ -52,8 +52,9 @@ def autocannon():
         "-p", "10", "-a", "50000", "http://%s/x" % d.tcp, program="node", timeout=120)
     equal(code, 0, err)
     got = json.loads(out)
+    # It does not wait for the nine that each connection has asked last.
     equal([got[k] for k in ("2xx", "non2xx", "errors", "timeouts",
-                            "mismatches")], [50000, 0, 0, 0, 0])
+                            "mismatches")], [50000 - 10 * 9, 0, 0, 0, 0])
 
 
 @test
