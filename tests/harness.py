@@ -58,6 +58,10 @@ SANITIZED = _sanitized()
 # wants /proc, a process and some descriptors.
 NO_LEAK_SEARCH = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") +
                   ":detect_leaks=0"}
+# A shell lets what it starts in the background ignore them.
+for _signal in (signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(_signal) == signal.SIG_IGN:
+        signal.signal(_signal, signal.SIG_DFL)
 PATIENCE = 60 if SANITIZED else 20  # seconds for what should take far less
 FCGI, HTTP = "fcgi", "http"
 BOTH = (FCGI, HTTP)
