@@ -222,7 +222,7 @@ def outcomes():
         victim = Background(d.lua, gate.lua, uri="/killed")
         gate.wait()
         pid = d.workers()[0]
-        os.kill(pid, signal.SIGKILL)
+        kill(pid, signal.SIGKILL)
         got = ended(502, "killed")
         equal((got["uri"], got["pid"]), ("/killed", pid))
         assert got["id"] != "", got
@@ -274,7 +274,7 @@ def targets():
             gate = d.gate("k")
             Background(d.lua, gate.lua, uri="/killed")
             gate.wait()
-            os.kill(worker, signal.SIGKILL)
+            kill(worker, signal.SIGKILL)
             d.wait_log(before + r"<GET /killed 502>")
 
 
@@ -398,7 +398,7 @@ def gathered():
             d.fetch(uri="/last")
             d.fetch(uri="/last")
             [worker] = d.workers()
-            os.kill(worker, signal.SIGKILL)
+            kill(worker, signal.SIGKILL)
             for line in lines(path, n + 4)[n + 2:]:
                 matches("^GET /last (ok|killed)$", line)
             until(lambda: d.workers() not in ([], [worker]), "the next worker")

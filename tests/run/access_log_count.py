@@ -184,7 +184,7 @@ def killed():
         for _ in range(KILLS):
             victim = random.choice(until(d.workers, "a worker"))
             with contextlib.suppress(ProcessLookupError):
-                os.kill(victim, signal.SIGKILL)
+                kill(victim, signal.SIGKILL)
             mix.more(random.randrange(1, 50))
         lines = account(d, files, mix, [files + "/access.log"])
         ends = {line["end"] for line in lines.values()}

@@ -261,7 +261,7 @@ def killed():
                           "env.errors:write('complaint\\n') end " + gate.lua)
         gate.wait()
         mark = d.log_mark()
-        os.kill(old, signal.SIGKILL)
+        kill(old, signal.SIGKILL)
         d.wait_log(r"error \[pool www\] \[pid %d\] last message repeated 49 "
                    r"times$" % old, mark)
         d.wait_log(r"warning \[pool www\] \[pid %d\] \[request \S+\] GET /: "

@@ -161,6 +161,8 @@ def status_of_a_daemon():
     """status and workers show what goes on, as tables and as JSON"""
     with controlled(pools={"www": {"workers": TWO}, "b": {"workers": ONE}}) \
             as d:
+        until(lambda: sum(p["idle processes"] for p in json.loads(
+            ctl(d, "status", "--json")[1])["pools"]) == 3, "all are idle")
         for _ in range(3):
             equal(d.fetch(uri="/once").status, 200)
         gate = d.gate()

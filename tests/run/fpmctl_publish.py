@@ -204,7 +204,7 @@ def hub_hangs_or_dies():
         os.kill(hub, signal.SIGCONT)
         equal(publish("www", "a", "x", daemon=other), queued(0))
         other.expect("process of WebSockets was killed")
-        os.kill(hub, signal.SIGKILL)
+        kill(hub, signal.SIGKILL)
         until(lambda: publish("www", "a", "x", daemon=other) == queued(0),
               "another hub")
         with listener("'a'", other) as ws:

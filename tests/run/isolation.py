@@ -122,7 +122,7 @@ class Mayhem:
             self.judge(out)
         elif n % 100 == 77:
             with contextlib.suppress(OSError, IndexError):
-                os.kill(d.workers("a")[0], signal.SIGKILL)
+                kill(d.workers("a")[0], signal.SIGKILL)
 
     def judge(self, out):
         """No number that cannot be."""

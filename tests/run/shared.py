@@ -294,7 +294,7 @@ def killed():
             own = told(d, "return io.open('/proc/self/stat'):read('n')")
             for pid in d.workers():
                 if str(pid) != own:
-                    os.kill(pid, signal.SIGKILL)
+                    kill(pid, signal.SIGKILL)
             equal(told(d, STORM.replace("math.huge", "200") +
                        "return 'whole'"), "whole")
             for c in conns:

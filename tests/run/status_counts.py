@@ -132,7 +132,7 @@ def killed_workers():
             gate, c = held(d)
             victim, = [w["pid"] for w in look(d)["processes"]
                        if w["request uri"] == "/" and w["state"] == "Running"]
-            os.kill(victim, signal.SIGKILL)
+            kill(victim, signal.SIGKILL)
             c.response()
             c.close()
             until(lambda: victim not in d.workers() and
@@ -146,7 +146,7 @@ def killed_workers():
         # and who dies while it is idle loses none
         idle = [w["pid"] for w in look(d)["processes"]
                 if w["state"] == "Idle"][0]
-        os.kill(idle, signal.SIGKILL)
+        kill(idle, signal.SIGKILL)
         until(lambda: look(d)["crashes"] == 4, "it is dead")
         equal(settled(d, idle=2)["killed requests"], 3)
 
@@ -162,7 +162,7 @@ def backoff():
             s = look(d)
             idle = [w["pid"] for w in s["processes"] if w["state"] == "Idle"]
             if s["backoff"]["state"] == "none" and idle:
-                os.kill(idle[0], signal.SIGKILL)
+                kill(idle[0], signal.SIGKILL)
             return s["backoff"]["seconds"] > 0 and s["backoff"]
 
         got = until(waits, "it waits")
@@ -384,7 +384,7 @@ def a_status_while_workers_die():
             for _ in range(5):
                 victim = until(lambda: len(d.workers()) == 4 and
                                d.workers()[-1], "four are there")
-                os.kill(victim, signal.SIGKILL)
+                kill(victim, signal.SIGKILL)
                 until(lambda: victim not in d.workers(), "it is gone")
 
         killing = Background(kill_on)

@@ -126,7 +126,7 @@ def while_all_are_busy():
 def killed():
     """kill -9 of the reporter: there is another, and no worker noticed"""
     workers, old = d.workers("www"), d.reporter()
-    os.kill(old, signal.SIGKILL)
+    kill(old, signal.SIGKILL)
     d.wait_log(r"warning \[pool www\] \[pid %d\] the process of "
                r"status_listen was killed by signal 9" % old)
     equal(d.status()["total processes"], 2)  # waits for the next one
@@ -189,7 +189,7 @@ def crash_loop():
     mark, before = d.log_mark(), d.status()
     d.write_app("error('broken on purpose')")
     for pid in d.workers("www"):
-        os.kill(pid, signal.SIGKILL)
+        kill(pid, signal.SIGKILL)
     d.wait_log("the next worker starts in 800 ms", mark)
     until(lambda: d.status()["backoff"]["state"] == "waiting" and
           d.status()["backoff"]["failures"] > 2, "back-off is shown")

@@ -120,7 +120,7 @@ def silent_and_lost():
             gate = d.gate()
             lost.send("lua gate('%s')" % gate.path)
             gate.wait()
-            os.kill(int(lost_worker(d)), signal.SIGKILL)
+            kill(int(lost_worker(d)), signal.SIGKILL)
             equal(lost.event()[:2], ("close", 1011))
         wait(d, open=0, lost=1)
         dead = d.ws()
@@ -149,7 +149,7 @@ def runs_on():
             before = sockets(d)
             d.expect("the process of WebSockets was killed")
             os.kill(before["pid"], signal.SIGSTOP)
-            os.kill(before["pid"], signal.SIGKILL)
+            kill(before["pid"], signal.SIGKILL)
 
             def fell():
                 now = sockets(d)
@@ -237,7 +237,7 @@ def hostile_hub():
                   {"": float(1 << 53)})
             equal(tool("-s", d.control, "ping", program=LUA_FPMCTL)[0], 0)
             equal(ws.ask("y"), "y")
-            os.kill(hub, signal.SIGKILL)
+            kill(hub, signal.SIGKILL)
             wait(d, state="Running", open=0)
             until(lambda: opens(d), "workers have found the new hub")
             equal(ws.ask("z"), "z")

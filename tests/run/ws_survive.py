@@ -305,7 +305,7 @@ def no_hub():
         d.expect("killed by signal 9")
         hub = d.hub()
         d.kill(signal.SIGSTOP)
-        os.kill(hub, signal.SIGKILL)
+        kill(hub, signal.SIGKILL)
 
         def refused():
             """Who comes at once waits for one that may start."""

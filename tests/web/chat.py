@@ -151,7 +151,7 @@ def survives():
     say(ada, "after the reload")
     shows(grace, "#messages", "after the reload")
     for pid in d.workers():
-        os.kill(pid, signal.SIGKILL)
+        kill(pid, signal.SIGKILL)
     say(grace, "after the kill")
     shows(ada, "#messages", "after the kill")
     equal([b.js("return window.closed") for b in (ada, grace)], [0, 0])

@@ -215,7 +215,7 @@ def crash_loop():
     b.until("return document.querySelectorAll('#workers li').length === 3")
     d.write_app("error('broken on purpose')")
     for pid in d.workers("www"):
-        os.kill(pid, signal.SIGKILL)
+        kill(pid, signal.SIGKILL)
     b.until("const e = document.getElementById('alarm'); return !e.hidden "
             "&& /[2-9] failures in a row/.test(e.textContent)")
     d.write_app(APP)
