@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""An hour (FULL in the environment; without it a minute) in which everything
+"""An hour (FULL in the environment; without it two minutes, one with
+sanitizers) in which everything
 happens at once: three pools, over FastCGI behind nginx, over HTTP behind
 HAProxy and with WebSockets through nginx, with a database, uploads, timers and
 a shared dictionary, under reloads, upgrades, rotations, kills, hostile peers, a
@@ -30,7 +31,8 @@ import curves
 import machine
 
 FULL = "FULL" in os.environ
-SECONDS = int(os.environ.get("SOAK_SECONDS", 3600 if FULL else 60))
+SECONDS = int(os.environ.get("SOAK_SECONDS", 3600 if FULL else
+                             60 if SANITIZED else 120))
 EVERY = max(1, SECONDS / 60)  # seconds between two figures
 PERIOD = max(30, SECONDS / 6)  # upgrades come at the beginning of one
 SEED = int(os.environ.get("SEED", random.randrange(1 << 32)))
