@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 """An hour (FULL in the environment; without it two minutes, one with
-sanitizers) in which everything
-happens at once: three pools, over FastCGI behind nginx, over HTTP behind
-HAProxy and with WebSockets through nginx, with a database, uploads, timers and
-a shared dictionary, under reloads, upgrades, rotations, kills, hostile peers, a
-full disk and a clock that jumps.
+sanitizers) in which everything happens at once: three pools, over FastCGI
+behind nginx, over HTTP behind HAProxy and with WebSockets through nginx, with a
+database, uploads, timers and a shared dictionary, under reloads, upgrades,
+rotations, kills, hostile peers, a full disk and a clock that jumps.
 
 Nothing fails but what a kill or a disk explains, every count is exact, nothing
 grows.  SEED in the environment repeats the choices of a run, SOAK_SECONDS says

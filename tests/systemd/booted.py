@@ -333,7 +333,7 @@ def sockets_of_systemd():
     equal(m.good("stat", "-c", "%a %U %G", path), "660 www-data www-data\n")
     equal(m.show("ActiveState"), "inactive")
     equal(lua("return text('a')", path).body, b"a")
-    equal(m.show("ActiveState"), "active")
+    until(lambda: m.show("ActiveState") == "active", "it is active")
     load = Load(address(path), clients=4)
     load.more(20)
     old = main_pid()

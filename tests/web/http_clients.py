@@ -438,6 +438,10 @@ class CaddyProxy(Proxy):
 class Varnish(Proxy):
     """Varnish"""
 
+    # 7.1 tells one of 2,000 answers in chunks that are cut as if it were
+    # whole, whatever server has sent it.
+    attempts = 3
+
     def configure(self):
         needs("/usr/sbin/varnishd")
         host, port = d.tcp.split(":")
@@ -462,6 +466,19 @@ def echoed(proxy, data, chunked):
             return status == 200 and body == data
         except IncompleteRead:
             diag("cut on its way")
+    return False
+
+
+def cut(proxy, lua):
+    """Does curl see that the answer is not whole?"""
+    for _ in range(proxy.attempts):
+        code, out, _ = tool("-sS", "-m", str(PATIENCE), "-H", "X-Lua: " + lua,
+                            "-o", "/dev/null", "-w", "%{http_code}",
+                            "http://127.0.0.1:%d/" % proxy.port,
+                            program="curl")
+        if code in (18, 52, 56) or out in ("502", "503"):
+            return True
+        diag("%s: %d, %s" % (lua, code, out))
     return False
 
 
@@ -491,12 +508,7 @@ def through(proxy, reuses, unseen):
     equal(refused_upload(proxy), 413, "21 MB")
     for lua in ("return { ['Content-Length'] = 100 }, 'x'", CUT % "'x'",
                 CUT % "('x'):rep(300000)"):
-        code, out, _ = tool("-sS", "-m", str(PATIENCE), "-H", "X-Lua: " + lua,
-                            "-o", "/dev/null", "-w", "%{http_code}",
-                            "http://127.0.0.1:%d/" % proxy.port,
-                            program="curl")
-        seen = code in (18, 52, 56) or out in ("502", "503")
-        assert seen or unseen and "coroutine" in lua, (lua, code, out)
+        assert cut(proxy, lua) or unseen and "coroutine" in lua, lua
     equal(ask()[2], b"hello")
 
 
