@@ -232,6 +232,12 @@ def what_needs_root():
 # ---- limits -------------------------------------------------------------------
 
 
+def priority_of(pid):
+    """None if it is gone."""
+    with contextlib.suppress(ProcessLookupError):
+        return os.getpriority(os.PRIO_PROCESS, pid)
+
+
 @test
 def priority():
     """workers have the priority of their pool, the master keeps its own"""
@@ -242,8 +248,8 @@ def priority():
         d.set_pool("www", workers=ONE, priority=9)
         d.write_conf()
         d.reload()
-        until(lambda: [os.getpriority(os.PRIO_PROCESS, p)
-                       for p in d.workers()] == [9], "the new priority")
+        until(lambda: [priority_of(p) for p in d.workers()] == [9],
+              "the new priority")
 
 
 def limit(pid, name):
