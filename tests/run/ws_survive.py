@@ -306,11 +306,13 @@ def no_hub():
         hub = d.hub()
         d.kill(signal.SIGSTOP)
         kill(hub, signal.SIGKILL)
+        until(lambda: not alive(hub), "it has ended")
 
         def refused():
-            """Who comes at once waits for one that may start."""
+            """Who comes at once waits for one that may start, or was given
+            to the one that ended in that moment."""
             with dial(d.web, 0.5) as sock, \
-                    contextlib.suppress(TimeoutError):
+                    contextlib.suppress(TimeoutError, EOFError):
                 sock.sendall(upgrade_request()[0])
                 return read_head(sock)
         status, headers, _ = until(refused, "an answer")
