@@ -14,6 +14,7 @@ struct site { /* an address of a pool */
 	const struct conf_pool *pool;
 	const char *key, *text;
 	struct sock_address address;
+	bool bad; /* it cannot be parsed, and overlaps with none */
 };
 
 struct sites { /* in the order of the configuration */
@@ -51,7 +52,6 @@ owner(const struct sites *sites, const char *text,
 	return e == NULL ? NULL : e->of;
 }
 
-/* One that cannot be parsed overlaps with none. */
 static void
 add(struct sites *sites, const struct conf_pool *pool, const char *key,
     const struct conf_list *list)
@@ -62,7 +62,8 @@ add(struct sites *sites, const struct conf_pool *pool, const char *key,
 		site->pool = pool;
 		site->key = key;
 		site->text = list->item[i];
-		if (sock_parse(site->text, &site->address, NULL) == -1)
+		site->bad = sock_parse(site->text, &site->address, NULL) == -1;
+		if (site->bad)
 			continue;
 		sock_locate(&site->address);
 		index_add(&sites->by_address, &site->entry,
@@ -123,7 +124,8 @@ check_one(const struct sites *sites, const struct site *site,
 	const struct site *other;
 	struct why why;
 
-	if (sock_parse(site->text, &address, &why) == -1) {
+	if (site->bad) {
+		sock_parse(site->text, &address, &why);
 		conf_fault(faults, site->pool->file, site->pool->line,
 		    "pool %s: %s: %s", site->pool->name, site->key, why.text);
 		return true;
