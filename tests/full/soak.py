@@ -119,10 +119,6 @@ class Soaked(Daemon):
         """Children whose name has that in it."""
         return [p for p in children(self.pid) if text in command_line(p)]
 
-    def serving(self, pool):
-        return [p for p in self.named("pool " + pool)
-                if not re.search("hub of|timers|status", command_line(p))]
-
 
 class Soak:
     def __init__(self):
@@ -278,7 +274,7 @@ class Soak:
         d.pools["fcgi"]["timers"] = [{"name": "tick", "every": "1s"}]
         d.expect(*EXPECTED)
         d.start()
-        until(lambda: d.named("hub of ws") and len(d.serving("fcgi")) == 3,
+        until(lambda: d.named("hub of ws") and len(d.workers("fcgi")) == 3,
               "all are there")
         until(lambda: all(self.status(p)["idle processes"] >= 1
                           for p in POOLS), "all are ready")
@@ -299,7 +295,7 @@ class Soak:
         """Descriptors of each worker by kind, the most of a pool."""
         found = {}
         for pool in POOLS:
-            for pid in self.d.serving(pool):
+            for pid in self.d.workers(pool):
                 counts = {}
                 with contextlib.suppress(OSError):
                     for _, link in fds(pid):
@@ -324,7 +320,7 @@ class Soak:
                  "master": self.memory([self.d.pid]),
                  "hub": self.memory(self.d.named("hub of"))}
         for pool in POOLS:
-            found[pool] = self.memory(self.d.serving(pool))
+            found[pool] = self.memory(self.d.workers(pool))
         self.figures.append(found)
 
     @staticmethod
@@ -416,7 +412,7 @@ class Soak:
 
     def bad_reload(self):
         d, mark = self.d, self.d.log_mark()
-        old = set(d.serving("fcgi"))
+        old = set(d.workers("fcgi"))
         if self.random.random() < 0.5:
             write(d.file, d.configuration() + "nonsense = 1;\n")
         else:
@@ -424,7 +420,7 @@ class Soak:
         d.kill(signal.SIGHUP)
         d.wait_log("nothing has changed", mark, 60)
         # Beside them one may stand that does not come up.
-        equal(old - set(d.serving("fcgi")), set(), "workers that have gone")
+        equal(old - set(d.workers("fcgi")), set(), "workers that have gone")
         d.write_app(app_source("soak.lua"))
         d.write_conf()
 
@@ -465,7 +461,7 @@ class Soak:
 
     def kill(self):
         pool = self.random.choice(POOLS)
-        self.kill_one(self.d.serving(pool), pool, "kill")
+        self.kill_one(self.d.workers(pool), pool, "kill")
 
     def kill_timer(self):
         self.kill_one(self.d.named("timers of"), "none", "timer")
@@ -492,8 +488,8 @@ class Soak:
     def stop_and_go(self):
         """A worker that stands for a while; or the master does."""
         d = self.d
-        pid = self.random.choice([d.pid, *d.serving("fcgi"),
-                                  *d.serving("http")])
+        pid = self.random.choice([d.pid, *d.workers("fcgi"),
+                                  *d.workers("http")])
         kill(pid, signal.SIGSTOP)
         self.ending.wait(self.random.uniform(0.1, 1))
         kill(pid, signal.SIGCONT)
