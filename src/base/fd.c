@@ -168,6 +168,26 @@ fd_receive_bytes(int sock, void *data, size_t n)
 	return done;
 }
 
+static bool
+has_event(int fd, short event)
+{
+	struct pollfd p = { .fd = fd, .events = event };
+
+	return poll(&p, 1, 0) == 1;
+}
+
+bool
+fd_is_readable(int fd)
+{
+	return has_event(fd, POLLIN);
+}
+
+bool
+fd_is_shut(int fd)
+{
+	return has_event(fd, POLLRDHUP);
+}
+
 int
 fd_open_again(int fd, int flags)
 {

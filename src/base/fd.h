@@ -46,6 +46,13 @@ long fd_receive_all(int sock, int fds[FD_MOST], size_t *nfds, void *data,
  * next fd_receive loses none.  False with errno. */
 bool fd_has_room(int fd);
 
+/* True if there is something to be read, or an end to be told of. */
+bool fd_is_readable(int fd);
+
+/* True if a listening socket, or an end of a pair, was shut down, which whoever
+ * has it can do; poll(2) then reports it as readable for ever. */
+bool fd_is_shut(int fd);
+
 /* As fd_receive, for a peer that has no descriptor to send: if one arrives, it
  * is closed. */
 long fd_receive_bytes(int sock, void *data, size_t n);

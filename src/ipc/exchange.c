@@ -29,14 +29,6 @@ exchange_widen(int exchange)
 		    sizeof(size));
 }
 
-static bool
-is_readable(int fd)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-
-	return poll(&p, 1, 0) == 1;
-}
-
 /* Append the time to the n bytes of a message that has none.  Returns the new
  * length. */
 static size_t
@@ -88,7 +80,7 @@ exchange_note_waiting(const int exchange[2], int64_t now)
 		if (got <= 0)
 			break;
 		n = (size_t)got;
-		if (fds[i] != -1 && is_readable(fds[i]))
+		if (fds[i] != -1 && fd_is_readable(fds[i]))
 			n = note_time(message, n, now);
 		put_back(exchange[1], fds[i], message, n);
 		if (fds[i] == -1)

@@ -130,12 +130,7 @@ forward_new(struct loop *loop, int from, const int *listeners, const int *to,
 bool
 forward_idle(const struct forward *forward)
 {
-	struct pollfd from = { .events = POLLIN };
-
-	if (forward == NULL)
-		return true;
-	from.fd = forward->from;
-	return poll(&from, 1, 0) == 0;
+	return forward == NULL || !fd_is_readable(forward->from);
 }
 
 void

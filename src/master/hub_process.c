@@ -3,7 +3,6 @@
 #include <sys/mman.h>
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -149,21 +148,12 @@ hub_process_close(struct hub_process *p, const void *arg)
 		free_process(p);
 }
 
-/* Whoever has an end can shut the pair down, also for those that come later. */
-static bool
-is_shut(const int door[2])
-{
-	struct pollfd p = { door[0], POLLRDHUP, 0 };
-
-	return poll(&p, 1, 0) == 1;
-}
-
 int
 hub_process_entrance(struct hub_process *p)
 {
 	int door[2];
 
-	if (is_shut(p->door) && fd_pair(door) == 0) {
+	if (fd_is_shut(p->door[0]) && fd_pair(door) == 0) {
 		fd_leave_pair(p->door);
 		memcpy(p->door, door, sizeof(door));
 		p->outdated = any_lives(p);

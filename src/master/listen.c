@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/fd_leave.h"
 #include "base/log.h"
 #include "base/user.h"
@@ -207,7 +208,7 @@ listen_again(struct listener *l, const struct conf_pool *pool, struct why *why)
 	result = listen(l->fd, l->backlog);
 	why_set(why, "%s", result == -1 ? strerror(errno) : "only who has made "
 	    "it can make another");
-	return result == 0 && !sock_is_shut(l->fd) ? 0 : -1;
+	return result == 0 && !fd_is_shut(l->fd) ? 0 : -1;
 }
 
 void
@@ -216,7 +217,7 @@ listen_mend(struct listener *listener, const struct conf_pool *pool)
 	struct why why;
 	bool before = listener->dead;
 
-	if (listener->refused != 0 || !sock_is_shut(listener->fd))
+	if (listener->refused != 0 || !fd_is_shut(listener->fd))
 		return;
 	listener->dead = listen_again(listener, pool, &why) == -1;
 	if (!listener->dead)

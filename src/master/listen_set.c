@@ -23,14 +23,11 @@
 #define AWAIT_MOST  2000 /* ms; a lost packet is sent again after 1000 */
 #define BLOCKS	    5000 /* us that accept4(2) is let wait */
 
-/* True if the exchange was shut down, which any process that has the pair can
- * do; poll(2) then reports it as readable for ever. */
+/* True if the exchange was shut down. */
 static bool
 has_ended(const struct listen_set *set)
 {
-	struct pollfd p = { set->exchange[0], POLLRDHUP, 0 };
-
-	return poll(&p, 1, 0) == 1;
+	return fd_is_shut(set->exchange[0]);
 }
 
 /* Connections handed over by one generation reach the next: both hold the
@@ -119,16 +116,6 @@ listen_set_shares(const struct listen_set *set,
 	return fstat(set->exchange[0], &one) == 0 &&
 	    fstat(other->exchange[0], &two) == 0 &&
 	    one.st_dev == two.st_dev && one.st_ino == two.st_ino;
-}
-
-bool
-listen_set_has(const struct listen_set *set, const struct listener *listener)
-{
-	size_t i = 0;
-
-	while (i < set->n && set->listeners[i] != listener)
-		i++;
-	return i < set->n;
 }
 
 int
@@ -258,11 +245,9 @@ give_up_exchange(struct listen_set *set)
 static bool
 is_handed(struct listen_set *set)
 {
-	struct pollfd p = { set->exchange[0], POLLIN, 0 };
-
 	if (!set->ended && has_ended(set))
 		give_up_exchange(set);
-	return !set->ended && poll(&p, 1, 0) == 1;
+	return !set->ended && fd_is_readable(set->exchange[0]);
 }
 
 unsigned

@@ -54,10 +54,6 @@ int listen_set_follow(struct listen_set *set, const struct listen_set *other);
 bool listen_set_shares(const struct listen_set *set,
     const struct listen_set *other);
 
-/* True if the listener is one of the set. */
-bool listen_set_has(const struct listen_set *set,
-    const struct listener *listener);
-
 /*
  * Several other generations have its addresses now, heirs[i] the one at
  * listeners[i]: forward to them what its workers hand over (forward.h).  0, or

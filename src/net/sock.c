@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -215,14 +214,6 @@ bool
 sock_is_listening(int fd)
 {
 	return sock_option(fd, SO_ACCEPTCONN) == 1;
-}
-
-bool
-sock_is_shut(int fd)
-{
-	struct pollfd p = { fd, POLLRDHUP, 0 };
-
-	return poll(&p, 1, 0) == 1;
 }
 
 /* Other processes may hold the socket, so closing our descriptor would not end

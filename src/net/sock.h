@@ -51,10 +51,6 @@ void sock_hear(int fd);
 /* True if the descriptor is a listening socket. */
 bool sock_is_listening(int fd);
 
-/* True if a listening socket was shut down, which anybody who has it can do:
- * poll(2) reports it for ever. */
-bool sock_is_shut(int fd);
-
 /* Stop listening, once the queue of a TCP listener that refuses is empty:
  * clients get "connection refused" at once. */
 void sock_end(int fd);

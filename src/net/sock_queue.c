@@ -7,12 +7,13 @@
 #include <linux/unix_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
+
+#include "base/fd.h"
 
 #define MINOR_BITS 20 /* of a device number inside the kernel */
 
@@ -95,11 +96,10 @@ sock_ask_for(ino_t inode, uint32_t show, int type, void *out, size_t n)
 static int
 sock_unix_length(int fd)
 {
-	struct pollfd p = { .fd = fd, .events = POLLIN };
 	struct unix_diag_rqlen length;
 	struct stat st;
 
-	if (poll(&p, 1, 0) == 0)
+	if (!fd_is_readable(fd))
 		return 0;
 	if (fstat(fd, &st) == -1 || sock_ask_for(st.st_ino, UDIAG_SHOW_RQLEN,
 		UNIX_DIAG_RQLEN, &length, sizeof(length)) == -1)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "net/sock.h"
 #include "worker/net/allow.h"
@@ -54,7 +55,7 @@ attend(void)
 	int result = 0;
 
 	for (size_t i = 0; i < b->nlisteners; i++)
-		if (!sock_is_shut(b->listeners[i]))
+		if (!fd_is_shut(b->listeners[i]))
 			result |= poller_add(self.wait_set, b->listeners[i],
 			    self.key + 1 + i, true);
 	if (b->exchange[0] != -1 && !self.ended)

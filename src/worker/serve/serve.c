@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "net/sock.h"
 #include "worker/cgi/cgi.h"
@@ -805,7 +806,7 @@ serve_accept(size_t listener)
 			/* It has been shut down: a unix socket says so only
 			 * to poll(2). */
 			if (errno == EINVAL || (i == 0 && errno == EAGAIN &&
-				sock_is_shut(self.args->listeners[listener])))
+				fd_is_shut(self.args->listeners[listener])))
 				acceptor_lose(self.args->listeners[listener]);
 			else
 				acceptor_failed();
